@@ -1,0 +1,92 @@
+"""What a method is given and what a caller gets back."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.methods import MethodInfo
+from core.models.geometry import Geometry
+from core.models.model import Model
+from core.models.trunk import ImageTrunk, TextTrunk
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known about the audited pictures as a whole; empty for a single call.
+
+    `channels` maps an image block (counted from 0) to the mean and standard deviation of each channel of the state
+    that leaves it.
+    """
+
+    channels: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+
+@dataclass
+class Work:
+    """Pictures x texts for one or more methods; what methods share is computed once."""
+
+    model: Model
+    images: ImageTrunk
+    texts: TextTrunk
+    seed: int = 0
+    context: Context = field(default_factory=Context)
+    pools: dict[Any, Any] = field(default_factory=dict)
+
+    @cached_property
+    def image_keys(self) -> list[str]:
+        """A content key of each picture's pixels, for seeds that don't depend on its place in the batch."""
+        return [hashlib.sha256(picture.cpu().contiguous().numpy().data).hexdigest() for picture in self.images.pixels]
+
+    @property
+    def scores(self) -> Tensor:
+        """Cosine similarities `(images, texts)`."""
+        return self.images.embeddings @ self.texts.embeddings.T
+
+    def generator(self, *parts: object) -> torch.Generator:
+        """A generator on the CPU whose stream depends only on the seed and on `parts`."""
+        digest = hashlib.sha256(repr((self.seed, *parts)).encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class Method(Protocol):
+    """A method's module. Either function may be missing."""
+
+    def attribute_image(self, work: Work, options: Any) -> Tensor:
+        """Raw maps `(images, texts, rows, columns)`."""
+
+    def attribute_text(self, work: Work, options: Any) -> Tensor:
+        """Raw values `(images, texts, tokens)` for every token position, special ones included."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Raw attributions of one method.
+
+    image: float32 `(images, texts, rows, columns)` at the model's native grid, sign kept, in `unit`; None if the
+        method has none.
+    text: float32 `(images, texts, tokens)`, padded with 0 behind the end of shorter texts; None if it has none.
+    tokens: for each text the pieces that `text` names, special tokens left out.
+    scores: float32 `(images, texts)`, cosine similarity.
+    geometry: for each image the way from the map to the original picture.
+    """
+
+    method: MethodInfo
+    options: dict[str, Any]
+    image: NDArray[np.float32] | None
+    text: NDArray[np.float32] | None
+    tokens: list[list[str]]
+    scores: NDArray[np.float32]
+    geometry: list[Geometry]
+    seed: int
+    unit: str
+    model_digest: str
+    templates: tuple[str, ...] = ()
+    not_run: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,107 @@
+"""The one door to every method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.attribution.contract import Attribution, Context, Work
+from core.attribution.registry import method_module
+from core.errors import CapabilityError, InputError
+from core.methods import MethodInfo
+from core.methods.info import Side
+from core.models.geometry import Geometry
+from core.models.model import Model
+from core.models.trunk import ImageTrunk, TextTrunk
+
+
+def explain(
+    model: Model,
+    images: Sequence[Image.Image | str | Path] | Tensor,
+    texts: Sequence[str] | str,
+    method: str,
+    *,
+    seed: int = 0,
+    templates: Sequence[str] | None = None,
+    sides: Sequence[Side] | None = None,
+    context: Context | None = None,
+    **options: Any,
+) -> Attribution:
+    """Attribute the cosine of every image with every text by `method`.
+
+    `images` are pictures, paths or preprocessed pixels `(images, 3, height, width)`; `texts` are embedded as they are
+    unless `templates` are given. `sides` asks for "image" and "text" by name; by default every side that the method
+    has and the model can serve, but never without the method's first side. `options` are the method's own.
+    Returns an `Attribution`. Raises `InputError` for wrong input and `CapabilityError` if the model can't serve the
+    method.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise InputError("texts must be one or more strings")
+    pixels, geometry = model.preprocess(images)
+    work = Work(model, ImageTrunk(model, pixels), TextTrunk(model, texts, templates), seed, context or Context())
+    return attribute(work, method, geometry, sides=sides, **options)
+
+
+def attribute(
+    work: Work,
+    method: str,
+    geometry: list[Geometry],
+    *,
+    sides: Sequence[Side] | None = None,
+    **options: Any,
+) -> Attribution:
+    """`explain` on work that other methods share."""
+    info, module = method_module(method)
+    parsed = info.parse(options)
+    reasons = info.reasons(work.model.capabilities)
+    asked = tuple(sides) if sides is not None else _served(info, reasons)
+    for side in asked:
+        if side not in info.sides:
+            raise InputError(f"{method} has no {side} attribution")
+        if reasons[side] is not None:
+            raise CapabilityError(f"{method} can't explain {work.model.title}: the {side} side {reasons[side]}")
+    image = _array(module.attribute_image(work, parsed)) if "image" in asked else None
+    text, tokens = None, [pieces for _, pieces in work.texts.content]
+    if "text" in asked:
+        text = _content(work, module.attribute_text(work, parsed))
+    return Attribution(
+        method=info,
+        options=parsed.model_dump(),
+        image=image,
+        text=text,
+        tokens=tokens,
+        scores=_array(work.scores),
+        geometry=geometry,
+        seed=work.seed,
+        unit=info.unit,
+        model_digest=work.model.digest,
+        templates=work.texts.templates,
+        not_run={side: reason for side, reason in reasons.items() if reason is not None and side not in asked},
+    )
+
+
+def _served(info: MethodInfo, reasons: dict[Side, str | None]) -> tuple[Side, ...]:
+    first = next(iter(info.sides))
+    # The first side is always asked for, so that its absence is an error and never an empty result.
+    return tuple(side for side in info.sides if side == first or reasons[side] is None)
+
+
+def _content(work: Work, values: Tensor) -> NDArray[np.float32]:
+    positions = [positions for positions, _ in work.texts.content]
+    width = max((len(row) for row in positions), default=0)
+    out = torch.zeros(*values.shape[:2], width)
+    for text, row in enumerate(positions):
+        out[:, text, : len(row)] = values[:, text, row].cpu()
+    return _array(out)
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values.detach().to("cpu", torch.float32).numpy())

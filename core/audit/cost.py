@@ -1,0 +1,90 @@
+"""What a plan will cost before it starts, in forward-equivalents and, once this machine has been timed, seconds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from core.datasets import Dataset
+from core.methods import METHODS
+from core.models.listing import embedded_models, embedded_name
+from core.runs import Plan
+from core.runs.manifest import write_json
+from core.settings import workspace
+
+CONTROLS = 3
+UNKNOWN_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Forward-equivalents of the image and the text tower, and seconds if this model was timed here before."""
+
+    image_forwards: float
+    text_forwards: float
+    seconds: float | None
+    by_method: dict[str, float]
+
+
+def estimate(plan: Plan, dataset: Dataset) -> Estimate:
+    """The cost of `plan` on `dataset`. Methods that the embedded model can't serve cost nothing.
+
+    Pictures share one forward and, where their options agree, one set of masked images; so the sum is an upper bound.
+    """
+    chosen = set(plan.images)
+    pictures = [picture for picture in dataset.pictures if picture.id in chosen]
+    pairs = sum(_texts(plan, len(picture.captions)) for picture in pictures)
+    capabilities, depth, text_depth = _model(plan)
+    by_method: dict[str, float] = {}
+    text_forwards = float(len(plan.texts.prompts) + len(plan.texts.classes) * len(plan.texts.templates) + pairs)
+    explained = 0
+    for method in plan.methods:
+        info = METHODS[method.name]
+        reasons = info.reasons(capabilities) if capabilities is not None else dict.fromkeys(info.sides)
+        cost, text_cost = info.cost(method.options, depth), info.cost(method.options, text_depth)
+        by_method[method.name] = 0.0
+        if "image" in reasons and reasons["image"] is None:
+            by_method[method.name] = len(pictures) * (max(cost.image - 1.0, 0.0) + cost.pool) + pairs * cost.pair
+            explained += 1
+        if "text" in reasons and reasons["text"] is None:
+            text_forwards += pairs * text_cost.text_pair
+    image_forwards = len(pictures) + sum(by_method.values())
+    if plan.trust.curves:
+        curves = 2 * plan.trust.steps
+        by_method["trust: deletion and insertion"] = float(curves * (pairs * explained + CONTROLS * len(pictures)))
+        image_forwards += by_method["trust: deletion and insertion"]
+    speed = _speeds().get(_speed_key(plan))
+    seconds = None if speed is None else image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
+    return Estimate(image_forwards, text_forwards, seconds, by_method)
+
+
+def record_speed(plan: Plan, image_forwards: float, seconds: float, start_seconds: float) -> None:
+    """Remember how fast this model ran here, for the next estimate."""
+    if image_forwards < 50 or seconds <= 0:
+        return
+    workspace().mkdir(parents=True, exist_ok=True)
+    speed = {"image_forwards_a_second": image_forwards / seconds, "start_seconds": start_seconds}
+    write_json(workspace() / "speed.json", {**_speeds(), _speed_key(plan): speed})
+
+
+def _texts(plan: Plan, captions: int) -> int:
+    own = min(captions, plan.texts.captions_each) if plan.texts.captions else 0
+    return own + len(plan.texts.prompts) + min(plan.texts.top_classes, len(plan.texts.classes))
+
+
+def _model(plan: Plan) -> tuple[tuple[str, ...] | None, int, int]:
+    name = None if plan.model.weights or plan.model.pretrained else embedded_name(plan.model.name)
+    for model in embedded_models():
+        if model.name == name:
+            return model.capabilities, model.image_depth, model.text_depth
+    return None, UNKNOWN_DEPTH, UNKNOWN_DEPTH
+
+
+def _speed_key(plan: Plan) -> str:
+    name = embedded_name(plan.model.name) or plan.model.name
+    return f"{name}|{plan.model.pretrained or ''}|{plan.model.weights or ''}|{plan.model.device}"
+
+
+def _speeds() -> dict[str, dict[str, float]]:
+    path = workspace() / "speed.json"
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -1,0 +1,27 @@
+"""The errors a person can act on: one clear line that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class LoupeError(Exception):
+    """A problem with what was asked for, told in one line.
+
+    The command line prints it on stderr and exits with 2; the pages show it in place. Anything that is not a
+    `LoupeError` is a defect of Loupe and keeps its traceback.
+    """
+
+
+class InputError(LoupeError):
+    """What a person brought (pictures, a table, texts, options) can't be used."""
+
+
+class ModelError(LoupeError):
+    """A model can't be loaded: unknown name, missing or wrong weights, no network."""
+
+
+class CapabilityError(LoupeError):
+    """A method asks for something that this model doesn't have."""
+
+
+class RunError(LoupeError):
+    """A run directory is missing, damaged or in the wrong state for what was asked."""

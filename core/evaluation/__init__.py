@@ -1,0 +1,1 @@
+"""Label-free measures of explanations. `agreement`, `statistics` and `summary` need no torch."""

@@ -1,0 +1,57 @@
+"""How far methods agree about one picture and text: rank correlation and overlap of the best cells. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+COMMON_SIDE = 14
+TOP_SHARE = 0.2
+
+
+def common_grid(values: NDArray[Any], side: int = COMMON_SIDE) -> NDArray[np.float64]:
+    """The map averaged or enlarged (area-weighted) to `side` x `side`, so that methods of different grids compare."""
+    rows, columns = values.shape
+    return _overlap(rows, side) @ np.asarray(values, dtype=np.float64) @ _overlap(columns, side).T
+
+
+def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
+    """Rank correlation of two maps of one shape, from -1 to 1; None (undefined) if either is constant."""
+    x, y = np.ravel(a), np.ravel(b)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    rx, ry = rankdata(x), rankdata(y)
+    rx, ry = rx - rx.mean(), ry - ry.mean()
+    return float((rx @ ry) / np.sqrt((rx @ rx) * (ry @ ry)))
+
+
+def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> float | None:
+    """Intersection over union of the best `share` of cells of two maps; None if either is constant."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    k = max(1, round(share * a.size))
+    best_a = set(np.argsort(-np.ravel(a), kind="stable")[:k].tolist())
+    best_b = set(np.argsort(-np.ravel(b), kind="stable")[:k].tolist())
+    return len(best_a & best_b) / len(best_a | best_b)
+
+
+def consensus(maps: list[NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean of the maps' ranks (scaled to 0..1) and the standard deviation of the ranks, on the common grid."""
+    ranks = []
+    for values in maps:
+        grid = common_grid(values)
+        ranks.append((rankdata(grid.ravel()).reshape(grid.shape) - 1) / max(grid.size - 1, 1))
+    stack = np.stack(ranks)
+    return stack.mean(axis=0), stack.std(axis=0)
+
+
+def _overlap(cells: int, side: int) -> NDArray[np.float64]:
+    # Row i gives the share of new cell i that each old cell covers.
+    edges_new = np.linspace(0, cells, side + 1)
+    start = np.maximum(edges_new[:-1, None], np.arange(cells)[None, :])
+    stop = np.minimum(edges_new[1:, None], np.arange(1, cells + 1)[None, :])
+    share = np.maximum(stop - start, 0)
+    return share / share.sum(axis=1, keepdims=True)

@@ -1,0 +1,105 @@
+"""Deletion and insertion on the cells of a common grid (Petsiuk et al., 2018), for many maps and texts of one image.
+
+Cells are removed (or shown) in the order of the map. Orders that share a set of cells share its forward, and a forward
+serves every text that asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.evaluation.agreement import common_grid
+from core.models.coalitions import Removal, cell_masks, embed_coalitions
+from core.models.model import Model
+
+SIDE = 14
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One map's curves.
+
+    `deletion` and `insertion` are cosines `(steps + 1,)`. The areas are taken after rescaling cosines so that the fully
+    hidden image is 0 and the full image 1; they are None where these two are equal. `faithfulness` is insertion minus
+    deletion: about 0 for an order that means nothing.
+    """
+
+    deletion: NDArray[np.float32]
+    insertion: NDArray[np.float32]
+    deletion_area: float | None
+    insertion_area: float | None
+
+    @property
+    def faithfulness(self) -> float | None:
+        """Insertion area minus deletion area."""
+        if self.deletion_area is None or self.insertion_area is None:
+            return None
+        return self.insertion_area - self.deletion_area
+
+
+def curves(
+    model: Model,
+    pixels: Tensor,
+    maps: Mapping[tuple[str, int], NDArray[np.floating]],
+    texts: Tensor,
+    *,
+    steps: int = 16,
+    removal: Removal = "mean",
+) -> dict[tuple[str, int], Curves]:
+    """Curves of each map of one image `(3, height, width)`.
+
+    `maps` is keyed by (name, index of the text); `texts` are unit embeddings `(texts, embedding)`. Every map is
+    compared on the same 14 x 14 cells, so that coarse and fine methods face the same test. A constant map has no
+    order and gets no curves.
+    """
+    plans = {key: _keep_sets(values, steps) for key, values in maps.items() if np.ptp(values) > 0}
+    sets: dict[bytes, int] = {}
+    for keeps in plans.values():
+        for keep in keeps:
+            sets.setdefault(keep.tobytes(), len(sets))
+    if not sets:
+        return {}
+    kept = torch.from_numpy(np.stack([np.frombuffer(key, dtype=bool) for key in sets])).reshape(-1, SIDE, SIDE)
+    height, width = pixels.shape[-2:]
+    parts = (cell_masks(part, height, width) for part in kept.split(32))
+    scores = (embed_coalitions(model, pixels, parts, removal) @ texts.T).cpu().numpy()
+    found = {}
+    for (name, text), keeps in plans.items():
+        values = np.array([scores[sets[keep.tobytes()], text] for keep in keeps], dtype=np.float32)
+        deletion, insertion = values[: steps + 1], values[steps + 1 :]
+        found[name, text] = Curves(deletion, insertion, area(deletion), area(insertion))
+    return found
+
+
+def area(curve: NDArray[np.floating]) -> float | None:
+    """Area under a curve rescaled so that its hidden end is 0 and its full end 1; None if they are equal.
+
+    The hidden end is the last point of a deletion and the first of an insertion: the smaller number of kept cells is
+    known by place, so the caller passes deletion curves from full to hidden and insertion curves the other way; both
+    ends are the same two pictures.
+    """
+    low, high = float(min(curve[0], curve[-1])), float(max(curve[0], curve[-1]))
+    if high - low < 1e-6:
+        return None
+    scaled = (np.asarray(curve, dtype=np.float64) - low) / (high - low)
+    return float(((scaled[:-1] + scaled[1:]) / 2).mean())
+
+
+def _keep_sets(values: NDArray[np.floating], steps: int) -> list[NDArray[np.bool_]]:
+    grid = common_grid(values, SIDE).ravel()
+    order = np.argsort(-grid, kind="stable")
+    cells = grid.size
+    counts = [round(cells * step / steps) for step in range(steps + 1)]
+    deletion, insertion = [], []
+    for count in counts:
+        top = np.zeros(cells, dtype=bool)
+        top[order[:count]] = True
+        insertion.append(top)
+        deletion.append(~top)
+    return deletion + insertion

@@ -1,0 +1,128 @@
+"""The tables of a finished (or partly finished) run: trust, agreement, scores, each with n and interval. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation.agreement import common_grid, spearman, top_overlap
+from core.evaluation.statistics import bootstrap_mean, holm, interval_of_means, sign_flip_p
+from core.runs import Run
+
+METRICS = {"deletion": "lower is better", "insertion": "higher is better", "faithfulness": "higher is better"}
+CONTROLS = ("random", "centre", "edge")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run says. Every table has `n`, the number of images behind a value, and `low`/`high`, its interval."""
+
+    images: int
+    pairs: int
+    methods: tuple[str, ...]
+    trust: pd.DataFrame  # method, kind, metric, value, low, high, n
+    versus: pd.DataFrame  # method, control, value (mean paired difference of faithfulness), low, high, n, p, p_adjusted
+    agreement: pd.DataFrame  # a, b, value (mean Spearman), low, high, n, overlap (mean top-20 % IoU)
+    pair_agreement: pd.DataFrame  # image, image_name, text, value (mean Spearman over pairs of methods), methods
+    scores: pd.DataFrame  # image, image_name, text, text_kind, score
+    texts: pd.DataFrame  # text, text_kind, value (mean score), low, high, n
+    failures: pd.DataFrame  # image, image_name, text, method, message
+    not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
+
+
+def summarise(run: Run) -> Summary:
+    """The summary of the units that are done so far."""
+    rows = run.results()
+    resamples, seed = run.plan.trust.resamples, run.plan.seed
+    explained = rows[(rows.kind == "method") & (rows.status == "ok")]
+    controls = rows[(rows.kind == "control") & (rows.status == "ok")]
+    scores = rows[rows.kind == "score"][["image", "image_name", "text", "text_kind", "score"]].reset_index(drop=True)
+    agreement, pair_agreement = _agreement(explained, resamples, seed)
+    return Summary(
+        images=int(rows.image.nunique()),
+        pairs=len(explained.drop_duplicates(["image", "text", "text_kind"])),
+        methods=tuple(dict.fromkeys(method.name for method in run.plan.methods)),
+        trust=_trust(pd.concat([explained, controls]), resamples, seed),
+        versus=_versus(explained, controls, resamples, seed),
+        agreement=agreement,
+        pair_agreement=pair_agreement,
+        scores=scores,
+        texts=_texts(scores, resamples, seed),
+        failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(drop=True),
+        not_run=tuple((m, side, reason) for m, side, reason in run.manifest.get("not_run", [])),
+    )
+
+
+def _frame(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame.from_records(records, columns=columns)
+
+
+def _trust(rows: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+    records = []
+    for (kind, method), part in rows.groupby(["kind", "method"], sort=True):
+        for metric in METRICS:
+            got = bootstrap_mean(part[metric].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
+            if got.n:
+                records.append({"method": method, "kind": kind, "metric": metric, **vars(got)})
+    return _frame(records, ["method", "kind", "metric", "value", "low", "high", "n"])
+
+
+def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+    key = ["image", "text", "text_kind"]
+    records: list[dict[str, Any]] = []
+    for method, part in explained.groupby("method", sort=True):
+        for control, other in controls.groupby("method", sort=True):
+            both = part[[*key, "faithfulness"]].merge(other[[*key, "faithfulness"]], on=key, suffixes=("", "_control"))
+            both["difference"] = both["faithfulness"] - both["faithfulness_control"]
+            means = both.groupby("image")["difference"].mean().dropna().to_numpy()
+            got = interval_of_means(means, resamples=resamples, seed=seed)
+            if got.n:
+                records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means, seed=seed)})
+    frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
+    known = frame["p"].notna()
+    frame["p_adjusted"] = np.nan
+    frame.loc[known, "p_adjusted"] = holm(frame.loc[known, "p"].to_numpy(float))
+    return frame
+
+
+def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with_map = explained[explained["map"].notna()]
+    correlations: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+    per_pair = []
+    for (image, name, text), part in with_map.groupby(["image", "image_name", "text"], sort=True, dropna=False):
+        grids = {
+            row.method: common_grid(np.asarray(row.map, dtype=float).reshape(row.rows, row.columns))
+            for row in part.itertuples()
+        }
+        values = []
+        for a, b in combinations(sorted(grids), 2):
+            rho, overlap = spearman(grids[a], grids[b]), top_overlap(grids[a], grids[b])
+            if rho is not None and overlap is not None:
+                values.append(rho)
+                correlations.setdefault((a, b), []).append((image, rho, overlap))
+        if values:
+            per_pair.append({"image": image, "image_name": name, "text": text, "value": float(np.mean(values)),
+                             "methods": len(grids)})
+    records = []
+    for (a, b), found in correlations.items():
+        images = np.array([image for image, _, _ in found])
+        got = bootstrap_mean(np.array([rho for _, rho, _ in found]), images, resamples=resamples, seed=seed)
+        records.append({"a": a, "b": b, **vars(got), "overlap": float(np.mean([overlap for *_, overlap in found]))})
+    return (
+        _frame(records, ["a", "b", "value", "low", "high", "n", "overlap"]),
+        _frame(per_pair, ["image", "image_name", "text", "value", "methods"]),
+    )
+
+
+def _texts(scores: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+    records = []
+    for (text, kind), part in scores.groupby(["text", "text_kind"], sort=True):
+        got = bootstrap_mean(part["score"].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
+        records.append({"text": text, "text_kind": kind, **vars(got)})
+    return _frame(records, ["text", "text_kind", "value", "low", "high", "n"])
+
+

@@ -1,0 +1,111 @@
+"""The card of a method and the model of its options and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import InputError
+from core.methods.capability import reason_missing
+
+Side = Literal["image", "text"]
+
+
+class Options(BaseModel):
+    """The options of a method: typed, bounded, with a description each. Unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class OptionInfo:
+    """One option as a person sees it."""
+
+    name: str
+    default: Any
+    kind: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method costs, in forward-equivalents: one plain forward of the image (or text) tower counts 1.
+
+    A backward pass counts as two forwards. `image` is paid once an image, `pair` once an (image, text) pair and
+    `text` once a text (in text-tower forwards); `pool` is the number of masked images an image needs, which
+    methods of one audit may share.
+    """
+
+    image: float = 0.0
+    pair: float = 0.0
+    text: float = 0.0
+    text_pair: float = 0.0
+    pool: float = 0.0
+
+    def total(self, images: int, texts: int) -> float:
+        """Image forward-equivalents for `images` pictures explained with `texts` texts each."""
+        return images * (self.image + self.pool + texts * self.pair)
+
+    def total_text(self, images: int, texts: int) -> float:
+        """Text forward-equivalents, likewise."""
+        return texts * self.text + images * texts * self.text_pair
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method's card: everything about it that can be known without running it."""
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    family: str
+    idea: str
+    assumes: str
+    fails: str
+    differs: str
+    unit: str
+    sides: Mapping[Side, tuple[str, ...]]
+    schema: type[Options]
+    cost_model: Callable[[Any, int], Cost]
+    deterministic: bool = True
+    label_set: bool = False
+    paper_exact: bool = False
+    signed: bool = False
+    templates: tuple[str, ...] = field(default=())
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Every capability that any side of the method needs."""
+        return frozenset(need for needs in self.sides.values() for need in needs)
+
+    @property
+    def options(self) -> dict[str, OptionInfo]:
+        """The options by name, with default, kind and description."""
+        found = {}
+        for name, part in self.schema.model_fields.items():
+            kind = getattr(part.annotation, "__name__", None) or str(part.annotation)
+            found[name] = OptionInfo(name, part.get_default(call_default_factory=True), kind, part.description or "")
+        return found
+
+    def parse(self, options: Mapping[str, Any] | None = None) -> Any:
+        """The validated options, defaults filled in. Raises `InputError` in one line."""
+        try:
+            return self.schema(**dict(options or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(self.schema.model_fields) or "none"
+            raise InputError(f"{self.name}: option {where!r}: {first['msg']} (its options: {known})") from error
+
+    def cost(self, options: Mapping[str, Any] | None = None, depth: int = 12) -> Cost:
+        """The cost in forward-equivalents on a tower of `depth` blocks."""
+        return self.cost_model(self.parse(options), depth)
+
+    def reasons(self, capabilities: Iterable[str]) -> dict[Side, str | None]:
+        """For each side, None if a model with these capabilities can serve it, otherwise why not."""
+        offered = set(capabilities)
+        return {side: reason_missing(needs, offered) for side, needs in self.sides.items()}

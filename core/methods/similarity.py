@@ -1,0 +1,68 @@
+"""Cards of the methods that read the map off the projected features: no gradient, no masked image."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.methods.info import Cost, MethodInfo, Options
+
+
+class RawOptions(Options):
+    """Options of the raw similarity map."""
+
+    negate: bool = Field(False, description="turn the sign: many ViTs score the background higher")
+
+
+class ClipSurgeryOptions(Options):
+    """Options of CLIP Surgery."""
+
+    mode: Literal["auto", "labels", "single"] = Field(
+        "auto",
+        description="labels: the texts are one label set; single: each text on its own against the empty text; "
+        "auto: labels for two or more texts, single for one",
+    )
+    depth: int = Field(6, ge=0, description="how many last blocks use value-value attention; 0 gives the raw map")
+    temperature: float = Field(2.0, gt=0, description="scale of the softmax that weighs the labels")
+
+
+RAW = MethodInfo(
+    name="raw",
+    title="Raw similarity",
+    paper="Cosine similarity map (ITSM); described as a baseline in Li et al., CLIP Surgery, arXiv:2304.05653",
+    year=2021,
+    family="similarity",
+    idea="Projects the features at each place of the image into the joint space and takes the cosine with the text. "
+    "What you see is how similar each place is to the text.",
+    assumes="The projection trained for the pooled feature also means something at a single place.",
+    fails="On most ViT CLIPs the map is upside down: background scores higher than the object. Look at the sign.",
+    differs="None; the sign is kept and the negated map is an option.",
+    unit="cosine similarity",
+    sides={"image": ("places",)},
+    schema=RawOptions,
+    cost_model=lambda options, depth: Cost(image=1.0, text=1.0),
+    signed=True,
+)
+
+CLIP_SURGERY = MethodInfo(
+    name="clip_surgery",
+    title="CLIP Surgery",
+    paper="Li, Wang, Duan, Zhang, Li: CLIP Surgery for Better Explainability, arXiv:2304.05653",
+    year=2023,
+    family="similarity",
+    idea="Replaces query-key attention by value-value attention in the last blocks, so that a place attends to places "
+    "of the same meaning, and subtracts what all labels (or the empty text) share.",
+    assumes="Redundant features are common to all labels; the label set is the one the audience would use.",
+    fails="Depends on the label set: near-duplicate labels cancel. An absent object still gets a map; read the score.",
+    differs="Feature surgery is computed in closed form (one matrix product), equal to the release. The class token is "
+    "the untouched model's.",
+    unit="difference of weighted cosine similarities",
+    sides={"image": ("places", "image_attention")},
+    schema=ClipSurgeryOptions,
+    cost_model=lambda options, depth: Cost(image=1.0 + 0.3 * options.depth / max(depth, 1), text=1.0),
+    label_set=True,
+    signed=True,
+)
+
+CARDS = (RAW, CLIP_SURGERY)

@@ -1,0 +1,212 @@
+"""One open_clip model: two towers, preprocessing, tokenizer, and a meter that counts forwards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from core.errors import InputError
+from core.models.geometry import Geometry, Preprocessing
+from core.models.image_tower import ImageTower, image_tower
+from core.models.text_tower import TextTower, text_tower
+from core.settings import byte_budget
+
+Picture = Image.Image | str | Path
+TEXT_BATCH = 64
+
+
+@dataclass
+class Meter:
+    """Work done, in forward-equivalents of each tower; a backward pass through a part counts twice that part."""
+
+    image: float = 0.0
+    text: float = 0.0
+
+    @contextmanager
+    def measuring(self) -> Iterator[Meter]:
+        """A meter that holds what is spent inside the block."""
+        before = (self.image, self.text)
+        spent = Meter()
+        try:
+            yield spent
+        finally:
+            spent.image, spent.text = self.image - before[0], self.text - before[1]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A frozen model in fp32. Nothing that Loupe does to it outlives a call."""
+
+    name: str
+    title: str
+    net: Any
+    image: ImageTower
+    text: TextTower
+    transform: Callable[[Image.Image], Tensor]
+    preprocessing: Preprocessing
+    device: torch.device
+    digest: str
+    weights_sha256: str | None = None
+    pretrained: str | None = None
+    card: dict[str, Any] | None = None
+    meter: Meter = field(default_factory=Meter)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it offers methods (see `core.methods.capability`)."""
+        return self.image.capabilities | self.text.capabilities
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor that the model was trained to multiply cosines with."""
+        return float(self.net.logit_scale.detach().exp().mean())
+
+    # -- images --------------------------------------------------------------------------------------------------
+
+    def preprocess(self, images: Sequence[Picture] | Tensor) -> tuple[Tensor, list[Geometry]]:
+        """Pixels `(images, 3, height, width)` on the device, and the way back to each original picture.
+
+        A tensor is taken as it is. Raises `InputError` for a wrong shape or a picture that can't be opened.
+        """
+        if isinstance(images, Tensor):
+            if images.ndim != 4 or images.shape[1] != 3:
+                raise InputError(f"a tensor of images must be (images, 3, height, width), not {tuple(images.shape)}")
+            height, width = images.shape[-2:]
+            plain = Geometry(width, height, width, height, 1.0, 1.0, 0.0, 0.0)
+            pixels = images.to(self.device, torch.float32)
+            self.image.check(pixels)
+            return pixels, [plain] * len(images)
+        opened = [_open(image) for image in images]
+        if not opened:
+            raise InputError("no images were given")
+        pixels = torch.stack([self.transform(image) for image in opened]).to(self.device)
+        return pixels, [self.preprocessing.geometry(*image.size) for image in opened]
+
+    def embed_images(self, pixels: Tensor) -> Tensor:
+        """Unit embeddings `(images, embedding)`."""
+        self.meter.image += len(pixels)
+        step = self.image_batch(pixels.shape[-2:])
+        parts = [self.image.plain(part) for part in pixels.split(step)]
+        return F.normalize(torch.cat(parts), dim=-1)
+
+    def image_batch(self, size: Sequence[int]) -> int:
+        """How many images go through the tower at once within the byte budget."""
+        # A rough upper bound of what one image keeps alive in a forward: 60 fp32 planes of the input's size.
+        fits = max(1, byte_budget() // (60 * 4 * 3 * int(size[0]) * int(size[1])))
+        return min(self.image.cpu_batch, fits) if self.device.type == "cpu" else min(256, fits)
+
+    # -- texts ---------------------------------------------------------------------------------------------------
+
+    def embed_texts(self, texts: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
+        """Unit embeddings `(texts, embedding)`.
+
+        With templates each text is embedded in every template, and the unit embeddings are averaged and normalised.
+        """
+        if not templates:
+            return self._embed_plain(list(texts))
+        each = self._embed_plain([template.format(text) for text in texts for template in templates])
+        return F.normalize(each.unflatten(0, (len(texts), len(templates))).mean(dim=1), dim=-1)
+
+    def _embed_plain(self, texts: list[str]) -> Tensor:
+        if not texts:
+            raise InputError("no texts were given")
+        self.meter.text += len(texts)
+        parts = []
+        # Texts of one length share a batch, so that a text's embedding doesn't depend on its neighbours' lengths
+        # more than rounding allows, and short texts stay cheap.
+        order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
+        for start in range(0, len(order), TEXT_BATCH):
+            ids = self.text.tokenize([texts[index] for index in order[start : start + TEXT_BATCH]]).to(self.device)
+            state, mask = self.text.enter(ids)
+            parts.append(self.text.leave(self.text.run(state, mask, 0), ids))
+        found = F.normalize(torch.cat(parts), dim=-1)
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return found[back.to(found.device)]
+
+    # -- description ---------------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """The model as a run's manifest keeps it."""
+        pixels = torch.zeros(1, 3, self.preprocessing.height, self.preprocessing.width, device=self.device)
+        with torch.no_grad():
+            state = self.image.run(self.image.enter(pixels), 0) if "image_layers" in self.capabilities else None
+            embedding = self.image.plain(pixels)
+        rows, columns = (1, 1) if state is None else self.image.grid(state, *pixels.shape[-2:])
+        return {
+            "title": self.title,
+            "name": self.name,
+            "pretrained": self.pretrained,
+            "architecture": f"{self.image.family} + {self.text.family}",
+            "digest": self.digest,
+            "weights_sha256": self.weights_sha256,
+            "parameters": sum(parameter.numel() for parameter in self.net.parameters()),
+            "embed_dim": embedding.shape[-1],
+            "image_depth": self.image.depth,
+            "text_depth": self.text.depth,
+            "image_family": self.image.family,
+            "text_family": self.text.family,
+            "rows": rows,
+            "columns": columns,
+            "capabilities": sorted(self.capabilities),
+            "preprocessing": self.preprocessing.as_dict(),
+            "device": str(self.device),
+            "dtype": "float32",
+            "logit_scale": self.logit_scale,
+            "card": self.card,
+        }
+
+
+def wrap(
+    net: Any,
+    tokenizer: Any,
+    transform: Any,
+    preprocessing: Preprocessing,
+    *,
+    name: str,
+    title: str,
+    device: torch.device,
+    **about: Any,
+) -> Model:
+    """A `Model` around an open_clip network, frozen and in evaluation mode."""
+    net = net.eval().requires_grad_(False).float().to(device)
+    return Model(
+        name=name,
+        title=title,
+        net=net,
+        image=image_tower(net.visual),
+        text=text_tower(net, tokenizer),
+        transform=transform,
+        preprocessing=preprocessing,
+        device=device,
+        digest=state_digest(net),
+        **about,
+    )
+
+
+def state_digest(net: torch.nn.Module) -> str:
+    """SHA-256 over every parameter and buffer, by name: what the model is, wherever it came from."""
+    whole = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        whole.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        whole.update(value.detach().cpu().contiguous().numpy().data)
+    return whole.hexdigest()
+
+
+def _open(image: Picture) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    try:
+        with Image.open(image) as file:
+            return file.convert("RGB")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{image} can't be opened as a picture: {error}") from error

@@ -1,0 +1,172 @@
+"""The plan of an audit: everything that determines its results, validated, immutable and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from core.errors import InputError, RunError
+from core.methods import method_info
+from core.settings import LIMITS
+
+TextKind = Literal["caption", "prompt", "class"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Part):
+    """Which model: an embedded name, an open_clip name and tag, or a config file with local weights."""
+
+    name: str = "demo"
+    pretrained: str | None = None
+    weights: str | None = None
+    device: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """How a person names it."""
+        if self.weights:
+            return f"{Path(self.name).name} with {Path(self.weights).name}"
+        return f"{self.name} ({self.pretrained})" if self.pretrained else self.name
+
+
+class TextPlan(_Part):
+    """Which texts each picture is explained with.
+
+    `captions` uses each picture's own first captions (at most `captions_each`), `prompts` are used for every
+    picture, and of `classes` (scored for every picture through `templates`) the `top_classes` best are explained.
+    """
+
+    captions: bool = True
+    captions_each: int = Field(1, ge=1, le=10)
+    prompts: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+    top_classes: int = Field(1, ge=0, le=20)
+
+    @field_validator("prompts", "classes")
+    @classmethod
+    def _bounded(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        if len(texts) > LIMITS.texts:
+            raise ValueError(f"{len(texts)} texts; at most {LIMITS.texts} are accepted")
+        for text in texts:
+            if not text.strip():
+                raise ValueError("an empty text can't be explained; remove it")
+            if len(text) > LIMITS.text_characters:
+                raise ValueError(f"a text has {len(text)} characters; at most {LIMITS.text_characters} are accepted")
+        return texts
+
+    @field_validator("templates")
+    @classmethod
+    def _has_slot(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if template.count("{}") != 1:
+                raise ValueError(f"template {template!r} must hold exactly one {{}}")
+        return templates
+
+
+class MethodPlan(_Part):
+    """A method by name, with the options that differ from its defaults."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> MethodPlan:
+        try:
+            method_info(self.name).parse(self.options)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class TrustPlan(_Part):
+    """How far the explanations are tested."""
+
+    curves: bool = True
+    steps: int = Field(16, ge=2, le=64, description="steps of a deletion or insertion curve")
+    removal: Literal["black", "mean", "blur"] = "mean"
+    resamples: int = Field(1000, ge=100, le=20_000, description="bootstrap resamples over images")
+
+
+class Declared(_Part):
+    """What people say about the audit; printed in the report as declared, checked by nobody."""
+
+    title: str = "Audit of a vision-language model"
+    purpose: str = ""
+    provenance: str = ""
+    licence: str = ""
+    preparer: str = ""
+    reviewer: str = ""
+    confidentiality: str = "Internal"
+
+
+class Plan(_Part):
+    """The immutable plan. `digest` covers all that determines the results, not what is merely declared."""
+
+    version: Literal[1] = 1
+    dataset: str
+    dataset_root: str
+    images: tuple[str, ...] = Field(min_length=1, description="ids of the pictures, in order")
+    model: ModelSpec = ModelSpec()
+    texts: TextPlan = TextPlan()
+    methods: tuple[MethodPlan, ...] = Field(min_length=1)
+    trust: TrustPlan = TrustPlan()
+    seed: int = Field(0, ge=0)
+    shard: int = Field(2, ge=1, le=64, description="pictures a unit")
+    thresholds: str = Field("", description="SHA-256 of the thresholds file that judges the run; empty: the built-in")
+    declared: Declared = Declared()
+
+    @field_validator("methods")
+    @classmethod
+    def _once(cls, methods: tuple[MethodPlan, ...]) -> tuple[MethodPlan, ...]:
+        names = [method.name for method in methods]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"method {name!r} is planned twice")
+        return methods
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan without its declared part and without where files lie, as 64 hex digits."""
+        body = self.model_dump(mode="json", exclude={"declared", "dataset_root"})
+        return hashlib.sha256(canonical(body)).hexdigest()
+
+    def shards(self) -> list[tuple[str, ...]]:
+        """The picture ids of each unit, in order."""
+        return [self.images[start : start + self.shard] for start in range(0, len(self.images), self.shard)]
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        path.write_text(json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def make_plan(**parts: Any) -> Plan:
+    """A validated plan. Raises `InputError` in one line that names the part and what is wrong."""
+    try:
+        return Plan(**parts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"plan: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan. Raises `RunError` if it is missing or damaged."""
+    try:
+        return Plan.model_validate_json(path.read_text())
+    except FileNotFoundError as error:
+        raise RunError(f"{path.parent} is no run directory: it has no {path.name}") from error
+    except ValidationError as error:
+        raise RunError(f"{path} is damaged or of another version: {error.errors()[0]['msg']}") from error
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, for hashing."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,103 @@
+"""The results of a run: one Parquet file a finished unit, one row an (image, text, method).
+
+The columns are documented in `SCHEMA` and stay stable; new ones are only added. No wall-clock value is stored here,
+so a unit that is computed twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import RunError
+
+_F32S = pa.list_(pa.float32())
+
+SCHEMA = pa.schema(
+    [
+        pa.field("unit", pa.string(), False, {"about": "key of the unit that made the row"}),
+        pa.field("image", pa.string(), False, {"about": "content id of the picture"}),
+        pa.field("image_name", pa.string(), False, {"about": "name of the picture as it was uploaded"}),
+        pa.field("text", pa.string(), True, {"about": "the text as it was embedded (before templates)"}),
+        pa.field("text_kind", pa.string(), True, {"about": "caption, prompt or class"}),
+        pa.field("kind", pa.string(), False, {"about": "score, method or control"}),
+        pa.field("method", pa.string(), True, {"about": "method or control that made the map; null for kind=score"}),
+        pa.field("status", pa.string(), False, {"about": "ok, failed or skipped"}),
+        pa.field("message", pa.string(), True, {"about": "why a row failed or was skipped"}),
+        pa.field("score", pa.float32(), True, {"about": "cosine similarity of image and text"}),
+        pa.field("rows", pa.int16(), True, {"about": "rows of the native map"}),
+        pa.field("columns", pa.int16(), True, {"about": "columns of the native map"}),
+        pa.field("map", _F32S, True, {"about": "raw map, row by row, sign kept"}),
+        pa.field("tokens", pa.list_(pa.string()), True, {"about": "text tokens without special ones"}),
+        pa.field("token_values", _F32S, True, {"about": "raw attribution of each token"}),
+        pa.field("deletion_curve", _F32S, True, {"about": "cosine after removing the best cells, step by step"}),
+        pa.field("insertion_curve", _F32S, True, {"about": "cosine after showing the best cells, step by step"}),
+        pa.field("deletion", pa.float32(), True, {"about": "area under the rescaled deletion curve; lower is better"}),
+        pa.field("insertion", pa.float32(), True, {"about": "area under the rescaled insertion curve; higher is better"}),
+        pa.field("faithfulness", pa.float32(), True, {"about": "insertion minus deletion; 0 = no better than chance order"}),
+    ],
+    metadata={"loupe": "1"},
+)
+
+
+def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Path, str, int]:
+    """Write a unit's rows to `folder/results/<key>.parquet`, never half-written.
+
+    Returns the path, the SHA-256 of the bytes and the number of rows. The file appears under its name only after
+    its bytes are on disk.
+    """
+    table = pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", store_schema=True)
+    data = sink.getvalue().to_pybytes()
+    target = folder / "results" / f"{key}.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(f".{os.getpid()}.part")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+    _sync_folder(target.parent)
+    return target, hashlib.sha256(data).hexdigest(), table.num_rows
+
+
+def read_results(folder: Path, columns: list[str] | None = None, units: Iterable[str] | None = None) -> pd.DataFrame:
+    """The rows of the finished units (all files, or those named), ordered by image name, text and method.
+
+    Raises `RunError` if a file can't be read, naming it.
+    """
+    names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
+    files = [folder / "results" / n for n in names] if names is not None else sorted((folder / "results").glob("*.parquet"))
+    tables = []
+    for file in files:
+        try:
+            tables.append(pq.read_table(file, columns=columns))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise RunError(f"{file} can't be read ({error}); `python -m core resume` computes it anew") from error
+    if not tables:
+        return SCHEMA.empty_table().to_pandas()[columns or SCHEMA.names]
+    frame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    order = [name for name in ("image_name", "image", "kind", "text", "method") if name in frame.columns]
+    return frame.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

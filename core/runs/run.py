@@ -1,0 +1,119 @@
+"""A run directory: `plan.json`, `manifest.json`, `run.sqlite`, `results/*.parquet`, `report/`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.datasets import Dataset, load_dataset
+from core.errors import RunError
+from core.runs.manifest import write_json
+from core.runs.plan import Plan, canonical, load_plan
+from core.runs.results import read_results
+from core.runs.store import Progress, RunStore
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk. Reading it never needs torch."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was asked for."""
+        return load_plan(self.folder / "plan.json")
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The pictures. Raises `RunError` if they are no longer where the plan says."""
+        root = Path(self.plan.dataset_root)
+        if not root.is_absolute():
+            root = (self.folder / root).resolve()
+        if not root.exists():
+            raise RunError(f"the run's data set is gone: {root} doesn't exist; restore it or run the audit anew")
+        return load_dataset(root)
+
+    @property
+    def store(self) -> RunStore:
+        """Its state."""
+        return RunStore(self.folder)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Where its results came from; empty until a worker has started."""
+        path = self.folder / "manifest.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def progress(self) -> Progress:
+        """Where it stands."""
+        return self.store.progress()
+
+    def results(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """The rows of its finished units (see `core.runs.results.SCHEMA`)."""
+        done = [unit["key"] for unit in self.store.units() if unit["state"] == "done"]
+        return read_results(self.folder, columns, done)
+
+    @property
+    def report(self) -> Path:
+        """The folder of its report."""
+        return self.folder / "report"
+
+    def update_manifest(self, **parts: Any) -> None:
+        """Add parts to the manifest."""
+        write_json(self.folder / "manifest.json", {**self.manifest, **parts})
+
+
+def create_run(folder: Path, plan: Plan) -> Run:
+    """A new run directory for `plan`; a directory that already holds the same plan is returned as it is.
+
+    Raises `RunError` if the folder holds another run.
+    """
+    existing = folder / "plan.json"
+    if existing.exists():
+        if load_plan(existing).digest != plan.digest:
+            raise RunError(f"{folder} already holds a run with another plan; choose a new folder")
+        return Run(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results").mkdir(exist_ok=True)
+    draft = folder / f"plan.{os.getpid()}.part"
+    plan.save(draft)
+    draft.replace(existing)
+    return Run(folder)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in `folder`. Raises `RunError` if there is none."""
+    run = Run(folder)
+    _ = run.plan
+    return run
+
+
+def new_run_id() -> str:
+    """A name for a run folder that sorts by time."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+def list_runs(folder: Path) -> list[Run]:
+    """Every run below `folder`, newest first."""
+    found = [Run(path.parent) for path in folder.glob("*/plan.json")]
+    return sorted(found, key=lambda run: run.id, reverse=True)
+
+
+def text_id(text: str) -> str:
+    """A short stable id of a text, 12 hex digits."""
+    return hashlib.sha256(canonical(text)).hexdigest()[:12]

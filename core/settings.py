@@ -1,0 +1,50 @@
+"""Where things are kept and how much is accepted: every limit of the product in one place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "0.1.0"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an upload may hold. Sizes are in bytes, pictures in pixels."""
+
+    file_bytes: int = 50 * 2**20
+    total_bytes: int = 2 * 2**30
+    pixels: int = 60_000_000
+    side: int = 20_000
+    min_side: int = 16
+    files: int = 20_000
+    zip_ratio: float = 200.0
+    aspect: float = 20.0
+    table_rows: int = 200_000
+    text_characters: int = 2_000
+    texts: int = 2_000
+
+
+LIMITS = Limits()
+
+
+def workspace() -> Path:
+    """The folder that holds data sets and runs: `LOUPE_HOME`, or `~/.loupe`."""
+    return Path(os.environ.get("LOUPE_HOME", "~/.loupe")).expanduser()
+
+
+def datasets_folder() -> Path:
+    """Where data sets are stored, one folder each."""
+    return workspace() / "datasets"
+
+
+def runs_folder() -> Path:
+    """Where the app keeps its runs, one folder each."""
+    return workspace() / "runs"
+
+
+def byte_budget() -> int:
+    """How much memory one chunk of model work may take, in bytes (`LOUPE_BYTES`, 1 GiB unless set)."""
+    return int(os.environ.get("LOUPE_BYTES", 2**30))
