@@ -19,6 +19,7 @@ from core.models.coalitions import Removal, cell_masks, embed_coalitions
 from core.models.model import Model
 
 SIDE = 14
+LEAST_RISE = 0.01
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Curves:
     """One map's curves.
 
     `deletion` and `insertion` are cosines `(steps + 1,)`. The areas are taken after rescaling cosines so that the fully
-    hidden image is 0 and the full image 1; they are None where these two are equal. `faithfulness` is insertion minus
+    hidden image is 0 and the full image 1; they are None where the picture hardly raises the score. `faithfulness` is insertion minus
     deletion: about 0 for an order that means nothing.
     """
 
@@ -73,21 +74,20 @@ def curves(
     for (name, text), keeps in plans.items():
         values = np.array([scores[sets[keep.tobytes()], text] for keep in keeps], dtype=np.float32)
         deletion, insertion = values[: steps + 1], values[steps + 1 :]
-        found[name, text] = Curves(deletion, insertion, area(deletion), area(insertion))
+        full, hidden = float(deletion[0]), float(deletion[-1])
+        found[name, text] = Curves(deletion, insertion, area(deletion, hidden, full), area(insertion, hidden, full))
     return found
 
 
-def area(curve: NDArray[np.floating]) -> float | None:
-    """Area under a curve rescaled so that its hidden end is 0 and its full end 1; None if they are equal.
+def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | None:
+    """Area under a curve of cosines rescaled so that `hidden` is 0 and `full` is 1.
 
-    The hidden end is the last point of a deletion and the first of an insertion: the smaller number of kept cells is
-    known by place, so the caller passes deletion curves from full to hidden and insertion curves the other way; both
-    ends are the same two pictures.
+    None where the full image's cosine isn't at least `LEAST_RISE` above the hidden one's: then the picture doesn't
+    raise the score, and an order of its cells can't be judged by it.
     """
-    low, high = float(min(curve[0], curve[-1])), float(max(curve[0], curve[-1]))
-    if high - low < 1e-6:
+    if full - hidden < LEAST_RISE:
         return None
-    scaled = (np.asarray(curve, dtype=np.float64) - low) / (high - low)
+    scaled = (np.asarray(curve, dtype=np.float64) - hidden) / (full - hidden)
     return float(((scaled[:-1] + scaled[1:]) / 2).mean())
 
 

@@ -95,7 +95,7 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
     per_pair = []
     for (image, name, text), part in with_map.groupby(["image", "image_name", "text"], sort=True, dropna=False):
         grids = {
-            row.method: common_grid(np.asarray(row.map, dtype=float).reshape(row.rows, row.columns))
+            row.method: common_grid(np.asarray(row.map, dtype=float).reshape(int(row.rows), int(row.columns)))
             for row in part.itertuples()
         }
         values = []

@@ -49,7 +49,7 @@ def embed_coalitions(
         for some in masks:
             for part in some.split(step):
                 visible = part[:, None].to(pixels.device, pixels.dtype)
-                found.append(model.image.plain(base + visible * (pixels - base)))
+                found.append(model.bulk(base + visible * (pixels - base)))
                 model.meter.image += len(part)
     return F.normalize(torch.cat(found), dim=-1)
 

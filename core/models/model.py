@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import InputError
+from core.models.bulk import Bulk
 from core.models.geometry import Geometry, Preprocessing
 from core.models.image_tower import ImageTower, image_tower
 from core.models.text_tower import TextTower, text_tower
@@ -64,6 +66,11 @@ class Model:
     def capabilities(self) -> frozenset[str]:
         """What it offers methods (see `core.methods.capability`)."""
         return self.image.capabilities | self.text.capabilities
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """The image forward for many pictures without gradient, made on first use."""
+        return Bulk(self.image)
 
     @property
     def logit_scale(self) -> float:

@@ -1,0 +1,108 @@
+"""`python -m core`: everything the app can do, headless.
+
+Exit codes: 0 done; 1 the audit failed its thresholds (`--fail-on`) or none of its work succeeded; 2 the input was
+wrong, told in one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core import commands
+from core.errors import LoupeError
+from core.methods.presets import EFFORTS
+from core.settings import VERSION
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        answer, code = chosen.run(chosen)
+    except LoupeError as error:
+        print(f"loupe: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("loupe: stopped; `python -m core resume` goes on from here", file=sys.stderr)
+        return 130
+    if getattr(chosen, "json", False):
+        print(json.dumps(answer["data"], indent=1, ensure_ascii=False))
+    else:
+        print(answer["text"])
+    return int(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core", description="Audit CLIP-style vision-language models without ground-truth labels."
+    )
+    parser.add_argument("--version", action="version", version=f"Loupe {VERSION}")
+    commands_parser = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, about: str, run: Any) -> argparse.ArgumentParser:
+        made = commands_parser.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        made.add_argument("--json", action="store_true", help="print the result as JSON")
+        return made
+
+    demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
+    demo.add_argument("--out", type=Path, default=Path("out/demo"), help="run directory (default: out/demo)")
+    demo.add_argument("--effort", choices=sorted(EFFORTS), default="standard", help="how much sampling methods do")
+
+    audit = command("audit", "audit pictures and render the report", commands.audit)
+    audit.add_argument("--images", type=Path, nargs="+", required=True, help="folders, ZIP files or pictures")
+    audit.add_argument("--table", type=Path, help="CSV or Parquet: image path, optional caption, metadata")
+    audit.add_argument("--texts", type=Path, help="prompts for every picture, one a line")
+    audit.add_argument("--classes", type=Path, help="class names, one a line; the best of each picture are explained")
+    audit.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
+    audit.add_argument("--top-classes", type=int, default=1, help="how many best classes are explained (default: 1)")
+    audit.add_argument("--no-captions", action="store_true", help="leave the pictures' own captions out")
+    _model_arguments(audit)
+    audit.add_argument("--methods", help="comma-separated names (default: every method; see `methods`)")
+    audit.add_argument("--option", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a method's option")
+    audit.add_argument("--effort", choices=sorted(EFFORTS), default="standard", help="how much sampling methods do")
+    audit.add_argument("--no-curves", action="store_true", help="leave out deletion and insertion")
+    audit.add_argument("--limit", type=int, help="audit only the first N pictures by name")
+    audit.add_argument("--seed", type=int, default=0)
+    audit.add_argument("--title", default="Audit of a vision-language model")
+    audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
+    audit.add_argument("--preparer", default="", help="who prepares the report")
+    audit.add_argument("--thresholds", type=Path, help="TOML file that the findings are judged by")
+    audit.add_argument("--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above")
+    audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
+
+    resume = command("resume", "finish a run that was stopped", commands.resume)
+    resume.add_argument("run_directory", help="run directory or id")
+
+    status = command("status", "say where a run stands", commands.status)
+    status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run of the workspace)")
+
+    report = command("report", "judge a run anew and render its report", commands.report)
+    report.add_argument("run_directory", help="run directory or id")
+
+    verify = command("verify", "check that a run or an evidence bundle is unchanged", commands.verify)
+    verify.add_argument("path", type=Path, help="run directory or evidence.zip")
+
+    methods = command("methods", "list the methods, what they need and cost", commands.methods)
+    methods.add_argument("--model", help="say which of them this embedded model can serve")
+
+    command("models", "list the models that can be named", commands.models)
+
+    worker = command("worker", "do the work of a run (started by the app)", commands.worker)
+    worker.add_argument("run_directory", help="run directory or id")
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="demo", help="embedded name, open_clip name, folder or config file")
+    parser.add_argument("--pretrained", help="open_clip tag")
+    parser.add_argument("--weights", type=Path, help="local weights (.safetensors, or .pt state dict)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")

@@ -1,0 +1,232 @@
+"""What each command of `python -m core` does. Returns what to print, as text and as data, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.datasets import ingest, read_texts
+from core.errors import InputError, RunError
+from core.methods import METHODS, method_info
+from core.methods.presets import effort_options
+from core.models.listing import architectures, embedded_models, embedded_name
+from core.runs import (
+    Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, list_runs, make_plan, open_run,
+)
+from core.settings import ROOT, runs_folder
+
+Answer = tuple[dict[str, Any], int]
+SAMPLE = ROOT / "core" / "sample"
+_SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
+
+
+def demo(chosen: argparse.Namespace) -> Answer:
+    """A full audit of the bundled sample."""
+    chosen.__dict__.update(
+        images=[SAMPLE / "images"], table=SAMPLE / "captions.csv", texts=None, classes=SAMPLE / "classes.txt",
+        template=None, top_classes=1, no_captions=False, model="demo", pretrained=None, weights=None, device="auto",
+        methods=None, option=[], no_curves=False, limit=None, seed=0, title="Demonstration audit",
+        purpose="Shows what an audit looks like, on the bundled sample and the embedded model.", preparer="Loupe demo",
+        thresholds=None, fail_on=None,
+    )
+    return audit(chosen)
+
+
+def audit(chosen: argparse.Namespace) -> Answer:
+    """Ingest, plan, work, report. Nothing is written before the model and every argument are known to be good."""
+    from core.audit.worker import work
+    from core.findings import load_thresholds
+    from core.models.loading import load_model
+
+    texts = _text_plan(chosen)
+    methods = _method_plans(chosen)
+    thresholds = load_thresholds(chosen.thresholds) if chosen.thresholds else None
+    for path in chosen.images:
+        if not path.exists():
+            raise InputError(f"{path} doesn't exist; --images takes folders, ZIP files or pictures")
+    spec = ModelSpec(
+        name=str(chosen.model), pretrained=chosen.pretrained, device=chosen.device,
+        weights=None if chosen.weights is None else str(chosen.weights.resolve()),
+    )
+    model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
+    dataset = ingest(list(chosen.images), store=chosen.out / "dataset", table=chosen.table, progress=None)
+    if not (texts.prompts or texts.classes or (texts.captions and any(p.captions for p in dataset.pictures))):
+        raise InputError("there is no text to explain: give --texts, --classes or a --table with captions")
+    plan = make_plan(
+        dataset=dataset.id,
+        dataset_root=str(Path("dataset") / dataset.id),
+        images=tuple(picture.id for picture in dataset.pictures[: chosen.limit]),
+        model=spec, texts=texts, methods=methods, trust=TrustPlan(curves=not chosen.no_curves), seed=chosen.seed,
+        thresholds=thresholds.sha256 if thresholds else "",
+        declared=Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
+    )
+    run = create_run(chosen.out, plan)
+    if chosen.thresholds:
+        shutil.copyfile(chosen.thresholds, run.folder / "thresholds.toml")
+    state = work(run, _tell, model)
+    return _outcome(run, state, chosen.fail_on)
+
+
+def resume(chosen: argparse.Namespace) -> Answer:
+    """Go on with a run."""
+    from core.audit.worker import work
+
+    run = find_run(chosen.run_directory)
+    return _outcome(run, work(run, _tell), None)
+
+
+def worker(chosen: argparse.Namespace) -> Answer:
+    """What the app starts."""
+    return resume(chosen)
+
+
+def status(chosen: argparse.Namespace) -> Answer:
+    """Where one run, or every run of the workspace, stands."""
+    runs = [find_run(chosen.run_directory)] if chosen.run_directory else list_runs(runs_folder())
+    data = []
+    for run in runs:
+        progress = run.progress()
+        data.append({"run": run.id, "folder": str(run.folder), **vars(progress), "share": round(progress.share, 4)})
+    lines = [
+        f"{row['run']}  {row['state']}{' (' + row['stage'] + ')' if row['stage'] else ''}  "
+        f"{row['images_done']}/{row['images_total']} pictures  {row['message']}"
+        for row in data
+    ]
+    return {"text": "\n".join(lines) or "no runs yet", "data": data[0] if chosen.run_directory else data}, 0
+
+
+def report(chosen: argparse.Namespace) -> Answer:
+    """Judge and render anew."""
+    from core.evaluation.summary import summarise
+    from core.findings import judge, save_findings
+    from core.reporting import render_report
+
+    run = find_run(chosen.run_directory)
+    findings = judge(run, summarise(run))
+    save_findings(run, findings)
+    path = render_report(run, findings)
+    return {"text": str(path), "data": {"report": str(path)}}, 0
+
+
+def verify(chosen: argparse.Namespace) -> Answer:
+    """Check hashes."""
+    from core.reporting.evidence import verify_evidence
+    from core.runs.results import file_sha256
+
+    if chosen.path.is_dir():
+        run = open_run(chosen.path)
+        problems = []
+        for unit in run.store.units():
+            file = run.folder / "results" / f"{unit['key']}.parquet"
+            if unit["state"] == "done" and not (file.exists() and file_sha256(file) == unit["sha256"]):
+                problems.append(f"{file.name} is missing or changed")
+        bundle = run.report / "evidence.zip"
+        problems += verify_evidence(bundle) if bundle.exists() else []
+    elif chosen.path.exists():
+        problems = verify_evidence(chosen.path)
+    else:
+        raise InputError(f"{chosen.path} doesn't exist; give a run directory or an evidence.zip")
+    text = "\n".join(problems) if problems else f"{chosen.path}: sound"
+    return {"text": text, "data": {"path": str(chosen.path), "problems": problems}}, 1 if problems else 0
+
+
+def methods(chosen: argparse.Namespace) -> Answer:
+    """The catalogue."""
+    capabilities = None
+    if chosen.model:
+        name = embedded_name(chosen.model)
+        found = [model for model in embedded_models() if model.name == name]
+        if not found:
+            raise InputError(f"{chosen.model!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}")
+        capabilities = found[0].capabilities
+    data = []
+    for info in METHODS.values():
+        row: dict[str, Any] = {
+            "name": info.name, "title": info.title, "family": info.family, "year": info.year, "paper": info.paper,
+            "sides": {side: list(needs) for side, needs in info.sides.items()}, "unit": info.unit,
+            "deterministic": info.deterministic, "cost": vars(info.cost()),
+            "options": {name: {"default": o.default, "description": o.description} for name, o in info.options.items()},
+        }
+        if capabilities is not None:
+            row["not_run"] = {side: why for side, why in info.reasons(capabilities).items() if why}
+        data.append(row)
+    lines = [f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
+             + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items()) for row in data]
+    return {"text": "\n".join(lines), "data": data}, 0
+
+
+def models(chosen: argparse.Namespace) -> Answer:
+    """Embedded models and open_clip's names."""
+    own = [{"name": m.name, "title": m.title, "summary": m.summary, "capabilities": m.capabilities} for m in embedded_models()]
+    text = "\n".join(f"{m['name']:14} {m['title']}: {m['summary']}" for m in own)
+    text += f"\n\nopen_clip names (with --pretrained or --weights): {', '.join(architectures())}"
+    return {"text": text, "data": {"embedded": own, "open_clip": architectures()}}, 0
+
+
+def find_run(name: str) -> Run:
+    """A run by directory, or by id in the workspace. Raises `RunError`."""
+    for folder in (Path(name), runs_folder() / name):
+        if (folder / "plan.json").exists():
+            return open_run(folder)
+    raise RunError(f"there is no run {name!r}; give its directory, or an id that `python -m core status` lists")
+
+
+def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
+    from core.findings import load_findings
+
+    findings = load_findings(run)
+    worst = max((_SEVERITY[f.severity] for f in findings if f.status == "finding"), default=0)
+    counts = {word: sum(f.severity == word and f.status == "finding" for f in findings) for word in ("high", "medium", "low")}
+    pdf = run.report / "report.pdf"
+    data = {"run": str(run.folder), "state": state, "report": str(pdf) if pdf.exists() else None, "findings": counts}
+    text = f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"
+    text += f"\n{pdf.resolve()}" if pdf.exists() else f"\n{run.progress().message}"
+    code = 1 if state == "failed" or (fail_on and worst >= _SEVERITY[fail_on]) else 0
+    return {"text": text, "data": data}, code
+
+
+def _text_plan(chosen: argparse.Namespace) -> TextPlan:
+    parts: dict[str, Any] = {"captions": not chosen.no_captions, "top_classes": chosen.top_classes}
+    if chosen.texts:
+        parts["prompts"] = read_texts(chosen.texts)
+    if chosen.classes:
+        parts["classes"] = read_texts(chosen.classes)
+    if chosen.template:
+        parts["templates"] = tuple(chosen.template)
+    return _checked(TextPlan, parts)
+
+
+def _method_plans(chosen: argparse.Namespace) -> tuple[MethodPlan, ...]:
+    names = [name.strip() for name in chosen.methods.split(",")] if chosen.methods else list(METHODS)
+    options: dict[str, dict[str, Any]] = {name: effort_options(chosen.effort, method_info(name).name) for name in names}
+    for entry in chosen.option:
+        left, equals, value = entry.partition("=")
+        method, dot, name = left.partition(".")
+        if not (equals and dot) or method not in options:
+            raise InputError(f"--option {entry!r} must be METHOD.NAME=VALUE with a method of this audit")
+        options[method][name] = _value(value)
+    return tuple(_checked(MethodPlan, {"name": name, "options": options[name]}) for name in names)
+
+
+def _checked(kind: Any, parts: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return kind(**parts)
+    except ValidationError as error:
+        raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

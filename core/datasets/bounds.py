@@ -1,0 +1,72 @@
+"""How much one intake may read, and how a single file is turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from core.errors import InputError
+from core.settings import Limits
+
+CHUNK = 2**16
+
+# How files start that unpack to more than they seem: ZIP (and all formats made of it), RAR, 7z, gzip, bzip2, xz, zstd.
+_ARCHIVES = tuple(
+    bytes.fromhex(magic)
+    for magic in ("504b0304", "504b0506", "52617221", "377abcaf271c", "1f8b", "425a68", "fd377a585a", "28b52ffd")
+)
+
+
+class Refused(Exception):
+    """One file can't be used; the text says why and what to do. It becomes a `Refusal`, and the rest goes on."""
+
+
+class Budget:
+    """Counts the bytes that one intake really reads: what a header declares may be wrong on purpose."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.bytes = 0
+        self.files = 0
+
+    def count_file(self) -> None:
+        """One more file was found. Raises `InputError` above the limit: then nothing is taken in."""
+        self.files += 1
+        if self.files > self.limits.files:
+            raise InputError(f"more than {self.limits.files:,} files were given; split them into several data sets")
+
+    def read(self, chunks: Iterator[bytes]) -> bytes:
+        """One file's bytes. Raises `Refused` if it is too large or an archive, `InputError` if all together are."""
+        parts: list[bytes] = []
+        size = 0
+        for chunk in chunks:
+            if not parts and is_archive(chunk):
+                raise Refused("is an archive inside what was given, or not a ZIP; unpack it and give the pictures")
+            size += len(chunk)
+            self.bytes += len(chunk)
+            if self.bytes > self.limits.total_bytes:
+                total = size_text(self.limits.total_bytes)
+                raise InputError(f"the files hold more than {total} in all; split them into several data sets")
+            if size > self.limits.file_bytes:
+                raise Refused(f"is larger than {size_text(self.limits.file_bytes)}; give a smaller file")
+            parts.append(chunk)
+        return b"".join(parts)
+
+
+def stream_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """The rest of `stream` in chunks of at most 64 KiB."""
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that starts with `head` (262 bytes are enough) is an archive or a compressed file."""
+    return head.startswith(_ARCHIVES) or head[257:262] == b"ustar"
+
+
+def size_text(count: int) -> str:
+    """A number of bytes for people: `50 MiB`, `1,024 bytes`."""
+    for unit, width in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= width:
+            return f"{count / width:.4g} {unit}"
+    return f"{count:,} bytes"

@@ -1,0 +1,87 @@
+"""Parquet files from strangers: repeated values are stored once in the file, and stay so in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow  # type: ignore[import-untyped]
+from pyarrow import compute, parquet, types
+
+from core.datasets.bounds import Refused
+from core.settings import Limits
+
+_MAGIC = b"PAR1"
+_LONGEST_CELL = 131_072  # characters; the csv module's bound for a cell
+
+
+def is_parquet(data: bytes) -> bool:
+    """Whether `data` starts like a Parquet file."""
+    return data.startswith(_MAGIC)
+
+
+def read_parquet(data: bytes, limits: Limits) -> tuple[list[str], list[list[object]], list[str]]:
+    """Column names, a list of cells each (None, text, number, date, or a list of texts), and the columns left out.
+
+    Raises `Refused` if the file is damaged, has too many rows, or unpacks to far more than its size.
+    """
+    try:
+        source = pyarrow.BufferReader(data)
+        meta = parquet.read_metadata(source)
+        if meta.num_rows > limits.table_rows:
+            raise Refused(f"has {meta.num_rows:,} rows; at most {limits.table_rows:,} are accepted, split it")
+        unpacked = sum(meta.row_group(number).total_byte_size for number in range(meta.num_row_groups))
+        if unpacked > limits.zip_ratio * len(data):
+            raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; save it as CSV")
+        # Text stays dictionary-coded: a long text repeated in every row must not be copied for every row.
+        leaves = [meta.schema.column(number) for number in range(meta.num_columns)]
+        coded = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        source.seek(0)
+        file = parquet.ParquetFile(source, read_dictionary=coded)
+        fields = list(file.schema_arrow)
+        names = [field.name for field in fields if _usable(field.type)]
+        if len(set(names)) < len(names):
+            raise Refused("has two columns of the same name; rename one")
+        cells: list[list[object]] = [[] for _ in names]
+        for batch in file.iter_batches(batch_size=4096, columns=names):
+            for name, column in zip(names, cells, strict=True):
+                column.extend(_values(batch.column(name)))
+    except Refused:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, TypeError, MemoryError) as error:
+        raise Refused(f"is a damaged or unusual Parquet file ({type(error).__name__}); save it as CSV") from error
+    return names, cells, [field.name for field in fields if not _usable(field.type)]
+
+
+def _values(array: Any) -> list[object]:
+    """A column's cells as Python objects, equal texts as one object."""
+    kind = array.type
+    if types.is_list(kind) or types.is_large_list(kind):
+        flat = _values(array.flatten())
+        result: list[object] = []
+        start = 0
+        for length in compute.list_value_length(array).to_pylist():
+            result.append(None if length is None else flat[start : start + length])
+            start += length or 0
+        return result
+    if not types.is_dictionary(kind):
+        return list(array.to_pylist())
+    texts = array.dictionary
+    longest = compute.max(compute.binary_length(texts)).as_py() if len(texts) else 0
+    if longest is not None and longest > _LONGEST_CELL:
+        raise Refused(f"has a cell of {longest:,} bytes; shorten it")
+    values = texts.to_pylist()
+    return [None if index is None else values[index] for index in array.indices.to_pylist()]
+
+
+def _usable(kind: Any) -> bool:
+    """Whether a column of this type holds text, numbers, truth values, dates or times, or lists of text."""
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_text(kind.value_type)
+    plain = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_date, types.is_time)
+    return _is_text(kind) or types.is_timestamp(kind) or types.is_null(kind) or any(check(kind) for check in plain)
+
+
+def _is_text(kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind))

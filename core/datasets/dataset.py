@@ -1,0 +1,143 @@
+"""A data set as it is stored: pictures by content, what is known of each, and what was not taken in and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from pydantic import BaseModel, Field, ValidationError
+
+from core.errors import InputError
+
+Value = str | float | int | bool | None
+
+MANIFEST = "dataset.json"
+PICTURES = "pictures"
+THUMBNAILS = "thumbnails"
+
+
+class Picture(BaseModel, frozen=True):
+    """One picture: what its pixels and its original file are, and what came with it."""
+
+    # The pattern matters: the id becomes part of a path, also when it is read from a file somebody has changed.
+    id: str = Field(pattern=r"^[0-9a-f]{16}$", description="over width, height and RGB pixels, after orientation")
+    name: str = Field(description="the name the person knows it by, '/' separated, unique in the data set")
+    sha256: str = Field(description="of the original file's bytes")
+    format: str = Field(description="of the original file: JPEG, PNG, ...")
+    bytes: int = Field(description="size of the original file")
+    width: int = Field(description="pixels, after orientation")
+    height: int = Field(description="pixels, after orientation")
+    captions: tuple[str, ...] = ()
+    metadata: dict[str, Value] = {}
+
+
+class Refusal(BaseModel, frozen=True):
+    """Something that was not taken in: its name and one line that says what is wrong and what to do."""
+
+    name: str
+    reason: str
+
+
+class Duplicate(BaseModel, frozen=True):
+    """The file `name` shows what the picture `of` shows.
+
+    `exact`: the same pixels; kept once, under `of`. `near`: both are kept, and `distance` of the 64 bits of their
+    perceptual hashes differ.
+    """
+
+    name: str
+    of: str
+    kind: Literal["exact", "near"]
+    distance: int
+
+
+class Dataset(BaseModel, frozen=True):
+    """Pictures sorted by name, with everything that was refused or found twice. Stored in the folder `root`."""
+
+    id: str = Field(pattern=r"^[0-9a-f]{16}$", description="over the pictures' ids, names, captions and metadata")
+    name: str
+    pictures: tuple[Picture, ...]
+    refusals: tuple[Refusal, ...]
+    duplicates: tuple[Duplicate, ...]
+    columns: tuple[str, ...] = Field(description="names of the metadata columns")
+    root: Path = Field(exclude=True, description="where it is stored; not part of what is written or hashed")
+
+    def path(self, picture: Picture) -> Path:
+        """The stored PNG: 8-bit RGB, upright, without any metadata."""
+        return self.root / PICTURES / f"{picture.id}.png"
+
+    def open(self, picture: Picture) -> Image.Image:
+        """The picture's pixels, RGB. Raises `InputError` if the stored file is missing or damaged."""
+        try:
+            with Image.open(self.path(picture), formats=("PNG",)) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError) as error:
+            raise InputError(f"{self.path(picture)} is missing or damaged; upload the pictures again") from error
+
+    def thumbnail(self, picture: Picture, side: int = 320) -> Path:
+        """A JPEG whose longer side has at most `side` pixels; made on the first call, then kept.
+
+        Raises `ValueError` for a `side` outside 1 to 4096 and `InputError` if the picture can't be read.
+        """
+        if not 1 <= side <= 4096:
+            raise ValueError(f"a thumbnail of {side} pixels; from 1 to 4096 are possible")
+        target = self.root / THUMBNAILS / f"{picture.id}-{side}.jpg"
+        if target.exists():
+            return target
+        image = self.open(picture)
+        image.thumbnail((side, side))
+        target.parent.mkdir(exist_ok=True)
+        # Several pages may ask for it at once: each writes its own file, and the last rename wins with equal bytes.
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                image.save(stream, "JPEG", quality=88)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return target
+
+
+def dataset_id(pictures: Iterable[Picture]) -> str:
+    """16 hex digits over the pictures' ids, names, captions and metadata, whatever order they come in."""
+    digest = hashlib.sha256()
+    for picture in sorted(pictures, key=lambda picture: picture.name):
+        line = [picture.id, picture.name, picture.captions, picture.metadata]
+        digest.update(json.dumps(line, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    return digest.hexdigest()[:16]
+
+
+def save_manifest(dataset: Dataset, folder: Path) -> None:
+    """Writes `dataset.json` into `folder`: the same data set gives the same bytes."""
+    (folder / MANIFEST).write_text(dataset.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def load_dataset(root: Path) -> Dataset:
+    """The data set stored in the folder `root`.
+
+    Raises `InputError` if there is none, if `dataset.json` is not what was written, or if a picture is missing.
+    """
+    manifest = root / MANIFEST
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+        dataset = Dataset.model_validate({**content, "root": root})
+        stored = {entry.name for entry in os.scandir(root / PICTURES) if entry.stat().st_size > 0}
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{root} holds no complete data set; upload the pictures again") from error
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
+        raise InputError(f"{manifest} can't be read or is damaged; upload the pictures again") from error
+    if dataset_id(dataset.pictures) != dataset.id:
+        raise InputError(f"{manifest} was changed after it was written; upload the pictures again")
+    missing = [picture.name for picture in dataset.pictures if f"{picture.id}.png" not in stored]
+    if missing:
+        raise InputError(f"{root} lacks {len(missing)} of its pictures ({missing[0]}, ...); upload the pictures again")
+    return dataset

@@ -1,0 +1,254 @@
+"""Taking pictures in: read one at a time, re-encoded, described by tables, and stored all at once or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from core.datasets.bounds import Budget, Refused
+from core.datasets.dataset import PICTURES, Dataset, Duplicate, Refusal, dataset_id, load_dataset, save_manifest
+from core.datasets.names import printable
+from core.datasets.picture import READABLE, decode, is_picture
+from core.datasets.records import Record, describe, match, merge_exact, near_duplicates, pictures, unique_names
+from core.datasets.sources import Entry, Upload, file_chunks, list_sources
+from core.datasets.table import Problems, Row, Table, is_table, read_table
+from core.errors import InputError
+from core.settings import LIMITS, Limits
+
+Progress = Callable[[int, int], None]
+
+_LONGEST_NAME = 200
+
+
+def ingest(
+    sources: Sequence[Path | Upload],
+    *,
+    store: Path,
+    name: str | None = None,
+    table: Path | Upload | None = None,
+    limits: Limits = LIMITS,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set made of `sources` (folders, ZIP files, pictures, tables), stored in `store/<its id>/`.
+
+    `table` is one more table (CSV or Parquet) that must be usable; a table given as a path may name pictures beside
+    it. `progress` is told how many files of how many were read; the total grows when a table names more. The same
+    pictures, names and descriptions give the same id and the same bytes in whatever order they come. A data set that
+    is stored already stays as it is (also its name); the one returned tells what *this* call refused and found twice.
+
+    A file that can't be used becomes a `Refusal`. Raises `InputError`, leaving nothing behind, if a path doesn't
+    exist, if `table` can't be used, if the limits on files or bytes in all are exceeded, or if no picture is left.
+    """
+    if name is not None and len(name) > _LONGEST_NAME:
+        raise InputError(f"the name has {len(name)} characters; at most {_LONGEST_NAME} are accepted")
+    given = [*sources] if table is None else [*sources, table]
+    if not given:
+        raise InputError(f"nothing was given; give a folder, a ZIP or pictures ({READABLE})")
+    store.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".incoming-", dir=store))
+    try:
+        (work / PICTURES).mkdir()
+        intake = _Intake(work, limits, progress)
+        labels = intake.read(given, required=None if table is None else len(given) - 1)
+        return _store(intake.dataset(name, labels), store)
+    finally:
+        # Also after an interrupt; once it was renamed to its final place, there is nothing to remove.
+        if work.exists():
+            shutil.rmtree(work)
+
+
+class _Intake:
+    """One call's state: what was read so far, with its pixels already in the working folder."""
+
+    def __init__(self, work: Path, limits: Limits, progress: Progress | None) -> None:
+        self.work = work
+        self.limits = limits
+        self.progress = progress
+        self.budget = Budget(limits)
+        self.records: list[Record] = []
+        self.refusals: list[Refusal] = []
+        self.tables: list[tuple[Table, str, Entry]] = []  # with the hash of their bytes
+        self.beside: dict[Path, Record | None] = {}  # pictures read from a table's own folder; None if refused
+        self.conflicts = Problems()
+        self.done = 0
+        self.total = 0
+
+    def read(self, given: Sequence[Path | Upload], required: int | None) -> list[str]:
+        """Reads every file; returns the names of the folders and ZIPs. Source number `required` must be a table."""
+        with ExitStack() as stack:
+            listing = list_sources(given, self.budget, stack)
+            self.refusals.extend(listing.refusals)
+            self.total = len(listing.entries)
+            for entry in listing.entries:
+                self._take(entry, only="table" if entry.source == required else None)
+        if required is not None and not any(entry.source == required for _, _, entry in self.tables):
+            raise InputError("the table is a folder or a ZIP; give a CSV or Parquet file")
+        # In the order of their names and contents, so that the first value wins whatever came first.
+        self.tables.sort(key=lambda item: (item[0].name, item[1]))
+        listed = sorted(self.records, key=lambda record: record.order)
+        for table, _, entry in self.tables:
+            self._describe(table, entry, listed)
+        return listing.labels
+
+    def dataset(self, name: str | None, labels: Sequence[str]) -> Dataset:
+        """The data set of what was read, rooted in the working folder. Raises `InputError` if no picture is left."""
+        if not self.records:
+            raise InputError(_nothing_left(self.refusals))
+        kept, others = merge_exact(self.records, self.conflicts)
+        names = unique_names(kept)
+        duplicates = [
+            Duplicate(name=_other_name(other, first), of=names[first.id], kind="exact", distance=0)
+            for other, first in others
+        ]
+        taken = pictures(kept, names)
+        duplicates += near_duplicates(taken, {record.id: record.perceptual for record in kept})
+        columns = dict.fromkeys(column for table, _, _ in self.tables for column in table.columns)
+        used = {column for picture in taken for column in picture.metadata}
+        tables = [table.name for table, _, _ in self.tables]
+        refusals = {*self.refusals, *self.conflicts.refusals("tables")}
+        dataset = Dataset(
+            id=dataset_id(taken),
+            name=printable(name or "") or _title(labels, tables, taken[0].name, len(taken)),
+            pictures=taken,
+            refusals=tuple(sorted(refusals, key=lambda refusal: (refusal.name, refusal.reason))),
+            duplicates=tuple(sorted(duplicates, key=lambda twice: (twice.name, twice.of, twice.kind))),
+            columns=tuple(column for column in columns if column in used),
+            root=self.work,
+        )
+        save_manifest(dataset, self.work)
+        return dataset
+
+    def _take(self, entry: Entry, only: Literal["table", "picture"] | None = None) -> bool:
+        """Reads one file into a table or a record, or refuses it; returns whether it was taken."""
+        taken = True
+        try:
+            data = self.budget.read(entry.chunks())
+            table = is_table(entry.name, data) and not is_picture(data)
+            if only == "table" or (table and only is None):
+                digest = hashlib.sha256(data).hexdigest()
+                self.tables.append((read_table(entry.name, data, self.limits), digest, entry))
+            else:
+                self._keep(entry, data)
+        except Refused as refused:
+            if only == "table":
+                raise InputError(f"the table {entry.name} {refused}") from refused
+            self.refusals.append(Refusal(name=entry.name, reason=str(refused)))
+            taken = False
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+        return taken
+
+    def _keep(self, entry: Entry, data: bytes) -> None:
+        decoded = decode(data, self.limits)
+        decoded.save(self.work / PICTURES)
+        self.records.append(
+            Record(
+                name=entry.name,
+                source=entry.source,
+                label=entry.label,
+                id=decoded.id,
+                sha256=hashlib.sha256(data).hexdigest(),
+                format=decoded.format,
+                bytes=len(data),
+                width=decoded.image.width,
+                height=decoded.image.height,
+                perceptual=decoded.perceptual,
+            )
+        )
+
+    def _describe(self, table: Table, entry: Entry, listed: Sequence[Record]) -> None:
+        """Gives a table's rows to their pictures, reading those beside the table that no source has brought."""
+        self.refusals.extend(table.refusals)
+        matched = match(table, entry.source, listed)
+        self.refusals.extend(matched.refusals)
+        for record, row in matched.found:
+            describe(record, row, self.conflicts)
+        refused = {refusal.name for refusal in self.refusals}
+        folder = entry.folder
+        beside = set()
+        if folder is not None:
+            beside = {path for path in matched.missing if os.path.lexists(folder / path)}
+            self.total += sum(folder / path not in self.beside for path in beside)
+        for path, (rows, reason) in matched.missing.items():
+            if folder is not None and path in beside:
+                for row in rows:
+                    self._describe_beside(folder, path, entry, row)
+            elif path not in refused:
+                self.refusals.append(Refusal(name=path, reason=reason))
+
+    def _describe_beside(self, folder: Path, path: str, entry: Entry, row: Row) -> None:
+        """Gives a row to the picture at `path` below the table's folder, which is read the first time."""
+        place = folder / path
+        if place not in self.beside:
+            self.budget.count_file()
+            extra = replace(entry, name=path, chunks=lambda: _chunks_below(folder, path))
+            self.beside[place] = self.records[-1] if self._take(extra, only="picture") else None
+        record = self.beside[place]
+        if record is not None:
+            describe(record, row, self.conflicts)
+
+
+def _chunks_below(folder: Path, path: str) -> Iterator[bytes]:
+    """The bytes of a file below `folder`. Raises `Refused` if a link leads there."""
+    for parent in Path(path).parents:
+        if (folder / parent).is_symlink() and parent != Path("."):
+            raise Refused("lies behind a link, and links are not followed; give the folder itself")
+    yield from file_chunks(folder / path)
+
+
+def _store(dataset: Dataset, store: Path) -> Dataset:
+    """Moves the finished working folder to its place, or finds that the same data set is there already."""
+    final = store / dataset.id
+    if not _complete(final):
+        # What lies there is damaged; the new folder holds the same content, whole.
+        if final.exists():
+            trash = Path(tempfile.mkdtemp(prefix=".incoming-", dir=store))
+            os.rename(final, trash / final.name)
+            shutil.rmtree(trash)
+        try:
+            os.rename(dataset.root, final)
+        except OSError:
+            # Another process has stored the same data set in the meantime; anything else stays an error.
+            if not _complete(final):
+                raise
+    stored = load_dataset(final)
+    return stored.model_copy(update={"refusals": dataset.refusals, "duplicates": dataset.duplicates})
+
+
+def _complete(folder: Path) -> bool:
+    try:
+        load_dataset(folder)
+    except InputError:
+        return False
+    return True
+
+
+def _other_name(other: Record, first: Record) -> str:
+    """The name of a copy that was not kept, with its folder or ZIP where its own name wouldn't tell it apart."""
+    return f"{other.label}/{other.name}" if other.label and other.name == first.name else other.name
+
+
+def _title(labels: Sequence[str], tables: Sequence[str], first: str, count: int) -> str:
+    """A data set's name if a person gives none, the same in whatever order the sources came."""
+    given = sorted(set(labels)) or sorted(name.rpartition("/")[2].rpartition(".")[0] or name for name in set(tables))
+    if given:
+        return ", ".join(given[:3]) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
+    return first if count == 1 else f"{count} pictures"
+
+
+def _nothing_left(refusals: Sequence[Refusal]) -> str:
+    """Why there is no picture: the first reasons, in one line."""
+    if not refusals:
+        return f"there is no picture in what was given; give {READABLE}"
+    ordered = sorted(refusals, key=lambda refusal: (refusal.name, refusal.reason))
+    reasons = "; ".join(f"{refusal.name} {refusal.reason}" for refusal in ordered[:3])
+    more = f"; and {len(ordered) - 3:,} more" if len(ordered) > 3 else ""
+    return f"no picture can be used: {reasons}{more}"

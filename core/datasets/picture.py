@@ -1,0 +1,164 @@
+"""From the bytes of a picture file to upright 8-bit RGB pixels, their id and their perceptual hash.
+
+Pixels are taken as they are coded: an embedded colour profile is dropped, not applied, because that is how pictures
+reach a vision-language model in practice (and a profile is one more thing from outside to interpret).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from core.datasets.bounds import Refused, size_text
+from core.settings import Limits
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+HASH_BITS = 64
+
+_ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 258
+_PHOTOMETRIC = 262
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture's pixels and what identifies them."""
+
+    id: str
+    format: str
+    image: Image.Image
+    perceptual: int | None
+
+    def save(self, folder: Path) -> None:
+        """Writes `{id}.png` into `folder`, pixels only; equal pixels give equal bytes."""
+        path = folder / f"{self.id}.png"
+        if not path.exists():
+            self.image.save(path, "PNG", compress_level=1)
+
+
+def decode(data: bytes, limits: Limits) -> Decoded:
+    """The picture in `data` (its first frame): upright, 8-bit RGB, transparency on white.
+
+    The format is told from the content; the file's name plays no part. Raises `Refused` for what is no picture,
+    damaged, truncated or outside the limits.
+    """
+    if not data:
+        raise Refused("is empty (0 bytes); export it again")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image.size, limits)
+            # A phone's JPEG with an embedded second picture calls itself MPO; its first frame is an ordinary JPEG.
+            name = "JPEG" if image.format == "MPO" else str(image.format)
+            image.load()
+            pixels = _upright(_rgb(image), image.getexif().get(_ORIENTATION, 1))
+    except Refused:
+        raise
+    except UnidentifiedImageError:
+        raise Refused(_not_a_picture(data)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Refused("would decode to a decompression bomb; give a smaller picture") from None
+    except Exception as error:  # A decoder may fail in any way on damaged or hostile bytes: the file is refused.
+        if "truncated" in str(error).lower():
+            raise Refused("is truncated: the end of the file is missing; copy or export it again") from error
+        raise Refused(f"is damaged and can't be decoded ({type(error).__name__}); export it again") from error
+    content = pixels.tobytes()
+    digest = hashlib.sha256(struct.pack(">II", *pixels.size))
+    digest.update(content)
+    # Built anew from the pixels alone, so that nothing the file carried (EXIF, GPS, XMP, ICC) can be written again.
+    clean = Image.frombytes("RGB", pixels.size, content)
+    return Decoded(digest.hexdigest()[:16], name, clean, difference_hash(clean))
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether `data` starts like a picture in one of the accepted formats; says nothing of the rest."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS):
+            return True
+    except Exception:  # Whatever a decoder trips over here, the bytes are not the start of a picture.
+        return False
+
+
+def difference_hash(image: Image.Image) -> int | None:
+    """The 64-bit difference hash of a picture: for 8 x 8 places, whether it gets brighter to the right.
+
+    None for a picture of one brightness, which has no differences: all such pictures would look alike.
+    """
+    grid = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    if int(grid.max() - grid.min()) <= 2:
+        return None
+    return int.from_bytes(np.packbits(grid[:, 1:] > grid[:, :-1]).tobytes(), "big")
+
+
+def _check_size(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    short, long = min(size), max(size)
+    # Pillow only warns between its own bound and twice that; here its bound is as hard as ours.
+    pixels = min(limits.pixels, Image.MAX_IMAGE_PIXELS or limits.pixels)
+    if short < limits.min_side:
+        raise Refused(f"has {width} x {height} pixels; at least {limits.min_side} a side are needed")
+    if long > limits.side:
+        raise Refused(f"has {width} x {height} pixels; at most {limits.side} a side are accepted, give a smaller copy")
+    if width * height > pixels:
+        raise Refused(f"has {width * height:,} pixels; at most {pixels:,} are accepted, give a smaller copy")
+    if long > limits.aspect * short:
+        raise Refused(f"is {long / short:.3g} times as long as wide; at most {limits.aspect:g} is accepted, cut it")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB from any mode Pillow may give for the accepted formats."""
+    if image.mode.startswith("I;16"):
+        return _from_16_bit(image)
+    if image.mode in ("I", "F"):
+        raise Refused("holds 32-bit values, for which no white is agreed; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGB", layer.size, "white")
+        white.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """Grey values scaled from the range of the file (12 or 16 bits) to 0 to 255."""
+    tags = getattr(image, "tag_v2", {})
+    values = np.asarray(image).astype(np.float32)
+    white = 2 ** int(tags.get(_BITS_PER_SAMPLE, (16,))[0]) - 1
+    grey = np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == 0:  # TIFF's "white is zero", which Pillow undoes for 8 bits only.
+        grey = 255 - grey
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _upright(image: Image.Image, orientation: object) -> Image.Image:
+    step = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if step is None else image.transpose(step)
+
+
+def _not_a_picture(data: bytes) -> str:
+    """Why bytes that no accepted decoder knows are refused, with the way out for the formats people often have."""
+    if data[4:8] == b"ftyp":
+        return "is HEIC, AVIF or a video; export it as JPEG or PNG"
+    if b"<svg" in data[:1000].lower():
+        return "is an SVG drawing; export it as PNG"
+    if data.startswith(b"%PDF"):
+        return "is a PDF; export its pictures as JPEG or PNG"
+    return f"is no picture that can be read ({size_text(len(data))}); give {READABLE}"

@@ -1,0 +1,56 @@
+"""Rules over a run that give findings, passed checks and what can't be concluded. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from core.evaluation.summary import Summary
+from core.findings import data_rules, trust_rules
+from core.findings.finding import Finding, Grade, Number, Sample
+from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
+from core.runs import Run
+from core.runs.manifest import write_json
+
+RULES = (
+    trust_rules.beats_controls,
+    trust_rules.methods_agree,
+    trust_rules.pictures_agree,
+    trust_rules.scores_exist,
+    data_rules.refused,
+    data_rules.duplicates,
+    data_rules.failures,
+)
+_ORDER = {"high": 0, "medium": 1, "low": 2, "note": 3}
+_STATUS = {"finding": 0, "cannot_conclude": 1, "passed": 2}
+_MANY = TypeAdapter(tuple[Finding, ...])
+
+__all__ = [
+    "BUILT_IN", "RULES", "Finding", "Grade", "Number", "Sample", "Thresholds", "judge", "load_findings",
+    "load_thresholds", "save_findings",
+]
+
+
+def judge(run: Run, summary: Summary, thresholds: Thresholds | None = None) -> tuple[Finding, ...]:
+    """Every rule's outcome: findings first (most severe first), then what can't be concluded, then what passed."""
+    chosen = thresholds or load_thresholds(run_thresholds(run))
+    found = [finding for rule in RULES for finding in rule(run, summary, chosen)]
+    return tuple(sorted(found, key=lambda f: (_STATUS[f.status], _ORDER[f.severity], -(f.grade.value if f.grade else 0), f.id)))
+
+
+def run_thresholds(run: Run) -> Path:
+    """The thresholds file kept with the run, or the built-in one."""
+    own = run.folder / "thresholds.toml"
+    return own if own.exists() else BUILT_IN
+
+
+def save_findings(run: Run, findings: tuple[Finding, ...]) -> None:
+    """Keep the findings as `findings.json` in the run directory."""
+    write_json(run.folder / "findings.json", _MANY.dump_python(findings, mode="json"))
+
+
+def load_findings(run: Run) -> tuple[Finding, ...]:
+    """The findings kept with the run; none if it hasn't been judged."""
+    path = run.folder / "findings.json"
+    return _MANY.validate_json(path.read_bytes()) if path.exists() else ()

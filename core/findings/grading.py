@@ -1,0 +1,17 @@
+"""Severity: impact x likelihood x confidence, all shown."""
+
+from __future__ import annotations
+
+from core.findings.finding import Grade, Severity
+from core.findings.thresholds import Thresholds
+
+
+def grade(impact: float, likelihood: float, n: int, thresholds: Thresholds) -> tuple[Grade, Severity]:
+    """The grade and its word. Confidence grows with the number of pictures: n / (n + least_images)."""
+    confidence = n / (n + float(thresholds["general.least_images"]))
+    made = Grade(
+        impact=round(impact, 2), likelihood=round(min(max(likelihood, 0.0), 1.0), 2), confidence=round(confidence, 2)
+    )
+    if made.value >= thresholds["severity.high"]:
+        return made, "high"
+    return made, "medium" if made.value >= thresholds["severity.medium"] else "low"

@@ -1,0 +1,223 @@
+"""Scope, subject, data and method cards: what was audited, on what, and how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.datasets import Picture
+from core.evaluation.summary import Summary
+from core.findings import load_thresholds
+from core.findings.thresholds import Thresholds
+from core.methods import METHODS
+from core.reporting.charts import method_title, shorten
+from core.reporting.content import Card, Column, Fact, Section, Table
+from core.reporting.gallery import Plates
+from core.reporting.words import plural, share, size
+from core.runs import Run
+
+MOST_ROWS = 200
+SHEET = 24
+_COMPONENTS = ("torch", "open_clip_torch", "timm", "transformers", "numpy", "pillow", "scipy", "weasyprint")
+
+
+def scope(run: Run, thresholds: Thresholds) -> tuple[Section, ...]:
+    """Question, use, audience, criteria and independence."""
+    declared = run.plan.declared
+    facts = (
+        Fact("Question asked", "Which parts of a picture, and which words, does the similarity of picture and text depend on, "
+             "and how far can the methods that say so be trusted?"),
+        Fact("Intended use (declared)", declared.purpose or "not declared"),
+        Fact("Audience", "People who decide on the model's use, people who build it, and reviewers of this audit."),
+        Fact("In scope", "Scores and attributions of the pictures and texts of the plan (annex A)."),
+        Fact("Out of scope", "Accuracy, fairness between groups, security, and any picture or text not in the plan."),
+        Fact("Labels available", "None were used."),
+        Fact("Criteria", f"Thresholds file version {thresholds.version}"),
+        Fact("Criteria SHA-256", thresholds.sha256, code=True),
+        Fact("Independence", f"Prepared by {declared.preparer or 'a person who is not named'}; independence was not declared."),
+    )
+    return (Section("Scope, purpose and audience", facts),)
+
+
+def subject(run: Run) -> tuple[Section, ...]:
+    """The model, its preprocessing, the texts and the third-party components."""
+    manifest, plan = run.manifest, run.plan
+    model: dict[str, Any] = manifest.get("model", {})
+    facts = [
+        Fact("Model", model.get("title") or plan.model.title),
+        _known("Name", model.get("name") or plan.model.name),
+        _known("Pretrained tag", model.get("pretrained")),
+        _known("Architecture", model.get("architecture")),
+        _known("Families", _join(model.get("image_family"), model.get("text_family"), " image tower, ", " text tower")),
+        _known("Depth", _join(model.get("image_depth"), model.get("text_depth"), " image blocks, ", " text blocks")),
+        _known("Parameters", f"{model['parameters']:,}" if model.get("parameters") else None),
+        _known("Joint space", f"{model['embed_dim']} dimensions" if model.get("embed_dim") else None),
+        _known("Native grid", f"{model['rows']} \u00d7 {model['columns']} cells" if model.get("rows") else None),
+        _known("Logit scale", f"{model['logit_scale']:.4g}" if model.get("logit_scale") else None),
+        _known("Device, precision", _join(model.get("device"), model.get("dtype"), ", ", "")),
+        _known("Offers methods", ", ".join(model.get("capabilities", []))),
+        _known("Weights as loaded, SHA-256", model.get("digest"), code=True),
+        _known("Weights file, SHA-256", model.get("weights_sha256"), code=True),
+    ]
+    sections = [Section("Model", tuple(fact for fact in facts if fact))]
+    card = model.get("card")
+    if card:
+        told = [_known("Trained on", card.get("data")), _known("Licence", card.get("licence")),
+                _known("Cannot", card.get("cannot")), *(Fact(str(name), str(value)) for name, value in card.get("figures") or [])]
+        sections.append(Section("What its makers say of it", tuple(fact for fact in told if fact)))
+    prepared: dict[str, Any] = model.get("preprocessing") or {}
+    if prepared:
+        sections.append(Section("Preprocessing", (
+            Fact("Input", f"{prepared['width']} \u00d7 {prepared['height']} pixels"),
+            Fact("Resizing", f"{prepared.get('mode')}, {prepared.get('interpolation')}"),
+            Fact("Mean, standard deviation", f"{_numbers(prepared.get('mean', ()))}; {_numbers(prepared.get('std', ()))}"),
+        )))
+    sections.append(_texts(run))
+    packages = manifest.get("environment", {}).get("packages", {})
+    rows = tuple((name, str(packages[name])) for name in _COMPONENTS if packages.get(name))
+    if rows:
+        sections.append(Section("Third-party components", tables=(
+            Table("Main components; all of them are in annex C", (Column("Component"), Column("Version", share=30)), rows),)))
+    return tuple(sections)
+
+
+def data(run: Run, plates: Plates) -> tuple[Section, ...]:
+    """Provenance, counts, formats, sizes, duplicates, refusals, captions and a contact sheet."""
+    dataset, plan = run.dataset, run.plan
+    pictures = dataset.pictures
+    planned = set(plan.images)
+    used = [picture for picture in pictures if picture.id in planned]
+    exact = sum(found.kind == "exact" for found in dataset.duplicates)
+    facts = [
+        Fact("Data set", dataset.name),
+        Fact("Identifier", dataset.id, code=True),
+        Fact("Provenance (declared)", plan.declared.provenance or "not declared"),
+        Fact("Licence (declared)", plan.declared.licence or "not declared"),
+        Fact("Pictures", f"{plural(len(pictures), 'picture')} stored, {len(used)} planned for this run"),
+        Fact("Sampling", _sampling(len(used), len(pictures))),
+        Fact("Original files", size(sum(picture.bytes for picture in pictures))),
+        Fact("Width, height", _range([p.width for p in pictures], [p.height for p in pictures])),
+        Fact("Captions", f"{share(sum(bool(p.captions) for p in pictures), len(pictures))} pictures have captions"),
+        Fact("Found twice", f"{exact} exact (kept once), {len(dataset.duplicates) - exact} near (both kept)"),
+        Fact("Refused", plural(len(dataset.refusals), "file")),
+        Fact("Metadata columns", ", ".join(dataset.columns) or "none"),
+        Fact("Handling", "Pictures are turned upright and stored as plain RGB pixels; EXIF, position and colour profile are "
+             "removed. The hash of each original file is in annex D."),
+    ]
+    tables = [_formats(pictures)]
+    if dataset.refusals:
+        rows = tuple((refusal.name, refusal.reason) for refusal in dataset.refusals[:MOST_ROWS])
+        tables.append(Table("Files that were not taken in", (Column("File", share=40), Column("Reason")), rows,
+                            _more(len(dataset.refusals))))
+    if dataset.duplicates:
+        rows = tuple((d.name, d.of, d.kind, str(d.distance)) for d in dataset.duplicates[:MOST_ROWS])
+        columns = (Column("File", share=36), Column("Same as", share=36), Column("Kind"), Column("Bits apart", "number"))
+        tables.append(Table("Files found twice", columns, rows, _more(len(dataset.duplicates))))
+    picked = _spread(used, SHEET)
+    sheet = tuple(plates.photo(picture.id, shorten(picture.name, 34)) for picture in picked)
+    rule = f"{len(picked)} of the {len(used)} planned pictures, evenly spaced in the order of their names."
+    return (
+        Section("Composition", tuple(facts), tables=tuple(tables)),
+        Section("Contact sheet", sentences=(rule,) if sheet else (), heats=sheet),
+    )
+
+
+def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
+    """One card a planned method: what it is, what was used, and whether it ran."""
+    explained = summary.trust[summary.trust.kind == "method"].method.tolist()
+    rows = run.results(["method", "kind", "status"])
+    ran = Counter(rows[(rows.kind == "method") & (rows.status == "ok")].method)
+    failed = Counter(rows[(rows.kind == "method") & (rows.status == "failed")].method)
+    reasons: dict[str, list[str]] = {}
+    for name, side, reason in summary.not_run:
+        reasons.setdefault(name, []).append(f"{side} side: {reason}")
+    depth = int(run.manifest.get("model", {}).get("image_depth") or 12)
+    planned = {method.name: method.options for method in run.plan.methods}
+    out = []
+    for name in dict.fromkeys([*planned, *reasons]):
+        info = METHODS[name]
+        options = planned.get(name, {})
+        used = info.parse(options).model_dump()
+        cost = info.cost(options, depth)
+        done = ran.get(name, 0)
+        status = f"ran: {plural(done, 'map')}" if done else "did not run"
+        if failed.get(name):
+            status += f", {failed[name]} failed"
+        facts = [
+            Fact("Idea", info.idea), Fact("Assumes", info.assumes), Fact("Fails", info.fails), Fact("Differs from the release", info.differs),
+            Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
+            Fact("Parameters", ", ".join(f"{key} = {value}" for key, value in used.items()) or "none", code=True),
+            Fact("Cost", f"{cost.image:.3g} forwards a picture, {cost.pair:.3g} a picture and text, {cost.pool:.3g} masked pictures"),
+            Fact("Repeatable", "the same result without a seed" if info.deterministic else f"random; seed {run.plan.seed}"),
+            Fact("Tested against controls", "yes, see the next section" if name in explained else "no"),
+        ]
+        if name in reasons:
+            facts.append(Fact("Not run", "; ".join(reasons[name])))
+        out.append(Card(method_title(name), info.paper, status, bool(done), tuple(facts)))
+    return tuple(out)
+
+
+def thresholds_of(run: Run) -> Thresholds:
+    """The thresholds that judge the run."""
+    from_run = run.folder / "thresholds.toml"
+    return load_thresholds(from_run) if from_run.exists() else load_thresholds()
+
+
+def _texts(run: Run) -> Section:
+    texts = run.plan.texts
+    facts = [
+        Fact("Captions", f"each picture's own, at most {texts.captions_each}" if texts.captions else "not used"),
+        Fact("Prompts", plural(len(texts.prompts), "prompt") + ", used for every picture"),
+        Fact("Classes", plural(len(texts.classes), "class", "classes") + f"; the {texts.top_classes} best of each picture are explained"),
+        Fact("Templates", " | ".join(texts.templates)),
+    ]
+    rows = tuple(("prompt", text) for text in texts.prompts) + tuple(("class", text) for text in texts.classes)
+    tables = (
+        (Table("Texts of the plan", (Column("Kind", share=15), Column("Text")), rows[:MOST_ROWS], _more(len(rows))),) if rows else ()
+    )
+    return Section("Texts", tuple(facts), tables=tables)
+
+
+def _formats(pictures: Sequence[Picture]) -> Table:
+    rows = []
+    for name, count in sorted(Counter(picture.format for picture in pictures).items()):
+        part = [picture for picture in pictures if picture.format == name]
+        pixels = [picture.width * picture.height / 1e6 for picture in part]
+        rows.append((name, str(count), f"{np.median(pixels):.2f}", size(sum(picture.bytes for picture in part))))
+    columns = (Column("Format"), Column("Pictures", "number"), Column("Median megapixels", "number"), Column("Size", "number"))
+    return Table("Formats of the original files", columns, tuple(rows))
+
+
+def _spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
+    if len(pictures) <= most:
+        return list(pictures)
+    return [pictures[round(at)] for at in np.linspace(0, len(pictures) - 1, most)]
+
+
+def _sampling(used: int, stored: int) -> str:
+    return "every stored picture is used" if used == stored else f"{share(used, stored)} stored pictures, listed in annex D"
+
+
+def _range(widths: Sequence[int], heights: Sequence[int]) -> str:
+    if not widths:
+        return "no pictures"
+    return f"{min(widths)} to {max(widths)} px wide, {min(heights)} to {max(heights)} px high"
+
+
+def _more(count: int) -> str:
+    return f"{count - MOST_ROWS} more are in evidence.zip." if count > MOST_ROWS else ""
+
+
+def _known(name: str, value: Any, code: bool = False) -> Fact | None:
+    return Fact(name, str(value), code) if value not in (None, "") else None
+
+
+def _join(first: Any, second: Any, middle: str, end: str) -> str | None:
+    return f"{first}{middle}{second}{end}" if first not in (None, "") and second not in (None, "") else None
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)

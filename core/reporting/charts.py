@@ -1,0 +1,216 @@
+"""The charts of the report and the pages, as Altair charts and as SVG with the product's own fonts. No torch."""
+
+from __future__ import annotations
+
+import atexit
+import html
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+from fontTools.ttLib import TTFont
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from core.evaluation.summary import Summary
+from core.findings.finding import Finding
+from core.methods import METHODS
+from core.settings import ROOT
+
+FONT = "IBM Plex Sans"
+FONTS = ROOT / "templates" / "fonts"
+INK, MUTED, GRID, ACCENT = "#16202c", "#5b6878", "#e3e8ee", "#0b4f8a"
+# Okabe and Ito's colours, told apart with every common form of colour blindness.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#6b7280")
+SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
+CONTROL_TITLES = {"random": "Random map", "centre": "Centre blob", "edge": "Edge map"}
+WIDTH = 560
+MOST_TEXTS = 20
+
+
+def method_title(name: str) -> str:
+    """How a method or a control is named for people."""
+    return METHODS[name].title if name in METHODS else CONTROL_TITLES.get(name, name)
+
+
+def trust_chart(summary: Summary) -> alt.LayerChart:
+    """Faithfulness of each method with its 95 % interval, best first; controls are grey squares, 0 is chance order."""
+    rows = summary.trust[summary.trust.metric == "faithfulness"].sort_values("value", ascending=False)
+    frame = rows.assign(
+        title=rows.method.map(method_title), what=np.where(rows.kind == "control", "control", "method")
+    )[["title", "what", "value", "low", "high", "n"]]
+    y = alt.Y("title:N", sort=frame.title.tolist(), title=None)
+    kind = alt.Scale(domain=["method", "control"], range=[ACCENT, "#7b8794"])
+    colour = alt.Color("what:N", scale=kind, legend=alt.Legend(title=None, orient="top"))
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=["method", "control"], range=["circle", "square"]))
+    x = alt.X("value:Q", title="faithfulness (insertion minus deletion; 0 = chance order)", scale=alt.Scale(nice=True))
+    tips = ["title", "what", alt.Tooltip("value", format=".3f"), alt.Tooltip("low", format=".3f"),
+            alt.Tooltip("high", format=".3f"), "n"]
+    base = alt.Chart(frame)
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tips)
+    return _styled(alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24)))
+
+
+def agreement_chart(summary: Summary) -> alt.LayerChart:
+    """Mean rank correlation of each pair of methods; methods that agree stand beside each other."""
+    names = clustered(summary)
+    found = {frozenset((row.a, row.b)): row for row in summary.agreement.itertuples()}
+    records = []
+    for a in names:
+        for b in names:
+            row = found.get(frozenset((a, b)))
+            if a != b and row is not None:
+                records.append({"a": method_title(a), "b": method_title(b), "value": row.value, "n": row.n})
+    frame = pd.DataFrame(records, columns=["a", "b", "value", "n"])
+    order = [method_title(name) for name in names]
+    scale = alt.Scale(domain=[-1, 0, 1], range=["#2166ac", "#f7f7f7", "#b2182b"])
+    base = alt.Chart(frame).encode(
+        x=alt.X("a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-35, labelLimit=150)),
+        y=alt.Y("b:N", sort=order, title=None),
+        tooltip=["a", "b", alt.Tooltip("value", format=".2f"), "n"],
+    )
+    legend = alt.Legend(title="Spearman", gradientLength=120)
+    cells = base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", scale=scale, legend=legend))
+    words = base.mark_text(fontSize=10).encode(
+        text=alt.Text("value:Q", format=".2f"),
+        color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK)),
+    )
+    return _styled(alt.layer(cells, words).properties(width=alt.Step(52), height=alt.Step(30)))
+
+
+def clustered(summary: Summary) -> list[str]:
+    """The methods in the order of an average-linkage tree over 1 - correlation (unknown pairs count as 1)."""
+    pairs = summary.agreement
+    names = sorted(set(pairs.a) | set(pairs.b))
+    if len(names) < 3:
+        return names
+    index = {name: at for at, name in enumerate(names)}
+    distance = np.ones((len(names), len(names)))
+    np.fill_diagonal(distance, 0.0)
+    for row in pairs.itertuples():
+        distance[index[row.a], index[row.b]] = distance[index[row.b], index[row.a]] = max(1.0 - row.value, 0.0)
+    return [names[at] for at in leaves_list(linkage(squareform(distance), "average"))]
+
+
+def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
+    """The mean deletion and insertion curve of each method and control over `rows` of `Run.results()`."""
+    frame = mean_curves(rows)
+    names = list(dict.fromkeys(frame.title))
+    controls = set(CONTROL_TITLES.values())
+    shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
+    tone = [("#7b8794" if name in controls else next(shades)) for name in names]
+    dashes = [([4, 3] if name in controls else [1, 0]) for name in names]
+    panels = []
+    for which, title in (("deletion", "removing the best cells first"), ("insertion", "showing the best cells first")):
+        part = frame[frame.which == which]
+        panels.append(
+            alt.Chart(part, title=title).mark_line(strokeWidth=1.8).encode(
+                x=alt.X("share:Q", title="share of cells", axis=alt.Axis(format="%", tickCount=5)),
+                y=alt.Y("value:Q", title="mean cosine", scale=alt.Scale(zero=False)),
+                color=alt.Color("title:N", sort=names, scale=alt.Scale(domain=names, range=tone),
+                                legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")),
+                strokeDash=alt.StrokeDash("title:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
+                tooltip=["title", alt.Tooltip("share", format=".0%"), alt.Tooltip("value", format=".3f"), "n"],
+            ).properties(width=(WIDTH - 110) // 2, height=170)
+        )
+    return _styled(alt.hconcat(*panels, spacing=28))
+
+
+def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean over images of each image's mean curve: title, which, share, value (cosine), n (images)."""
+    records = []
+    good = rows[(rows.status == "ok") & rows.kind.isin(["method", "control"])]
+    for (_, method), part in sorted(good.groupby(["kind", "method"]), key=lambda item: (item[0][0] == "control", item[0])):
+        for which in ("deletion", "insertion"):
+            known = part[part[f"{which}_curve"].notna()]
+            if known.empty:
+                continue
+            # Curves of one run have one length; a resumed run can't change its steps.
+            each = [np.mean(np.stack(list(group)), axis=0) for _, group in known.groupby("image")[f"{which}_curve"]]
+            mean = np.mean(np.stack(each), axis=0)
+            for share, value in zip(np.linspace(0, 1, len(mean)), mean, strict=True):
+                records.append({"title": method_title(str(method)), "which": which, "share": float(share),
+                                "value": float(value), "n": len(each)})
+    return pd.DataFrame(records, columns=["title", "which", "share", "value", "n"])
+
+
+def scores_chart(summary: Summary) -> alt.LayerChart:
+    """Every picture's cosine with each text (ticks) and the mean (points), the texts with the most pictures first."""
+    texts = summary.texts.sort_values(["n", "value"], ascending=False).head(MOST_TEXTS)
+    labels = {text: shorten(text, 44) for text in texts.text}
+    order = [labels[text] for text in texts.sort_values("value", ascending=False).text]
+    scores = summary.scores[summary.scores.text.isin(list(labels))]
+    ticks = scores.assign(label=scores.text.map(labels))[["label", "image_name", "score"]]
+    means = texts.assign(label=texts.text.map(labels))[["label", "value", "n"]]
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=240))
+    x = alt.X("score:Q", title="cosine similarity of picture and text", scale=alt.Scale(zero=False))
+    marks = alt.Chart(ticks).mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12).encode(
+        x=x, y=y, tooltip=["image_name", alt.Tooltip("score", format=".3f")])
+    points = alt.Chart(means).mark_point(filled=True, size=60, color=PALETTE[1], opacity=1).encode(
+        x="value:Q", y=y, tooltip=["label", alt.Tooltip("value", format=".3f"), "n"])
+    return _styled(alt.layer(marks, points).properties(width=WIDTH - 250, height=alt.Step(20)))
+
+
+def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
+    """How many findings there are of each severity, as one bar."""
+    counts = [(name, sum(f.severity == name and f.status == "finding" for f in findings)) for name in SEVERITIES]
+    frame = pd.DataFrame(
+        [{"severity": name, "count": count, "rank": rank} for rank, (name, count) in enumerate(counts) if count],
+        columns=["severity", "count", "rank"],
+    )
+    frame["stop"] = frame["count"].cumsum()
+    frame["middle"] = frame["stop"] - frame["count"] / 2
+    frame["label"] = frame["count"].astype(str) + " " + frame["severity"]
+    scale = alt.Scale(domain=list(SEVERITIES), range=list(SEVERITIES.values()))
+    base = alt.Chart(frame)
+    bars = base.mark_bar(height=22).encode(
+        x=alt.X("count:Q", stack="zero", axis=None), order="rank:Q", color=alt.Color("severity:N", scale=scale, legend=None),
+        tooltip=["severity", "count"])
+    words = base.mark_text(fontSize=11, fontWeight=600).encode(
+        x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white")))
+    return _styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
+
+
+def to_svg(chart: Any, title: str) -> str:
+    """The chart as SVG text with `title` as its alternate text."""
+    _register_fonts()
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    return re.sub(r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(title)}</title>", svg, count=1)
+
+
+def shorten(text: str, most: int) -> str:
+    """The text in at most `most` characters, cut with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+@cache
+def _register_fonts() -> None:
+    # The SVG maker measures words but can't read WOFF2, so it gets unpacked copies for as long as the process lives.
+    folder = Path(tempfile.mkdtemp(prefix="loupe-fonts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for packed in sorted(FONTS.glob("*Sans-*.woff2")):
+        font = TTFont(packed)
+        font.flavor = None
+        font.save(folder / f"{packed.stem}.ttf")
+    vl_convert.register_font_directory(str(folder))
+
+
+def _styled(chart: Any) -> Any:
+    text = {"labelFont": FONT, "titleFont": FONT, "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11,
+            "titleFontSize": 11, "titleFontWeight": 400}
+    return chart.configure(
+        font=FONT, background="white", padding=4, axis={**text, "gridColor": GRID, "domainColor": "#b6c0cc",
+                                                        "tickColor": "#b6c0cc", "labelLimit": 200},
+        legend={**text, "symbolSize": 70}, title={"font": FONT, "fontSize": 11, "fontWeight": 600, "color": INK},
+        view={"stroke": None}, text={"font": FONT},
+    )

@@ -1,0 +1,160 @@
+"""Heat maps for print: which pictures are shown, by which rule, and their rows of overlays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from core.datasets import Picture
+from core.evaluation.summary import Summary
+from core.findings.finding import Sample as FindingSample
+from core.methods import METHODS
+from core.models.geometry import Preprocessing
+from core.reporting.assets import Assets
+from core.reporting.charts import method_title, shorten
+from core.reporting.content import Heat, HeatRow, Sample, Words
+from core.reporting.heat import bar_ends, colour_bar, fit, overlay, shade_words, value_range
+from core.reporting.words import amount, number
+from core.runs import Run
+
+PRINT_SIDE = 340
+MOST_PICTURES = 12
+MOST_TEXTS = 3
+MOST_METHODS_IN_FINDING = 3
+
+
+@dataclass
+class Plates:
+    """Makes the heat maps of one run, each once; a picture is opened and made smaller once."""
+
+    run: Run
+    assets: Assets
+    rows: pd.DataFrame = field(init=False)
+    pictures: dict[str, Picture] = field(init=False)
+    _small: dict[str, Image.Image] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        results = self.run.results()
+        self.rows = results[(results.kind == "method") & (results.status == "ok")]
+        self.pictures = {picture.id: picture for picture in self.run.dataset.pictures}
+        given = self.run.manifest.get("model", {}).get("preprocessing")
+        self._preprocessing = Preprocessing.from_dict(given) if given else None
+
+    def photo(self, image: str, title: str = "Picture") -> Heat:
+        """The picture itself."""
+        picture = self.pictures[image]
+        caption = f"{picture.width} \u00d7 {picture.height} px"
+        return Heat(self.assets.photo(self._open(image)), f"The picture {picture.name}", title, caption)
+
+    def heat(self, row: Any) -> Heat:
+        """One method's overlay with its colour bar and raw range."""
+        info = METHODS.get(row.method)
+        signed, unit = (info.signed, info.unit) if info else (False, "unit not recorded")
+        values = np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
+        found = value_range(values)
+        picture = self.pictures[row.image]
+        # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
+        preprocessing = self._preprocessing or Preprocessing(224, 224, mode="squash")
+        geometry = preprocessing.geometry(picture.width, picture.height)
+        painted = overlay(self._open(row.image), values, geometry, signed=signed)
+        low, high = bar_ends(found, signed=signed)
+        title = method_title(row.method)
+        caption = f"raw {amount(found.low)} to {amount(found.high)}; {unit}; {values.shape[0]} \u00d7 {values.shape[1]} cells"
+        if found.constant:
+            caption = f"constant map ({amount(found.low)}): shows nothing; {unit}"
+        bar = self.assets.drawing(colour_bar(signed=signed))
+        alt = f"Heat map of {title} on {picture.name} for the text {row.text}; raw range {amount(found.low)} to {amount(found.high)} {unit}"
+        return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
+
+    def sample(
+        self, image: str, why: str, *, text: str | None = None, methods: Sequence[str] = (), texts: int = MOST_TEXTS
+    ) -> Sample | None:
+        """A picture's rows (all its texts, or `text`; all methods, or `methods`); None if nothing is known of it."""
+        picture = self.pictures.get(image)
+        if picture is None:
+            return None
+        found = self.rows[self.rows.image == image]
+        if text is not None:
+            found = found[found.text == text]
+        if methods:
+            found = found[found.method.isin(list(methods))]
+        order = {method.name: at for at, method in enumerate(self.run.plan.methods)}
+        out: list[HeatRow] = []
+        for (kind, words), part in found.groupby(["text_kind", "text"], sort=True, dropna=False):
+            if len(out) == texts:
+                break
+            part = part.sort_values("method", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
+            heats = [self.photo(image)] if not out else []
+            heats += [self.heat(row) for row in part[part["map"].notna()].itertuples()]
+            strips = [self._words(row) for row in part[part["tokens"].notna()].itertuples()]
+            facts = f"{kind}, cosine {number(part.score.iloc[0])}"
+            out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
+        if not out:
+            out.append(HeatRow("", "no heat map in this run", (self.photo(image),)))
+        return Sample(picture.name, why, tuple(out))
+
+    def finding_samples(self, samples: Iterable[FindingSample]) -> tuple[Sample, ...]:
+        """The sample sheet of a finding."""
+        known = set(self.rows.method)
+        out = []
+        for sample in samples:
+            wanted = [name for name in sample.methods if name in known][:MOST_METHODS_IN_FINDING]
+            text = sample.text if (self.rows.text == sample.text).any() else None
+            made = self.sample(sample.image, sample.note, text=text, methods=wanted, texts=1)
+            out.append(made or Sample(sample.image_name, sample.note or "not among the stored pictures", ()))
+        return tuple(out)
+
+    def thumbnail(self, sample: FindingSample) -> Heat | None:
+        """The first heat map of a sample, else its picture; None if the picture is unknown."""
+        made = self.finding_samples([sample])[0]
+        heats = [heat for row in made.rows for heat in row.heats]
+        return next((heat for heat in heats if heat.bar), heats[0] if heats else None)
+
+    def _words(self, row: Any) -> Words:
+        info = METHODS.get(row.method)
+        values = [float(value) for value in row.token_values]
+        found = value_range(np.asarray(values))
+        caption = f"{method_title(row.method)}, raw {amount(found.low)} to {amount(found.high)} {info.unit if info else ''}"
+        return Words(method_title(row.method), shade_words(list(row.tokens), values), caption.strip())
+
+    def _open(self, image: str) -> Image.Image:
+        if image not in self._small:
+            self._small[image] = fit(self.run.dataset.open(self.pictures[image]), PRINT_SIDE)
+        return self._small[image]
+
+
+def choose(run: Run, summary: Summary, most: int = MOST_PICTURES) -> tuple[list[tuple[str, str]], str]:
+    """(picture id, why) of the pictures to show, each once, and the rule in one sentence."""
+    explained = run.results(["image", "image_name", "kind", "status"])
+    explained = explained[(explained.kind == "method") & (explained.status == "ok")]
+    pool = list(dict.fromkeys(explained.image))
+    if len(pool) <= most:
+        return [(image, "all explained pictures are shown") for image in pool], (
+            f"All {len(pool)} explained pictures are shown, ordered by name."
+        )
+    quarter = max(1, most // 4)
+    agreement = summary.pair_agreement.groupby("image").value.mean().sort_values(kind="stable")
+    scores = summary.scores.groupby("image").score.max()
+    scores = scores[scores.index.isin(pool)]
+    middle = (scores - scores.median()).abs().sort_values(kind="stable")
+    random = np.random.default_rng(run.plan.seed).permutation(len(pool))
+    chosen: dict[str, str] = {}
+    for why, ranked in (
+        ("lowest mean agreement between methods", list(agreement.index)),
+        ("highest mean agreement between methods", list(agreement.index[::-1])),
+        ("best score nearest to the median", list(middle.index)),
+        (f"drawn at random (seed {run.plan.seed})", [pool[at] for at in random]),
+    ):
+        for image in [image for image in ranked if image not in chosen][:quarter]:
+            chosen[image] = why
+    rule = (
+        f"Of {len(pool)} explained pictures {len(chosen)} are shown: the {quarter} with the lowest and the {quarter} with the "
+        f"highest mean agreement between methods, the {quarter} whose best score is nearest to the median, and {quarter} drawn "
+        f"at random with seed {run.plan.seed}; a picture that more than one part of the rule names is shown once."
+    )
+    return list(chosen.items()), rule
