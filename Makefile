@@ -1,0 +1,50 @@
+# Everything a fresh machine needs. The first target that needs the environment makes it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out/demo
+
+.PHONY: help demo app test lint types unit browser setup setup-dev clean
+
+help:
+	@echo "make demo   environment, requirements, then an audit of the bundled sample; prints the PDF's path"
+	@echo "make app    the dashboard on http://127.0.0.1:8501"
+	@echo "make test   everything that CI checks: lint, types, unit and browser tests"
+
+setup: $(VENV)/.requirements
+setup-dev: $(VENV)/.requirements-dev
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.requirements: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.requirements-dev: requirements-dev.txt $(VENV)/.requirements
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m core demo --out $(OUT)
+
+app: setup
+	$(BIN)/python -m streamlit run app.py
+
+lint: setup-dev
+	$(BIN)/ruff check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+unit: setup-dev
+	$(BIN)/python -m pytest -m "not browser"
+
+browser: setup-dev
+	$(BIN)/python -m pytest -m browser
+
+test: lint types unit browser
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache
