@@ -8,7 +8,7 @@ and its own noise stream, so a batch equals single runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -101,7 +101,7 @@ def _optimise(
     options: M2ibOptions,
     states: Tensor,
     targets: Tensor,
-    keys: list[tuple[str, ...]],
+    keys: Sequence[tuple[str, ...]],
     tail: Callable[[Tensor, int], Tensor],
     prior: tuple[Tensor, Tensor] | None,
 ) -> Tensor:
@@ -122,7 +122,7 @@ def _optimise_some(
     options: M2ibOptions,
     state: Tensor,
     target: Tensor,
-    keys: list[tuple[str, ...]],
+    keys: Sequence[tuple[str, ...]],
     tail: Callable[[Tensor, int], Tensor],
     prior: tuple[Tensor, Tensor] | None,
 ) -> Tensor:

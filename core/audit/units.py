@@ -23,6 +23,7 @@ from core.errors import CapabilityError, InputError
 from core.evaluation.controls import control_maps
 from core.evaluation.curves import Curves, curves
 from core.methods import METHODS
+from core.methods.info import Side
 from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
@@ -50,7 +51,7 @@ class Bench:
     model: Model
     classes: Tensor | None
     context: Context
-    sides: dict[str, tuple[str, ...]]
+    sides: dict[str, tuple[Side, ...]]
     not_run: tuple[tuple[str, str, str], ...]
 
 
@@ -68,7 +69,8 @@ def unit_key(plan: Plan, shard: Sequence[str], pictures: dict[str, Picture], mod
 def prepare(run: Run, model: Model) -> Bench:
     """What all units share. The context is estimated on the first pictures of the plan, at most `CONTEXT_IMAGES`."""
     plan = run.plan
-    sides, not_run = {}, []
+    sides: dict[str, tuple[Side, ...]] = {}
+    not_run: list[tuple[str, str, str]] = []
     for method in plan.methods:
         info = METHODS[method.name]
         reasons = info.reasons(model.capabilities)
@@ -176,7 +178,7 @@ def _attempt(
     bench: Bench, group: _Group, method: MethodPlan, geometry: list[Geometry]
 ) -> tuple[Attribution | None, str | None]:
     """A method's result, or the one line that says why there is none: one bad picture must not stop an audit."""
-    sides: Any = bench.sides[method.name]
+    sides = bench.sides[method.name]
     work, options = group.work, dict(method.options)
     on_set = METHODS[method.name].label_set and group.labels is not None
     if on_set and group.labels is not None:
@@ -254,7 +256,7 @@ def _curve_values(curve: Curves | None) -> dict[str, Any]:
     }
 
 
-def _context(run: Run, model: Model, sides: dict[str, tuple[str, ...]]) -> Context:
+def _context(run: Run, model: Model, sides: dict[str, tuple[Side, ...]]) -> Context:
     blocks = []
     for method in run.plan.methods:
         if method.name == "m2ib" and "image" in sides["m2ib"] and model.image.layout == "maps":

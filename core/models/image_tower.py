@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from core.errors import InputError
@@ -183,7 +182,9 @@ class TimmCnn(ImageTower):
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
-        self._stem, self._stages, self._tail = _cnn_parts(module.trunk)
+        parts = _cnn_parts(module.trunk)
+        assert parts is not None
+        self._stem, self._stages, self._tail = parts
         self.depth = len(self._stages)
 
     @property
@@ -252,7 +253,7 @@ class OpaqueTower(ImageTower):
         return 1, 1
 
 
-def image_tower(visual: torch.nn.Module) -> ImageTower:
+def image_tower(visual: Any) -> ImageTower:
     """The tower that fits an open_clip `visual` module; an opaque one if its inside isn't known."""
     import open_clip.transformer as native
 

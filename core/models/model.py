@@ -70,7 +70,7 @@ class Model:
     @cached_property
     def bulk(self) -> Bulk:
         """The image forward for many pictures without gradient, made on first use."""
-        return Bulk(self.image)
+        return Bulk(self.image, (self.preprocessing.height, self.preprocessing.width), self.device)
 
     @property
     def logit_scale(self) -> float:

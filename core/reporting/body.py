@@ -10,7 +10,7 @@ import numpy as np
 
 from core.datasets import Picture
 from core.evaluation.summary import Summary
-from core.findings import load_thresholds
+from core.findings import load_thresholds, run_thresholds
 from core.findings.thresholds import Thresholds
 from core.methods import METHODS
 from core.reporting.charts import method_title, shorten
@@ -162,8 +162,7 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
 
 def thresholds_of(run: Run) -> Thresholds:
     """The thresholds that judge the run."""
-    from_run = run.folder / "thresholds.toml"
-    return load_thresholds(from_run) if from_run.exists() else load_thresholds()
+    return load_thresholds(run_thresholds(run))
 
 
 def _texts(run: Run) -> Section:

@@ -148,7 +148,11 @@ class Plan(_Part):
 
 
 def make_plan(**parts: Any) -> Plan:
-    """A validated plan. Raises `InputError` in one line that names the part and what is wrong."""
+    """A validated plan; units hold one picture each up to 200 pictures, then more, unless `shard` says otherwise.
+
+    Raises `InputError` in one line that names the part and what is wrong.
+    """
+    parts.setdefault("shard", max(1, min(32, len(parts.get("images", ())) // 100)))
     try:
         return Plan(**parts)
     except ValidationError as error:

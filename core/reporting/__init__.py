@@ -1,0 +1,24 @@
+"""Run and findings -> charts, heat maps, HTML, PDF and evidence bundle. No torch.
+
+The names below are loaded when they are first used, so that the PDF process starts light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.reporting.evidence import verify_evidence
+    from core.reporting.heat import overlay
+    from core.reporting.report import render_report
+
+__all__ = ["overlay", "render_report", "verify_evidence"]
+
+_WHERE = {"overlay": "heat", "render_report": "report", "verify_evidence": "evidence"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"core.reporting has no {name!r}")
+    return getattr(import_module(f"core.reporting.{_WHERE[name]}"), name)
