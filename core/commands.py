@@ -6,8 +6,10 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.datasets import ingest, read_texts
 from core.errors import InputError, RunError
@@ -18,6 +20,9 @@ from core.runs import (
     Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, list_runs, make_plan, open_run,
 )
 from core.settings import ROOT, runs_folder
+
+if TYPE_CHECKING:
+    from core.findings import Thresholds
 
 Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
@@ -48,11 +53,28 @@ def audit(chosen: argparse.Namespace) -> Answer:
     for path in chosen.images:
         if not path.exists():
             raise InputError(f"{path} doesn't exist; --images takes folders, ZIP files or pictures")
+    if chosen.limit is not None and chosen.limit < 1:
+        raise InputError(f"--limit must be 1 or more, not {chosen.limit}")
+    if chosen.out.exists() and not chosen.out.is_dir():
+        raise InputError(f"--out {chosen.out} is a file; name a folder")
     spec = ModelSpec(
         name=str(chosen.model), pretrained=chosen.pretrained, device=chosen.device,
         weights=None if chosen.weights is None else str(chosen.weights.resolve()),
     )
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
+    with _nothing_half_written(chosen.out):
+        run = _planned(chosen, spec, texts, methods, thresholds)
+    state = work(run, _tell, model)
+    return _outcome(run, state, chosen.fail_on)
+
+
+def _planned(
+    chosen: argparse.Namespace,
+    spec: ModelSpec,
+    texts: TextPlan,
+    methods: tuple[MethodPlan, ...],
+    thresholds: Thresholds | None,
+) -> Run:
     dataset = ingest(list(chosen.images), store=chosen.out / "dataset", table=chosen.table, progress=None)
     if not (texts.prompts or texts.classes or (texts.captions and any(p.captions for p in dataset.pictures))):
         raise InputError("there is no text to explain: give --texts, --classes or a --table with captions")
@@ -67,8 +89,19 @@ def audit(chosen: argparse.Namespace) -> Answer:
     run = create_run(chosen.out, plan)
     if chosen.thresholds:
         shutil.copyfile(chosen.thresholds, run.folder / "thresholds.toml")
-    state = work(run, _tell, model)
-    return _outcome(run, state, chosen.fail_on)
+    return run
+
+
+@contextmanager
+def _nothing_half_written(out: Path) -> Iterator[None]:
+    """Leave no new run directory behind when its plan turns out to be impossible."""
+    new = next((path for path in (out, out / "dataset") if not path.exists()), None)
+    try:
+        yield
+    except BaseException:
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
 def resume(chosen: argparse.Namespace) -> Answer:
@@ -191,10 +224,11 @@ def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
 
 def _text_plan(chosen: argparse.Namespace) -> TextPlan:
     parts: dict[str, Any] = {"captions": not chosen.no_captions, "top_classes": chosen.top_classes}
-    if chosen.texts:
-        parts["prompts"] = read_texts(chosen.texts)
-    if chosen.classes:
-        parts["classes"] = read_texts(chosen.classes)
+    for name, path in (("prompts", chosen.texts), ("classes", chosen.classes)):
+        if path:
+            parts[name] = read_texts(path)
+            if not parts[name]:
+                raise InputError(f"{path} holds no text; write one a line")
     if chosen.template:
         parts["templates"] = tuple(chosen.template)
     return _checked(TextPlan, parts)
@@ -218,7 +252,9 @@ def _checked(kind: Any, parts: dict[str, Any]) -> Any:
     try:
         return kind(**parts)
     except ValidationError as error:
-        raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")) from error
 
 
 def _value(text: str) -> Any:

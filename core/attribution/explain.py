@@ -29,7 +29,7 @@ def explain(
     method: str,
     *,
     seed: int = 0,
-    templates: Sequence[str] | None = None,
+    templates: Sequence[str] | str | None = None,
     sides: Sequence[Side] | None = None,
     context: Context | None = None,
     **options: Any,

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-from core.runs import FINISHED, Run
+from core.runs import FINISHED, STOPPED, Run
+from core.runs.store import owner_of
 from core.settings import ROOT
 
 
@@ -20,7 +21,7 @@ def start(run: Run) -> None:
         return
     run.store.set(state="running", stage="starting", message="")
     with (run.folder / "worker.log").open("ab") as log:
-        subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "core", "worker", str(run.folder)],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -29,12 +30,16 @@ def start(run: Run) -> None:
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+    # Known from now on, so that a cancel or a second start finds it while it is still loading torch.
+    run.store.take(owner_of(child.pid))
 
 
 def cancel(run: Run) -> None:
     """Ask the worker to stop after the work in hand. What is finished stays; `start` goes on from there."""
     progress = run.progress()
+    if progress.state in STOPPED:
+        return
     if progress.alive:
         run.store.set(state="cancelling")
-    elif progress.state not in FINISHED:
+    else:
         run.store.set(state="cancelled", stage="")

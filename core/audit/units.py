@@ -101,7 +101,9 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
     items = [Item(text, "caption") for text in picture.captions[: plan.texts.captions_each] if plan.texts.captions]
     items += [Item(text, "prompt") for text in plan.texts.prompts]
     items = list(dict.fromkeys(items))
-    plain = _group(bench, images, items)
+    # Masked pictures don't depend on the text, so both groups use the same ones.
+    pools: dict[Any, Any] = {}
+    plain = _group(bench, images, items, pools)
     groups = [plain] if plain is not None else []
     if bench.classes is not None:
         scores = (images.embeddings @ bench.classes.T)[0].cpu().numpy()
@@ -109,10 +111,24 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
         for index, name in enumerate(plan.texts.classes):
             rows.append({**base, "text": name, "text_kind": "class", "kind": "score", "status": "ok", "score": float(scores[index])})
         if best:
-            groups.append(_class_group(bench, images, best))
-    for group in groups:
-        rows += _group_rows(bench, base, group, geometry)
-    return rows
+            groups.append(_class_group(bench, images, best, pools))
+    explained: list[_Explained] = []
+    for number, group in enumerate(groups):
+        told, found = _explain_group(bench, base, group, number, geometry)
+        rows += told
+        explained += found
+    rows += [entry.row for entry in explained]
+    return rows + _measured(bench, base, groups, explained)
+
+
+@dataclass
+class _Explained:
+    """One row of a method, the map behind it, and which text of which group it explains."""
+
+    row: dict[str, Any]
+    group: int
+    index: int
+    values: NDArray[Any] | None
 
 
 @dataclass
@@ -128,14 +144,14 @@ class _Group:
     chosen: tuple[int, ...] = ()
 
 
-def _group(bench: Bench, images: ImageTrunk, items: list[Item]) -> _Group | None:
+def _group(bench: Bench, images: ImageTrunk, items: list[Item], pools: dict[Any, Any]) -> _Group | None:
     if not items:
         return None
     texts = TextTrunk(bench.model, [item.text for item in items])
-    return _Group(_work(bench, images, texts), items)
+    return _Group(_work(bench, images, texts, pools), items)
 
 
-def _class_group(bench: Bench, images: ImageTrunk, best: list[int]) -> _Group:
+def _class_group(bench: Bench, images: ImageTrunk, best: list[int], pools: dict[Any, Any]) -> _Group:
     plan = bench.run.plan
     items = [Item(plan.texts.classes[index], "class") for index in best]
     texts = TextTrunk(bench.model, [item.text for item in items], plan.texts.templates)
@@ -143,35 +159,32 @@ def _class_group(bench: Bench, images: ImageTrunk, best: list[int]) -> _Group:
     texts.embeddings = bench.classes[best]
     labels = TextTrunk(bench.model, plan.texts.classes, plan.texts.templates)
     labels.embeddings = bench.classes
-    return _Group(_work(bench, images, texts), items, _work(bench, images, labels), tuple(best))
+    return _Group(_work(bench, images, texts, pools), items, _work(bench, images, labels, pools), tuple(best))
 
 
-def _work(bench: Bench, images: ImageTrunk, texts: TextTrunk) -> Work:
-    return Work(bench.model, images, texts, bench.run.plan.seed, bench.context)
+def _work(bench: Bench, images: ImageTrunk, texts: TextTrunk, pools: dict[Any, Any]) -> Work:
+    return Work(bench.model, images, texts, bench.run.plan.seed, bench.context, pools)
 
 
-def _group_rows(bench: Bench, base: dict[str, Any], group: _Group, geometry: list[Geometry]) -> list[dict[str, Any]]:
+def _explain_group(
+    bench: Bench, base: dict[str, Any], group: _Group, number: int, geometry: list[Geometry]
+) -> tuple[list[dict[str, Any]], list[_Explained]]:
+    """The score rows of a group (classes have theirs already, every one of them) and its methods' rows."""
     scores = group.work.scores[0].cpu().numpy()
-    rows: list[dict[str, Any]] = []
-    told: list[dict[str, Any]] = []
-    if group.labels is None:
-        # Classes have their scores already, every one of them.
-        told = [{**base, "text": item.text, "text_kind": item.kind, "kind": "score", "status": "ok",
-                 "score": float(scores[index])} for index, item in enumerate(group.items)]
-    maps: dict[tuple[str, int], NDArray[Any]] = {}
+    heads = [{**base, "text": item.text, "text_kind": item.kind, "status": "ok", "score": float(scores[index])}
+             for index, item in enumerate(group.items)]
+    told = [] if group.labels is not None else [{**head, "kind": "score"} for head in heads]
+    explained = []
     for method in bench.run.plan.methods:
         if not bench.sides[method.name]:
             continue
         got, problem = _attempt(bench, group, method, geometry)
-        for index, item in enumerate(group.items):
-            row = {**base, "text": item.text, "text_kind": item.kind, "kind": "method", "method": method.name,
-                   "score": float(scores[index]), "status": "ok" if got else "failed", "message": problem}
-            if got is not None:
-                row |= _values(got, index)
-                if got.image is not None:
-                    maps[method.name, index] = got.image[0, index]
-            rows.append(row)
-    return told + rows + _measured(bench, base, group, rows, maps, scores)
+        for index, head in enumerate(heads):
+            row = {**head, "kind": "method", "method": method.name}
+            row |= {"status": "failed", "message": problem} if got is None else _values(got, index)
+            values = None if got is None or got.image is None else got.image[0, index]
+            explained.append(_Explained(row, number, index, values))
+    return told, explained
 
 
 def _attempt(
@@ -189,7 +202,7 @@ def _attempt(
     try:
         got = attribute(work, method.name, geometry, sides=sides, **options)
     except (InputError, CapabilityError, torch.OutOfMemoryError, FloatingPointError, ArithmeticError) as error:
-        return None, str(error).splitlines()[0]
+        return None, (str(error).splitlines() or [type(error).__name__])[0]
     for values, side in ((got.image, "image"), (got.text, "text")):
         if values is not None and not np.isfinite(values).all():
             return None, f"{method.name} gave values that are no finite numbers on the {side} side"
@@ -210,38 +223,38 @@ def _values(got: Attribution, index: int) -> dict[str, Any]:
 
 
 def _measured(
-    bench: Bench,
-    base: dict[str, Any],
-    group: _Group,
-    rows: list[dict[str, Any]],
-    maps: dict[tuple[str, int], NDArray[Any]],
-    scores: NDArray[Any],
+    bench: Bench, base: dict[str, Any], groups: list[_Group], explained: list[_Explained]
 ) -> list[dict[str, Any]]:
-    """Curves of every map and of the controls. Fills the methods' rows and returns the controls' rows."""
+    """Curves of every map and of the controls, for all texts of a picture at once so that they share forwards.
+
+    Fills the methods' rows and returns the controls' rows.
+    """
     plan = bench.run.plan
-    if not plan.trust.curves or not maps:
+    if not plan.trust.curves or not any(entry.values is not None for entry in explained):
         return []
-    work = group.work
+    work = groups[0].work
+    first = np.cumsum([0, *(len(group.items) for group in groups)])
+    texts = torch.cat([group.work.texts.embeddings for group in groups])
     grid = work.images.grid() if "image_layers" in bench.model.capabilities else (14, 14)
-    generator = work.generator("control", work.image_keys[0])
-    controls = control_maps(work.images.pixels[0], *grid, generator)
-    every = dict(maps)
+    controls = control_maps(work.images.pixels[0], *grid, work.generator("control", work.image_keys[0]))
+    maps: dict[tuple[str, int], NDArray[Any]] = {
+        (entry.row["method"], int(first[entry.group]) + entry.index): entry.values
+        for entry in explained
+        if entry.values is not None
+    }
     for name, values in controls.items():
-        every |= {(f"control:{name}", index): values.numpy() for index in range(len(group.items))}
-    found = curves(
-        bench.model, work.images.pixels[0], every, work.texts.embeddings, steps=plan.trust.steps,
-        removal=plan.trust.removal,
-    )
-    position = {item: index for index, item in enumerate(group.items)}
-    for row in rows:
-        row |= _curve_values(found.get((row["method"], position[Item(row["text"], row["text_kind"])])))
-    out = []
-    for name in controls:
-        for index, item in enumerate(group.items):
-            out.append({**base, "text": item.text, "text_kind": item.kind, "kind": "control", "method": name,
-                        "status": "ok", "score": float(scores[index]),
-                        **_curve_values(found.get((f"control:{name}", index)))})
-    return out
+        maps |= {(f"control:{name}", text): values.numpy() for text in range(len(texts))}
+    found = curves(bench.model, work.images.pixels[0], maps, texts, steps=plan.trust.steps, removal=plan.trust.removal)
+    for entry in explained:
+        entry.row |= _curve_values(found.get((entry.row["method"], int(first[entry.group]) + entry.index)))
+    scores = (work.images.embeddings @ texts.T)[0].cpu().numpy()
+    items = [item for group in groups for item in group.items]
+    return [
+        {**base, "text": item.text, "text_kind": item.kind, "kind": "control", "method": name, "status": "ok",
+         "score": float(scores[text]), **_curve_values(found.get((f"control:{name}", text)))}
+        for name in controls
+        for text, item in enumerate(items)
+    ]
 
 
 def _curve_values(curve: Curves | None) -> dict[str, Any]:
@@ -262,7 +275,7 @@ def _context(run: Run, model: Model, sides: dict[str, tuple[Side, ...]]) -> Cont
         if method.name == "m2ib" and "image" in sides["m2ib"] and model.image.layout == "maps":
             layer = method.options.get("layer")
             depth = model.image.depth
-            blocks.append(depth - 3 if layer is None else layer % depth)
+            blocks.append(max(depth - 3, 0) if layer is None else layer % depth)
     if not blocks:
         return Context()
     pictures = {picture.id: picture for picture in run.dataset.pictures}

@@ -16,7 +16,7 @@ from core.errors import LoupeError, RunError
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.runs import FINISHED, Run, environment, write_unit
-from core.runs.store import LEASE_SECONDS, Unit, owner_alive, this_owner
+from core.runs.store import LEASE_SECONDS, Unit, this_owner
 
 Tell = Callable[[str], None]
 MAX_THREADS = 8
@@ -29,14 +29,18 @@ def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None) -
     another worker is alive on it.
     """
     store = run.store
-    if not store.path.exists():
-        store.create([])
-    holder = store.get("worker")
-    if holder and holder != this_owner() and owner_alive(holder):
+    store.create()
+    launched = store.get("worker") == this_owner() and store.get("state") == "cancelling"
+    if not store.take(this_owner()):
         raise RunError(f"another worker is at work on {run.folder}; wait for it or cancel it")
-    store.set(worker=this_owner(), state="running", stage="loading the model", message="")
+    # Whoever launched this process may have cancelled it already.
+    store.set(stage="loading the model", message="", **({} if launched else {"state": "running"}))
     try:
         return _work(run, tell, model)
+    except KeyboardInterrupt:
+        store.set(state="cancelled", stage="", message="interrupted; what is finished is kept")
+        store.log("cancelled", "interrupted")
+        raise
     except LoupeError as error:
         store.set(state="failed", stage="", message=str(error))
         store.log("failed", str(error))
@@ -45,6 +49,8 @@ def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None) -
         store.set(state="failed", stage="", message=f"{type(error).__name__}: {error}"[:500])
         store.log("failed", traceback.format_exc())
         raise
+    finally:
+        store.set(worker="")
 
 
 def _work(run: Run, tell: Tell, model: Model | None) -> str:

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from core.datasets.bounds import CHUNK, Refused, size_text
 from core.datasets.names import clean_name
@@ -37,7 +37,7 @@ class Archive:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, IndexError) as error:
             raise Refused("is a damaged ZIP; pack it again") from error
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -52,8 +52,7 @@ class Archive:
     def stream(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """An entry's unpacked bytes in chunks, checksum verified. Raises `Refused` at the first sign of trouble."""
         self._check(info)
-        # The packed size is a claim as well; an entry can't take more than the whole file does.
-        packed = max(1, min(info.compress_size, self.size))
+        packed = max(1, info.compress_size)
         unpacked = 0
         try:
             with self._zip.open(info) as stream:
@@ -64,7 +63,7 @@ class Archive:
                         raise Refused(
                             f"unpacks to more than {self.limits.zip_ratio:g} times its size; give it unpacked"
                         )
-                    # Entries may overlap and share packed bytes, each with a modest ratio of its own.
+                    # The packed size is a claim too, and entries may overlap, each with a modest ratio of its own.
                     if self.unpacked > self.limits.zip_ratio * self.size:
                         raise Refused(
                             f"takes its ZIP above {self.limits.zip_ratio:g} times its own size; give it unpacked"
@@ -109,11 +108,10 @@ class _BoundedReads:
         self.seekable = stream.seekable
 
     def read(self, size: int = -1) -> bytes:
-        if size > self._bound:
-            raise zipfile.BadZipFile("the table of contents is too large")
-        data = self._stream.read(size if size >= 0 else self._bound + 1)
+        most = self._bound + 1
+        data = self._stream.read(min(size, most) if size >= 0 else most)
         if len(data) > self._bound:
-            raise zipfile.BadZipFile("the table of contents is too large")
+            raise Refused("lists more files than are accepted; split it")
         return data
 
 

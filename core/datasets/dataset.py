@@ -127,13 +127,11 @@ def load_dataset(root: Path) -> Dataset:
     manifest = root / MANIFEST
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("not an object")
         dataset = Dataset.model_validate({**content, "root": root})
         stored = {entry.name for entry in os.scandir(root / PICTURES) if entry.stat().st_size > 0}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{root} holds no complete data set; upload the pictures again") from error
-    except (OSError, ValueError, RecursionError, ValidationError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, ValidationError) as error:
         raise InputError(f"{manifest} can't be read or is damaged; upload the pictures again") from error
     if dataset_id(dataset.pictures) != dataset.id:
         raise InputError(f"{manifest} was changed after it was written; upload the pictures again")

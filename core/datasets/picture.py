@@ -90,7 +90,7 @@ def is_picture(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS):
             return True
-    except Exception:  # Whatever a decoder trips over here, the bytes are not the start of a picture.
+    except Exception:  # noqa: BLE001  (whatever a decoder trips over, these bytes are not the start of a picture)
         return False
 
 

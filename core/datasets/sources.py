@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -99,7 +100,7 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
             return
         stream.close()
         budget.count_file()
-        entry = Entry(clean_name(path.name), number, "", lambda: file_chunks(path), folder=path.parent)
+        entry = Entry(clean_name(path.name), number, "", partial(file_chunks, path), folder=path.parent)
         listing.entries.append(entry)
 
 
@@ -165,5 +166,5 @@ def _list_folder(root: Path, number: int, label: str, listing: Listing, budget: 
             if is_system(name):
                 continue
             budget.count_file()
-            listing.entries.append(Entry(name, number, label, lambda path=path: file_chunks(path)))  # type: ignore[misc]
+            listing.entries.append(Entry(name, number, label, partial(file_chunks, path)))
         folders[:] = [name for name in folders if not is_system(clean_name(name)) and name not in linked]

@@ -24,8 +24,10 @@ def refused(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Find
         reproduce="see the list of refused files in the data section",
     )
     if share <= most:
-        yield Finding(status="passed", severity="note", title="Every file could be used",
-                      condition=f"{total} files were read, none was refused.", **common)  # type: ignore[arg-type]
+        lost = len(dataset.refusals)
+        title = "Few files were refused" if lost else "Every file could be used"
+        told = f"{lost} of {total} files were refused." if lost else f"{total} files were read, none was refused."
+        yield Finding(status="passed", severity="note", title=title, condition=told, **common)  # type: ignore[arg-type]
         return
     made, word = grade(0.5, share, total, thresholds)
     first = "; ".join(f"{entry.name}: {entry.reason}" for entry in dataset.refusals[:5])
@@ -88,9 +90,16 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
                   Number(name="pictures without results", value=float(lost), n=progress.images_total, unit="pictures")),
         reproduce=f"python -m core resume {run.folder.name}",
     )
+    if not total and not lost:
+        yield Finding(status="cannot_conclude", severity="note", title="Nothing was explained",
+                      condition="No method of the plan could explain this model with these texts.", **common)  # type: ignore[arg-type]
+        return
     if share <= most:
-        yield Finding(status="passed", severity="note", title="All planned work was done",
-                      condition=f"{total} explanations of {summary.images} pictures, none failed.", **common)  # type: ignore[arg-type]
+        bad = failed_rows or lost
+        title = "Little of the planned work is missing" if bad else "All planned work was done"
+        told = f"{failed_rows} failed and {lost} pictures have no result" if bad else "none failed"
+        yield Finding(status="passed", severity="note", title=title,
+                      condition=f"{total} explanations of {summary.images} pictures, {told}.", **common)  # type: ignore[arg-type]
         return
     made, word = grade(0.7, share, progress.images_total, thresholds)
     reasons = sorted({str(unit["error"]) for unit in run.store.units() if unit["error"]} | set(summary.failures.message.dropna()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,16 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise InputError(f"there is no thresholds file {path}") from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise InputError(f"the thresholds file {path} can't be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no TOML: {error}") from error
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number" if math.isfinite(value) else "no number"
+    return type(value).__name__
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], where: str = "") -> dict[str, Any]:
@@ -54,8 +63,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any], where: str = "") -> dict
     for name, value in over.items():
         if name not in base:
             raise InputError(f"thresholds: {where}{name} is unknown")
-        same = isinstance(value, dict) == isinstance(base[name], dict)
-        if not same:
+        if _kind(value) != _kind(base[name]) and f"{where}{name}" != "version":
             raise InputError(f"thresholds: {where}{name} has the wrong kind of value")
         out[name] = _merged(base[name], value, f"{where}{name}.") if isinstance(value, dict) else value
     return out

@@ -26,10 +26,10 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
     significance = float(thresholds["general.significance"])
     for method in summary.methods:
         rows = summary.versus[summary.versus.method == method]
-        if rows.empty:
+        if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
             continue
         title = METHODS[method].title
-        n = int(rows.n.min())
+        n = 0 if rows.empty else int(rows.n.min())
         evidence = tuple(
             Number(name=f"faithfulness above {row.control}", value=row.value, low=_opt(row.low), high=_opt(row.high), n=row.n)
             for row in rows.itertuples()

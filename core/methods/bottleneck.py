@@ -28,7 +28,7 @@ class M2ibOptions(Options):
 
 
 def _cost(options: M2ibOptions, depth: int) -> Cost:
-    layer = depth - 3 if options.layer is None else options.layer % max(depth, 1)
+    layer = max(depth - 3, 0) if options.layer is None else options.layer % max(depth, 1)
     tail = max(depth - 1 - layer, 1) / max(depth, 1)
     work = 3.0 * tail * options.steps * options.samples
     return Cost(image=1.0, pair=work, text=1.0, text_pair=work)

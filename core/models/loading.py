@@ -108,7 +108,9 @@ def _load_tag(name: str, pretrained: str | None, device: torch.device) -> Model:
         if pretrained not in tags and not Path(pretrained).exists():
             raise ModelError(f"{name} has no pretrained tag {pretrained!r}; known: {_some(tags)}")
     try:
-        net, _, _ = open_clip.create_model_and_transforms(name, pretrained=pretrained)
+        # Random start values would be drawn from (and move) the caller's generator.
+        with torch.random.fork_rng(devices=[]):
+            net, _, _ = open_clip.create_model_and_transforms(name, pretrained=pretrained)
         tokenizer = open_clip.get_tokenizer(name)
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(
@@ -133,7 +135,9 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is no JSON: {_first_line(error)}") from error
     config = raw.get("model_cfg", raw) if isinstance(raw, dict) else {}
-    missing = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
+    config = config if isinstance(config, dict) else {}
+    parts = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
+    missing = [key for key, kind in parts.items() if not isinstance(config.get(key), kind)]
     if missing:
         raise ModelError(f"{path} is no open_clip configuration: it lacks {', '.join(missing)}")
     return copy.deepcopy(config), dict(raw.get("preprocess_cfg", {}))

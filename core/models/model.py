@@ -113,13 +113,15 @@ class Model:
 
     # -- texts ---------------------------------------------------------------------------------------------------
 
-    def embed_texts(self, texts: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
+    def embed_texts(self, texts: Sequence[str], templates: Sequence[str] | str | None = None) -> Tensor:
         """Unit embeddings `(texts, embedding)`.
 
         With templates each text is embedded in every template, and the unit embeddings are averaged and normalised.
+        Raises `InputError` for a template without a place {} for the text.
         """
         if not templates:
             return self._embed_plain(list(texts))
+        templates = checked_templates(templates)
         each = self._embed_plain([template.format(text) for text in texts for template in templates])
         return F.normalize(each.unflatten(0, (len(texts), len(templates))).mean(dim=1), dim=-1)
 
@@ -171,6 +173,19 @@ class Model:
             "logit_scale": self.logit_scale,
             "card": self.card,
         }
+
+
+def checked_templates(templates: Sequence[str] | str | None) -> tuple[str, ...]:
+    """The templates as a tuple; one string is one template. Raises `InputError` if one has no place {} for the text."""
+    found = (templates,) if isinstance(templates, str) else tuple(templates or ())
+    for template in found:
+        try:
+            fits = "\0" in template.format("\0")
+        except (ValueError, IndexError, KeyError, AttributeError):
+            fits = False
+        if not fits:
+            raise InputError(f"the template {template!r} has no place for the text; write {{}} where it goes")
+    return found
 
 
 def wrap(

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models.model import Model
+from core.models.model import Model, checked_templates
 
 
 class ImageTrunk:
@@ -68,10 +68,10 @@ class ImageTrunk:
 class TextTrunk:
     """One forward of some texts, kept between its blocks. With templates, `embeddings` are the ensemble's."""
 
-    def __init__(self, model: Model, texts: Sequence[str], templates: Sequence[str] | None = None) -> None:
+    def __init__(self, model: Model, texts: Sequence[str], templates: Sequence[str] | str | None = None) -> None:
         self.model = model
         self.texts = list(texts)
-        self.templates = tuple(templates or ())
+        self.templates = checked_templates(templates)
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -24,12 +24,18 @@ def annexes(run: Run, summary: Summary, files: Mapping[str, str]) -> tuple[Secti
 def _settings(run: Run) -> Section:
     plan = run.plan.model_dump(mode="json", exclude={"images", "declared", "methods", "dataset_root"})
     rows = [(name, value) for part, body in plan.items() for name, value in _flat(part, body)]
-    rows += [(f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value]
+    rows += [
+        (f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value
+    ]
     for method in run.plan.methods:
         used = METHODS[method.name].parse(method.options).model_dump()
         rows += [(f"methods.{method.name}.{name}", str(value)) for name, value in used.items()]
-    table = Table("Every setting of the plan; the pictures are in annex D",
-                  (Column("Setting", "code", 38), Column("Value", "code")), tuple(rows[:MOST_ROWS]), _more(len(rows)))
+    table = Table(
+        "Every setting of the plan; the pictures are in annex D",
+        (Column("Setting", "code", 38), Column("Value", "code")),
+        tuple(rows[:MOST_ROWS]),
+        _more(len(rows)),
+    )
     return Section("A. Settings in full", (Fact("Plan SHA-256", run.plan.digest, code=True),), tables=(table,))
 
 
@@ -38,41 +44,95 @@ def _log(run: Run, summary: Summary) -> Section:
     cost: dict[str, Any] = run.manifest.get("cost", {})
     facts = [
         Fact("State", STATE_TITLES[progress.state]),
-        Fact("Units", f"{progress.done} done, {progress.failed} failed, {progress.total - progress.done - progress.failed} not done, "
-             f"{progress.total} planned"),
+        Fact(
+            "Units",
+            f"{progress.done} done, {progress.failed} failed, {progress.total - progress.done - progress.failed} "
+            "not done, "
+            f"{progress.total} planned",
+        ),
         Fact("Retried", plural(sum(unit["tries"] > 1 for unit in units), "unit")),
         Fact("Failed explanations", plural(len(summary.failures), "explanation")),
     ]
     if "image_forwards" in cost:
-        facts.append(Fact("Work counted", f"{cost['image_forwards']:,.0f} image and {cost.get('text_forwards', 0):,.0f} text forward-equivalents; "
-                          f"{cost.get('estimated_image_forwards', 0):,.0f} image forwards estimated"))
-    tables = [Table("Units and the hash of each result file",
-                    (Column("No.", "number", 7), Column("State", share=11), Column("Pictures", "number", 10), Column("Rows", "number", 9),
-                     Column("SHA-256", "code")),
-                    tuple((str(u["position"]), u["state"], str(u["images"]), str(u["rows"] or 0), u["sha256"] or "none") for u in units[:MOST_ROWS]),
-                    _more(len(units)))]
+        facts.append(
+            Fact(
+                "Work counted",
+                f"{cost['image_forwards']:,.0f} image and {cost.get('text_forwards', 0):,.0f} text "
+                "forward-equivalents; "
+                f"{cost.get('estimated_image_forwards', 0):,.0f} image forwards estimated",
+            )
+        )
+    tables = [
+        Table(
+            "Units and the hash of each result file",
+            (
+                Column("No.", "number", 7),
+                Column("State", share=11),
+                Column("Pictures", "number", 10),
+                Column("Rows", "number", 9),
+                Column("SHA-256", "code"),
+            ),
+            tuple(
+                (str(u["position"]), u["state"], str(u["images"]), str(u["rows"] or 0), u["sha256"] or "none")
+                for u in units[:MOST_ROWS]
+            ),
+            _more(len(units)),
+        )
+    ]
     broken = [unit for unit in units if unit["error"]]
     if broken:
-        tables.append(Table("Units with an error", (Column("No.", "number", 8), Column("Tries", "number", 8), Column("Error")),
-                            tuple((str(u["position"]), str(u["tries"]), u["error"]) for u in broken[:MOST_ROWS]), _more(len(broken))))
+        tables.append(
+            Table(
+                "Units with an error",
+                (Column("No.", "number", 8), Column("Tries", "number", 8), Column("Error")),
+                tuple((str(u["position"]), str(u["tries"]), u["error"]) for u in broken[:MOST_ROWS]),
+                _more(len(broken)),
+            )
+        )
     if len(summary.failures):
-        rows = tuple((row.image_name, row.text or "", row.method or "", row.message or "") for row in summary.failures.head(MOST_ROWS).itertuples())
-        tables.append(Table("Explanations that failed", (Column("Picture", share=24), Column("Text", share=28), Column("Method", share=14),
-                                                         Column("Why")), rows, _more(len(summary.failures))))
+        rows = tuple(
+            (row.image_name, row.text or "", row.method or "", row.message or "")
+            for row in summary.failures.head(MOST_ROWS).itertuples()
+        )
+        tables.append(
+            Table(
+                "Explanations that failed",
+                (Column("Picture", share=24), Column("Text", share=28), Column("Method", share=14), Column("Why")),
+                rows,
+                _more(len(summary.failures)),
+            )
+        )
     if summary.not_run:
-        tables.append(Table("Methods that could not serve this model", (Column("Method", share=20), Column("Side", share=12), Column("Reason")),
-                            tuple(summary.not_run)))
+        tables.append(
+            Table(
+                "Methods that could not serve this model",
+                (Column("Method", share=20), Column("Side", share=12), Column("Reason")),
+                tuple(summary.not_run),
+            )
+        )
     events = run.store.events(MOST_ROWS)
     if events:
-        tables.append(Table("Log", (Column("When", share=26), Column("What", share=18), Column("Message")),
-                            tuple((moment(at), kind, message) for at, kind, message in events)))
+        tables.append(
+            Table(
+                "Log",
+                (Column("When", share=26), Column("What", share=18), Column("Message")),
+                tuple((moment(at), kind, message) for at, kind, message in events),
+            )
+        )
     return Section("B. Run log, failures and units", tuple(facts), tables=tuple(tables))
 
 
 def _environment(run: Run) -> Section:
     found: dict[str, Any] = run.manifest.get("environment", {})
-    facts = tuple(Fact(name.replace("_", " "), "not recorded" if value is None else str(value), code=name in {"code_sha256", "commit"})
-                  for name, value in found.items() if name != "packages")
+    facts = tuple(
+        Fact(
+            name.replace("_", " "),
+            "not recorded" if value is None else str(value),
+            code=name in {"code_sha256", "commit"},
+        )
+        for name, value in found.items()
+        if name != "packages"
+    )
     packages = tuple((name, version or "not installed") for name, version in sorted(found.get("packages", {}).items()))
     tables = (Table("Packages", (Column("Package"), Column("Version", share=40)), packages),) if packages else ()
     seed = (Fact("seed", str(run.plan.seed)),) if facts else ()
@@ -81,15 +141,26 @@ def _environment(run: Run) -> Section:
 
 def _index(run: Run) -> Section:
     planned = set(run.plan.images)
-    rows = tuple((picture.name, picture.id, picture.sha256) for picture in run.dataset.pictures if picture.id in planned)
-    table = Table("Planned pictures: identifier over the pixels, SHA-256 of the original file",
-                  (Column("Picture", share=30), Column("Identifier", "code", 22), Column("SHA-256", "code")), rows[:MOST_ROWS], _more(len(rows)))
+    rows = tuple(
+        (picture.name, picture.id, picture.sha256) for picture in run.dataset.pictures if picture.id in planned
+    )
+    table = Table(
+        "Planned pictures: identifier over the pixels, SHA-256 of the original file",
+        (Column("Picture", share=24), Column("Identifier", "code", 18), Column("SHA-256", "code")),
+        rows[:MOST_ROWS],
+        _more(len(rows)),
+    )
     return Section("D. Sample index", tables=(table,) if rows else ())
 
 
 def _files(files: Mapping[str, str]) -> Section:
     rows = tuple(sorted(files.items()))
-    table = Table("Files of evidence.zip", (Column("File", "code", 40), Column("SHA-256", "code")), rows[:MOST_ROWS], _more(len(rows)))
+    table = Table(
+        "Files of evidence.zip",
+        (Column("File", "code", 42), Column("SHA-256", "code")),
+        rows[:MOST_ROWS],
+        _more(len(rows)),
+    )
     return Section("F. Evidence files", tables=(table,) if rows else ())
 
 

@@ -28,8 +28,11 @@ def scope(run: Run, thresholds: Thresholds) -> tuple[Section, ...]:
     """Question, use, audience, criteria and independence."""
     declared = run.plan.declared
     facts = (
-        Fact("Question asked", "Which parts of a picture, and which words, does the similarity of picture and text depend on, "
-             "and how far can the methods that say so be trusted?"),
+        Fact(
+            "Question asked",
+            "Which parts of a picture, and which words, does the similarity of picture and text depend on, "
+            "and how far can the methods that say so be trusted?",
+        ),
         Fact("Intended use (declared)", declared.purpose or "not declared"),
         Fact("Audience", "People who decide on the model's use, people who build it, and reviewers of this audit."),
         Fact("In scope", "Scores and attributions of the pictures and texts of the plan (annex A)."),
@@ -37,7 +40,10 @@ def scope(run: Run, thresholds: Thresholds) -> tuple[Section, ...]:
         Fact("Labels available", "None were used."),
         Fact("Criteria", f"Thresholds file version {thresholds.version}"),
         Fact("Criteria SHA-256", thresholds.sha256, code=True),
-        Fact("Independence", f"Prepared by {declared.preparer or 'a person who is not named'}; independence was not declared."),
+        Fact(
+            "Independence",
+            f"Prepared by {declared.preparer or 'a person who is not named'}; independence was not declared.",
+        ),
     )
     return (Section("Scope, purpose and audience", facts),)
 
@@ -65,22 +71,44 @@ def subject(run: Run) -> tuple[Section, ...]:
     sections = [Section("Model", tuple(fact for fact in facts if fact))]
     card = model.get("card")
     if card:
-        told = [_known("Trained on", card.get("data")), _known("Licence", card.get("licence")),
-                _known("Cannot", card.get("cannot")), *(Fact(str(name), str(value)) for name, value in card.get("figures") or [])]
+        told = [
+            _known("Trained on", card.get("data")),
+            _known("Licence", card.get("licence")),
+            _known("Cannot", card.get("cannot")),
+            *(Fact(str(name), str(value)) for name, value in card.get("figures") or []),
+        ]
         sections.append(Section("What its makers say of it", tuple(fact for fact in told if fact)))
     prepared: dict[str, Any] = model.get("preprocessing") or {}
     if prepared:
-        sections.append(Section("Preprocessing", (
-            Fact("Input", f"{prepared['width']} \u00d7 {prepared['height']} pixels"),
-            Fact("Resizing", f"{prepared.get('mode')}, {prepared.get('interpolation')}"),
-            Fact("Mean, standard deviation", f"{_numbers(prepared.get('mean', ()))}; {_numbers(prepared.get('std', ()))}"),
-        )))
+        sections.append(
+            Section(
+                "Preprocessing",
+                (
+                    Fact("Input", f"{prepared['width']} \u00d7 {prepared['height']} pixels"),
+                    Fact("Resizing", f"{prepared.get('mode')}, {prepared.get('interpolation')}"),
+                    Fact(
+                        "Mean, standard deviation",
+                        f"{_numbers(prepared.get('mean', ()))}; {_numbers(prepared.get('std', ()))}",
+                    ),
+                ),
+            )
+        )
     sections.append(_texts(run))
     packages = manifest.get("environment", {}).get("packages", {})
     rows = tuple((name, str(packages[name])) for name in _COMPONENTS if packages.get(name))
     if rows:
-        sections.append(Section("Third-party components", tables=(
-            Table("Main components; all of them are in annex C", (Column("Component"), Column("Version", share=30)), rows),)))
+        sections.append(
+            Section(
+                "Third-party components",
+                tables=(
+                    Table(
+                        "Main components; all of them are in annex C",
+                        (Column("Component"), Column("Version", share=30)),
+                        rows,
+                    ),
+                ),
+            )
+        )
     return tuple(sections)
 
 
@@ -104,18 +132,32 @@ def data(run: Run, plates: Plates) -> tuple[Section, ...]:
         Fact("Found twice", f"{exact} exact (kept once), {len(dataset.duplicates) - exact} near (both kept)"),
         Fact("Refused", plural(len(dataset.refusals), "file")),
         Fact("Metadata columns", ", ".join(dataset.columns) or "none"),
-        Fact("Handling", "Pictures are turned upright and stored as plain RGB pixels; EXIF, position and colour profile are "
-             "removed. The hash of each original file is in annex D."),
+        Fact(
+            "Handling",
+            "Pictures are turned upright and stored as plain RGB pixels; EXIF, position and colour profile are "
+            "removed. The hash of each original file is in annex D.",
+        ),
     ]
     tables = [_formats(pictures)]
     if dataset.refusals:
         rows = tuple((refusal.name, refusal.reason) for refusal in dataset.refusals[:MOST_ROWS])
-        tables.append(Table("Files that were not taken in", (Column("File", share=40), Column("Reason")), rows,
-                            _more(len(dataset.refusals))))
+        tables.append(
+            Table(
+                "Files that were not taken in",
+                (Column("File", share=40), Column("Reason")),
+                rows,
+                _more(len(dataset.refusals)),
+            )
+        )
     if dataset.duplicates:
-        rows = tuple((d.name, d.of, d.kind, str(d.distance)) for d in dataset.duplicates[:MOST_ROWS])
-        columns = (Column("File", share=36), Column("Same as", share=36), Column("Kind"), Column("Bits apart", "number"))
-        tables.append(Table("Files found twice", columns, rows, _more(len(dataset.duplicates))))
+        twice = tuple((d.name, d.of, str(d.kind), str(d.distance)) for d in dataset.duplicates[:MOST_ROWS])
+        columns = (
+            Column("File", share=36),
+            Column("Same as", share=36),
+            Column("Kind"),
+            Column("Bits apart", "number"),
+        )
+        tables.append(Table("Files found twice", columns, twice, _more(len(dataset.duplicates))))
     picked = _spread(used, SHEET)
     sheet = tuple(plates.photo(picture.id, shorten(picture.name, 34)) for picture in picked)
     rule = f"{len(picked)} of the {len(used)} planned pictures, evenly spaced in the order of their names."
@@ -147,11 +189,21 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
         if failed.get(name):
             status += f", {failed[name]} failed"
         facts = [
-            Fact("Idea", info.idea), Fact("Assumes", info.assumes), Fact("Fails", info.fails), Fact("Differs from the release", info.differs),
+            Fact("Idea", info.idea),
+            Fact("Assumes", info.assumes),
+            Fact("Fails", info.fails),
+            Fact("Differs from the release", info.differs),
             Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
             Fact("Parameters", ", ".join(f"{key} = {value}" for key, value in used.items()) or "none", code=True),
-            Fact("Cost", f"{cost.image:.3g} forwards a picture, {cost.pair:.3g} a picture and text, {cost.pool:.3g} masked pictures"),
-            Fact("Repeatable", "the same result without a seed" if info.deterministic else f"random; seed {run.plan.seed}"),
+            Fact(
+                "Cost",
+                f"{cost.image:.3g} forwards a picture, {cost.pair:.3g} a picture and text, {cost.pool:.3g} masked "
+                "pictures",
+            ),
+            Fact(
+                "Repeatable",
+                "the same result without a seed" if info.deterministic else f"random; seed {run.plan.seed}",
+            ),
             Fact("Tested against controls", "yes, see the next section" if name in explained else "no"),
         ]
         if name in reasons:
@@ -169,13 +221,21 @@ def _texts(run: Run) -> Section:
     texts = run.plan.texts
     facts = [
         Fact("Captions", f"each picture's own, at most {texts.captions_each}" if texts.captions else "not used"),
-        Fact("Prompts", plural(len(texts.prompts), "prompt") + ", used for every picture"),
-        Fact("Classes", plural(len(texts.classes), "class", "classes") + f"; the {texts.top_classes} best of each picture are explained"),
+        Fact("Prompts", f"{plural(len(texts.prompts), 'prompt')}, used for every picture" if texts.prompts else "none"),
+        Fact(
+            "Classes",
+            f"{plural(len(texts.classes), 'class', 'classes')}; explained for each picture: its best "
+            f"{texts.top_classes}"
+            if texts.classes
+            else "none",
+        ),
         Fact("Templates", " | ".join(texts.templates)),
     ]
     rows = tuple(("prompt", text) for text in texts.prompts) + tuple(("class", text) for text in texts.classes)
     tables = (
-        (Table("Texts of the plan", (Column("Kind", share=15), Column("Text")), rows[:MOST_ROWS], _more(len(rows))),) if rows else ()
+        (Table("Texts of the plan", (Column("Kind", share=15), Column("Text")), rows[:MOST_ROWS], _more(len(rows))),)
+        if rows
+        else ()
     )
     return Section("Texts", tuple(facts), tables=tables)
 
@@ -186,7 +246,12 @@ def _formats(pictures: Sequence[Picture]) -> Table:
         part = [picture for picture in pictures if picture.format == name]
         pixels = [picture.width * picture.height / 1e6 for picture in part]
         rows.append((name, str(count), f"{np.median(pixels):.2f}", size(sum(picture.bytes for picture in part))))
-    columns = (Column("Format"), Column("Pictures", "number"), Column("Median megapixels", "number"), Column("Size", "number"))
+    columns = (
+        Column("Format"),
+        Column("Pictures", "number"),
+        Column("Median megapixels", "number"),
+        Column("Size", "number"),
+    )
     return Table("Formats of the original files", columns, tuple(rows))
 
 
@@ -197,7 +262,11 @@ def _spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
 
 
 def _sampling(used: int, stored: int) -> str:
-    return "every stored picture is used" if used == stored else f"{share(used, stored)} stored pictures, listed in annex D"
+    return (
+        "every stored picture is used"
+        if used == stored
+        else f"{share(used, stored)} stored pictures, listed in annex D"
+    )
 
 
 def _range(widths: Sequence[int], heights: Sequence[int]) -> str:

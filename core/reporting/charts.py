@@ -16,7 +16,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import vl_convert
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
@@ -52,8 +52,14 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
     colour = alt.Color("what:N", scale=kind, legend=alt.Legend(title=None, orient="top"))
     shape = alt.Shape("what:N", scale=alt.Scale(domain=["method", "control"], range=["circle", "square"]))
     x = alt.X("value:Q", title="faithfulness (insertion minus deletion; 0 = chance order)", scale=alt.Scale(nice=True))
-    tips = ["title", "what", alt.Tooltip("value", format=".3f"), alt.Tooltip("low", format=".3f"),
-            alt.Tooltip("high", format=".3f"), "n"]
+    tips = [
+        "title",
+        "what",
+        alt.Tooltip("value", format=".3f"),
+        alt.Tooltip("low", format=".3f"),
+        alt.Tooltip("high", format=".3f"),
+        "n",
+    ]
     base = alt.Chart(frame)
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
@@ -62,7 +68,7 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
 
 
 def agreement_chart(summary: Summary) -> alt.LayerChart:
-    """Mean rank correlation of each pair of methods; methods that agree stand beside each other."""
+    """Mean rank correlation of each pair of methods, printed in its cell (blue -1, white 0, red 1); clustered order."""
     names = clustered(summary)
     found = {frozenset((row.a, row.b)): row for row in summary.agreement.itertuples()}
     records = []
@@ -75,12 +81,11 @@ def agreement_chart(summary: Summary) -> alt.LayerChart:
     order = [method_title(name) for name in names]
     scale = alt.Scale(domain=[-1, 0, 1], range=["#2166ac", "#f7f7f7", "#b2182b"])
     base = alt.Chart(frame).encode(
-        x=alt.X("a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-35, labelLimit=150)),
+        x=alt.X("a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-35, labelLimit=240)),
         y=alt.Y("b:N", sort=order, title=None),
         tooltip=["a", "b", alt.Tooltip("value", format=".2f"), "n"],
     )
-    legend = alt.Legend(title="Spearman", gradientLength=120)
-    cells = base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", scale=scale, legend=legend))
+    cells = base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", scale=scale, legend=None))
     words = base.mark_text(fontSize=10).encode(
         text=alt.Text("value:Q", format=".2f"),
         color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK)),
@@ -114,14 +119,21 @@ def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
     for which, title in (("deletion", "removing the best cells first"), ("insertion", "showing the best cells first")):
         part = frame[frame.which == which]
         panels.append(
-            alt.Chart(part, title=title).mark_line(strokeWidth=1.8).encode(
+            alt.Chart(part, title=title)
+            .mark_line(strokeWidth=1.8)
+            .encode(
                 x=alt.X("share:Q", title="share of cells", axis=alt.Axis(format="%", tickCount=5)),
                 y=alt.Y("value:Q", title="mean cosine", scale=alt.Scale(zero=False)),
-                color=alt.Color("title:N", sort=names, scale=alt.Scale(domain=names, range=tone),
-                                legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke")),
+                color=alt.Color(
+                    "title:N",
+                    sort=names,
+                    scale=alt.Scale(domain=names, range=tone),
+                    legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke"),
+                ),
                 strokeDash=alt.StrokeDash("title:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
                 tooltip=["title", alt.Tooltip("share", format=".0%"), alt.Tooltip("value", format=".3f"), "n"],
-            ).properties(width=(WIDTH - 110) // 2, height=170)
+            )
+            .properties(width=(WIDTH - 110) // 2, height=170)
         )
     return _styled(alt.hconcat(*panels, spacing=28))
 
@@ -130,7 +142,9 @@ def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
     """The mean over images of each image's mean curve: title, which, share, value (cosine), n (images)."""
     records = []
     good = rows[(rows.status == "ok") & rows.kind.isin(["method", "control"])]
-    for (_, method), part in sorted(good.groupby(["kind", "method"]), key=lambda item: (item[0][0] == "control", item[0])):
+    for (_, method), part in sorted(
+        good.groupby(["kind", "method"]), key=lambda item: (item[0][0] == "control", item[0])
+    ):
         for which in ("deletion", "insertion"):
             known = part[part[f"{which}_curve"].notna()]
             if known.empty:
@@ -139,8 +153,15 @@ def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
             each = [np.mean(np.stack(list(group)), axis=0) for _, group in known.groupby("image")[f"{which}_curve"]]
             mean = np.mean(np.stack(each), axis=0)
             for share, value in zip(np.linspace(0, 1, len(mean)), mean, strict=True):
-                records.append({"title": method_title(str(method)), "which": which, "share": float(share),
-                                "value": float(value), "n": len(each)})
+                records.append(
+                    {
+                        "title": method_title(str(method)),
+                        "which": which,
+                        "share": float(share),
+                        "value": float(value),
+                        "n": len(each),
+                    }
+                )
     return pd.DataFrame(records, columns=["title", "which", "share", "value", "n"])
 
 
@@ -154,10 +175,16 @@ def scores_chart(summary: Summary) -> alt.LayerChart:
     means = texts.assign(label=texts.text.map(labels))[["label", "value", "n"]]
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=240))
     x = alt.X("score:Q", title="cosine similarity of picture and text", scale=alt.Scale(zero=False))
-    marks = alt.Chart(ticks).mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12).encode(
-        x=x, y=y, tooltip=["image_name", alt.Tooltip("score", format=".3f")])
-    points = alt.Chart(means).mark_point(filled=True, size=60, color=PALETTE[1], opacity=1).encode(
-        x="value:Q", y=y, tooltip=["label", alt.Tooltip("value", format=".3f"), "n"])
+    marks = (
+        alt.Chart(ticks)
+        .mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12)
+        .encode(x=x, y=y, tooltip=["image_name", alt.Tooltip("score", format=".3f")])
+    )
+    points = (
+        alt.Chart(means)
+        .mark_point(filled=True, size=60, color=PALETTE[1], opacity=1)
+        .encode(x="value:Q", y=y, tooltip=["label", alt.Tooltip("value", format=".3f"), "n"])
+    )
     return _styled(alt.layer(marks, points).properties(width=WIDTH - 250, height=alt.Step(20)))
 
 
@@ -174,17 +201,26 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
     scale = alt.Scale(domain=list(SEVERITIES), range=list(SEVERITIES.values()))
     base = alt.Chart(frame)
     bars = base.mark_bar(height=22).encode(
-        x=alt.X("count:Q", stack="zero", axis=None), order="rank:Q", color=alt.Color("severity:N", scale=scale, legend=None),
-        tooltip=["severity", "count"])
+        x=alt.X("count:Q", stack="zero", axis=None),
+        order="rank:Q",
+        color=alt.Color("severity:N", scale=scale, legend=None),
+        tooltip=["severity", "count"],
+    )
     words = base.mark_text(fontSize=11, fontWeight=600).encode(
-        x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white")))
+        x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white"))
+    )
     return _styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
 
 
 def to_svg(chart: Any, title: str) -> str:
-    """The chart as SVG text with `title` as its alternate text."""
+    """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
     _register_fonts()
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
+    numbers: dict[str, str] = {}
+    svg = re.sub(
+        r"\b(clip|gradient_)\d+\b", lambda found: numbers.setdefault(found[0], f"{found[1]}{len(numbers)}"), svg
+    )
     return re.sub(r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(title)}</title>", svg, count=1)
 
 
@@ -206,11 +242,22 @@ def _register_fonts() -> None:
 
 
 def _styled(chart: Any) -> Any:
-    text = {"labelFont": FONT, "titleFont": FONT, "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11,
-            "titleFontSize": 11, "titleFontWeight": 400}
+    text = {
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": 400,
+    }
     return chart.configure(
-        font=FONT, background="white", padding=4, axis={**text, "gridColor": GRID, "domainColor": "#b6c0cc",
-                                                        "tickColor": "#b6c0cc", "labelLimit": 200},
-        legend={**text, "symbolSize": 70}, title={"font": FONT, "fontSize": 11, "fontWeight": 600, "color": INK},
-        view={"stroke": None}, text={"font": FONT},
+        font=FONT,
+        background="white",
+        padding=4,
+        axis={**text, "gridColor": GRID, "domainColor": "#b6c0cc", "tickColor": "#b6c0cc", "labelLimit": 200},
+        legend={**text, "symbolSize": 70},
+        title={"font": FONT, "fontSize": 11, "fontWeight": 600, "color": INK},
+        view={"stroke": None},
+        text={"font": FONT},
     )

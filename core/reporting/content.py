@@ -89,6 +89,11 @@ class Sample:
     why: str
     rows: tuple[HeatRow, ...]
 
+    @property
+    def widest(self) -> int:
+        """The most pictures in one of its rows."""
+        return max((len(row.heats) for row in self.rows), default=0)
+
 
 @dataclass(frozen=True)
 class Card:
@@ -117,7 +122,6 @@ class Block:
     samples_rule: str
     counter: tuple[Sample, ...]
     counter_rule: str
-    reproduce: str
 
 
 @dataclass(frozen=True)

@@ -85,14 +85,20 @@ def findings_json(findings: Sequence[Finding]) -> bytes:
 
 def attachment(run: Run, summary: Summary, findings: Sequence[Finding], bundle: Bundle) -> bytes:
     """The JSON that travels inside the PDF: the numbers it prints and the hashes of what they rest on."""
-    return _json({
-        "run": run.id,
-        "plan_sha256": run.plan.digest,
-        "evidence": {"file": bundle.path.name, "sha256": bundle.sha256, "files": dict(bundle.files)},
-        "findings": _FINDINGS.dump_python(tuple(findings), mode="json"),
-        "tables": {name: json.loads(getattr(summary, name).to_json(orient="records")) for name in TABLES if name != "scores"},
-        "not_run": [list(entry) for entry in summary.not_run],
-    })
+    return _json(
+        {
+            "run": run.id,
+            "plan_sha256": run.plan.digest,
+            "evidence": {"file": bundle.path.name, "sha256": bundle.sha256, "files": dict(bundle.files)},
+            "findings": _FINDINGS.dump_python(tuple(findings), mode="json"),
+            "tables": {
+                name: json.loads(getattr(summary, name).to_json(orient="records"))
+                for name in TABLES
+                if name != "scores"
+            },
+            "not_run": [list(entry) for entry in summary.not_run],
+        }
+    )
 
 
 def table_csv(frame: pd.DataFrame) -> bytes:
@@ -167,7 +173,9 @@ def _contents(bundle: zipfile.ZipFile, sums: Mapping[str, str]) -> list[str]:
     results = {name for name in sums if name.startswith("results/")}
     problems += [f"{name} belongs to a finished unit but is missing" for name in sorted(set(done) - results)]
     problems += [f"{name} belongs to no finished unit" for name in sorted(results - set(done))]
-    problems += [f"{name} is not the file its unit recorded" for name in sorted(results & set(done)) if sums[name] != done[name]]
+    problems += [
+        f"{name} is not the file its unit recorded" for name in sorted(results & set(done)) if sums[name] != done[name]
+    ]
     return problems
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.evaluation.summary import Summary
-from core.findings import Finding
+from core.findings import Finding, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, severity_chart, to_svg
 from core.reporting.content import Chart, Cover, Fact, Headline, Overview
 from core.reporting.gallery import Plates
+from core.reporting.trust import beats
 from core.reporting.words import SEVERITY_TITLES, STATE_TITLES, measured, moment, opinion, plural, share
 from core.runs import FINISHED, Run
 
@@ -18,7 +19,7 @@ _OPEN = "\u2014"
 
 def cover(run: Run, date: str, evidence_sha256: str) -> Cover:
     """The cover and control page."""
-    plan, progress, manifest = run.plan, run.progress(), run.manifest
+    plan, manifest = run.plan, run.manifest
     declared = plan.declared
     model = manifest.get("model", {})
     facts = (
@@ -47,10 +48,15 @@ def warning(run: Run) -> str:
     left = progress.total - progress.done - progress.failed
     parts = []
     if progress.state not in (*FINISHED, "reporting") or left:
-        parts.append(f"This run is {STATE_TITLES[progress.state]}: {share(progress.done, progress.total)} units are done.")
+        parts.append(
+            f"This run is {STATE_TITLES[progress.state]}: {share(progress.done, progress.total)} units are done."
+        )
     if progress.failed:
-        parts.append(f"{plural(progress.failed, 'unit')} of {progress.total} failed and {'is' if progress.failed == 1 else 'are'} "
-                     "not part of any number.")
+        parts.append(
+            f"{plural(progress.failed, 'unit')} of {progress.total} failed and "
+            f"{'is' if progress.failed == 1 else 'are'} "
+            "not part of any number."
+        )
     return " ".join(parts)
 
 
@@ -70,7 +76,9 @@ def overview(
     for finding in found[:3]:
         shown = [*finding.samples, *finding.counter]
         thumbnail = plates.thumbnail(shown[0]) if shown else None
-        headlines.append(Headline(anchor(finding), finding.title, SEVERITY_TITLES[finding.severity], finding.condition, thumbnail))
+        headlines.append(
+            Headline(anchor(finding), finding.title, SEVERITY_TITLES[finding.severity], finding.condition, thumbnail)
+        )
     actions = tuple(dict.fromkeys(finding.recommendation for finding in found[:3] if finding.recommendation))
     if not actions:
         actions = _default_actions(word)
@@ -87,7 +95,10 @@ def limits(run: Run, summary: Summary) -> tuple[str, ...]:
     ]
     model = run.manifest.get("model", {})
     if model.get("rows") and model.get("columns"):
-        out.append(f"The model's own grid has {model['rows']} \u00d7 {model['columns']} cells; smaller details can't be placed.")
+        out.append(
+            f"The model's own grid has {model['rows']} \u00d7 {model['columns']} cells; smaller details can't be "
+            "placed."
+        )
     if not plan.trust.curves:
         out.append("Deletion and insertion were switched off in the plan, so no map was tested against controls.")
     if not summary.agreement.empty:
@@ -95,14 +106,18 @@ def limits(run: Run, summary: Summary) -> tuple[str, ...]:
         told = measured(low.value, low.low, low.high, int(low.n))
         out.append(f"Methods differ: the least agreement, {method_title(low.a)} with {method_title(low.b)}, is {told}.")
     if len(summary.failures):
-        out.append(f"{plural(len(summary.failures), 'explanation')} failed and {'is' if len(summary.failures) == 1 else 'are'} "
-                   "in no average (annex B).")
+        out.append(
+            f"{plural(len(summary.failures), 'explanation')} failed and "
+            f"{'is' if len(summary.failures) == 1 else 'are'} "
+            "in no average (annex B)."
+        )
     told = warning(run)
     if told:
         out.append(told)
     out += [
         f"Removed cells were replaced by \u201c{plan.trust.removal}\u201d; another replacement gives other curves.",
-        "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases of the text, "
+        "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases "
+        "of the text, "
         "planted cues, and dependence on the seed.",
         "The words of a text are the audience's concepts, not necessarily the model's.",
         "The report lapses when the weights, the preprocessing, the texts or the kind of pictures change.",
@@ -118,19 +133,22 @@ def anchor(finding: Finding) -> str:
 def _confidence(run: Run, summary: Summary) -> str:
     rows = summary.trust[(summary.trust.metric == "faithfulness") & (summary.trust.kind == "method")]
     progress = run.progress()
-    base = f"Based on {plural(summary.images, 'picture')} and {plural(summary.pairs, 'picture-text pair')}, " \
-           f"{share(progress.done, progress.total)} units done."
+    base = (
+        f"Based on {plural(summary.images, 'picture')} and {plural(summary.pairs, 'picture-text pair')}, "
+        f"{share(progress.done, progress.total)} units done."
+    )
     if rows.empty:
         return f"{base} No map was tested against controls, so no conclusion rests on a heat map."
-    versus = summary.versus
+    versus, significance = summary.versus, float(load_thresholds(run_thresholds(run))["general.significance"])
     won = [
-        name for name in rows.method
-        if len(part := versus[versus.method == name]) and bool((part.low.notna() & (part.low > 0)).all())
+        name
+        for name in rows.method
+        if len(part := versus[versus.method == name]) and all(beats(row, significance) for row in part.itertuples())
     ]
     best = rows.sort_values("value", ascending=False).iloc[0]
     told = measured(best.value, best.low, best.high, int(best.n))
     return (
-        f"{base} {share(len(won), len(rows))} methods beat every control with an interval above 0. The highest faithfulness is "
+        f"{base} {share(len(won), len(rows))} methods are shown to beat every control. The highest faithfulness is "
         f"that of {method_title(best.method)}: {told}."
     )
 

@@ -64,11 +64,14 @@ class Plates:
         painted = overlay(self._open(row.image), values, geometry, signed=signed)
         low, high = bar_ends(found, signed=signed)
         title = method_title(row.method)
-        caption = f"raw {amount(found.low)} to {amount(found.high)}; {unit}; {values.shape[0]} \u00d7 {values.shape[1]} cells"
+        caption = (
+            f"raw {amount(found.low)} to {amount(found.high)}; {unit}; {values.shape[0]} \u00d7 {values.shape[1]} cells"
+        )
         if found.constant:
             caption = f"constant map ({amount(found.low)}): shows nothing; {unit}"
         bar = self.assets.drawing(colour_bar(signed=signed))
-        alt = f"Heat map of {title} on {picture.name} for the text {row.text}; raw range {amount(found.low)} to {amount(found.high)} {unit}"
+        reach = f"{amount(found.low)} to {amount(found.high)} {unit}"
+        alt = f"Heat map of {title} on {picture.name} for the text {row.text}; raw range {reach}"
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
     def sample(
@@ -89,8 +92,7 @@ class Plates:
             if len(out) == texts:
                 break
             part = part.sort_values("method", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
-            heats = [self.photo(image)] if not out else []
-            heats += [self.heat(row) for row in part[part["map"].notna()].itertuples()]
+            heats = [self.photo(image), *(self.heat(row) for row in part[part["map"].notna()].itertuples())]
             strips = [self._words(row) for row in part[part["tokens"].notna()].itertuples()]
             facts = f"{kind}, cosine {number(part.score.iloc[0])}"
             out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
@@ -119,7 +121,9 @@ class Plates:
         info = METHODS.get(row.method)
         values = [float(value) for value in row.token_values]
         found = value_range(np.asarray(values))
-        caption = f"{method_title(row.method)}, raw {amount(found.low)} to {amount(found.high)} {info.unit if info else ''}"
+        caption = (
+            f"{method_title(row.method)}, raw {amount(found.low)} to {amount(found.high)} {info.unit if info else ''}"
+        )
         return Words(method_title(row.method), shade_words(list(row.tokens), values), caption.strip())
 
     def _open(self, image: str) -> Image.Image:
@@ -134,9 +138,7 @@ def choose(run: Run, summary: Summary, most: int = MOST_PICTURES) -> tuple[list[
     explained = explained[(explained.kind == "method") & (explained.status == "ok")]
     pool = list(dict.fromkeys(explained.image))
     if len(pool) <= most:
-        return [(image, "all explained pictures are shown") for image in pool], (
-            f"All {len(pool)} explained pictures are shown, ordered by name."
-        )
+        return [(image, "") for image in pool], (f"All {len(pool)} explained pictures are shown, ordered by name.")
     quarter = max(1, most // 4)
     agreement = summary.pair_agreement.groupby("image").value.mean().sort_values(kind="stable")
     scores = summary.scores.groupby("image").score.max()
@@ -153,8 +155,10 @@ def choose(run: Run, summary: Summary, most: int = MOST_PICTURES) -> tuple[list[
         for image in [image for image in ranked if image not in chosen][:quarter]:
             chosen[image] = why
     rule = (
-        f"Of {len(pool)} explained pictures {len(chosen)} are shown: the {quarter} with the lowest and the {quarter} with the "
-        f"highest mean agreement between methods, the {quarter} whose best score is nearest to the median, and {quarter} drawn "
+        f"Of {len(pool)} explained pictures {len(chosen)} are shown: the {quarter} with the lowest and the "
+        f"{quarter} with the "
+        f"highest mean agreement between methods, the {quarter} whose best score is nearest to the median, and "
+        f"{quarter} drawn "
         f"at random with seed {run.plan.seed}; a picture that more than one part of the rule names is shown once."
     )
     return list(chosen.items()), rule

@@ -18,11 +18,31 @@ from core.models.geometry import Geometry
 
 # "inferno" of S. van der Walt and N. Smith (CC0), every tenth of the scale: lightness rises evenly.
 SEQUENTIAL = (
-    "#000004", "#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a", "#f6d746", "#fcffa4",
+    "#000004",
+    "#160b39",
+    "#420a68",
+    "#6a176e",
+    "#932667",
+    "#bc3754",
+    "#dd513a",
+    "#f37819",
+    "#fca50a",
+    "#f6d746",
+    "#fcffa4",
 )
 # ColorBrewer "RdBu" turned round (Apache 2.0): blue below zero, near-white at zero, red above.
 DIVERGING = (
-    "#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f",
+    "#053061",
+    "#2166ac",
+    "#4393c3",
+    "#92c5de",
+    "#d1e5f0",
+    "#f7f7f7",
+    "#fddbc7",
+    "#f4a582",
+    "#d6604d",
+    "#b2182b",
+    "#67001f",
 )
 UNSEEN_GREY = 214
 _HATCH = 8

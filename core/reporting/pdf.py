@@ -16,7 +16,8 @@ from core.reporting.assets import Assets
 from core.settings import ROOT
 
 NATIVE = (
-    "the PDF renderer lacks its native libraries; on Debian or Ubuntu `apt-get install libpango-1.0-0 libpangoft2-1.0-0 "
+    "the PDF renderer lacks its native libraries; on Debian or Ubuntu `apt-get install libpango-1.0-0 "
+    "libpangoft2-1.0-0 "
     "libharfbuzz-subset0`, on macOS `brew install pango`"
 )
 REFUSED, MISSING = 3, 4
@@ -44,7 +45,16 @@ def render_pdf(
         folder = Path(name)
         job = _write_job(folder, html, assets, created, attached, limits)
         # The renderer gets no proxy, no credentials and no path of the caller's environment, only what Python needs.
-        kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
+        kept = (
+            "PATH",
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "TMPDIR",
+            "PYTHONPATH",
+            "LD_LIBRARY_PATH",
+            "DYLD_FALLBACK_LIBRARY_PATH",
+        )
         environment = {key: os.environ[key] for key in kept if key in os.environ} | {"PYTHONHASHSEED": "0"}
         command = [sys.executable, "-m", "core.reporting.pdf_worker", str(job)]
         try:
@@ -56,12 +66,16 @@ def render_pdf(
         if done.returncode == MISSING:
             raise LoupeError(NATIVE)
         if done.returncode == REFUSED:
-            raise RunError(f"the report asked for something outside itself and was not made: {done.stderr.strip()[-400:]}")
+            raise RunError(
+                f"the report asked for something outside itself and was not made: {done.stderr.strip()[-400:]}"
+            )
         if done.returncode != 0:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             if "MemoryError" in done.stderr or done.returncode < 0:
-                raise RunError(f"the PDF renderer ran out of memory ({limits.memory / 2**30:.3g} GiB allowed) or was stopped; "
-                               "plan fewer pictures or texts")
+                raise RunError(
+                    f"the PDF renderer ran out of memory ({limits.memory / 2**30:.3g} GiB allowed) or was stopped; "
+                    "plan fewer pictures or texts"
+                )
             raise RunError(f"the PDF could not be made: {last[0][:400]}")
         return (folder / "report.pdf").read_bytes()
 
@@ -78,8 +92,13 @@ def _write_job(
         (folder / "assets" / str(index)).write_bytes(asset.data)
         listed.append([name, asset.media])
         whole.update(name.encode() + b"\0" + hashlib.sha256(asset.data).digest())
-    job = {"assets": listed, "attached": attached[0], "created": created, "identifier": whole.hexdigest()[:32],
-           "memory": limits.memory}
+    job = {
+        "assets": listed,
+        "attached": attached[0],
+        "created": created,
+        "identifier": whole.hexdigest()[:32],
+        "memory": limits.memory,
+    }
     path = folder / "job.json"
     path.write_text(json.dumps(job))
     return path

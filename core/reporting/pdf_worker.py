@@ -40,11 +40,11 @@ def main(job_file: Path) -> int:
     try:
         import weasyprint  # noqa: F401
     except OSError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return MISSING
     data, refused = render(folder, job)
     if refused:
-        print("; ".join(refused), file=sys.stderr)
+        sys.stderr.write("; ".join(refused) + "\n")
         return REFUSED
     (folder / "report.pdf").write_bytes(data)
     return 0
@@ -56,7 +56,9 @@ def render(folder: Path, job: dict[str, Any]) -> tuple[bytes, list[str]]:
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    known = {f"{SCHEME}://{name}": (folder / "assets" / str(at), media) for at, (name, media) in enumerate(job["assets"])}
+    known = {
+        f"{SCHEME}://{name}": (folder / "assets" / str(at), media) for at, (name, media) in enumerate(job["assets"])
+    }
     refused: list[str] = []
 
     class ClosedFetcher(URLFetcher):  # type: ignore[misc]
@@ -72,14 +74,22 @@ def render(folder: Path, job: dict[str, Any]) -> tuple[bytes, list[str]]:
     complaints = _complaints()
     fetcher = ClosedFetcher(allow_redirects=False)
     created = datetime.fromisoformat(job["created"])
-    page = HTML(string=(folder / "page.html").read_text(encoding="utf-8"), url_fetcher=fetcher, base_url=f"{SCHEME}://page")
+    page = HTML(
+        string=(folder / "page.html").read_text(encoding="utf-8"), url_fetcher=fetcher, base_url=f"{SCHEME}://page"
+    )
     document = page.render(font_config=FontConfiguration(), pdf_variant="pdf/a-3a", pdf_tags=True)
-    # Links to attachments would be fetched while the file is written; the page may have none.
+    # Attachments the page links to are kept, so that they are fetched when the file is written, and refused.
     document.metadata.attachments = [
+        *document.metadata.attachments,
         Attachment(
-            string=(folder / "attached").read_bytes(), name=job["attached"], description="Numbers and hashes behind the report",
-            created=created, modified=created, relationship="Data", url_fetcher=fetcher,
-        )
+            string=(folder / "attached").read_bytes(),
+            name=job["attached"],
+            description="Numbers and hashes behind the report",
+            created=created,
+            modified=created,
+            relationship="Data",
+            url_fetcher=fetcher,
+        ),
     ]
     _claim_ua(document.metadata)
     data = document.write_pdf(pdf_variant="pdf/a-3a", pdf_tags=True, pdf_identifier=bytes.fromhex(job["identifier"]))
@@ -107,7 +117,7 @@ def _complaints() -> list[str]:
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
-            print(record.getMessage(), file=sys.stderr)
+            sys.stderr.write(record.getMessage() + "\n")
 
     logger = logging.getLogger("weasyprint")
     logger.handlers = [Keep()]

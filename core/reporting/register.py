@@ -19,7 +19,12 @@ def register(findings: Sequence[Finding]) -> Table | None:
     if not found:
         return None
     rows = tuple((f.id, SEVERITY_TITLES[f.severity], f.title, _grade(f)) for f in found)
-    columns = (Column("Id", "code", 24), Column("Severity", share=11), Column("Finding", share=37), Column("Grade", "number", 28))
+    columns = (
+        Column("Id", "code", 24),
+        Column("Severity", share=11),
+        Column("Finding", share=37),
+        Column("Grade", "number", 28),
+    )
     return Table("Findings, most severe first", columns, rows)
 
 
@@ -45,17 +50,35 @@ def _table(findings: Sequence[Finding], status: str, caption: str) -> Table | No
 
 
 def _block(finding: Finding, plates: Plates) -> Block:
-    parts = (("Condition", finding.condition), ("Criterion", _said(finding)), ("Likely cause", finding.cause),
-             ("Effect", finding.effect), ("Recommendation", finding.recommendation))
+    parts = (
+        ("Condition", finding.condition),
+        ("Criterion", _said(finding)),
+        ("Likely cause", finding.cause),
+        ("Effect", finding.effect),
+        ("Recommendation", finding.recommendation),
+    )
+    facts = tuple(Fact(name, text) for name, text in parts if text)
+    if finding.reproduce:
+        facts += (Fact("How to reproduce", finding.reproduce, code=True),)
     evidence = None
     if finding.evidence:
-        rows = tuple((number.name, measured(number.value, number.low, number.high, number.n), number.unit) for number in finding.evidence)
-        evidence = Table("Evidence", (Column("Measure", share=46), Column("Value with 95 % interval", "number", 32), Column("Unit")), rows)
+        rows = tuple((n.name, measured(n.value, n.low, n.high, n.n, n.unit)) for n in finding.evidence)
+        evidence = Table(
+            "Evidence", (Column("Measure", share=48), Column("Value, 95 % interval, pictures", "number")), rows
+        )
     return Block(
-        anchor=anchor(finding), id=finding.id, title=finding.title, severity=SEVERITY_TITLES[finding.severity],
-        status="open", grade=_grade(finding), facts=tuple(Fact(name, text) for name, text in parts if text), evidence=evidence,
-        samples=plates.finding_samples(finding.samples), samples_rule=finding.rule_of_samples,
-        counter=plates.finding_samples(finding.counter), counter_rule=finding.counter_note, reproduce=finding.reproduce,
+        anchor=anchor(finding),
+        id=finding.id,
+        title=finding.title,
+        severity=SEVERITY_TITLES[finding.severity],
+        status="open",
+        grade=_grade(finding),
+        facts=facts,
+        evidence=evidence,
+        samples=plates.finding_samples(finding.samples),
+        samples_rule=finding.rule_of_samples,
+        counter=plates.finding_samples(finding.counter),
+        counter_rule=finding.counter_note,
     )
 
 
@@ -67,4 +90,7 @@ def _grade(finding: Finding) -> str:
     grade = finding.grade
     if grade is None:
         return "not graded"
-    return f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood \u00d7 {grade.confidence:.2f} confidence = {grade.value:.2f}"
+    parts = (
+        f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood \u00d7 {grade.confidence:.2f} confidence"
+    )
+    return f"{parts} = {grade.value:.2f}"

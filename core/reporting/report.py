@@ -30,7 +30,9 @@ def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits
     """
     progress = run.progress()
     if not progress.done:
-        raise RunError(f"run {run.id} has no finished unit to report on ({progress.failed} of {progress.total} failed); resume it")
+        raise RunError(
+            f"run {run.id} has no finished unit to report on ({progress.failed} of {progress.total} failed); resume it"
+        )
     summary = summarise(run)
     judged = tuple(judge(run, summary) if findings is None else findings)
     run.report.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.evaluation.summary import METRICS, Summary
+from core.findings import load_thresholds, run_thresholds
 from core.reporting.assets import Assets
-from core.reporting.charts import agreement_chart, curves_chart, method_title, scores_chart, shorten, to_svg, trust_chart
+from core.reporting.charts import (
+    agreement_chart,
+    curves_chart,
+    method_title,
+    scores_chart,
+    shorten,
+    to_svg,
+    trust_chart,
+)
 from core.reporting.content import Chart, Column, Section, Table
 from core.reporting.words import measured, number
 from core.runs import Run
@@ -13,9 +24,14 @@ MOST_TEXTS = 60
 
 
 def trust(run: Run, summary: Summary, assets: Assets) -> tuple[Section, ...]:
-    """Controls, faithfulness, agreement, scores and how the statistics were done; a part without numbers is left out."""
-    parts = (_faithfulness(run, summary, assets), _versus(summary), _agreement(summary, assets), _scores(summary, assets),
-             _statistics(run, summary))
+    """Controls, faithfulness, agreement, scores and how the statistics were done; an empty part is left out."""
+    parts = (
+        _faithfulness(run, summary, assets),
+        _versus(run, summary),
+        _agreement(summary, assets),
+        _scores(summary, assets),
+        _statistics(run, summary),
+    )
     return tuple(part for part in parts if not part.empty)
 
 
@@ -25,79 +41,163 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
     best = summary.trust[summary.trust.metric == "faithfulness"]
     n = int(best.n.max()) if len(best) else 0
     charts = [
-        _chart(assets, trust_chart(summary), "Faithfulness of each method and control with its 95 % interval",
-               f"Mean faithfulness with 95 % interval, n = {n} pictures. Grey squares are controls that know nothing of the model."),
-        _chart(assets, curves_chart(run.results()), "Mean deletion and insertion curves of each method and control",
-               f"Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = {n} pictures; "
-               "intervals of the areas are in the table."),
+        _chart(
+            assets,
+            trust_chart(summary),
+            "Faithfulness of each method and control with its 95 % interval",
+            f"Mean faithfulness with 95 % interval, n = {n} pictures. Grey squares are controls that know nothing "
+            "of the model.",
+        ),
+        _chart(
+            assets,
+            curves_chart(run.results()),
+            "Mean deletion and insertion curves of each method and control",
+            "Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = "
+            f"{n} pictures; "
+            "intervals of the areas are in the table.",
+        ),
     ]
     rows = []
     for (kind, name), part in summary.trust.groupby(["kind", "method"], sort=False):
         by = {row.metric: measured(row.value, row.low, row.high, int(row.n)) for row in part.itertuples()}
-        rows.append((method_title(name), str(kind), *(by.get(metric, "not measured") for metric in METRICS)))
-    rows.sort(key=lambda row: (row[1] == "control", row[0]))
-    columns = (Column("Map", share=22), Column("Kind", share=10), *(Column(f"{name.capitalize()} ({better})", "number")
-                                                                   for name, better in METRICS.items()))
+        rows.append(
+            (
+                method_title(name) + (" (control)" if kind == "control" else ""),
+                *(by.get(metric, "not measured") for metric in METRICS),
+            )
+        )
+    rows.sort(key=lambda row: (row[0].endswith("(control)"), row[0]))
+    columns = (
+        Column("Map", share=25),
+        *(Column(f"{name.capitalize()}, {better}", "number") for name, better in METRICS.items()),
+    )
     sentences = (
-        "Cells are removed from the picture, or shown on an empty one, in the order of the map, and the score is watched. An order "
+        "Cells are removed from the picture, or shown on an empty one, in the order of the map, and the score is "
+        "watched. An order "
         "by chance gives a faithfulness of 0. A method that does not beat the controls says nothing about this model.",
     )
-    return Section("Faithfulness and controls", sentences=sentences, charts=tuple(charts),
-                   tables=(Table("Areas with 95 % interval and number of pictures", columns, tuple(rows)),))
+    return Section(
+        "Faithfulness and controls",
+        sentences=sentences,
+        charts=tuple(charts),
+        tables=(Table("Areas with 95 % interval and number of pictures", columns, tuple(rows)),),
+    )
 
 
-def _versus(summary: Summary) -> Section:
+def beats(row: Any, significance: float) -> bool:
+    """Whether a row of `Summary.versus` shows a method above a control: interval above 0, adjusted p low enough."""
+    return bool(row.low > 0 and row.p_adjusted < significance)
+
+
+def _versus(run: Run, summary: Summary) -> Section:
+    significance = float(load_thresholds(run_thresholds(run))["general.significance"])
     rows = []
     for row in summary.versus.itertuples():
-        told = "beats it" if row.low is not None and row.low > 0 else "worse" if row.high is not None and row.high < 0 else "no difference shown"
         p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-        rows.append((method_title(row.method), method_title(row.control), measured(row.value, row.low, row.high, int(row.n)), p, told))
-    columns = (Column("Method", share=27), Column("Control", share=16), Column("Paired difference", "number", 28),
-               Column("p, Holm", "number", 10), Column("Interval says", share=19))
-    tables = (Table("Difference of faithfulness on the same pictures and texts, with 95 % interval", columns, tuple(rows)),) if rows else ()
-    return Section("Each method against each control", tables=tables)
+        rows.append(
+            (
+                method_title(row.method),
+                method_title(row.control),
+                measured(row.value, row.low, row.high, int(row.n)),
+                p,
+                "beats it" if beats(row, significance) else "worse" if row.high < 0 else "not shown to beat it",
+            )
+        )
+    columns = (
+        Column("Method", share=27),
+        Column("Control", share=16),
+        Column("Paired difference", "number", 28),
+        Column("p, Holm", "number", 10),
+        Column("Verdict", share=19),
+    )
+    tables = (
+        (Table("Difference of faithfulness on the same pictures and texts, with 95 % interval", columns, tuple(rows)),)
+        if rows
+        else ()
+    )
+    rule = (
+        "A method beats a control if the whole interval of their difference lies above 0 and the adjusted p is below "
+        f"{significance:g}; with few pictures that can fail although the difference is real."
+    )
+    return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
 
 
 def _agreement(summary: Summary, assets: Assets) -> Section:
     if summary.agreement.empty:
         return Section("Agreement between methods")
     n = int(summary.agreement.n.max())
-    chart = _chart(assets, agreement_chart(summary), "Mean rank correlation of each pair of methods",
-                   f"Mean Spearman correlation of two methods' maps, n = {n} pictures. Methods that agree stand side by side.", "78%")
+    chart = _chart(
+        assets,
+        agreement_chart(summary),
+        "Mean rank correlation of each pair of methods",
+        f"Mean Spearman correlation of two methods' maps, n = {n} pictures. Methods that agree stand side by "
+        "side; blue is \u22121, white 0, red 1.",
+    )
     rows = tuple(
-        (method_title(row.a), method_title(row.b), measured(row.value, row.low, row.high, int(row.n)), number(row.overlap, 2))
+        (
+            method_title(row.a),
+            method_title(row.b),
+            measured(row.value, row.low, row.high, int(row.n)),
+            number(row.overlap, 2),
+        )
         for row in summary.agreement.sort_values("value").itertuples()
     )
-    columns = (Column("Method", share=28), Column("Method", share=28), Column("Rank correlation", "number", 28),
-               Column("Overlap of best 20 %", "number", 16))
-    return Section("Agreement between methods",
-                   sentences=("Agreement is no proof of truth: methods can share a fault. Disagreement shows that at least one of "
-                              "two maps does not answer the question.",),
-                   charts=(chart,), tables=(Table("Pairs of methods, least agreement first; the overlap is a mean over the same pictures", columns, rows),))
+    columns = (
+        Column("Method", share=28),
+        Column("Method", share=28),
+        Column("Rank correlation", "number", 28),
+        Column("Overlap of best 20 %", "number", 16),
+    )
+    return Section(
+        "Agreement between methods",
+        sentences=(
+            "Agreement is no proof of truth: methods can share a fault. Disagreement shows that at least one of "
+            "two maps does not answer the question.",
+        ),
+        charts=(chart,),
+        tables=(
+            Table(
+                "Pairs of methods, least agreement first; the overlap is a mean over the same pictures", columns, rows
+            ),
+        ),
+    )
 
 
 def _scores(summary: Summary, assets: Assets) -> Section:
     if summary.texts.empty:
         return Section("Scores of the texts")
-    chart = _chart(assets, scores_chart(summary), "Cosine of every picture with each text",
-                   "Cosine of every picture (ticks) and mean (dot) for the texts with the most pictures; n is in the table. "
-                   "An absent concept still has a score and a map: read the two together.")
+    chart = _chart(
+        assets,
+        scores_chart(summary),
+        "Cosine of every picture with each text",
+        "Cosine of every picture (ticks) and mean (dot) for the texts with the most pictures; n is in the table. "
+        "An absent concept still has a score and a map: read the two together.",
+    )
     shown = summary.texts.sort_values("value", ascending=False).head(MOST_TEXTS)
-    rows = tuple((shorten(row.text, 90), row.text_kind, measured(row.value, row.low, row.high, int(row.n), digits=3))
-                 for row in shown.itertuples())
+    rows = tuple(
+        (shorten(row.text, 90), row.text_kind, measured(row.value, row.low, row.high, int(row.n), digits=3))
+        for row in shown.itertuples()
+    )
     more = f"{len(summary.texts) - MOST_TEXTS} more are in evidence.zip." if len(summary.texts) > MOST_TEXTS else ""
     columns = (Column("Text", share=54), Column("Kind", share=12), Column("Mean cosine", "number"))
-    return Section("Scores of the texts", charts=(chart,), tables=(Table("Mean cosine with 95 % interval", columns, rows, more),))
+    return Section(
+        "Scores of the texts", charts=(chart,), tables=(Table("Mean cosine with 95 % interval", columns, rows, more),)
+    )
 
 
 def _statistics(run: Run, summary: Summary) -> Section:
     tests = int(summary.versus["p"].notna().sum()) if len(summary.versus) else 0
-    return Section("How the statistics were done", sentences=(
-        f"The unit of resampling is the picture. Intervals are 95 % percentile bootstrap with {run.plan.trust.resamples:,} resamples and "
-        f"seed {run.plan.seed}; with a single picture there is none. Comparisons are paired by picture and text; {tests} sign-flip "
-        "tests were made and their p-values adjusted together by Holm's method.",
-    ))
+    return Section(
+        "How the statistics were done",
+        sentences=(
+            "The unit of resampling is the picture. Intervals are 95 % percentile bootstrap with "
+            f"{run.plan.trust.resamples:,} resamples and "
+            f"seed {run.plan.seed}; with a single picture there is none. Comparisons are paired by picture and "
+            f"text; {tests} sign-flip "
+            "tests were made and their p-values adjusted together by Holm's method.",
+        ),
+    )
 
 
-def _chart(assets: Assets, chart: object, title: str, caption: str, width: str = "100%") -> Chart:
-    return Chart(assets.chart(to_svg(chart, title)), title, caption, width)
+def _chart(assets: Assets, chart: object, title: str, caption: str) -> Chart:
+    return Chart(assets.chart(to_svg(chart, title)), title, caption)

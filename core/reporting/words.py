@@ -14,21 +14,39 @@ from core.runs import FINISHED, Progress, Run
 MINUS = "\u2212"
 SEVERITY_TITLES = {"high": "High", "medium": "Medium", "low": "Low", "note": "Note"}
 STATE_TITLES = {
-    "planned": "not started", "running": "still running", "cancelling": "being cancelled", "cancelled": "cancelled",
-    "reporting": "finished", "done": "finished", "done_with_errors": "finished with errors", "failed": "failed",
+    "planned": "not started",
+    "running": "still running",
+    "cancelling": "being cancelled",
+    "cancelled": "cancelled",
+    "reporting": "finished",
+    "done": "finished",
+    "done_with_errors": "finished with errors",
+    "failed": "failed",
 }
 GLOSSARY = (
     ("Agreement", "Spearman's rank correlation of two methods' maps for one picture and text, on a common grid."),
-    ("Attribution", "A number for each place of a picture, or each word of a text, that says how much the score depends on it, "
-     "in the sense the method defines."),
-    ("Control", "A map that knows nothing of the model (random, a blob in the centre, edges). A method that does not beat it "
-     "says nothing."),
-    ("Cosine", "The similarity of picture and text in the model's joint space, from \u22121 to 1. Its absolute size has no "
-     "meaning across models."),
+    (
+        "Attribution",
+        "A number for each place of a picture, or each word of a text, that says how much the score depends on it, "
+        "in the sense the method defines.",
+    ),
+    (
+        "Control",
+        "A map that knows nothing of the model (random, a blob in the centre, edges). A method that does not beat it "
+        "says nothing.",
+    ),
+    (
+        "Cosine",
+        "The similarity of picture and text in the model's joint space, from \u22121 to 1. Its absolute size has no "
+        "meaning across models.",
+    ),
     ("Deletion", "Area under the curve of the score while the best cells are removed, rescaled; lower is better."),
     ("Faithfulness", "Insertion minus deletion; 0 is what an order by chance gives."),
     ("Forward-equivalent", "The work of one plain pass of a picture through the model; a backward pass counts two."),
-    ("Insertion", "Area under the curve of the score while the best cells are shown first, rescaled; higher is better."),
+    (
+        "Insertion",
+        "Area under the curve of the score while the best cells are shown first, rescaled; higher is better.",
+    ),
     ("Interval", "95 % percentile bootstrap, resampling pictures, never pairs or pixels."),
     ("Native grid", "The rows and columns at which a method computes its map, before it is enlarged for display."),
     ("Unit", "A small group of pictures that is computed and stored together; its file carries a SHA-256."),
@@ -40,7 +58,7 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None or not math.isfinite(float(value)):
         return "n/a"
     if value != 0 and abs(value) < 10**-digits:
-        return f"{value:.1e}".replace("-", MINUS)
+        return f"{value:.1g}".replace("-", MINUS)
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,12 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache
 def code_digest() -> str:
-    """SHA-256 over the source of `core`, so that results made by different code never share a unit key."""
+    """SHA-256 over the source of `core`, so that results made by different code never share a unit key.
+
+    It is read once a process: what is edited later isn't what runs.
+    """
     whole = hashlib.sha256()
     for file in sorted((ROOT / "core").rglob("*.py")):
         # Pages, charts and words don't change results; what computes them does.

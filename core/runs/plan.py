@@ -169,6 +169,8 @@ def load_plan(path: Path) -> Plan:
         raise RunError(f"{path.parent} is no run directory: it has no {path.name}") from error
     except ValidationError as error:
         raise RunError(f"{path} is damaged or of another version: {error.errors()[0]['msg']}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} can't be read: {error}") from error
 
 
 def canonical(value: Any) -> bytes:

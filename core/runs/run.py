@@ -46,7 +46,10 @@ class Run:
             root = (self.folder / root).resolve()
         if not root.exists():
             raise RunError(f"the run's data set is gone: {root} doesn't exist; restore it or run the audit anew")
-        return load_dataset(root)
+        dataset = load_dataset(root)
+        if dataset.id != self.plan.dataset:
+            raise RunError(f"{root} holds another data set than the run was planned for; restore it or begin anew")
+        return dataset
 
     @property
     def store(self) -> RunStore:
@@ -57,7 +60,10 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """Where its results came from; empty until a worker has started."""
         path = self.folder / "manifest.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        try:
+            return json.loads(path.read_text()) if path.exists() else {}
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}") from error
 
     def progress(self) -> Progress:
         """Where it stands."""
@@ -88,8 +94,9 @@ def create_run(folder: Path, plan: Plan) -> Run:
         if load_plan(existing).digest != plan.digest:
             raise RunError(f"{folder} already holds a run with another plan; choose a new folder")
         return Run(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    # The plan comes last: a folder that has one is a run that can be started and read.
+    RunStore(folder).create()
     draft = folder / f"plan.{os.getpid()}.part"
     plan.save(draft)
     draft.replace(existing)

@@ -6,7 +6,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ class RunStore:
 
     # -- creation and reading ------------------------------------------------------------------------------------
 
-    def create(self, units: list[tuple[str, int]]) -> None:
+    def create(self, units: Sequence[tuple[str, int]] = ()) -> None:
         """Lay down the tables and the units, given as (key, number of images) in order. Keeps what is there."""
         with self._write(create=True) as db:
             for position, (key, images) in enumerate(units):
@@ -135,6 +135,15 @@ class RunStore:
 
     # -- work ----------------------------------------------------------------------------------------------------
 
+    def take(self, owner: str) -> bool:
+        """Make `owner` the run's worker; False if another one is alive on it."""
+        with self._write() as db:
+            row = db.execute("SELECT value FROM run WHERE key = 'worker'").fetchone()
+            if row and row[0] != owner and owner_alive(row[0]):
+                return False
+            db.execute("INSERT OR REPLACE INTO run VALUES ('worker', ?)", (owner,))
+        return True
+
     def claim(self, owner: str) -> Unit | None:
         """The next waiting unit, leased to `owner`; None if none waits. Dead or overdue leases are taken back first."""
         now = time.time()
@@ -165,18 +174,18 @@ class RunStore:
         """Mark a unit done with the hash of its file, in one transaction."""
         with self._write() as db:
             db.execute("UPDATE units SET state = 'done', owner = NULL, sha256 = ?, rows = ?, seconds = ?, error = NULL"
-                       " WHERE position = ?", (sha256, rows, seconds, unit.position))
+                       " WHERE position = ? AND state = 'running'", (sha256, rows, seconds, unit.position))
 
     def give_back(self, unit: Unit, error: str | None = None) -> None:
         """Return a unit that wasn't finished. With an error it counts as a try and fails for good after `TRIES`."""
         with self._write() as db:
             if error is None:
                 db.execute("UPDATE units SET state = 'waiting', owner = NULL, tries = MAX(tries - 1, 0)"
-                           " WHERE position = ?", (unit.position,))
+                           " WHERE position = ? AND state = 'running'", (unit.position,))
             else:
                 state = "failed" if unit.tries + 1 >= TRIES else "waiting"
-                db.execute("UPDATE units SET state = ?, owner = NULL, error = ? WHERE position = ?",
-                           (state, error, unit.position))
+                db.execute("UPDATE units SET state = ?, owner = NULL, error = ?"
+                           " WHERE position = ? AND state = 'running'", (state, error, unit.position))
 
     def requeue(self) -> int:
         """Before a resume: put back failed units and done ones whose file is missing or changed. Returns how many."""
@@ -200,6 +209,8 @@ class RunStore:
         db = sqlite3.connect(self.path, timeout=30)
         try:
             yield db
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
         finally:
             db.close()
 
@@ -221,13 +232,23 @@ class RunStore:
                 raise
             if db.in_transaction:
                 db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
         finally:
             db.close()
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> RunError:
+        return RunError(f"{self.path} can't be used ({error}); if it is damaged, run the audit anew in another folder")
 
 
 def this_owner() -> str:
     """Who this process is: host, process id and its start, so that a re-used id isn't taken for it."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> str:
+    """Who the process `pid` of this machine is."""
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
 def owner_alive(owner: str | None) -> bool:

@@ -50,13 +50,13 @@ def test_forms(tmp_path: Path, form: str) -> None:
     path.write_bytes(archive)
     with path.open("rb") as stream:
         stream.read(3)  # somebody has looked at it before
-        source = {
+        sources: dict[str, Path | Upload] = {
             "bytes": Upload("x.zip", archive),
             "path": path,
             "upload of a path": Upload("x.zip", path),
             "stream": Upload("x.zip", stream),
-        }[form]
-        dataset = ingest([source], store=tmp_path / "store")
+        }
+        dataset = ingest([sources[form]], store=tmp_path / "store")
     assert [picture.name for picture in dataset.pictures] == ["a.png"]
 
 
@@ -136,7 +136,7 @@ def test_overlapping_entries_count_together(tmp_path: Path) -> None:
 
 def test_a_huge_table_of_contents_is_refused(tmp_path: Path) -> None:
     archive = zipped({f"{number}.txt": b"" for number in range(4000)})
-    with pytest.raises(InputError, match="damaged ZIP"):
+    with pytest.raises(InputError, match=r"upload\.zip lists more files than are accepted"):
         take(archive, tmp_path, Limits(files=10))
     with pytest.raises(InputError, match="more than 3,000 files"):
         take(archive, tmp_path, Limits(files=3000))

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from core.datasets import Dataset, Duplicate, Upload, ingest, intake, load_dataset
+from core.datasets.picture import Decoded
 from core.errors import InputError
 from core.settings import Limits
 from tests.datasets.made import coded, content, corners, folder_of, noise, scene, zipped
@@ -314,7 +315,7 @@ def test_only_one_picture_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: py
     most = 0
     real = intake.decode
 
-    def watched(data: bytes, limits: Limits):  # type: ignore[no-untyped-def]
+    def watched(data: bytes, limits: Limits) -> Decoded:
         nonlocal most
         gc.collect()
         most = max(most, sum(reference() is not None for reference in alive))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def test_orientation(kind: str, orientation: int) -> None:
     stored = Image.fromarray(np.ascontiguousarray(np.vstack([np.hstack(blocks[:2]), np.hstack(blocks[2:])])))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    by_kind: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options = by_kind.get(kind, {})
     image = decode(coded(stored, kind, exif=exif, **options), LIMITS).image
     assert image.size == (48, 32)
     assert np.abs(np.array(quarters(image)) - np.array(CORNERS)).max() <= 12
@@ -121,6 +123,12 @@ def test_16_bit_is_scaled_not_clipped(kind: str) -> None:
     assert np.array_equal(pixels, np.stack([expected] * 3, axis=-1))
     # Companion: clipping would leave nearly everything white.
     assert not np.array_equal(pixels[..., 0], values.clip(0, 255).astype(np.uint8))
+
+
+def test_transparent_value_of_16_bits() -> None:
+    values = np.tile(np.array([0, 20000, 30000, 65535], dtype=np.uint16), (32, 8))
+    pixels = np.asarray(decode(coded(Image.fromarray(values), transparency=20000), LIMITS).image)
+    assert pixels[0, :4, 0].tolist() == [0, 255, 117, 255]
 
 
 def test_16_bit_big_endian_and_white_is_zero() -> None:

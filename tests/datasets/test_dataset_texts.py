@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_written_tables_read_back(rows: list[tuple[str, int]]) -> None:
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
-    def rows():  # type: ignore[no-untyped-def]
+    def rows() -> Iterator[dict[str, int]]:
         yield {"a": 1}
         raise KeyboardInterrupt
 

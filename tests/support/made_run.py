@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def made_run(
         methods=tuple(MethodPlan(name=name, options={"masks": 400} if name == "rise" else {}) for name in methods),
         trust=TrustPlan(steps=STEPS, resamples=200),
         seed=seed,
+        shard=2,
         declared=Declared(
             title="Audit of the made model",
             purpose="Shows which places and words the score of a picture and a text depends on.",
@@ -107,13 +109,14 @@ def blob(rows: int, columns: int, y: float, x: float, width: float = 0.18) -> ND
 def _dataset(folder: Path, images: int, prefix: str, note: str) -> Dataset:
     source = folder / "source"
     source.mkdir(parents=True, exist_ok=True)
-    lines = ["file,caption"]
+    rows = [("file", "caption")]
     for index in range(images):
         width, height = SIZES[index % len(SIZES)]
         name = f"{prefix}-{index:02d}.{'jpg' if index % 2 else 'png'}"
         _draw(index, width, height).save(source / name)
-        lines.append(f'{name},"a photo of a {CLASSES[index % 3]} on a plain wall{note}"')
-    (source / "captions.csv").write_text("\n".join(lines) + "\n")
+        rows.append((name, f"a photo of a {CLASSES[index % 3]} on a plain wall{note}"))
+    with (source / "captions.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
     first = next(path for path in sorted(source.iterdir()) if path.suffix in {".png", ".jpg"})
     (source / f"z copy of {first.name}").write_bytes(first.read_bytes())
     (source / "broken.png").write_bytes(first.read_bytes()[:60])
@@ -146,7 +149,9 @@ def _rows(
     unit: str, index: int, picture: Picture, methods: Sequence[str], random: np.random.Generator
 ) -> list[dict[str, Any]]:
     best = index % 3
-    scores = {name: float(0.31 if at == best else 0.19) + float(random.normal(0, 0.015)) for at, name in enumerate(CLASSES)}
+    scores = {
+        name: float(0.31 if at == best else 0.19) + float(random.normal(0, 0.015)) for at, name in enumerate(CLASSES)
+    }
     pairs = [(caption, "caption", 0.33 + float(random.normal(0, 0.02))) for caption in picture.captions[:1]]
     pairs.append((CLASSES[best], "class", scores[CLASSES[best]]))
     base = {"unit": unit, "image": picture.id, "image_name": picture.name, "status": "ok"}
@@ -175,7 +180,10 @@ def _explained(method: str, index: int, text: str, score: float, random: np.rand
     row: dict[str, Any] = {"rows": side, "columns": side, "map": values.astype(np.float32).ravel().tolist()}
     if method in _TEXT_METHODS:
         tokens = text.split()
-        row |= {"tokens": tokens, "token_values": [float(len(token)) / 10 + float(random.uniform()) for token in tokens]}
+        row |= {
+            "tokens": tokens,
+            "token_values": [float(len(token)) / 10 + float(random.uniform()) for token in tokens],
+        }
     return row | _curves(_skill(method), score, random)
 
 

@@ -1,0 +1,30 @@
+"""The app's entry: `streamlit run app.py`. Lays out the pages and the choice of run that all of them read."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.settings import ROOT, VERSION
+from pages.parts import entry, state
+
+FAVICON = ROOT / "templates" / "app" / "favicon.png"
+
+entry.came_through_app()
+# Before st.navigation: a material icon as favicon would be fetched from the network.
+st.set_page_config(page_title="Loupe", page_icon=str(FAVICON), layout="wide")
+st.logo(str(FAVICON), size="large")
+
+page = st.navigation(
+    [
+        st.Page("pages/dataset.py", title="Data set", icon=":material/photo_library:", default=True),
+        st.Page("pages/audit.py", title="Audit", icon=":material/play_circle:"),
+        st.Page("pages/explore.py", title="Explore", icon=":material/search:"),
+        st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
+        st.Page("pages/report.py", title="Report", icon=":material/description:"),
+    ]
+)
+entry.go_on()
+with st.sidebar:
+    state.choose_run()
+    st.caption(f"Loupe {VERSION}. Pictures and models stay on this machine.")
+page.run()

@@ -1,0 +1,202 @@
+"""Explore: one picture, its texts, and the maps of all methods side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.evaluation.agreement import consensus
+from core.reporting.charts import curves_chart
+from core.runs import Run
+from pages.parts import entry, maps, state
+from pages.parts.words import coloured_words, empty, number, plain, problems_shown, short
+
+ACROSS = 4
+STRIP = 8
+ORDERS = {"agreement": "Lowest agreement first", "name": "Name"}
+KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
+
+
+def explore() -> None:
+    """The whole page for the current run."""
+    run = state.current_run()
+    if run is None:
+        empty("Maps appear here once an audit has run.", "pages/audit.py", "Plan an audit")
+        return
+    summary = state.summary_of(run)
+    if not summary.images:
+        empty("No picture of this audit is done yet.", "pages/audit.py", "See its progress")
+        return
+    image, kinds = pick_picture(run, summary.scores, summary.pair_agreement)
+    picture = maps.picture_of(run, image)
+    if picture is None:
+        st.error("This picture is no longer in the data set.")
+        return
+    rows = state.rows_of(run, image)
+    explained = rows[(rows["kind"] == "method") & rows["text_kind"].isin(kinds)]
+    pairs = list(explained[["text", "text_kind"]].drop_duplicates().itertuples(index=False, name=None))
+    if not pairs:
+        st.info("This picture has no explained text of this kind; choose another kind or picture.")
+        return
+    texts = st.multiselect(
+        "Texts",
+        range(len(pairs)),
+        default=[0],
+        format_func=lambda at: f"{pairs[at][1]}: {short(pairs[at][0], 90)}",
+        key=f"texts-{image}-{'-'.join(kinds)}",
+    )
+    methods = list(dict.fromkeys(explained["method"]))
+    chosen = st.multiselect("Methods", methods, default=methods, format_func=maps.title, key=f"methods-{run.id}")
+    left, right, _ = st.columns((4, 2, 4), vertical_alignment="bottom")
+    opacity = left.slider("Opacity of the maps", 0.0, 1.0, 0.55, 0.05, key="opacity", persist_state="session")
+    cells = right.toggle(
+        "Native cells", key="cells", persist_state="session", help="Paint each cell as it was computed."
+    )
+    for at in texts:
+        text, kind = pairs[at]
+        part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
+        one_text(run, image, text, kind, part, chosen, opacity=opacity, smooth=not cells)
+
+
+def pick_picture(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple[str, list[str]]:
+    """The picture to look at and the kinds of text, chosen by order, name and a strip of thumbnails."""
+    one, two, three = st.columns((3, 3, 4), vertical_alignment="bottom")
+    order = one.selectbox(
+        "Order of the pictures", list(ORDERS), format_func=ORDERS.__getitem__, key="order", persist_state="session"
+    )
+    present = [kind for kind in KINDS if kind in set(scores["text_kind"])]
+    with two:
+        kinds = st.pills(
+            "Kinds of text",
+            present,
+            selection_mode="multi",
+            default=present,
+            format_func=KINDS.__getitem__,
+            key=f"kinds-{run.id}",
+        )
+    names = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
+    lowest = agreement.groupby("image")["value"].min()
+    if order == "agreement":
+        names = dict(sorted(names.items(), key=lambda item: float(lowest.get(item[0], np.inf))))
+    key = f"picture-{run.id}"
+    if st.session_state.get("wanted_picture") in names:
+        st.session_state[key] = st.session_state.pop("wanted_picture")
+    with three:
+        image = st.selectbox(
+            "Picture",
+            list(names),
+            format_func=lambda id: names[id] + _agreement(lowest.get(id)),
+            key=key,
+            persist_state="session",
+        )
+    strip(run, list(names), image, names)
+    return image, list(kinds or present)
+
+
+def _agreement(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f" · agreement {value:+.2f}"
+
+
+def strip(run: Run, images: list[str], current: str, names: dict[str, str]) -> None:
+    """Thumbnails of the pictures around the current one, each with a button."""
+    dataset = state.dataset_of(run)
+    known = {picture.id: picture for picture in dataset.pictures}
+    at = images.index(current)
+    start = max(0, min(at - STRIP // 2, len(images) - STRIP))
+    around = [image for image in images[start : start + STRIP] if image in known]
+    for column, image in zip(st.columns(STRIP), around, strict=False):
+        with column:
+            maps.thumbnail(run, known[image])
+            st.button(
+                plain(short(Path(names[image]).stem, 12)),
+                key=f"strip-{image}",
+                width="stretch",
+                type="primary" if image == current else "secondary",
+                on_click=_want,
+                args=(image,),
+            )
+
+
+def _want(image: str) -> None:
+    st.session_state["wanted_picture"] = image
+
+
+def one_text(
+    run: Run, image: str, text: str, kind: str, rows: pd.DataFrame, methods: list[str], *, opacity: float, smooth: bool
+) -> None:
+    """Everything about one picture and text."""
+    picture = maps.picture_of(run, image)
+    assert picture is not None
+    scores = rows.loc[rows["kind"] == "score", "score"].dropna()
+    explained = rows[(rows["kind"] == "method") & rows["method"].isin(methods)]
+    with st.container(border=True):
+        st.subheader(plain(text), anchor=False)
+        score = number(float(scores.iloc[0])) if len(scores) else "not known"
+        st.caption(
+            f"{plain(kind)} · cosine similarity of picture and text: **{plain(score)}**. Each map has its own scale; "
+            "a strong colour doesn't mean a high score. Hatched: never seen by the model."
+        )
+        cards: list[object] = ["original", *explained.itertuples(), "consensus", "disagreement"]
+        good = [
+            values for row in explained.itertuples() if (values := maps.native(row)) is not None and np.ptp(values) > 0
+        ]
+        if len(good) < 2:
+            cards = cards[:-2]
+        mean, spread = consensus([values.astype(float) for values in good]) if len(good) > 1 else (None, None)
+        for begin in range(0, len(cards), ACROSS):
+            for column, card in zip(st.columns(ACROSS), cards[begin : begin + ACROSS], strict=False):
+                with column:
+                    if card == "original":
+                        st.markdown("**Picture**")
+                        maps.original(run, picture)
+                        st.caption(f"{plain(picture.name)} · {picture.width} × {picture.height}")
+                    elif card == "consensus" or card == "disagreement":
+                        ranks = mean if card == "consensus" else spread
+                        assert ranks is not None
+                        st.markdown("**Consensus**" if card == "consensus" else "**Disagreement**")
+                        maps.heat(
+                            run,
+                            picture,
+                            ranks,
+                            signed=False,
+                            opacity=opacity,
+                            smooth=smooth,
+                            alt=f"{card} of {len(good)} methods on {picture.name}",
+                        )
+                        unit = "mean rank, 0 to 1" if card == "consensus" else "standard deviation of ranks"
+                        maps.scale(ranks, signed=False, unit=f"{unit}, {len(good)} methods")
+                    else:
+                        maps.method_card(run, picture, card, opacity=opacity, smooth=smooth)
+        details(rows[(rows["kind"] != "method") | rows["method"].isin(methods)], explained)
+
+
+def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:
+    """Words, curves and raw values."""
+    with_words = [row for row in explained.itertuples() if row.tokens is not None and row.token_values is not None]
+    if with_words:
+        with st.expander("Words that matter", expanded=True):
+            for row in with_words:
+                name, words = st.columns((2, 8), vertical_alignment="center")
+                name.markdown(f"**{plain(maps.title(row.method))}**")
+                with words:
+                    coloured_words(list(row.tokens), list(row.token_values), signed=maps.is_signed(row.method))
+    if rows["deletion_curve"].notna().any():
+        with st.expander("Deletion and insertion curves"):
+            st.altair_chart(curves_chart(rows), theme=None, alt="Deletion and insertion curves by method")
+    with st.expander("Raw values"):
+        names = ["kind", "method", "status", "score", "deletion", "insertion", "faithfulness", "rows", "columns"]
+        st.dataframe(rows.loc[rows["kind"] != "score", names], hide_index=True)
+        for row in explained.itertuples():
+            values = maps.native(row)
+            if values is not None:
+                st.caption(plain(maps.title(row.method)))
+                st.dataframe(pd.DataFrame(values).rename(columns=str), height=220)
+
+
+entry.through_app("pages/explore.py")
+st.title("Explore")
+with problems_shown():
+    explore()

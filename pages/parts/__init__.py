@@ -1,0 +1,1 @@
+"""What the pages share: the chosen run and data set, words, pictures, method choices."""

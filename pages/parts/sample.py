@@ -1,0 +1,26 @@
+"""The bundled sample: pictures with captions, and texts that suit them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.datasets import read_texts
+from core.errors import InputError
+from core.settings import ROOT
+
+FOLDER = ROOT / "core" / "sample"
+NAME = "Bundled sample"
+
+
+def sources() -> list[Path]:
+    """What to take in. Raises `InputError` if this installation lacks it."""
+    found = [path for path in (FOLDER / "images", FOLDER / "captions.csv") if path.exists()]
+    if not found:
+        raise InputError("this installation lacks the bundled sample; bring pictures of your own")
+    return found
+
+
+def texts(kind: str) -> tuple[str, ...]:
+    """The sample's texts: `prompts` or `classes`."""
+    file = FOLDER / f"{kind}.txt"
+    return read_texts(file) if file.exists() else ()

@@ -1,0 +1,85 @@
+"""Words on a page: people's text made safe for Markdown, numbers and times in one form everywhere."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import streamlit as st
+
+from core.errors import LoupeError
+from core.reporting.heat import shade_words
+
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'^=/@])")
+_JOINER = "\u2060"
+
+
+def plain(text: object) -> str:
+    """`text` as it is, for a place that renders Markdown: no emphasis, link, picture, icon or formula comes of it."""
+    # Icons and addresses are found after the backslashes are gone, so the colon is parted from what follows.
+    parted = re.sub(r"(?<=:)(?=\S)|(?<=www)(?=\.)|(?=@)", _JOINER, str(text).replace("\r", " ").replace("\n", " "))
+    return _PUNCTUATION.sub(r"\\\1", parted)
+
+
+def short(text: str, characters: int = 60) -> str:
+    """The text, cut with an ellipsis if it is longer."""
+    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them."""
+    if seconds is None:
+        return "not known yet"
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that reads best."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def number(value: float | None, low: float | None = None, high: float | None = None, unit: str = "") -> str:
+    """A value with its interval: `0.31 (0.25 to 0.40)`."""
+    if value is None or value != value:
+        return "not defined"
+    tail = f" {unit}" if unit else ""
+    if low is None or high is None or low != low or high != high:
+        return f"{value:.3g}{tail}"
+    return f"{value:.3g}{tail} ({low:.3g} to {high:.3g})"
+
+
+def coloured_words(tokens: Sequence[str], values: Sequence[float], *, signed: bool = False) -> None:
+    """The tokens of a text on backgrounds whose strength is their attribution; the value is told by a tooltip."""
+    parts = [
+        f'<span style="background: {word.background}; color: {word.foreground}; padding: 0.1em 0.35em;'
+        f' border-radius: 0.25em; display: inline-block; margin: 0.1em 0.08em" title="{word.value:.4g}">'
+        f"{html.escape(word.text)}</span>"
+        for word in shade_words(tokens, values, signed=signed)
+    ]
+    st.html(f'<div style="line-height: 1.9">{"".join(parts)}</div>')
+
+
+@contextmanager
+def problems_shown() -> Iterator[None]:
+    """Show what a person can act on as one line; anything else is a defect and keeps its traceback."""
+    try:
+        yield
+    except LoupeError as error:
+        st.error(plain(error), icon=":material/error:")
+
+
+def empty(what: str, page: str, label: str) -> None:
+    """Say that there is nothing here yet, and where to go."""
+    with st.container(border=True):
+        st.markdown(f"**Nothing to show yet.** {what}")
+        st.page_link(page, label=label, icon=":material/arrow_forward:")

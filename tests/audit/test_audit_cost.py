@@ -1,0 +1,86 @@
+"""The estimate before a run against what the meter counts during it, and seconds from a speed on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.audit.small import CLASSES, loaded, new_run, plan_for
+
+from core.audit.cost import estimate, record_speed
+from core.audit.worker import work
+from core.datasets import Dataset
+from core.models.listing import embedded_models
+from core.runs import MethodPlan, ModelSpec, TextPlan, TrustPlan
+
+RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4})
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [TextPlan(), TextPlan(classes=CLASSES), TextPlan(prompts=("a drawing",), captions=False)],
+    ids=["captions", "captions and classes", "a prompt"],
+)
+def test_the_estimate_meets_the_meter(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], texts: TextPlan
+) -> None:
+    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=16, resamples=100))
+    run = new_run(tmp_path / "run", plan)
+    assert work(run, model=loaded(vit)) == "done"
+    expected = estimate(plan, dataset).image_forwards
+    spent = run.manifest["cost"]["image_forwards"]
+    assert spent == pytest.approx(expected, rel=0.1)
+    assert run.manifest["cost"]["estimated_image_forwards"] == round(expected)
+    # The companions: leaving out the curves, or the masks, is no longer near.
+    bare = plan.model_copy(update={"trust": TrustPlan(curves=False)})
+    assert spent != pytest.approx(estimate(bare, dataset).image_forwards, rel=0.1)
+    few = plan.model_copy(update={"methods": (MethodPlan(name="raw"),)})
+    assert spent != pytest.approx(estimate(few, dataset).image_forwards, rel=0.1)
+
+
+def test_orders_that_share_cells_make_the_estimate_an_upper_bound(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]
+) -> None:
+    texts = TextPlan(prompts=("a drawing", "a drawing of"), classes=CLASSES, top_classes=3)
+    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=8, resamples=100))
+    run = new_run(tmp_path / "run", plan)
+    assert work(run, model=loaded(vit)) == "done"
+    expected = estimate(plan, dataset)
+    spent = run.manifest["cost"]["image_forwards"]
+    assert spent <= expected.image_forwards
+    assert spent > len(dataset.pictures) * (1 + 60) + expected.by_method["trust: deletion and insertion"] / 2
+
+
+def test_the_estimate_names_what_each_part_costs(dataset: Dataset, vit: Path) -> None:
+    parts = estimate(plan_for(dataset, vit, ("raw", RISE)), dataset).by_method
+    assert parts == {"raw": 0.0, "rise": 60.0 * len(dataset.pictures)}
+    with_curves = estimate(plan_for(dataset, vit, ("raw", RISE), trust=TrustPlan(steps=4)), dataset)
+    assert set(with_curves.by_method) == {"raw", "rise", "trust: deletion and insertion"}
+    assert with_curves.image_forwards == len(dataset.pictures) + sum(with_curves.by_method.values())
+
+
+def test_methods_that_the_embedded_model_cannot_serve_cost_nothing(dataset: Dataset, vit: Path) -> None:
+    (demo, *_) = embedded_models()
+    missing = next(name for name in ("legrad", "clip_surgery") if "image_attention" not in demo.capabilities)
+    unknown = plan_for(dataset, vit, (missing,))
+    known = unknown.model_copy(update={"model": ModelSpec(name="demo")})
+    assert estimate(known, dataset).by_method[missing] == 0.0
+    assert estimate(unknown, dataset).by_method[missing] > 0.0
+
+
+def test_only_the_pictures_of_the_plan_count(dataset: Dataset, vit: Path) -> None:
+    whole = plan_for(dataset, vit, (RISE,))
+    half = whole.model_copy(update={"images": whole.images[:2]})
+    assert estimate(half, dataset).image_forwards * 2 == estimate(whole, dataset).image_forwards
+
+
+def test_seconds_need_a_speed_on_record(dataset: Dataset, vit: Path) -> None:
+    plan = plan_for(dataset, vit, (RISE,))
+    assert estimate(plan, dataset).seconds is None
+    record_speed(plan, 10.0, 1.0, 2.0)
+    assert estimate(plan, dataset).seconds is None, "ten forwards are too few to tell a speed"
+    record_speed(plan, 500.0, 5.0, 2.0)
+    expected = estimate(plan, dataset)
+    assert expected.seconds == pytest.approx(expected.image_forwards / 100.0 + 2.0)
+    other = plan.model_copy(update={"model": ModelSpec(name="demo")})
+    assert estimate(other, dataset).seconds is None

@@ -1,0 +1,115 @@
+"""A server of the app on a free port with a workspace of its own, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from core.reporting import render_report
+from core.settings import ROOT
+from tests.support.made_run import made_run
+
+FINISHED = "20260115-093000-abcdef"
+HOSTS = {"127.0.0.1", "localhost"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app."""
+
+    url: str
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An app on an empty workspace."""
+    yield from _served(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def server_with_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An app on a workspace with the finished run `FINISHED` and its report."""
+    home = tmp_path_factory.mktemp("home")
+    render_report(made_run(home / "runs" / FINISHED, failed_rows=1))
+    yield from _served(home)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a context of its own. The test fails if it asks any other machine for anything."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    foreign: list[str] = []
+
+    def look(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in {"data", "blob", "about"} and address.hostname not in HOSTS:
+            foreign.append(request.url)
+
+    context.on("request", look)
+    yield context.new_page()
+    context.close()
+    assert not foreign, foreign
+
+
+def _served(home: Path) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "LOUPE_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(f"{url}/_stcore/health", process)
+        yield Server(url, home)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended with {process.returncode} before it answered")
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} didn't answer within {seconds:.0f} s")

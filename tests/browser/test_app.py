@@ -1,0 +1,145 @@
+"""The app in a real browser: links, requests, accessibility, and the way from a ZIP to a PDF."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from core.settings import ROOT
+from tests.browser.conftest import FINISHED, Server
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = ROOT / "core" / "sample"
+PATHS = {"Data set": "", "Audit": "audit", "Explore": "explore", "Findings": "findings", "Report": "report"}
+WORK_MS = 420_000
+STEP_MS = 60_000
+
+
+def open_page(page: Page, server: Server, title: str, query: str = "") -> None:
+    """Open a page by its address and wait until its script has ended."""
+    page.goto(f"{server.url}/{PATHS[title]}{query}")
+    settled(page, title)
+
+
+def settled(page: Page, title: str) -> None:
+    """Wait until the page of this title is drawn and nothing runs any more."""
+    expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible(timeout=STEP_MS)
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible(timeout=STEP_MS)
+
+
+def test_a_link_to_a_page_works_as_the_first_request(page: Page, server_with_run: Server) -> None:
+    # First in this file: what is tested is a server that no session has visited.
+    open_page(page, server_with_run, "Explore", f"?run={FINISHED}")
+    expect(page.get_by_test_id("stSidebarNavLink")).to_have_text([re.compile(f"{title}$") for title in PATHS])
+    expect(page.get_by_alt_text(re.compile("^Raw similarity map of")).first).to_be_visible(timeout=STEP_MS)
+    assert f"run={FINISHED}" in page.url and "/explore" in page.url
+
+
+@pytest.mark.parametrize("title", PATHS)
+def test_no_page_asks_another_machine(page: Page, server_with_run: Server, title: str) -> None:
+    # The page fixture fails on a request that leaves this machine.
+    open_page(page, server_with_run, title, f"?run={FINISHED}")
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("title", PATHS)
+def test_no_serious_barrier(page: Page, server_with_run: Server, title: str, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, server_with_run, title, f"?run={FINISHED}")
+    found = Axe().run(page, options={"iframes": False}).response["violations"]
+    serious = [
+        f"{item['id']}: {node['html'][:160]} {node['any'][0]['message'][:200] if node['any'] else ''}"
+        for item in found
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"]
+    ]
+    assert not serious, "\n".join(serious)
+
+
+def test_a_choice_of_picture_and_scale_is_followed(page: Page, server_with_run: Server) -> None:
+    open_page(page, server_with_run, "Explore", f"?run={FINISHED}")
+    page.get_by_role("button", name="shape-02", exact=True).click()
+    expect(page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first).to_be_visible(timeout=STEP_MS)
+    before = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first.get_attribute("src")
+    page.get_by_test_id("stCheckbox").filter(has_text="Native cells").locator("label").click()
+    after = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first
+    expect(after).not_to_have_attribute("src", before or "", timeout=STEP_MS)
+
+
+def test_the_preview_of_a_report_runs_no_script(page: Page, server_with_run: Server) -> None:
+    open_page(page, server_with_run, "Report", f"?run={FINISHED}")
+    inner = page.frame_locator('[data-testid="stIFrame"]').locator("iframe")
+    expect(inner).to_have_attribute("sandbox", "")
+    expect(inner).to_have_attribute("srcdoc", re.compile("default-src 'none'"))
+
+
+def test_zip_to_pdf(page: Page, server: Server, tmp_path: Path) -> None:
+    open_page(page, server, "Data set")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(sample_zip(tmp_path / "pictures.zip", 3))
+    expect(page.get_by_test_id("stMetric").filter(has_text=re.compile("^Pictures")).first).to_contain_text(
+        "3", timeout=STEP_MS
+    )
+    page.get_by_role("link", name="Audit a model on this data set").click()
+    settled(page, "Audit")
+    page.get_by_role("button", name="None", exact=True).click()
+    settled(page, "Audit")
+    for method in ("Raw similarity", "Grad-CAM"):
+        box = page.get_by_test_id("stCheckbox").filter(has_text=method)
+        expect(box.get_by_role("checkbox")).not_to_be_checked()
+        box.locator("label").click()
+        expect(box.get_by_role("checkbox")).to_be_checked()
+        settled(page, "Audit")
+    start = page.get_by_role("button", name="Start the audit")
+    expect(start).to_be_enabled(timeout=STEP_MS)
+    start.click()
+    expect(page.get_by_text(re.compile(r"^\d of 3 pictures done"))).to_be_visible(timeout=STEP_MS)
+    expect(page).to_have_url(re.compile(r"run=\d{8}-\d{6}-"))
+    address = page.url
+    page.reload()
+    settled(page, "Audit")
+    assert page.url == address
+    expect(page.get_by_text(re.compile(r"^\d of 3 pictures done"))).to_be_visible(timeout=STEP_MS)
+    expect(page.get_by_role("link", name="Explore the maps")).to_be_visible(timeout=WORK_MS)
+    expect(page.get_by_text("3 of 3 pictures done")).to_be_visible()
+    page.get_by_role("link", name="Explore the maps").click()
+    settled(page, "Explore")
+    expect(page.get_by_alt_text(re.compile("^Grad-CAM map of")).first).to_be_visible(timeout=STEP_MS)
+    page.get_by_role("link", name="Findings").click()
+    settled(page, "Findings")
+    expect(page.get_by_role("tab", name=re.compile("^Passed"))).to_be_visible()
+    page.get_by_role("link", name="Report").click()
+    settled(page, "Report")
+    with page.expect_download(timeout=STEP_MS) as downloading:
+        page.get_by_role("button", name=re.compile("^(download )?Download PDF")).click()
+    downloaded = tmp_path / "report.pdf"
+    downloading.value.save_as(downloaded)
+    assert downloaded.read_bytes().startswith(b"%PDF")
+    with pikepdf.open(downloaded) as document:
+        assert len(document.pages) > 8
+
+
+def sample_zip(path: Path, count: int) -> Path:
+    """A ZIP of the first sample pictures and the table of their captions."""
+    with (SAMPLE / "captions.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    names = sorted(picture.name for picture in (SAMPLE / "images").iterdir())[:count]
+    kept = [rows[0], *(row for row in rows[1:] if Path(row[0]).name in names)]
+    table = io.StringIO()
+    csv.writer(table).writerows(kept)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.write(SAMPLE / "images" / name, name)
+        archive.writestr("captions.csv", table.getvalue())
+    return path

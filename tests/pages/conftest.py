@@ -1,0 +1,33 @@
+"""A workspace of its own for every test of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty LOUPE_HOME, and no cached reading of another one."""
+    monkeypatch.setenv("LOUPE_HOME", str(tmp_path))
+    monkeypatch.delenv("LOUPE_FOLDERS", raising=False)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield tmp_path
+
+
+@pytest.fixture(autouse=True)
+def navigation_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a server whose `st.navigation` has been called once; AppTest forgets it before every run."""
+    made = PagesManager.__init__
+
+    def known(self: PagesManager, *arguments: Any, **options: Any) -> None:
+        PagesManager.uses_pages_directory = False
+        made(self, *arguments, **options)
+
+    monkeypatch.setattr(PagesManager, "__init__", known)

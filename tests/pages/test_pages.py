@@ -1,0 +1,236 @@
+"""Every page opens, empty and with runs, shows what it should, and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.datasets import ingest
+from core.runs import Run, list_runs
+from core.settings import ROOT, datasets_folder, runs_folder
+from tests.support.made_run import made_run
+
+PAGES = ("dataset", "audit", "explore", "findings", "report")
+SAMPLE = ROOT / "core" / "sample"
+HOSTILE = "<script>alert(1)</script> **bold** :red[x] [link](http://x.test) $a$ `c`"
+
+
+def opened(page: str, run: Run | None = None, **query: str) -> AppTest:
+    """The app at `page`, after one run of the script."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in ({"run": run.id} if run else {}).items() | query.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "dataset":
+        app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def words(app: AppTest) -> str:
+    """All that the page says."""
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "text",
+        "info",
+        "warning",
+        "error",
+        "success",
+        "code",
+    )
+    return "\n".join(str(item.value) for kind in kinds for item in getattr(app, kind))
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    """A finished run with one failed row."""
+    return made_run(runs_folder() / "20260115-093000-abcdef", failed_rows=1)
+
+
+@pytest.fixture
+def sample_stored(workspace: Path) -> str:
+    """The id of the bundled sample, taken in."""
+    return ingest([SAMPLE / "images", SAMPLE / "captions.csv"], store=datasets_folder(), name="Bundled sample").id
+
+
+def start_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    started: list[Run] = []
+    monkeypatch.setattr("core.audit.launch.start", started.append)
+    return started
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_workspace_says_what_to_do_next(page: str) -> None:
+    app = opened(page)
+    assert not app.error
+    assert re.search(r"No data set yet|no data set yet|Nothing to show yet", words(app))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_a_finished_run(page: str, run: Run) -> None:
+    app = opened(page, run)
+    assert not app.error
+    assert app.query_params["run"] in (run.id, [run.id])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_an_unfinished_run(page: str, workspace: Path) -> None:
+    unfinished = made_run(runs_folder() / "20260115-093000-abcdef", images=6, finished=False, failed=1)
+    assert not opened(page, unfinished).error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_run_is_told_in_one_line(page: str, run: Run) -> None:
+    (run.folder / "plan.json").write_text("{}")
+    app = opened(page, run)
+    assert app.error and all("\n" not in item.value for item in app.error)
+
+
+def test_the_pages_never_load_torch(workspace: Path, run: Run) -> None:
+    pages = ", ".join(f'"pages/{page}.py"' for page in PAGES[1:])
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=60).run()
+for page in ({pages}):
+    app.switch_page(page).run()
+    assert not app.exception, app.exception
+loaded = {{"torch", "open_clip", "timm", "transformers"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_bundled_sample_is_taken_in() -> None:
+    app = opened("dataset")
+    app.button_group(key="source").set_value("sample").run()
+    next(button for button in app.button if button.label == "Use the bundled sample").click().run()
+    assert not app.exception and not app.error
+    pictures = len(list((SAMPLE / "images").iterdir()))
+    assert {metric.label: metric.value for metric in app.metric}["Pictures"] == str(pictures)
+
+
+def test_an_upload_is_stored_at_once_and_the_uploader_emptied() -> None:
+    app = opened("dataset")
+    app.file_uploader[0].upload("two.zip", zipped(("a.png", 40), ("b.png", 90), ("broken.png", 0)))
+    app.run()
+    assert not app.exception and not app.error
+    assert not app.file_uploader[0].value
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert (shown["Pictures"], shown["Refused"]) == ("2", "1")
+
+
+def test_an_unusable_upload_is_told_and_the_uploader_emptied() -> None:
+    app = opened("dataset")
+    app.file_uploader[0].upload("notes.png", b"no picture").run()
+    assert len(app.error) == 1
+    app.run()
+    assert not app.error and not app.file_uploader[0].value
+
+
+def test_server_folders_are_offered_only_when_opened(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "server" not in opened("dataset").button_group(key="source").options
+    inside = workspace / "open" / "inside"
+    inside.mkdir(parents=True)
+    (workspace / "open" / "way-out").symlink_to("/etc")
+    Image.new("RGB", (32, 32), "red").save(inside / "a.png")
+    monkeypatch.setenv("LOUPE_FOLDERS", str(workspace / "open"))
+    app = opened("dataset")
+    app.button_group(key="source").set_value("server").run()
+    box = next(box for box in app.selectbox if box.label == "Folder on the server")
+    assert [Path(option).name for option in box.options] == ["open", "inside"]
+
+
+def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start_recorded(monkeypatch)
+    app = opened("audit")
+    assert app.checkbox(key="blocked-clip_surgery").disabled
+    for box in app.checkbox:
+        if box.key and box.key.startswith("method-"):
+            box.set_value(box.key in {"method-raw", "method-gradcam"})
+    app.run()
+    assert float({m.label: m.value for m in app.metric}["Image forwards, at most"].replace(",", "")) > 0
+    next(button for button in app.button if button.label == "Start the audit").click().run()
+    assert not app.exception and not app.error
+    made = list_runs(runs_folder())
+    assert [run.id for run in made] == [run.id for run in started]
+    plan = made[0].plan
+    assert [method.name for method in plan.methods] == ["raw", "gradcam"]
+    assert plan.dataset == sample_stored and plan.texts.prompts and plan.texts.classes
+
+
+def test_a_plan_that_cannot_work_cannot_be_started(sample_stored: str) -> None:
+    app = opened("audit")
+    next(button for button in app.button if button.label == "None").click().run()
+    assert next(button for button in app.button if button.label == "Start the audit").disabled
+    assert any("methods" in item.value for item in app.warning)
+
+
+def test_a_wrong_template_is_told_beside_the_start(sample_stored: str) -> None:
+    app = opened("audit")
+    app.text_area(key="templates").set_value("a photo").run()
+    assert not app.exception and "exactly one" in words(app)
+
+
+def test_an_unfinished_run_is_shown_first_and_can_be_resumed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made_run(runs_folder() / "20260115-093000-abcdef", finished=False)
+    started = start_recorded(monkeypatch)
+    app = opened("audit", run)
+    app.button_group(key="audit_view").set_value("progress").run()
+    assert "cancelled by the user" in words(app)
+    next(button for button in app.button if button.label == "Resume").click().run()
+    assert [run.id for run in started] == [run.id]
+
+
+def test_explore_shows_every_method_with_its_raw_range(run: Run) -> None:
+    app = opened("explore", run)
+    said = words(app)
+    for title in ("Raw similarity", "Grad\\-CAM", "RISE", "Consensus", "Disagreement"):
+        assert f"**{title}**" in said
+    assert "raw " in said and "Faithfulness" in said
+
+
+def test_findings_give_evidence_and_what_passed(run: Run) -> None:
+    app = opened("findings", run)
+    labels = [tab.label for tab in app.tabs]
+    assert any(label.startswith("Passed") for label in labels) and "Trust" in labels
+    assert "Recommendation" in words(app)
+
+
+def test_markup_in_names_and_captions_stays_text(workspace: Path) -> None:
+    hostile = made_run(runs_folder() / "20260115-093000-abcdef", note=HOSTILE)
+    for page in ("explore", "findings"):
+        said = words(opened(page, hostile))
+        assert "<script>" not in said and " **bold**" not in said and "[link](" not in said
+
+
+def zipped(*pictures: tuple[str, int]) -> bytes:
+    """A ZIP of single-coloured pictures; 0 gives a broken one."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, shade in pictures:
+            data = io.BytesIO()
+            ramp = Image.linear_gradient("L").rotate(shade).convert("RGB")
+            ramp.save(data, "PNG")
+            archive.writestr(name, data.getvalue() if shade else b"\x89PNG broken")
+    return stream.getvalue()

@@ -1,0 +1,80 @@
+"""Charts: what they draw, their order and their alternate text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.evaluation.summary import Summary, summarise
+from core.findings import Finding
+from core.reporting import charts
+from core.runs import Run
+from tests.support.made_run import made_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_run(tmp_path_factory.mktemp("charts") / "run", images=4)
+
+
+@pytest.fixture(scope="module")
+def summary(run: Run) -> Summary:
+    return summarise(run)
+
+
+def test_trust_chart_orders_by_value_and_marks_controls(summary: Summary) -> None:
+    svg = charts.to_svg(charts.trust_chart(summary), 'Trust of <methods> & "controls"')
+    assert svg.count("<title>") == 1 and "<title>Trust of &lt;methods&gt; &amp; " in svg
+    assert svg.index(">RISE<") < svg.index(">Raw similarity<")
+    assert "Centre blob" in svg and charts.FONT in svg
+
+
+def test_methods_that_agree_stand_together(summary: Summary) -> None:
+    order = charts.clustered(summary)
+    assert sorted(order) == ["gradcam", "m2ib", "raw", "rise"]
+    # `raw` points the other way in a made run, so it can't stand between methods that agree.
+    assert order.index("raw") in (0, 3)
+    svg = charts.to_svg(charts.agreement_chart(summary), "Agreement")
+    assert svg.count(">\u22120.") == 6 and "Gradient" not in svg  # WeasyPrint draws gradients unreliably
+
+
+def test_mean_curves_average_pictures_not_rows(run: Run) -> None:
+    rows = run.results()
+    frame = charts.mean_curves(rows)
+    assert set(frame.n) == {4} and set(frame.which) == {"deletion", "insertion"}
+    part = frame[(frame.title == "RISE") & (frame.which == "insertion")].sort_values("share")
+    assert part.value.is_monotonic_increasing
+    # Repeating one picture's rows changes a mean over rows, never one over pictures.
+    more = rows[rows.image == rows.image.iloc[0]]
+    again = charts.mean_curves(type(rows)(__import__("pandas").concat([rows, more, more])))
+    assert again.value.to_numpy() == pytest.approx(frame.value.to_numpy(), abs=1e-7)
+    assert "removing the best cells first" in charts.to_svg(charts.curves_chart(rows), "Curves")
+
+
+def test_severity_and_score_charts(summary: Summary) -> None:
+    found = tuple(
+        Finding(
+            id=str(at),
+            rule="r",
+            title="t",
+            status="finding",
+            severity=severity,
+            condition="c",
+            criterion="c",
+            threshold="",
+        )
+        for at, severity in enumerate(("high", "high", "low"))  # type: ignore[arg-type]
+    )
+    svg = charts.to_svg(charts.severity_chart(found), "Severity")
+    assert "2 high" in svg and "1 low" in svg and "medium" not in svg
+    assert "red circle" in charts.to_svg(charts.scores_chart(summary), "Scores")
+
+
+def test_shorten() -> None:
+    assert charts.shorten("abcdef", 6) == "abcdef"
+    assert charts.shorten("abcdefg", 6) == "abcde\u2026"
+
+
+def test_fonts_are_there() -> None:
+    assert Path(charts.FONTS / "IBMPlexSans-Regular.woff2").exists()

@@ -1,0 +1,103 @@
+"""The evidence bundle: what is in it, equal bytes, and that every kind of tampering is named."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from core.errors import RunError
+from core.evaluation.summary import summarise
+from core.reporting import verify_evidence
+from core.reporting.evidence import SUMS, table_csv, write_evidence
+from core.runs import Run
+from tests.support.made_run import made_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_run(tmp_path_factory.mktemp("evidence") / "run", images=4, methods=("raw", "m2ib"), prefix="=shape")
+
+
+@pytest.fixture()
+def bundle(run: Run, tmp_path: Path) -> Path:
+    write_evidence(run, summarise(run), (), tmp_path / "evidence.zip")
+    return tmp_path / "evidence.zip"
+
+
+def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    with zipfile.ZipFile(path) as old:
+        files = {name: old.read(name) for name in old.namelist()}
+    change(files)
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in files.items():
+            new.writestr(name, data)
+
+
+def test_sound_bundle_and_equal_bytes(run: Run, bundle: Path, tmp_path: Path) -> None:
+    assert verify_evidence(bundle) == []
+    again = write_evidence(run, summarise(run), (), tmp_path / "again.zip")
+    assert again.path.read_bytes() == bundle.read_bytes()
+    assert again.sha256 == hashlib.sha256(bundle.read_bytes()).hexdigest()
+    with zipfile.ZipFile(bundle) as opened:
+        names = set(opened.namelist())
+    assert {
+        "plan.json",
+        "manifest.json",
+        "findings.json",
+        "dataset.json",
+        "units.csv",
+        "tables/trust.csv",
+        SUMS,
+    } <= names
+    assert sum(name.startswith("results/") for name in names) == 2
+
+
+def test_each_kind_of_tampering_is_named(bundle: Path) -> None:
+    sound = bundle.read_bytes()
+    result = next(name for name in zipfile.ZipFile(bundle).namelist() if name.startswith("results/"))
+
+    def swap_sums(files: dict[str, bytes]) -> None:
+        files[result] += b"x"
+        lines = files[SUMS].decode().splitlines()
+        digest = hashlib.sha256(files[result]).hexdigest()
+        files[SUMS] = "".join(
+            f"{digest}  {result}\n" if line.endswith(result) else f"{line}\n" for line in lines
+        ).encode()
+
+    cases: list[tuple[Callable[[dict[str, bytes]], object], str]] = [
+        (lambda files: files.update({"plan.json": files["plan.json"] + b" "}), "plan.json was changed"),
+        (lambda files: files.pop(result), "is listed in SHA256SUMS but missing"),
+        (lambda files: files.update({"extra.txt": b"x"}), "extra.txt is in the bundle but not listed"),
+        (lambda files: files.pop(SUMS), "SHA256SUMS is missing"),
+        (lambda files: files.update({SUMS: files[SUMS] + b"nonsense\n"}), "no checksum"),
+        (swap_sums, "is not the file its unit recorded"),
+    ]
+    for change, told in cases:
+        bundle.write_bytes(sound)
+        rewrite(bundle, lambda files, change=change: change(files) and None)  # type: ignore[misc]
+        assert any(told in problem for problem in verify_evidence(bundle)), told
+    bundle.write_bytes(sound[: len(sound) // 2])
+    assert "no sound ZIP" in verify_evidence(bundle)[0]
+    assert "doesn't exist" in verify_evidence(bundle.with_name("none.zip"))[0]
+
+
+def test_changed_result_file_is_not_bundled(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=2, methods=("raw",))
+    summary = summarise(run)
+    file = next((run.folder / "results").glob("*.parquet"))
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(RunError, match="was changed"):
+        write_evidence(run, summary, (), tmp_path / "e.zip")
+
+
+def test_formulas_are_escaped_and_numbers_are_not(run: Run, bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as opened:
+        lines = opened.read("tables/scores.csv").decode().splitlines()
+    assert any(",'=shape" in line for line in lines) and not any(",=shape" in line for line in lines)
+    frame = pd.DataFrame({"text": ["-cmd", "plain", None], "value": [-1.5, float("nan"), 2.0]})
+    assert table_csv(frame) == b"text,value\n'-cmd,-1.5\nplain,\n,2.0\n"
