@@ -120,15 +120,22 @@ def worker(chosen: argparse.Namespace) -> Answer:
 def status(chosen: argparse.Namespace) -> Answer:
     """Where one run, or every run of the workspace, stands."""
     runs = [find_run(chosen.run_directory)] if chosen.run_directory else list_runs(runs_folder())
-    data = []
+    data: list[dict[str, Any]] = []
+    lines = []
     for run in runs:
-        progress = run.progress()
+        try:
+            progress = run.progress()
+        except RunError as error:
+            if chosen.run_directory:
+                raise
+            # One damaged run mustn't hide the others.
+            data.append({"run": run.id, "folder": str(run.folder), "state": "damaged", "message": str(error)})
+            lines.append(f"{run.id}  damaged  {error}")
+            continue
         data.append({"run": run.id, "folder": str(run.folder), **vars(progress), "share": round(progress.share, 4)})
-    lines = [
-        f"{row['run']}  {row['state']}{' (' + row['stage'] + ')' if row['stage'] else ''}  "
-        f"{row['images_done']}/{row['images_total']} pictures  {row['message']}"
-        for row in data
-    ]
+        stage = f" ({progress.stage})" if progress.stage else ""
+        done = f"{progress.images_done}/{progress.images_total} pictures"
+        lines.append(f"{run.id}  {progress.state}{stage}  {done}  {progress.message}")
     return {"text": "\n".join(lines) or "no runs yet", "data": data[0] if chosen.run_directory else data}, 0
 
 

@@ -16,13 +16,14 @@ from core.datasets import Dataset
 from core.errors import InputError
 from core.runs import FINISHED, STOPPED, Plan, Progress, Run, create_run, list_runs, new_run_id
 from core.settings import runs_folder
-from pages.parts import entry, state
+from pages.parts import entry, maps, state
 from pages.parts.plan_form import plan_form
-from pages.parts.words import duration, plain, problems_shown
+from pages.parts.words import duration, plain, problems_shown, tab
 
 VIEWS = {"new": "New audit", "progress": "Progress", "list": "All audits"}
 STARTING_SECONDS = 30.0
 LOG_LINES = 12
+OUTPUT_CHARACTERS = 4000
 
 
 def new_audit() -> None:
@@ -69,6 +70,7 @@ def cost(plan: Plan, dataset: Dataset) -> None:
         st.metric("Time", duration(expected.seconds), border=True, help="Known once this model has run here.")
     with st.expander("Cost by method"):
         parts = sorted(expected.by_method.items(), key=lambda part: -part[1])
+        parts = [(maps.title(name), count) for name, count in parts]
         table = pd.DataFrame(parts, columns=["Part", "Image forwards"])
         most = max(float(table["Image forwards"].max()), 1.0)
         column = st.column_config.ProgressColumn(min_value=0, max_value=most, format="%.0f")
@@ -130,6 +132,8 @@ def progress(run: Run, was_moving: bool) -> None:
         if now.state == "done_with_errors":
             st.caption("Some parts failed for good. They are counted and listed in the findings and in the report.")
         log(run)
+        if died or now.state == "failed":
+            worker_output(run)
 
 
 def buttons(run: Run, now: Progress, moving: bool) -> None:
@@ -145,7 +149,7 @@ def buttons(run: Run, now: Progress, moving: bool) -> None:
         elif moving:
             if st.button("Cancel", icon=":material/stop:", disabled=now.state == "cancelling"):
                 launch.cancel(run)
-                st.rerun(scope="fragment")
+                st.rerun()
         elif st.button("Start" if now.state == "planned" else "Resume", type="primary", icon=":material/play_arrow:"):
             act(launch.start, run)
 
@@ -156,6 +160,15 @@ def log(run: Run) -> None:
     lines = [f"{datetime.fromtimestamp(at):%H:%M:%S}  {kind}: {message}" for at, kind, message in events]
     st.caption("Log, latest last")
     st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
+
+
+def worker_output(run: Run) -> None:
+    """What the worker printed last, for the person who runs this machine."""
+    file = run.folder / "worker.log"
+    text = file.read_text(errors="replace")[-OUTPUT_CHARACTERS:] if file.exists() else ""
+    if text.strip():
+        with st.expander("What the worker printed"):
+            st.code(text, language=None, wrap_lines=True)
 
 
 def overview() -> None:
@@ -218,7 +231,7 @@ if wanted or "audit_view" not in st.session_state:
 view = st.segmented_control(
     "View",
     list(VIEWS),
-    format_func=VIEWS.__getitem__,
+    format_func=lambda view: tab(VIEWS[view]),
     required=True,
     key="audit_view",
     persist_state="session",

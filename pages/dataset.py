@@ -12,7 +12,7 @@ import streamlit as st
 from core.datasets import Dataset, Picture, Upload, ingest
 from core.settings import LIMITS, datasets_folder
 from pages.parts import entry, sample, state
-from pages.parts.words import plain, problems_shown, short, size
+from pages.parts.words import plain, problems_shown, short, size, tab
 
 PER_PAGE = 24
 ACROSS = 6
@@ -29,7 +29,12 @@ def bring() -> None:
     roots = server_roots()
     kinds = [kind for kind in SOURCES if kind != "server" or roots]
     kind = st.segmented_control(
-        "Bring pictures from", kinds, default="files", format_func=SOURCES.__getitem__, required=True, key="source"
+        "Bring pictures from",
+        kinds,
+        default="files",
+        format_func=lambda kind: tab(SOURCES[kind]),
+        required=True,
+        key="source",
     )
     # A new key empties the uploader, so that the browser's copies don't stay in memory once they are stored.
     turn = st.session_state.setdefault("upload_turn", 0)
@@ -106,9 +111,9 @@ def shown(dataset: Dataset) -> None:
     st.page_link("pages/audit.py", label="Audit a model on this data set", icon=":material/arrow_forward:")
     pictures, refused, copies = st.tabs(
         [
-            f"Pictures ({len(dataset.pictures)})",
-            f"Refused ({len(dataset.refusals)})",
-            f"Copies ({len(dataset.duplicates)})",
+            tab(f"Pictures ({len(dataset.pictures)})"),
+            tab(f"Refused ({len(dataset.refusals)})"),
+            tab(f"Copies ({len(dataset.duplicates)})"),
         ]
     )
     with pictures:

@@ -11,8 +11,8 @@ import streamlit as st
 from core.evaluation.agreement import consensus
 from core.reporting.charts import curves_chart
 from core.runs import Run
-from pages.parts import entry, maps, state
-from pages.parts.words import coloured_words, empty, number, plain, problems_shown, short
+from pages.parts import charts, entry, maps, state
+from pages.parts.words import coloured_words, empty, number, plain, problems_shown, short, tab
 
 ACROSS = 4
 STRIP = 8
@@ -51,7 +51,9 @@ def explore() -> None:
     methods = list(dict.fromkeys(explained["method"]))
     chosen = st.multiselect("Methods", methods, default=methods, format_func=maps.title, key=f"methods-{run.id}")
     left, right, _ = st.columns((4, 2, 4), vertical_alignment="bottom")
-    opacity = left.slider("Opacity of the maps", 0.0, 1.0, 0.55, 0.05, key="opacity", persist_state="session")
+    opacity = left.slider(
+        "Opacity of the maps", 0.0, 1.0, 0.55, 0.05, format=tab("%.2f"), key="opacity", persist_state="session"
+    )
     cells = right.toggle(
         "Native cells", key="cells", persist_state="session", help="Paint each cell as it was computed."
     )
@@ -74,7 +76,7 @@ def pick_picture(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tup
             present,
             selection_mode="multi",
             default=present,
-            format_func=KINDS.__getitem__,
+            format_func=lambda kind: tab(KINDS[kind]),
             key=f"kinds-{run.id}",
         )
     names = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
@@ -185,7 +187,7 @@ def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:
                     coloured_words(list(row.tokens), list(row.token_values), signed=maps.is_signed(row.method))
     if rows["deletion_curve"].notna().any():
         with st.expander("Deletion and insertion curves"):
-            st.altair_chart(curves_chart(rows), theme=None, alt="Deletion and insertion curves by method")
+            charts.show(curves_chart(rows), "Deletion and insertion curves by method")
     with st.expander("Raw values"):
         names = ["kind", "method", "status", "score", "deletion", "insertion", "faithfulness", "rows", "columns"]
         st.dataframe(rows.loc[rows["kind"] != "score", names], hide_index=True)

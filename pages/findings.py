@@ -11,8 +11,8 @@ from core.evaluation.summary import Summary
 from core.findings import Finding, Number, Sample
 from core.reporting.charts import agreement_chart, trust_chart
 from core.runs import FINISHED, Run
-from pages.parts import entry, maps, state
-from pages.parts.words import empty, number, plain, problems_shown, short
+from pages.parts import charts, entry, maps, state
+from pages.parts.words import empty, number, plain, problems_shown, short, tab
 
 COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
 PER_SAMPLE = 3
@@ -45,16 +45,21 @@ def page() -> None:
             st.metric(severity.capitalize(), count, border=True)
         st.metric("Passed", len(passed), border=True)
         st.metric("Cannot conclude", len(unsure), border=True)
-    tabs = st.tabs(
-        [f"Findings ({len(found)})", f"Passed ({len(passed)})", f"Cannot conclude ({len(unsure)})", "Trust", "Not run"]
+    labels = (
+        f"Findings ({len(found)})",
+        f"Passed ({len(passed)})",
+        f"Cannot conclude ({len(unsure)})",
+        "Trust",
+        "Not run",
     )
+    tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
         for item in found:
             finding(run, item)
         if not found:
             st.info("No rule found anything to report. See what passed and what could not be concluded.")
-    for tab, items in ((tabs[1], passed), (tabs[2], unsure)):
-        with tab:
+    for place, items in ((tabs[1], passed), (tabs[2], unsure)):
+        with place:
             for item in items:
                 check(item)
             if not items:
@@ -157,17 +162,16 @@ def trust(summary: Summary) -> None:
         st.info("No map was tested by deletion and insertion, so trust can't be concluded.")
     else:
         st.subheader("Do maps find what the score depends on?", anchor=False)
-        st.altair_chart(
-            trust_chart(summary), theme=None, alt="Faithfulness of each method with interval, beside controls"
-        )
-        st.dataframe(_table(summary.trust, ["method", "kind", "metric"]), hide_index=True)
+        charts.show(trust_chart(summary), "Faithfulness of each method with interval, beside controls")
+        wide = {"method": st.column_config.TextColumn(width="medium")}
+        st.dataframe(_table(summary.trust, ["method", "kind", "metric"]), hide_index=True, column_config=wide)
         with st.expander("Paired differences to the controls"):
             st.dataframe(_table(summary.versus, ["method", "control"], ["p_adjusted"]), hide_index=True)
     st.subheader("Do methods agree?", anchor=False)
     if summary.agreement.empty:
         st.info("Fewer than two methods gave maps, so their agreement can't be concluded.")
     else:
-        st.altair_chart(agreement_chart(summary), theme=None, alt="Mean rank correlation of each pair of methods")
+        charts.show(agreement_chart(summary), "Mean rank correlation of each pair of methods")
         with st.expander("As a table"):
             st.dataframe(_table(summary.agreement, ["a", "b"], ["overlap"]), hide_index=True)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pikepdf
 
-from core.reporting.evidence import verify_evidence
-from core.runs import open_run
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.reporting.evidence import verify_evidence  # noqa: E402
+from core.runs import open_run  # noqa: E402
 
 LEAST_PAGES = 8
 
@@ -54,5 +56,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     raise SystemExit(main(Path(sys.argv[1])))

@@ -24,7 +24,7 @@ from core.models.trunk import ImageTrunk, TextTrunk
 
 def explain(
     model: Model,
-    images: Sequence[Image.Image | str | Path] | Tensor,
+    images: Sequence[Image.Image | str | Path] | Image.Image | str | Path | Tensor,
     texts: Sequence[str] | str,
     method: str,
     *,
@@ -68,10 +68,12 @@ def attribute(
             raise InputError(f"{method} has no {side} attribution")
         if reasons[side] is not None:
             raise CapabilityError(f"{method} can't explain {work.model.title}: the {side} side {reasons[side]}")
-    image = _array(module.attribute_image(work, parsed)) if "image" in asked else None
     text, tokens = None, [pieces for _, pieces in work.texts.content]
-    if "text" in asked:
-        text = _content(work, module.attribute_text(work, parsed))
+    # Methods differentiate, also where the caller has switched that off.
+    with torch.inference_mode(False), torch.enable_grad():
+        image = _array(module.attribute_image(work, parsed)) if "image" in asked else None
+        if "text" in asked:
+            text = _content(work, module.attribute_text(work, parsed))
     return Attribution(
         method=info,
         options=parsed.model_dump(),

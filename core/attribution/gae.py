@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -48,16 +47,16 @@ def attribute_text(work: Work, options: GaeOptions) -> Tensor:
 
 
 def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
-    """The relevance matrix `(directions, batch, tokens, tokens)`.
+    """The relevance matrix `(directions, batch, tokens, tokens)` less the identity it starts as.
 
-    R starts as the identity; each block adds mean over heads of relu(gradient * attention) times R. `weights` are
-    `(batch, heads, tokens, tokens)`, `gradients` `(directions, batch, heads, tokens, tokens)`.
+    Each block adds mean over heads of relu(gradient * attention) times R. The identity says nothing of the text; where
+    many tokens are read out it would hide the rest under a constant. `weights` are `(batch, heads, tokens, tokens)`,
+    `gradients` `(directions, batch, heads, tokens, tokens)`.
     """
-    tokens = weights[0].shape[-1]
-    flow = torch.eye(tokens, device=weights[0].device).expand(*gradients[0].shape[:2], tokens, tokens)
+    flow = torch.zeros_like(gradients[0][:, :, 0])
     for attention, gradient in zip(weights, gradients, strict=True):
         step = (gradient * attention.detach()).relu().mean(dim=2)
-        flow = flow + step @ flow
+        flow = flow + step + step @ flow
     return flow
 
 

@@ -14,7 +14,7 @@ from core.models.image_tower import TimmCnn
 
 def attribute_image(work: Work, options: GradCamOptions) -> Tensor:
     """Maps `(images, texts, rows, columns)` on the grid of the layer that is read."""
-    activation, unit = _forward(work, options.layer)
+    activation, unit = _forward(work, options)
     (gradient,) = score_gradients(unit, work.texts.embeddings, [activation])
     held = activation.detach()
     if work.model.image.layout == "maps":
@@ -30,13 +30,17 @@ def attribute_image(work: Work, options: GradCamOptions) -> Tensor:
     return maps.unflatten(-1, grid)
 
 
-def _forward(work: Work, layer: int | None) -> tuple[Tensor, Tensor]:
-    tower = work.model.image
+def _forward(work: Work, options: GradCamOptions) -> tuple[Tensor, Tensor]:
+    tower, layer = work.model.image, options.layer
     if layer is None and isinstance(tower, TimmCnn):
         activation = tower.tail(work.images.final).detach().requires_grad_()
         work.model.meter.image += 3.0 / tower.depth * len(work.images)
         return activation, F.normalize(tower.pool(activation), dim=-1)
-    block = tower.depth - 1 if layer is None else layer + tower.depth if layer < 0 else layer
+    if layer is None:
+        # A place enters the last block's attention through a norm, which ignores its scale: gradient times activation
+        # sums to 0 there, so the element-wise form reads one block earlier (the release's block 9 of 12).
+        layer = -1 if options.weighting == "channel" else max(-2, -tower.depth)
+    block = layer + tower.depth if layer < 0 else layer
     if not 0 <= block <= tower.depth:
         raise InputError(f"gradcam: layer must be from 0 to {tower.depth} on this model, not {layer}")
     activation = work.images.entering(block).detach().requires_grad_()

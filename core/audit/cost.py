@@ -50,10 +50,9 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
             text_forwards += pairs * text_cost.text_pair
     image_forwards = len(pictures) + sum(by_method.values())
     if plan.trust.curves and explained:
-        # The whole and the fully hidden picture are shared by all orders of a group of texts.
-        groups = sum(_groups(plan, len(picture.captions)) for picture in pictures)
-        orders = pairs * explained + CONTROLS * groups
-        by_method["trust: deletion and insertion"] = 2.0 * (plan.trust.steps - 1) * orders + 2.0 * groups
+        # All orders of a picture share the whole and the fully hidden one; a control has one order for all texts.
+        orders = pairs * explained + CONTROLS * len(pictures)
+        by_method["trust: deletion and insertion"] = 2.0 * ((plan.trust.steps - 1) * orders + len(pictures))
         image_forwards += by_method["trust: deletion and insertion"]
     speed = _speeds().get(_speed_key(plan))
     seconds = None if speed is None else image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
@@ -72,12 +71,6 @@ def record_speed(plan: Plan, image_forwards: float, seconds: float, start_second
 def _texts(plan: Plan, captions: int) -> int:
     own = min(captions, plan.texts.captions_each) if plan.texts.captions else 0
     return own + len(plan.texts.prompts) + min(plan.texts.top_classes, len(plan.texts.classes))
-
-
-def _groups(plan: Plan, captions: int) -> int:
-    # Own texts and classes are explained apart, each with its controls.
-    plain = bool(plan.texts.prompts or (plan.texts.captions and captions))
-    return plain + bool(plan.texts.classes and plan.texts.top_classes)
 
 
 def _model(plan: Plan) -> tuple[tuple[str, ...] | None, int, int]:

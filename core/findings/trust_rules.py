@@ -55,7 +55,8 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         yield Finding(
             status="finding", severity=word, grade=made,
             title=f"{title} isn't shown to be better than a map that ignores the text",
-            condition=f"Against {names} the difference in faithfulness isn't above {least:g} with certainty.",
+            condition=f"Against {names} the difference in faithfulness isn't shown to be above {least:g}: its interval "
+            f"reaches it, or the adjusted p isn't below {significance:g}.",
             samples=shares[1], rule_of_samples="the pictures where the method loses most against the control",
             counter=shares[2], counter_note="the pictures where it wins most",
             cause="Hypothesis: the method reads features that the score doesn't use at these places, or its map is too coarse.",

@@ -63,7 +63,8 @@ GAE = MethodInfo(
     "the flow through the blocks to the token that is read out.",
     assumes="Attention carries the information; values and MLPs don't redirect it.",
     fails="With several objects it hardly separates texts; on large ViTs it spreads over the context.",
-    differs="Towers without a class token are read at the mean of their tokens. start_layer='last' is the release's "
+    differs="Towers without a class token are read at the mean of their tokens, without each token's relevance for "
+    "itself (the identity that the recursion starts from). start_layer='last' is the release's "
     "default, 'all' the paper's formula.",
     unit="relevance (unitless, at least 0)",
     sides={"image": ("image_attention",), "text": ("text_attention",)},

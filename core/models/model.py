@@ -79,11 +79,15 @@ class Model:
 
     # -- images --------------------------------------------------------------------------------------------------
 
-    def preprocess(self, images: Sequence[Picture] | Tensor) -> tuple[Tensor, list[Geometry]]:
+    def preprocess(self, images: Sequence[Picture] | Picture | Tensor) -> tuple[Tensor, list[Geometry]]:
         """Pixels `(images, 3, height, width)` on the device, and the way back to each original picture.
 
         A tensor is taken as it is. Raises `InputError` for a wrong shape or a picture that can't be opened.
         """
+        if isinstance(images, Picture):
+            images = [images]
+        if len(images) == 0:
+            raise InputError("no images were given")
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != 3:
                 raise InputError(f"a tensor of images must be (images, 3, height, width), not {tuple(images.shape)}")
@@ -93,8 +97,6 @@ class Model:
             self.image.check(pixels)
             return pixels, [plain] * len(images)
         opened = [_open(image) for image in images]
-        if not opened:
-            raise InputError("no images were given")
         pixels = torch.stack([self.transform(image) for image in opened]).to(self.device)
         return pixels, [self.preprocessing.geometry(*image.size) for image in opened]
 

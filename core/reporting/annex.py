@@ -141,12 +141,23 @@ def _environment(run: Run) -> Section:
 
 def _index(run: Run) -> Section:
     planned = set(run.plan.images)
-    rows = tuple(
-        (picture.name, picture.id, picture.sha256) for picture in run.dataset.pictures if picture.id in planned
+    pictures = [picture for picture in run.dataset.pictures if picture.id in planned]
+    # Licences such as CC BY ask for the credit wherever a picture is shown.
+    credited = "credit" in run.dataset.columns
+    columns: tuple[Column, ...] = (
+        Column("Picture", share=20),
+        Column("Identifier", "code", 17),
+        Column("SHA-256", "code", 38 if credited else 0),
     )
+    rows: tuple[tuple[str, ...], ...] = tuple((picture.name, picture.id, picture.sha256) for picture in pictures)
+    if credited:
+        columns = (*columns, Column("Credit"))
+        rows = tuple(
+            (*row, str(picture.metadata.get("credit") or "")) for row, picture in zip(rows, pictures, strict=True)
+        )
     table = Table(
         "Planned pictures: identifier over the pixels, SHA-256 of the original file",
-        (Column("Picture", share=24), Column("Identifier", "code", 18), Column("SHA-256", "code")),
+        columns,
         rows[:MOST_ROWS],
         _more(len(rows)),
     )

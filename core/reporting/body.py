@@ -75,9 +75,11 @@ def subject(run: Run) -> tuple[Section, ...]:
             _known("Trained on", card.get("data")),
             _known("Licence", card.get("licence")),
             _known("Cannot", card.get("cannot")),
-            *(Fact(str(name), str(value)) for name, value in card.get("figures") or []),
         ]
-        sections.append(Section("What its makers say of it", tuple(fact for fact in told if fact)))
+        measured = tuple((str(name), str(value)) for name, value in card.get("figures") or [])
+        table = Table("Figures on its card", (Column("Measure", share=70), Column("Value")), measured)
+        tables = (table,) if measured else ()
+        sections.append(Section("What its makers say of it", tuple(fact for fact in told if fact), tables=tables))
     prepared: dict[str, Any] = model.get("preprocessing") or {}
     if prepared:
         sections.append(
@@ -231,12 +233,12 @@ def _texts(run: Run) -> Section:
         ),
         Fact("Templates", " | ".join(texts.templates)),
     ]
-    rows = tuple(("prompt", text) for text in texts.prompts) + tuple(("class", text) for text in texts.classes)
-    tables = (
-        (Table("Texts of the plan", (Column("Kind", share=15), Column("Text")), rows[:MOST_ROWS], _more(len(rows))),)
-        if rows
-        else ()
-    )
+    # Class names are short and many: a list reads better than a table and takes a tenth of its room.
+    names = texts.classes[:MOST_ROWS]
+    if names:
+        facts.append(Fact("Class names", ", ".join(names) + _more(len(texts.classes))))
+    rows = tuple((text,) for text in texts.prompts)
+    tables = (Table("Prompts", (Column("Text"),), rows[:MOST_ROWS], _more(len(rows))),) if rows else ()
     return Section("Texts", tuple(facts), tables=tables)
 
 

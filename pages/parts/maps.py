@@ -18,7 +18,7 @@ from core.models.geometry import Geometry, Preprocessing
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.runs import Run
 from pages.parts import state
-from pages.parts.words import plain
+from pages.parts.words import plain, short
 
 SIDE = 420
 
@@ -83,7 +83,7 @@ def thumbnail(run: Run, picture: Picture) -> None:
 
 def method_card(run: Run, picture: Picture, row: Any, *, opacity: float, smooth: bool) -> None:
     """One method's map with title, scale and trust, or why there is none."""
-    st.markdown(f"**{plain(title(row.method))}**")
+    st.markdown(f"**{plain(short(title(row.method), 24))}**")
     if row.status != "ok":
         st.warning(f"{plain(row.status)}: {plain(row.message or 'no reason given')}")
         return

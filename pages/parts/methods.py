@@ -23,6 +23,7 @@ FAMILIES = {
     "concept": "Concepts: explain by words",
 }
 QUICK = 12.0  # forward-equivalents a picture and text that still count as quick
+ACROSS = 3
 WIDTHS = (4, 3, 6)
 HEADS = ("Method", "Cost in image forwards", "What to keep in mind")
 
@@ -74,8 +75,10 @@ def options(names: Sequence[str]) -> tuple[MethodPlan, ...]:
         changed: dict[str, Any] = {}
         if info.options:
             with st.expander(f"Options of {plain(info.title)}"):
-                for option in info.options.values():
-                    value = _widget(info, option.name, option.default, option.description)
+                columns = st.columns(ACROSS, vertical_alignment="bottom")
+                for at, option in enumerate(info.options.values()):
+                    with columns[at % ACROSS]:
+                        value = _widget(info, option.name, option.default, option.description)
                     if value != option.default:
                         changed[option.name] = value
                 st.caption(f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Differs: {plain(info.differs)}")

@@ -10,7 +10,7 @@ from core.datasets import Dataset, read_texts
 from core.models.listing import architectures, embedded_models
 from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
 from pages.parts import methods, sample
-from pages.parts.words import plain
+from pages.parts.words import plain, tab
 
 MODEL_KINDS = {"embedded": "Comes with Loupe", "open_clip": "open_clip name and tag", "files": "My own weights"}
 REMOVALS = {"mean": "the model's mean colour", "black": "black", "blur": "a blurred picture"}
@@ -48,7 +48,7 @@ def _model() -> tuple[ModelSpec, tuple[str, ...] | None]:
         list(MODEL_KINDS),
         default="embedded",
         required=True,
-        format_func=MODEL_KINDS.__getitem__,
+        format_func=lambda kind: tab(MODEL_KINDS[kind]),
         key="model_kind",
         persist_state="session",
     )

@@ -23,6 +23,14 @@ def plain(text: object) -> str:
     return _PUNCTUATION.sub(r"\\\1", parted)
 
 
+def tab(label: str) -> str:
+    """A label of our own for a choice whose picked part Streamlit prints in the accent colour.
+
+    White on the accent and the accent on a dark page can't both be read well; the grey of the theme can.
+    """
+    return f":gray[{label}]"
+
+
 def short(text: str, characters: int = 60) -> str:
     """The text, cut with an ellipsis if it is longer."""
     return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"

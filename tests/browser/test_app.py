@@ -37,6 +37,15 @@ def settled(page: Page, title: str) -> None:
     expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible(timeout=STEP_MS)
 
 
+def drawn(page: Page) -> None:
+    """Wait until the parts that are loaded on first use are there, and all pictures and fonts with them."""
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=STEP_MS)
+    page.wait_for_function(
+        "() => document.fonts.status === 'loaded' && [...document.images].every(image => image.complete)",
+        timeout=STEP_MS,
+    )
+
+
 def test_a_link_to_a_page_works_as_the_first_request(page: Page, server_with_run: Server) -> None:
     # First in this file: what is tested is a server that no session has visited.
     open_page(page, server_with_run, "Explore", f"?run={FINISHED}")
@@ -49,7 +58,7 @@ def test_a_link_to_a_page_works_as_the_first_request(page: Page, server_with_run
 def test_no_page_asks_another_machine(page: Page, server_with_run: Server, title: str) -> None:
     # The page fixture fails on a request that leaves this machine.
     open_page(page, server_with_run, title, f"?run={FINISHED}")
-    page.wait_for_load_state("networkidle")
+    drawn(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -58,6 +67,7 @@ def test_no_page_asks_another_machine(page: Page, server_with_run: Server, title
 def test_no_serious_barrier(page: Page, server_with_run: Server, title: str, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     open_page(page, server_with_run, title, f"?run={FINISHED}")
+    drawn(page)
     found = Axe().run(page, options={"iframes": False}).response["violations"]
     serious = [
         f"{item['id']}: {node['html'][:160]} {node['any'][0]['message'][:200] if node['any'] else ''}"

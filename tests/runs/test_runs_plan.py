@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, RunError
@@ -84,6 +84,7 @@ def test_every_field_is_either_covered_by_the_digest_or_declared_free() -> None:
     assert set(Plan.model_fields) == {*CHANGES, *FREE, "version"}
 
 
+@settings(deadline=None, max_examples=40)
 @given(covered=st.sets(st.sampled_from(sorted(CHANGES))), free=st.sets(st.sampled_from(sorted(FREE))))
 def test_the_digest_changes_with_what_determines_results_and_with_nothing_else(covered: set[str], free: set[str]) -> None:
     plan = make_plan(**BASE)
@@ -108,6 +109,7 @@ def test_the_digest_covers_every_field_of_every_part() -> None:
     assert plain not in digests
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     title=st.text(max_size=40), prompts=st.lists(st.text(min_size=1, max_size=20).filter(str.strip), max_size=4),
     seed=st.integers(0, 2**40), beta=st.floats(0, 10),
@@ -132,6 +134,7 @@ def test_a_plan_can_not_be_changed() -> None:
         plan.seed = 3  # type: ignore[misc]
 
 
+@settings(deadline=None, max_examples=40)
 @given(images=st.integers(1, 40), shard=st.integers(1, 64))
 def test_shards_hold_every_picture_once_in_order(images: int, shard: int) -> None:
     names = tuple(f"{index:02d}" for index in range(images))

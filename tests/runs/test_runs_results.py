@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import RunError
@@ -37,7 +37,11 @@ def test_every_column_comes_back_with_its_type_and_meaning(tmp_path: Path) -> No
     path, _, count = write_unit(tmp_path, "k", [whole])
     table = pq.read_table(path)
     assert count == 1
-    assert table.schema.equals(SCHEMA, check_metadata=True)
+    assert table.schema.metadata[b"loupe"] == SCHEMA.metadata[b"loupe"]
+    for found, wanted in zip(table.schema, SCHEMA, strict=True):
+        # Parquet has another name for what a list holds.
+        assert str(found.type).replace("element", "item") == str(wanted.type)
+        assert (found.name, found.nullable, found.metadata) == (wanted.name, wanted.nullable, wanted.metadata)
     assert table.to_pylist() == [whole]
     assert all(field.metadata[b"about"] for field in SCHEMA)
 
@@ -53,6 +57,7 @@ def test_columns_that_are_left_out_are_null_and_required_ones_are_missed(tmp_pat
         pq.read_table(tmp_path / "results" / "other.parquet").validate(full=True)
 
 
+@settings(deadline=None, max_examples=40)
 @given(values=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30))
 def test_equal_rows_give_equal_bytes(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
     folder = tmp_path_factory.mktemp("rows")

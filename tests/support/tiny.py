@@ -26,7 +26,10 @@ from core.models.text_tower import text_tower
 Zoo = Callable[[str], Model]
 
 TEXTS = ("a red bird", "dog", "two people walk along the grey shore")
-WORDS = "a red bird dog two people walk along the grey shore of in photo cat on mat evidence nothing ##s , .".split()
+WORDS = (
+    *("a", "red", "bird", "dog", "two", "people", "walk", "along", "the", "grey", "shore", "of", "in", "photo", "cat"),
+    *("on", "mat", "evidence", "nothing", "see", "##s", ",", "."),
+)
 
 _VIT: dict[str, Any] = {"image_size": 64, "patch_size": 16, "width": 64, "head_width": 16, "layers": 4}
 _TEXT: dict[str, Any] = {"context_length": 20, "width": 48, "heads": 4, "layers": 4}

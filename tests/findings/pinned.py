@@ -1,0 +1,23 @@
+"""Thresholds that stay as they are while the built-in ones are tuned."""
+
+from __future__ import annotations
+
+from core.findings import Thresholds
+
+PINNED = Thresholds(
+    {
+        "version": "1",
+        "general": {"least_images": 8, "significance": 0.05},
+        "severity": {"high": 0.4, "medium": 0.15},
+        "trust": {"controls": {"least_difference": 0.0}},
+        "agreement": {
+            "methods": {"least_correlation": 0.3},
+            "pictures": {"least_correlation": 0.1, "most_share": 0.2},
+        },
+        "scores": {"flat": {"most_share": 0.2}},
+        "data": {"refused": {"most_share": 0.0}, "duplicates": {"most_share": 0.05}},
+        "run": {"failures": {"most_share": 0.0}},
+    },
+    "1",
+    "0" * 64,
+)
