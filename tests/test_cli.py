@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.audit.small import CLASSES, draw_pictures, result_hashes, save_model, stub_report
-from tests.support.made_run import made_run
 
 from core import commands
 from core.cli import main
@@ -17,6 +15,8 @@ from core.methods import METHODS
 from core.models.listing import embedded_models
 from core.runs import Run, open_run
 from core.settings import VERSION
+from tests.audit.small import CLASSES, draw_pictures, result_hashes, save_model, stub_report
+from tests.support.made_run import made_run
 
 COMMANDS = ("demo", "audit", "resume", "status", "report", "verify", "methods", "models", "worker")
 

@@ -145,16 +145,15 @@ def test_the_door_imports_nothing_when_it_is_opened() -> None:
 
 
 def test_no_file_is_longer_than_one_reads_in_one_go() -> None:
-    long = {name(path): count for path in sources("core", "pages") if (count := len(path.read_text().splitlines())) > LONGEST}
-    assert not long
+    lengths = {name(path): len(path.read_text().splitlines()) for path in sources("core", "pages")}
+    assert not {file: count for file, count in lengths.items() if count > LONGEST}
 
 
 @cache
 def texts() -> dict[str, str]:
     """Every text file of the repository that belongs to it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True
-    )
+    ask = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("this is no git checkout, so its own files can't be told from others")
     paths = [ROOT / entry for entry in listed.stdout.split("\0") if entry]

@@ -58,7 +58,7 @@ class Plain:
         self.net = double(model).net
         visual = self.net.visual
         self.visual = visual
-        self.trunk = getattr(visual, "trunk", None)
+        self.trunk: Any = getattr(visual, "trunk", None)
         self.kind = "open_clip" if self.trunk is None else "cnn" if model.image.layout == "maps" else "timm"
         if self.kind == "open_clip":
             self.blocks = list(visual.transformer.resblocks)

@@ -23,7 +23,7 @@ from tests.support.tiny import CNNS, TEXTS, Zoo, double, pixels
 TOLERANCE = 1e-8
 IMAGES = ("vit", "vit_wide", "timm_map", "siglip", "registers", *CNNS)
 TEXTUAL = ("vit", "siglip", "registers", "bert_mean", "bert_cls")
-SHORT = {"steps": 6, "samples": 2}
+SHORT: dict[str, Any] = {"steps": 6, "samples": 2}
 
 
 def work_of(model: Model, images: Tensor, texts: tuple[str, ...] = TEXTS, seed: int = 3, **more: Any) -> Work:
@@ -268,7 +268,7 @@ def test_the_context_replaces_the_picture_s_own_channels(zoo: Zoo) -> None:
         plain.words(TEXTS[0]),
         work.generator("m2ib", "image", work.image_keys[0], TEXTS[0]),
         prior=prior,
-        **SHORT,  # type: ignore[arg-type]
+        **SHORT,
     )
     agrees(got[0, 0].flatten(), expected.sum(dim=0).flatten())
     alone = m2ib.attribute_image(work_of(model, images[:1], TEXTS[:1]), options(**SHORT))

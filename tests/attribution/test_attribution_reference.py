@@ -138,6 +138,7 @@ def test_clip_surgery_of_depth_0_is_the_raw_map_less_what_labels_share(zoo: Zoo)
     assert raw is not None
     assert np.allclose(single[:, 0], raw[:, 0] - raw[:, 1], atol=1e-6)
     deeper = explain(model, image, [TEXTS[0]], "clip_surgery", depth=2).image
+    assert deeper is not None
     assert not np.allclose(single, deeper, atol=1e-3)
 
 

@@ -18,7 +18,7 @@ from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
 from tests.support.tiny import TEXTS, Zoo, fresh, pixels
 
-FEW = {"masks": 40, "cells": 4}
+FEW: dict[str, Any] = {"masks": 40, "cells": 4}
 
 
 def work_of(model: Model, images: Tensor, seed: int = 3) -> Work:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.audit.small import save_model, stub_report, take_in
 
 from core.datasets import Dataset
+from tests.audit.small import save_model, stub_report, take_in
 
 
 @pytest.fixture(scope="session")

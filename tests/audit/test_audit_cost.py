@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.audit.small import CLASSES, loaded, new_run, plan_for
 
 from core.audit.cost import estimate, record_speed
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.models.listing import embedded_models
 from core.runs import MethodPlan, ModelSpec, TextPlan, TrustPlan
+from tests.audit.small import CLASSES, loaded, new_run, plan_for
 
 RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4})
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.audit.small import loaded, new_run, plan_for, result_hashes
 
 from core.audit import launch
 from core.audit.worker import work
@@ -19,6 +18,7 @@ from core.errors import RunError
 from core.runs import MethodPlan, Run, TrustPlan
 from core.runs.store import owner_alive
 from core.settings import ROOT
+from tests.audit.small import loaded, new_run, plan_for, result_hashes
 
 PATIENCE = 240.0
 POLL = 0.05

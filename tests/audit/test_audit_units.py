@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.audit.small import loaded, new_run, plan_for
 
 from core.attribution.context import estimate_context
 from core.attribution.contract import Context
@@ -19,6 +18,7 @@ from core.audit.units import prepare, run_unit, unit_key
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.runs import MethodPlan, TextPlan, TrustPlan
+from tests.audit.small import loaded, new_run, plan_for
 
 M2IB = MethodPlan(name="m2ib", options={"steps": 3, "samples": 2})
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.audit.small import CLASSES, loaded, new_run, plan_for, result_hashes, save_model, stub_report, take_in
 
 from core.attribution import clip_surgery, raw
 from core.attribution.explain import explain
@@ -22,6 +21,7 @@ from core.findings import load_findings
 from core.methods import METHODS
 from core.runs import MethodPlan, Run, TextPlan, TrustPlan
 from core.runs.store import TRIES, this_owner
+from tests.audit.small import CLASSES, loaded, new_run, plan_for, result_hashes, save_model, stub_report, take_in
 
 CHEAP = {"rise": {"masks": 8, "cells": 4}, "m2ib": {"steps": 2, "samples": 2}}
 EVERY = tuple(MethodPlan(name=name, options=CHEAP.get(name, {})) for name in METHODS)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.findings.pinned import PINNED
-from tests.support.made_run import made_run
 
 from core.datasets import Dataset, Duplicate, Refusal
 from core.evaluation.summary import Summary, summarise
 from core.findings import RULES, Finding, data_rules, judge, load_findings, load_thresholds, save_findings, trust_rules
 from core.runs import Run, TrustPlan, write_unit
+from tests.findings.pinned import PINNED
+from tests.support.made_run import made_run
 
 LIMITS = PINNED
 ENOUGH = int(LIMITS["general.least_images"])
@@ -103,7 +103,10 @@ def test_findings_survive_their_file_and_are_plain_json(run: Run, summary: Summa
 
 def test_what_is_found_is_backed_and_says_what_to_do(run: Run, summary: Summary) -> None:
     bad = dataclasses.replace(
-        summary, versus=versus(-0.2), agreement=agreement([-0.2, 0.1, 0.9]), pair_agreement=pairs([-0.3] * 6 + [0.6] * 6)
+        summary,
+        versus=versus(-0.2),
+        agreement=agreement([-0.2, 0.1, 0.9]),
+        pair_agreement=pairs([-0.3] * 6 + [0.6] * 6),
     )
     found = [finding for finding in judge(run, bad, LIMITS) if finding.status == "finding"]
     assert {"trust.controls.rise", "agreement.methods", "agreement.pictures"} <= {finding.id for finding in found}
@@ -357,6 +360,7 @@ def test_a_run_in_which_nothing_could_be_explained_concludes_nothing(tmp_path: P
     for unit in empty.store.units():
         rows = empty.results()
         rows = rows[(rows.unit == unit["key"]) & (rows.kind == "score")]
-        write_unit(empty.folder, unit["key"], rows[["unit", "image", "image_name", "kind", "status"]].to_dict("records"))
+        rows = rows[["unit", "image", "image_name", "kind", "status"]]
+        write_unit(empty.folder, unit["key"], rows.to_dict("records"))
     finding = only(data_rules.failures(empty, summarise(empty), LIMITS))
     assert (finding.status, finding.title) == ("cannot_conclude", "Nothing was explained")

@@ -9,20 +9,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.findings.pinned import PINNED
-from tests.support.made_run import made_run
 
 from core.errors import InputError
 from core.evaluation.summary import summarise
 from core.findings import BUILT_IN, judge, load_thresholds
 from core.findings.grading import grade
+from tests.findings.pinned import PINNED
+from tests.support.made_run import made_run
 
 PLAIN = load_thresholds()
 
 
 def names(values: dict[str, Any], where: str = "") -> set[str]:
-    inner = [names(value, f"{where}{name}.") if isinstance(value, dict) else {where + name} for name, value in values.items()]
-    return set().union(*inner)
+    found: set[str] = set()
+    for name, value in values.items():
+        found |= names(value, f"{where}{name}.") if isinstance(value, dict) else {where + name}
+    return found
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.made_run import made_run
 
 from core.errors import RunError
 from core.runs import Run, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
 from core.runs.manifest import code_digest, write_json
 from core.settings import ROOT, VERSION
+from tests.support.made_run import made_run
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_requeue_puts_back_failed_missing_and_changed_units_only(runs: RunStore)
     assert states(runs) == ["done", "done", "done", "failed", "waiting"]
     assert runs.requeue() == 3
     assert states(runs) == ["waiting", "waiting", "done", "waiting", "waiting"]
-    assert [(unit["tries"], unit["error"]) for unit in runs.units() if unit["state"] == "waiting"][:3] == [(0, None)] * 3
+    assert {(unit["tries"], unit["error"]) for unit in runs.units() if unit["state"] == "waiting"} == {(0, None)}
     assert runs.requeue() == 0
 
 
