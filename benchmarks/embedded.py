@@ -3,7 +3,8 @@
     python benchmarks/embedded.py --model demo --coco DIR --flickr DIR --imagenet DIR [--original weights.safetensors]
 
 COCO: `images/` and `annotations.json` with captions. Flickr8k: `images/` and `captions.json`. ImageNet: `images/` and
-`labels.csv` (file, wnid, name). `--original` (with `--coco`) compares the stored weights with the ones they were packed from.
+`labels.csv` (file, wnid, name). `--original` (with `--coco`) compares the stored
+weights with the ones they were packed from.
 Prints one JSON object; intervals are 95 % bootstrap over pictures (or texts).
 """
 
@@ -96,13 +97,18 @@ def packing(model: Model, original: Path, data: Any) -> dict[str, Any]:
     other.load_state_dict({name: value.float() for name, value in load_file(str(original)).items()}, strict=False)
     files, captions = data
     texts = [text for _, text in captions]
-    theirs = F.normalize(torch.cat([other.encode_text(model.text.full(texts[i : i + 64])) for i in range(0, len(texts), 64)]), dim=-1)
+    theirs = F.normalize(
+        torch.cat([other.encode_text(model.text.full(texts[i : i + 64])) for i in range(0, len(texts), 64)]), dim=-1
+    )
     text = (model.embed_texts(texts) * theirs).sum(dim=-1)
     pixels = model.preprocess(files[:32])[0]
     image = (model.embed_images(pixels) * F.normalize(other.encode_image(pixels), dim=-1)).sum(dim=-1)
     return {
-        "text_cosine_min": round(float(text.min()), 5), "text_cosine_mean": round(float(text.mean()), 5), "texts": len(texts),
-        "image_cosine_min": round(float(image.min()), 6), "images": len(pixels),
+        "text_cosine_min": round(float(text.min()), 5),
+        "text_cosine_mean": round(float(text.mean()), 5),
+        "texts": len(texts),
+        "image_cosine_min": round(float(image.min()), 6),
+        "images": len(pixels),
     }
 
 

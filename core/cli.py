@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
     audit.add_argument("--preparer", default="", help="who prepares the report")
     audit.add_argument("--thresholds", type=Path, help="TOML file that the findings are judged by")
-    audit.add_argument("--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above")
+    audit.add_argument(
+        "--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above"
+    )
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
 
     resume = command("resume", "finish a run that was stopped", commands.resume)

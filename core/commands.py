@@ -17,7 +17,16 @@ from core.methods import METHODS, method_info
 from core.methods.presets import effort_options
 from core.models.listing import architectures, embedded_models, embedded_name
 from core.runs import (
-    Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, list_runs, make_plan, open_run,
+    Declared,
+    MethodPlan,
+    ModelSpec,
+    Run,
+    TextPlan,
+    TrustPlan,
+    create_run,
+    list_runs,
+    make_plan,
+    open_run,
 )
 from core.settings import ROOT, runs_folder
 
@@ -32,11 +41,27 @@ _SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 def demo(chosen: argparse.Namespace) -> Answer:
     """A full audit of the bundled sample."""
     chosen.__dict__.update(
-        images=[SAMPLE / "images"], table=SAMPLE / "captions.csv", texts=None, classes=SAMPLE / "classes.txt",
-        template=None, top_classes=1, no_captions=False, model="demo", pretrained=None, weights=None, device="auto",
-        methods=None, option=[], no_curves=False, limit=None, seed=0, title="Demonstration audit",
-        purpose="Shows what an audit looks like, on the bundled sample and the embedded model.", preparer="Loupe demo",
-        thresholds=None, fail_on=None,
+        images=[SAMPLE / "images"],
+        table=SAMPLE / "captions.csv",
+        texts=None,
+        classes=SAMPLE / "classes.txt",
+        template=None,
+        top_classes=1,
+        no_captions=False,
+        model="demo",
+        pretrained=None,
+        weights=None,
+        device="auto",
+        methods=None,
+        option=[],
+        no_curves=False,
+        limit=None,
+        seed=0,
+        title="Demonstration audit",
+        purpose="Shows what an audit looks like, on the bundled sample and the embedded model.",
+        preparer="Loupe demo",
+        thresholds=None,
+        fail_on=None,
     )
     return audit(chosen)
 
@@ -58,7 +83,9 @@ def audit(chosen: argparse.Namespace) -> Answer:
     if chosen.out.exists() and not chosen.out.is_dir():
         raise InputError(f"--out {chosen.out} is a file; name a folder")
     spec = ModelSpec(
-        name=str(chosen.model), pretrained=chosen.pretrained, device=chosen.device,
+        name=str(chosen.model),
+        pretrained=chosen.pretrained,
+        device=chosen.device,
         weights=None if chosen.weights is None else str(chosen.weights.resolve()),
     )
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
@@ -82,7 +109,11 @@ def _planned(
         dataset=dataset.id,
         dataset_root=str(Path("dataset") / dataset.id),
         images=tuple(picture.id for picture in dataset.pictures[: chosen.limit]),
-        model=spec, texts=texts, methods=methods, trust=TrustPlan(curves=not chosen.no_curves), seed=chosen.seed,
+        model=spec,
+        texts=texts,
+        methods=methods,
+        trust=TrustPlan(curves=not chosen.no_curves),
+        seed=chosen.seed,
         thresholds=thresholds.sha256 if thresholds else "",
         declared=Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
     )
@@ -181,27 +212,41 @@ def methods(chosen: argparse.Namespace) -> Answer:
         name = embedded_name(chosen.model)
         found = [model for model in embedded_models() if model.name == name]
         if not found:
-            raise InputError(f"{chosen.model!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}")
+            raise InputError(
+                f"{chosen.model!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}"
+            )
         capabilities = found[0].capabilities
     data = []
     for info in METHODS.values():
         row: dict[str, Any] = {
-            "name": info.name, "title": info.title, "family": info.family, "year": info.year, "paper": info.paper,
-            "sides": {side: list(needs) for side, needs in info.sides.items()}, "unit": info.unit,
-            "deterministic": info.deterministic, "cost": vars(info.cost()),
+            "name": info.name,
+            "title": info.title,
+            "family": info.family,
+            "year": info.year,
+            "paper": info.paper,
+            "sides": {side: list(needs) for side, needs in info.sides.items()},
+            "unit": info.unit,
+            "deterministic": info.deterministic,
+            "cost": vars(info.cost()),
             "options": {name: {"default": o.default, "description": o.description} for name, o in info.options.items()},
         }
         if capabilities is not None:
             row["not_run"] = {side: why for side, why in info.reasons(capabilities).items() if why}
         data.append(row)
-    lines = [f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
-             + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items()) for row in data]
+    lines = [
+        f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
+        + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items())
+        for row in data
+    ]
     return {"text": "\n".join(lines), "data": data}, 0
 
 
 def models(chosen: argparse.Namespace) -> Answer:
     """Embedded models and open_clip's names."""
-    own = [{"name": m.name, "title": m.title, "summary": m.summary, "capabilities": m.capabilities} for m in embedded_models()]
+    own = [
+        {"name": m.name, "title": m.title, "summary": m.summary, "capabilities": m.capabilities}
+        for m in embedded_models()
+    ]
     text = "\n".join(f"{m['name']:14} {m['title']}: {m['summary']}" for m in own)
     text += f"\n\nopen_clip names (with --pretrained or --weights): {', '.join(architectures())}"
     return {"text": text, "data": {"embedded": own, "open_clip": architectures()}}, 0
@@ -220,7 +265,9 @@ def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
 
     findings = load_findings(run)
     worst = max((_SEVERITY[f.severity] for f in findings if f.status == "finding"), default=0)
-    counts = {word: sum(f.severity == word and f.status == "finding" for f in findings) for word in ("high", "medium", "low")}
+    counts = {
+        word: sum(f.severity == word and f.status == "finding" for f in findings) for word in ("high", "medium", "low")
+    }
     pdf = run.report / "report.pdf"
     data = {"run": str(run.folder), "state": state, "report": str(pdf) if pdf.exists() else None, "findings": counts}
     text = f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"

@@ -1,6 +1,6 @@
 """Check what `make demo` left: a report of at least eight pages, sound results, evidence that verifies.
 
-    python tests/check_demo.py <run directory>
+python tests/check_demo.py <run directory>
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pikepdf
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.reporting.evidence import verify_evidence  # noqa: E402
-from core.runs import open_run  # noqa: E402
+from core.reporting.evidence import verify_evidence
+from core.runs import open_run
 
 LEAST_PAGES = 8
 
@@ -50,8 +50,10 @@ def main(folder: Path) -> int:
     problems += verify_evidence(run.report / "evidence.zip")
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{folder}: {len(explained)} explanations of {explained.image.nunique()} pictures, {pages} pages, "
-          f"{len(problems)} problems")
+    print(
+        f"{folder}: {len(explained)} explanations of {explained.image.nunique()} pictures, {pages} pages, "
+        f"{len(problems)} problems"
+    )
     return 1 if problems else 0
 
 

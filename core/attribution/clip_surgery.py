@@ -22,7 +22,7 @@ def attribute_image(work: Work, options: ClipSurgeryOptions) -> Tensor:
     """
     features = surgery_features(work, options.depth)
     texts = work.texts.embeddings
-    single = options.mode == "single" or options.mode == "auto" and len(texts) == 1
+    single = options.mode == "single" or (options.mode == "auto" and len(texts) == 1)
     if single:
         empty = work.model.embed_texts([""], work.texts.templates)
         maps = features @ (texts - empty).T

@@ -149,11 +149,9 @@ def _optimise_some(
     return kept
 
 
-def _image_prior(
-    work: Work, options: M2ibOptions, layer: int, states: Tensor
-) -> tuple[Tensor, Tensor] | None:
+def _image_prior(work: Work, options: M2ibOptions, layer: int, states: Tensor) -> tuple[Tensor, Tensor] | None:
     maps = work.model.image.layout == "maps"
-    if options.prior == "standard" or options.prior == "auto" and not maps:
+    if options.prior == "standard" or (options.prior == "auto" and not maps):
         return None
     if layer in work.context.channels:
         mean, spread = work.context.channels[layer]

@@ -109,7 +109,16 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
         scores = (images.embeddings @ bench.classes.T)[0].cpu().numpy()
         best = np.argsort(-scores, kind="stable")[: plan.texts.top_classes].tolist()
         for index, name in enumerate(plan.texts.classes):
-            rows.append({**base, "text": name, "text_kind": "class", "kind": "score", "status": "ok", "score": float(scores[index])})
+            rows.append(
+                {
+                    **base,
+                    "text": name,
+                    "text_kind": "class",
+                    "kind": "score",
+                    "status": "ok",
+                    "score": float(scores[index]),
+                }
+            )
         if best:
             groups.append(_class_group(bench, images, best, pools))
     explained: list[_Explained] = []
@@ -171,8 +180,10 @@ def _explain_group(
 ) -> tuple[list[dict[str, Any]], list[_Explained]]:
     """The score rows of a group (classes have theirs already, every one of them) and its methods' rows."""
     scores = group.work.scores[0].cpu().numpy()
-    heads = [{**base, "text": item.text, "text_kind": item.kind, "status": "ok", "score": float(scores[index])}
-             for index, item in enumerate(group.items)]
+    heads = [
+        {**base, "text": item.text, "text_kind": item.kind, "status": "ok", "score": float(scores[index])}
+        for index, item in enumerate(group.items)
+    ]
     told = [] if group.labels is not None else [{**head, "kind": "score"} for head in heads]
     explained = []
     for method in bench.run.plan.methods:
@@ -250,8 +261,16 @@ def _measured(
     scores = (work.images.embeddings @ texts.T)[0].cpu().numpy()
     items = [item for group in groups for item in group.items]
     return [
-        {**base, "text": item.text, "text_kind": item.kind, "kind": "control", "method": name, "status": "ok",
-         "score": float(scores[text]), **_curve_values(found.get((f"control:{name}", text)))}
+        {
+            **base,
+            "text": item.text,
+            "text_kind": item.kind,
+            "kind": "control",
+            "method": name,
+            "status": "ok",
+            "score": float(scores[text]),
+            **_curve_values(found.get((f"control:{name}", text))),
+        }
         for name in controls
         for text, item in enumerate(items)
     ]

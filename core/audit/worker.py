@@ -190,5 +190,3 @@ def _check_same(run: Run, keys: list[str]) -> None:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-

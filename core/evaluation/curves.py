@@ -27,8 +27,8 @@ class Curves:
     """One map's curves.
 
     `deletion` and `insertion` are cosines `(steps + 1,)`. The areas are taken after rescaling cosines so that the fully
-    hidden image is 0 and the full image 1; they are None where the picture hardly raises the score. `faithfulness` is insertion minus
-    deletion: about 0 for an order that means nothing.
+    hidden image is 0 and the full image 1; they are None where the picture hardly raises the score.
+    `faithfulness` is insertion minus deletion: about 0 for an order that means nothing.
     """
 
     deletion: NDArray[np.float32]

@@ -52,7 +52,9 @@ def summarise(run: Run) -> Summary:
         pair_agreement=pair_agreement,
         scores=scores,
         texts=_texts(scores, resamples, seed),
-        failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(drop=True),
+        failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(
+            drop=True
+        ),
         not_run=tuple((m, side, reason) for m, side, reason in run.manifest.get("not_run", [])),
     )
 
@@ -93,7 +95,8 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
     with_map = explained[explained["map"].notna()]
     correlations: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     per_pair = []
-    for (image, name, text), part in with_map.groupby(["image", "image_name", "text"], sort=True, dropna=False):
+    keys = ["image", "image_name", "text", "text_kind"]
+    for (image, name, text, _), part in with_map.groupby(keys, sort=True, dropna=False):
         grids = {
             row.method: common_grid(np.asarray(row.map, dtype=float).reshape(int(row.rows), int(row.columns)))
             for row in part.itertuples()
@@ -105,8 +108,15 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
                 values.append(rho)
                 correlations.setdefault((a, b), []).append((image, rho, overlap))
         if values:
-            per_pair.append({"image": image, "image_name": name, "text": text, "value": float(np.mean(values)),
-                             "methods": len(grids)})
+            per_pair.append(
+                {
+                    "image": image,
+                    "image_name": name,
+                    "text": text,
+                    "value": float(np.mean(values)),
+                    "methods": len(grids),
+                }
+            )
     records = []
     for (a, b), found in correlations.items():
         images = np.array([image for image, _, _ in found])
@@ -124,5 +134,3 @@ def _texts(scores: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
         got = bootstrap_mean(part["score"].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
         records.append({"text": text, "text_kind": kind, **vars(got)})
     return _frame(records, ["text", "text_kind", "value", "low", "high", "n"])
-
-

@@ -27,8 +27,17 @@ _STATUS = {"finding": 0, "cannot_conclude": 1, "passed": 2}
 _MANY = TypeAdapter(tuple[Finding, ...])
 
 __all__ = [
-    "BUILT_IN", "RULES", "Finding", "Grade", "Number", "Sample", "Thresholds", "judge", "load_findings",
-    "load_thresholds", "save_findings",
+    "BUILT_IN",
+    "RULES",
+    "Finding",
+    "Grade",
+    "Number",
+    "Sample",
+    "Thresholds",
+    "judge",
+    "load_findings",
+    "load_thresholds",
+    "save_findings",
 ]
 
 
@@ -36,7 +45,9 @@ def judge(run: Run, summary: Summary, thresholds: Thresholds | None = None) -> t
     """Every rule's outcome: findings first (most severe first), then what can't be concluded, then what passed."""
     chosen = thresholds or load_thresholds(run_thresholds(run))
     found = [finding for rule in RULES for finding in rule(run, summary, chosen)]
-    return tuple(sorted(found, key=lambda f: (_STATUS[f.status], _ORDER[f.severity], -(f.grade.value if f.grade else 0), f.id)))
+    return tuple(
+        sorted(found, key=lambda f: (_STATUS[f.status], _ORDER[f.severity], -(f.grade.value if f.grade else 0), f.id))
+    )
 
 
 def run_thresholds(run: Run) -> Path:

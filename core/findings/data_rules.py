@@ -18,7 +18,9 @@ def refused(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Find
     share = len(dataset.refusals) / total if total else 0.0
     most = float(thresholds["data.refused.most_share"])
     common = dict(
-        id="data.refused", rule="data.refused", threshold=thresholds.label("data.refused.most_share"),
+        id="data.refused",
+        rule="data.refused",
+        threshold=thresholds.label("data.refused.most_share"),
         criterion=f"At most {most:.0%} of the files that were brought are refused.",
         evidence=(Number(name="share of files refused", value=share, n=total),),
         reproduce="see the list of refused files in the data section",
@@ -32,11 +34,15 @@ def refused(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Find
     made, word = grade(0.5, share, total, thresholds)
     first = "; ".join(f"{entry.name}: {entry.reason}" for entry in dataset.refusals[:5])
     yield Finding(
-        status="finding", severity=word, grade=made, title=f"{len(dataset.refusals)} of {total} files were refused",
+        status="finding",
+        severity=word,
+        grade=made,
+        title=f"{len(dataset.refusals)} of {total} files were refused",
         condition=f"They are not part of any result. The first: {first}",
         effect="What they show was not audited; if they differ from the rest, the results don't hold for them.",
-        recommendation="Repair or replace the refused files and run the audit again, or state why they may be left out.",
-        cause="Named for each file in the data section.", **common,  # type: ignore[arg-type]
+        recommendation="Repair or replace the refused files and audit again, or state why they may be left out.",
+        cause="Named for each file in the data section.",
+        **common,  # type: ignore[arg-type]
     )
 
 
@@ -49,14 +55,18 @@ def duplicates(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[F
     share = near / n if n else 0.0
     most = float(thresholds["data.duplicates.most_share"])
     common = dict(
-        id="data.duplicates", rule="data.duplicates", threshold=thresholds.label("data.duplicates.most_share"),
+        id="data.duplicates",
+        rule="data.duplicates",
+        threshold=thresholds.label("data.duplicates.most_share"),
         criterion=f"At most {most:.0%} of the audited pictures are near-duplicates of another one.",
         evidence=(Number(name="share of near-duplicates", value=share, n=n),),
         reproduce="see the list of duplicates in the data section",
     )
     told = f"{exact} exact duplicates were audited once; {near} pictures nearly repeat another one."
     if share <= most:
-        yield Finding(status="passed", severity="note", title="Few pictures repeat each other", condition=told, **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="passed", severity="note", title="Few pictures repeat each other", condition=told, **common
+        )  # type: ignore[arg-type]
         return
     made, word = grade(0.4, share, n, thresholds)
     samples = tuple(
@@ -66,10 +76,17 @@ def duplicates(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[F
         if picture.name == entry.name
     )
     yield Finding(
-        status="finding", severity=word, grade=made, title="Pictures repeat each other", condition=told, samples=samples,
-        rule_of_samples="first by name", effect="Intervals treat pictures as independent and come out too narrow.",
+        status="finding",
+        severity=word,
+        grade=made,
+        title="Pictures repeat each other",
+        condition=told,
+        samples=samples,
+        rule_of_samples="first by name",
+        effect="Intervals treat pictures as independent and come out too narrow.",
         recommendation="Keep one of each group and run the audit again.",
-        cause="Hypothesis: frames of one scene, or saved copies.", **common,  # type: ignore[arg-type]
+        cause="Hypothesis: frames of one scene, or saved copies.",
+        **common,  # type: ignore[arg-type]
     )
 
 
@@ -84,29 +101,51 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
     share = max(failed_rows / total if total else 0.0, lost / progress.images_total if progress.images_total else 0.0)
     most = float(thresholds["run.failures.most_share"])
     common = dict(
-        id="run.failures", rule="run.failures", threshold=thresholds.label("run.failures.most_share"),
+        id="run.failures",
+        rule="run.failures",
+        threshold=thresholds.label("run.failures.most_share"),
         criterion=f"At most {most:.0%} of the planned work fails or is missing.",
-        evidence=(Number(name="share of explanations that failed", value=failed_rows / total if total else None, n=summary.images),
-                  Number(name="pictures without results", value=float(lost), n=progress.images_total, unit="pictures")),
+        evidence=(
+            Number(
+                name="share of explanations that failed", value=failed_rows / total if total else None, n=summary.images
+            ),
+            Number(name="pictures without results", value=float(lost), n=progress.images_total, unit="pictures"),
+        ),
         reproduce=f"python -m core resume {run.folder.name}",
     )
     if not total and not lost:
-        yield Finding(status="cannot_conclude", severity="note", title="Nothing was explained",
-                      condition="No method of the plan could explain this model with these texts.", **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="cannot_conclude",
+            severity="note",
+            title="Nothing was explained",
+            condition="No method of the plan could explain this model with these texts.",
+            **common,
+        )  # type: ignore[arg-type]
         return
     if share <= most:
         bad = failed_rows or lost
         title = "Little of the planned work is missing" if bad else "All planned work was done"
         told = f"{failed_rows} failed and {lost} pictures have no result" if bad else "none failed"
-        yield Finding(status="passed", severity="note", title=title,
-                      condition=f"{total} explanations of {summary.images} pictures, {told}.", **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="passed",
+            severity="note",
+            title=title,
+            condition=f"{total} explanations of {summary.images} pictures, {told}.",
+            **common,
+        )  # type: ignore[arg-type]
         return
     made, word = grade(0.7, share, progress.images_total, thresholds)
-    reasons = sorted({str(unit["error"]) for unit in run.store.units() if unit["error"]} | set(summary.failures.message.dropna()))
+    reasons = sorted(
+        {str(unit["error"]) for unit in run.store.units() if unit["error"]} | set(summary.failures.message.dropna())
+    )
     yield Finding(
-        status="finding", severity=word, grade=made, title="Part of the planned work is missing",
+        status="finding",
+        severity=word,
+        grade=made,
+        title="Part of the planned work is missing",
         condition=f"{lost} pictures have no result and {failed_rows} explanations failed. " + "; ".join(reasons[:3]),
         effect="What is missing may differ from what was measured.",
         recommendation="Resume the run; what fails again is named in the run log.",
-        cause="Named in the run log.", **common,  # type: ignore[arg-type]
+        cause="Named in the run log.",
+        **common,  # type: ignore[arg-type]
     )

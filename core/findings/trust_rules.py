@@ -31,12 +31,20 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         title = METHODS[method].title
         n = 0 if rows.empty else int(rows.n.min())
         evidence = tuple(
-            Number(name=f"faithfulness above {row.control}", value=row.value, low=_opt(row.low), high=_opt(row.high), n=row.n)
+            Number(
+                name=f"faithfulness above {row.control}",
+                value=row.value,
+                low=_opt(row.low),
+                high=_opt(row.high),
+                n=row.n,
+            )
             for row in rows.itertuples()
         )
         common = dict(
-            id=f"trust.controls.{method}", rule="trust.controls", threshold=thresholds.label("trust.controls.least_difference"),
-            criterion="The method's faithfulness (insertion minus deletion) exceeds that of every control map by more than "
+            id=f"trust.controls.{method}",
+            rule="trust.controls",
+            threshold=thresholds.label("trust.controls.least_difference"),
+            criterion="The method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
             f"{least:g}, with a 95 % interval that excludes it and an adjusted p below {significance:g}.",
             evidence=evidence,
             reproduce=_again(run),
@@ -46,20 +54,29 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
             continue
         lost = rows[~((rows.low > least) & (rows.p_adjusted < significance))]
         if lost.empty:
-            yield Finding(status="passed", severity="note", title=f"{title} beats every control",
-                          condition=f"{title} orders the cells better than random, centre and edge maps do.", **common)  # type: ignore[arg-type]
+            yield Finding(
+                status="passed",
+                severity="note",
+                title=f"{title} beats every control",
+                condition=f"{title} orders the cells better than random, centre and edge maps do.",
+                **common,
+            )  # type: ignore[arg-type]
             continue
         shares = _worst_share(run, method, str(lost.iloc[0].control))
         made, word = grade(0.8, shares[0], n, thresholds)
         names = ", ".join(lost.control)
         yield Finding(
-            status="finding", severity=word, grade=made,
+            status="finding",
+            severity=word,
+            grade=made,
             title=f"{title} isn't shown to be better than a map that ignores the text",
             condition=f"Against {names} the difference in faithfulness isn't shown to be above {least:g}: its interval "
             f"reaches it, or the adjusted p isn't below {significance:g}.",
-            samples=shares[1], rule_of_samples="the pictures where the method loses most against the control",
-            counter=shares[2], counter_note="the pictures where it wins most",
-            cause="Hypothesis: the method reads features that the score doesn't use at these places, or its map is too coarse.",
+            samples=shares[1],
+            rule_of_samples="the pictures where the method loses most against the control",
+            counter=shares[2],
+            counter_note="the pictures where it wins most",
+            cause="Hypothesis: the method reads features that the score doesn't use there, or its map is too coarse.",
             effect="Its heat maps can't be taken as evidence of what the model used.",
             recommendation=f"Don't base a conclusion on {title} alone; prefer methods that beat every control here.",
             **common,  # type: ignore[arg-type]
@@ -75,11 +92,20 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
     low = table[table.value < least].sort_values("value")
     n = int(table.n.min())
     common = dict(
-        id="agreement.methods", rule="agreement.methods", threshold=thresholds.label("agreement.methods.least_correlation"),
-        criterion=f"The mean rank correlation of any two methods' maps is at least {least:g}.", reproduce=_again(run),
+        id="agreement.methods",
+        rule="agreement.methods",
+        threshold=thresholds.label("agreement.methods.least_correlation"),
+        criterion=f"The mean rank correlation of any two methods' maps is at least {least:g}.",
+        reproduce=_again(run),
         evidence=tuple(
-            Number(name=f"{_title(row.a)} / {_title(row.b)}", value=row.value, low=_opt(row.low), high=_opt(row.high),
-                   n=row.n, unit="rank correlation")
+            Number(
+                name=f"{_title(row.a)} / {_title(row.b)}",
+                value=row.value,
+                low=_opt(row.low),
+                high=_opt(row.high),
+                n=row.n,
+                unit="rank correlation",
+            )
             for row in (low if len(low) else table.sort_values("value")).head(6).itertuples()
         ),
     )
@@ -87,19 +113,28 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         yield _cannot("Too few pictures to judge agreement between methods", n, thresholds, common)
         return
     if low.empty:
-        yield Finding(status="passed", severity="note", title="The methods agree with each other",
-                      condition="No two methods fall below the least correlation.", **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="passed",
+            severity="note",
+            title="The methods agree with each other",
+            condition="No two methods fall below the least correlation.",
+            **common,
+        )  # type: ignore[arg-type]
         return
     pairs = summary.pair_agreement.sort_values(["value", "image_name"])
     made, word = grade(0.6, len(low) / len(table), n, thresholds)
     yield Finding(
-        status="finding", severity=word, grade=made, title="Methods contradict each other",
+        status="finding",
+        severity=word,
+        grade=made,
+        title="Methods contradict each other",
         condition=f"{len(low)} of {len(table)} pairs of methods correlate less than {least:g}.",
         samples=_pair_samples(pairs.head(SAMPLES), summary.methods),
         rule_of_samples="lowest mean rank correlation over all pairs of methods",
         counter=_pair_samples(pairs.tail(SAMPLES).iloc[::-1], summary.methods),
         counter_note="highest mean rank correlation",
-        cause="Hypothesis: the methods answer different questions (what is similar, what raises the score, what must stay visible).",
+        cause="Hypothesis: the methods answer different questions: what is similar, what raises the score, what must "
+        "be seen.",
         effect="Which place a picture's explanation points at depends on the method that is chosen.",
         recommendation="Show two methods that beat the controls side by side, and say so where they differ.",
         **common,  # type: ignore[arg-type]
@@ -114,26 +149,41 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
     least = float(thresholds["agreement.pictures.least_correlation"])
     most = float(thresholds["agreement.pictures.most_share"])
     below = table.assign(below=(table.value < least).astype(float))
-    share = bootstrap_mean(below.below.to_numpy(), below.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed)
+    share = bootstrap_mean(
+        below.below.to_numpy(), below.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed
+    )
     common = dict(
-        id="agreement.pictures", rule="agreement.pictures", threshold=thresholds.label("agreement.pictures.most_share"),
+        id="agreement.pictures",
+        rule="agreement.pictures",
+        threshold=thresholds.label("agreement.pictures.most_share"),
         criterion=f"At most {most:.0%} of explained pictures have a mean rank correlation below {least:g}.",
-        evidence=(Number(name="share of pictures below", **vars(share)),), reproduce=_again(run),
+        evidence=(Number(name="share of pictures below", **vars(share)),),
+        reproduce=_again(run),
     )
     if share.n < thresholds["general.least_images"] or share.value is None:
         yield _cannot("Too few pictures to say how many are disputed", share.n, thresholds, common)
         return
     worst = table.sort_values(["value", "image_name"])
     if share.value <= most:
-        yield Finding(status="passed", severity="note", title="Few pictures have disputed explanations",
-                      condition=f"{share.value:.0%} of the pictures fall below.", **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="passed",
+            severity="note",
+            title="Few pictures have disputed explanations",
+            condition=f"{share.value:.0%} of the pictures fall below.",
+            **common,
+        )  # type: ignore[arg-type]
         return
     made, word = grade(0.5, share.value, share.n, thresholds)
     yield Finding(
-        status="finding", severity=word, grade=made, title="Many pictures have disputed explanations",
+        status="finding",
+        severity=word,
+        grade=made,
+        title="Many pictures have disputed explanations",
         condition=f"For {share.value:.0%} of the pictures the methods hardly agree where to look.",
-        samples=_pair_samples(worst.head(SAMPLES), summary.methods), rule_of_samples="lowest mean rank correlation",
-        counter=_pair_samples(worst.tail(SAMPLES).iloc[::-1], summary.methods), counter_note="highest mean rank correlation",
+        samples=_pair_samples(worst.head(SAMPLES), summary.methods),
+        rule_of_samples="lowest mean rank correlation",
+        counter=_pair_samples(worst.tail(SAMPLES).iloc[::-1], summary.methods),
+        counter_note="highest mean rank correlation",
         cause="Hypothesis: several objects answer the text, or none does.",
         effect="A single heat map of such a picture misleads.",
         recommendation="Have a person review these pictures before any of their maps is shown.",
@@ -143,35 +193,53 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
 
 def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
     """Does the picture raise the score above a hidden picture's? If not there is nothing to explain."""
-    rows = run.results(["image", "image_name", "text", "text_kind", "kind", "method", "deletion_curve", "deletion", "score"])
+    rows = run.results(
+        ["image", "image_name", "text", "text_kind", "kind", "method", "deletion_curve", "deletion", "score"]
+    )
     rows = rows[(rows.kind == "control") & rows.deletion_curve.notna()].drop_duplicates(["image", "text", "text_kind"])
     if rows.empty:
         return
     rows = rows.assign(flat=rows.deletion.isna().astype(float))
     most = float(thresholds["scores.flat.most_share"])
-    share = bootstrap_mean(rows.flat.to_numpy(), rows.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed)
+    share = bootstrap_mean(
+        rows.flat.to_numpy(), rows.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed
+    )
     common = dict(
-        id="scores.flat", rule="scores.flat", threshold=thresholds.label("scores.flat.most_share"),
-        criterion=f"For at most {most:.0%} of the explained pairs the picture hardly raises the score above a hidden picture's.",
-        evidence=(Number(name="share of pairs without a rise", **vars(share)),), reproduce=_again(run),
+        id="scores.flat",
+        rule="scores.flat",
+        threshold=thresholds.label("scores.flat.most_share"),
+        criterion=f"For at most {most:.0%} of the explained pairs the picture hardly raises the score above a hidden "
+        "one's.",
+        evidence=(Number(name="share of pairs without a rise", **vars(share)),),
+        reproduce=_again(run),
     )
     if share.n < thresholds["general.least_images"] or share.value is None:
         yield _cannot("Too few pictures to say how many scores are flat", share.n, thresholds, common)
         return
     if share.value <= most:
-        yield Finding(status="passed", severity="note", title="The pictures raise the scores that are explained",
-                      condition=f"{share.value:.0%} of the pairs show no rise.", **common)  # type: ignore[arg-type]
+        yield Finding(
+            status="passed",
+            severity="note",
+            title="The pictures raise the scores that are explained",
+            condition=f"{share.value:.0%} of the pairs show no rise.",
+            **common,
+        )  # type: ignore[arg-type]
         return
     flat = rows[rows.flat > 0].sort_values(["score", "image_name"])
     rest = rows[rows.flat == 0].sort_values("score", ascending=False)
     made, word = grade(0.6, share.value, share.n, thresholds)
     yield Finding(
-        status="finding", severity=word, grade=made, title="Some texts score no higher than with a hidden picture",
+        status="finding",
+        severity=word,
+        grade=made,
+        title="Some texts score no higher than with a hidden picture",
         condition=f"In {share.value:.0%} of the explained pairs the score isn't raised by what the picture shows.",
-        samples=_row_samples(flat.head(SAMPLES), summary.methods), rule_of_samples="lowest score among them",
-        counter=_row_samples(rest.head(SAMPLES), summary.methods), counter_note="highest scores of the other pairs",
+        samples=_row_samples(flat.head(SAMPLES), summary.methods),
+        rule_of_samples="lowest score among them",
+        counter=_row_samples(rest.head(SAMPLES), summary.methods),
+        counter_note="highest scores of the other pairs",
         cause="Hypothesis: the text doesn't describe the picture, or the model doesn't know its words.",
-        effect="A heat map of such a pair explains a score that isn't there; it must not be shown as evidence of presence.",
+        effect="A heat map of such a pair explains a score that isn't there; it is no evidence of presence.",
         recommendation="Leave these pairs out, or reword the text; always print the score beside the map.",
         **common,  # type: ignore[arg-type]
     )
@@ -186,8 +254,13 @@ def _worst_share(run: Run, method: str, control: str) -> tuple[float, tuple[Samp
     both["difference"] = both.faithfulness - both.faithfulness_control
     both = both.sort_values(["difference", "image_name"])
     share = float((both.difference <= 0).mean()) if len(both) else 1.0
-    lost = [_sample(row, (method,), f"{row.difference:+.2f} against {control}") for row in both.head(SAMPLES).itertuples()]
-    won = [_sample(row, (method,), f"{row.difference:+.2f} against {control}") for row in both.tail(SAMPLES).iloc[::-1].itertuples()]
+    lost = [
+        _sample(row, (method,), f"{row.difference:+.2f} against {control}") for row in both.head(SAMPLES).itertuples()
+    ]
+    won = [
+        _sample(row, (method,), f"{row.difference:+.2f} against {control}")
+        for row in both.tail(SAMPLES).iloc[::-1].itertuples()
+    ]
     return share, tuple(lost), tuple(won)
 
 
@@ -205,8 +278,13 @@ def _sample(row, methods: tuple[str, ...], note: str) -> Sample:  # type: ignore
 
 def _cannot(title: str, n: int, thresholds: Thresholds, common: dict) -> Finding:  # type: ignore[type-arg]
     least = thresholds["general.least_images"]
-    return Finding(status="cannot_conclude", severity="note", title=title,
-                   condition=f"Only {n} pictures carry this measure; at least {least} are needed.", **common)
+    return Finding(
+        status="cannot_conclude",
+        severity="note",
+        title=title,
+        condition=f"Only {n} pictures carry this measure; at least {least} are needed.",
+        **common,
+    )
 
 
 def _title(method: str) -> str:

@@ -2,7 +2,7 @@
 
 from core.methods.capability import CAPABILITIES, reason_missing
 from core.methods.catalogue import METHODS, method_info
-from core.methods.info import Cost, MethodInfo, Options, OptionInfo
+from core.methods.info import Cost, MethodInfo, OptionInfo, Options
 
 __all__ = [
     "CAPABILITIES",

@@ -9,8 +9,7 @@ from core.methods import bottleneck, gradient, perturbation, similarity
 from core.methods.info import MethodInfo
 
 METHODS: dict[str, MethodInfo] = {
-    info.name: info
-    for info in (*similarity.CARDS, *gradient.CARDS, *bottleneck.CARDS, *perturbation.CARDS)
+    info.name: info for info in (*similarity.CARDS, *gradient.CARDS, *bottleneck.CARDS, *perturbation.CARDS)
 }
 
 

@@ -13,7 +13,9 @@ class GradCamOptions(Options):
     """Options of Grad-CAM."""
 
     layer: int | None = Field(
-        None, description="block whose input is read, counted from 0; default: the last block of a ViT, the last feature map of a CNN"
+        None,
+        description="block whose input is read, from 0 (negative: from the end); default: a ViT's last block "
+        "(element: the one before), a CNN's last feature map",
     )
     relu: bool = Field(True, description="keep only what raises the score")
     weighting: Literal["channel", "element"] = Field(

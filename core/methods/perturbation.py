@@ -18,9 +18,7 @@ class RiseOptions(Options):
     removal: Literal["black", "mean", "blur"] = Field(
         "mean", description="what a removed pixel becomes: black, the model's mean colour, or a blurred picture"
     )
-    paper_exact: bool = Field(
-        False, description="plain weighted sum of masks, as published, instead of centred scores"
-    )
+    paper_exact: bool = Field(False, description="plain weighted sum of masks, as published, instead of centred scores")
 
 
 RISE = MethodInfo(

@@ -35,9 +35,7 @@ def removed(model: Model, pixels: Tensor, removal: Removal) -> Tensor:
     return gaussian_blur(pixels, [kernel, kernel], [sigma, sigma])
 
 
-def embed_coalitions(
-    model: Model, pixels: Tensor, masks: Iterable[Tensor], removal: Removal = "mean"
-) -> Tensor:
+def embed_coalitions(model: Model, pixels: Tensor, masks: Iterable[Tensor], removal: Removal = "mean") -> Tensor:
     """Unit embeddings `(coalitions, embedding)` of one image `(3, height, width)`, fp32.
 
     `masks` yields visibilities `(some, height, width)` in [0, 1]; they are consumed chunk by chunk and not kept.

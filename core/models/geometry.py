@@ -90,7 +90,9 @@ class Geometry:
     def cell_box(self, row: int, column: int, rows: int, columns: int) -> tuple[float, float, float, float]:
         """The original-picture box (left, top, right, bottom) of one cell of a `rows` x `columns` map."""
         left, top = self.to_original(column * self.input_width / columns, row * self.input_height / rows)
-        right, bottom = self.to_original((column + 1) * self.input_width / columns, (row + 1) * self.input_height / rows)
+        right, bottom = self.to_original(
+            (column + 1) * self.input_width / columns, (row + 1) * self.input_height / rows
+        )
         return left, top, right, bottom
 
     def on_original(

@@ -40,7 +40,8 @@ class ImageTower(ABC):
         return out[0] if isinstance(out, tuple) else out
 
     def check(self, pixels: Tensor) -> None:
-        """Raises `InputError` if the tower can't take images of this size."""
+        """Raises `InputError` if the tower can't take images of this size; a tower that takes any size never does."""
+        return
 
     @abstractmethod
     def enter(self, pixels: Tensor) -> Tensor:
@@ -174,7 +175,9 @@ class TimmVit(TokenTower):
 
 
 class TimmCnn(ImageTower):
-    """A convolutional timm trunk with average pooling inside open_clip's `TimmModel`: EfficientNet, ConvNeXt, ResNet."""
+    """A convolutional timm trunk with average pooling inside open_clip's `TimmModel`: EfficientNet, ConvNeXt or
+    ResNet.
+    """
 
     layout = "maps"
     family = "CNN (timm)"

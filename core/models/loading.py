@@ -47,7 +47,7 @@ def load_model(
     path = Path(text).expanduser()
     if path.is_dir():
         return _load_files(path / CONFIG, weights or _weights_in(path), where)
-    if path.suffix == ".json" or weights is not None and path.exists():
+    if path.suffix == ".json" or (weights is not None and path.exists()):
         if weights is None:
             raise ModelError(f"{text} is a configuration; name its weights too (weights=<file>.safetensors)")
         return _load_files(path, Path(weights), where)
@@ -61,7 +61,12 @@ def load_model(
 def _load_embedded(name: str, asked: str, device: torch.device) -> Model:
     card = next(model for model in embedded_models() if model.name == name)
     return _load_files(
-        card.folder / "config.json", card.folder / "weights.safetensors", device, name=name, title=card.title, card=card.card
+        card.folder / "config.json",
+        card.folder / "weights.safetensors",
+        device,
+        name=name,
+        title=card.title,
+        card=card.card,
     )
 
 
@@ -104,7 +109,9 @@ def _load_tag(name: str, pretrained: str | None, device: torch.device) -> Model:
     if not hub:
         tags = open_clip.list_pretrained_tags_by_model(name)
         if pretrained is None:
-            raise ModelError(f"{name} needs a pretrained tag ({_some(tags)}) or weights=<file>; without it it is random")
+            raise ModelError(
+                f"{name} needs a pretrained tag ({_some(tags)}) or weights=<file>; without it it is random"
+            )
         if pretrained not in tags and not Path(pretrained).exists():
             raise ModelError(f"{name} has no pretrained tag {pretrained!r}; known: {_some(tags)}")
     try:
@@ -119,9 +126,7 @@ def _load_tag(name: str, pretrained: str | None, device: torch.device) -> Model:
         ) from error
     transform, preprocessing = _preprocessing(net, None)
     title = f"{name} ({pretrained})" if pretrained else name
-    return wrap(
-        net, tokenizer, transform, preprocessing, name=name, title=title, device=device, pretrained=pretrained
-    )
+    return wrap(net, tokenizer, transform, preprocessing, name=name, title=title, device=device, pretrained=pretrained)
 
 
 # -- parts -------------------------------------------------------------------------------------------------------
@@ -187,7 +192,7 @@ def _build(config: dict[str, Any], path: Path) -> torch.nn.Module:
             return kind(**config)
     except OSError as error:
         raise ModelError(
-            f"{path} names a text model that isn't here ({text.get('hf_model_name')}); put its config.json into a folder "
+            f"{path} names a text model that isn't here ({text.get('hf_model_name')}); put its config.json in a folder "
             "beside the configuration and name that folder"
         ) from error
     except (TypeError, RuntimeError, ValueError, AssertionError, KeyError) as error:
@@ -228,7 +233,7 @@ def _tokenizer(config: dict[str, Any], path: Path) -> Any:
         return HFTokenizer(_local(text["hf_tokenizer_name"], path), context_length=context, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"the tokenizer {text['hf_tokenizer_name']} isn't here and can't be downloaded; put its files into a folder "
+            f"the tokenizer {text['hf_tokenizer_name']} isn't here and can't be downloaded; put its files in a folder "
             f"beside {path.name} and name that folder as hf_tokenizer_name"
         ) from error
 

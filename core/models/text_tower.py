@@ -143,7 +143,10 @@ class OpenClipText(TextTower):
 
 
 class BertText(TextTower):
-    """A Hugging Face BERT-like encoder inside open_clip's `HFTextEncoder`: no causal mask, mean or first-token pooling."""
+    """A Hugging Face BERT-like encoder inside open_clip's `HFTextEncoder`.
+
+    There is no causal mask; the last state is pooled by its mean or its first token.
+    """
 
     family = "text encoder (Hugging Face)"
 

@@ -16,8 +16,24 @@ from typing import Any
 from core.settings import ROOT, VERSION
 
 PACKAGES = (
-    "torch", "torchvision", "open_clip_torch", "timm", "transformers", "safetensors", "numpy", "pandas", "pyarrow",
-    "pillow", "scikit-learn", "scipy", "streamlit", "jinja2", "weasyprint", "altair", "vl-convert-python", "nltk",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "timm",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "streamlit",
+    "jinja2",
+    "weasyprint",
+    "altair",
+    "vl-convert-python",
+    "nltk",
 )
 
 

@@ -40,8 +40,12 @@ SCHEMA = pa.schema(
         pa.field("deletion_curve", _F32S, True, {"about": "cosine after removing the best cells, step by step"}),
         pa.field("insertion_curve", _F32S, True, {"about": "cosine after showing the best cells, step by step"}),
         pa.field("deletion", pa.float32(), True, {"about": "area under the rescaled deletion curve; lower is better"}),
-        pa.field("insertion", pa.float32(), True, {"about": "area under the rescaled insertion curve; higher is better"}),
-        pa.field("faithfulness", pa.float32(), True, {"about": "insertion minus deletion; 0 = no better than chance order"}),
+        pa.field(
+            "insertion", pa.float32(), True, {"about": "area under the rescaled insertion curve; higher is better"}
+        ),
+        pa.field(
+            "faithfulness", pa.float32(), True, {"about": "insertion minus deletion; 0 = no better than chance order"}
+        ),
     ],
     metadata={"loupe": "1"},
 )
@@ -75,7 +79,9 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
     Raises `RunError` if a file can't be read, naming it.
     """
     names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
-    files = [folder / "results" / n for n in names] if names is not None else sorted((folder / "results").glob("*.parquet"))
+    files = (
+        [folder / "results" / n for n in names] if names is not None else sorted((folder / "results").glob("*.parquet"))
+    )
     tables = []
     for file in files:
         try:

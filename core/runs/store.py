@@ -94,8 +94,10 @@ class RunStore:
         """Where the run stands now."""
         with self._read() as db:
             values = dict(db.execute("SELECT key, value FROM run").fetchall())
-            counts = {state: (n, images) for state, n, images in db.execute(
-                "SELECT state, COUNT(*), SUM(images) FROM units GROUP BY state")}
+            counts = {
+                state: (n, images)
+                for state, n, images in db.execute("SELECT state, COUNT(*), SUM(images) FROM units GROUP BY state")
+            }
             spent = db.execute("SELECT SUM(seconds), SUM(images) FROM units WHERE state = 'done'").fetchone()
         total = sum(n for n, _ in counts.values())
         images_total = sum(images for _, images in counts.values())
@@ -153,39 +155,53 @@ class RunStore:
             ).fetchall():
                 if lease < now or not owner_alive(holder):
                     db.execute("UPDATE units SET state = 'waiting', owner = NULL WHERE position = ?", (position,))
-            db.execute("UPDATE units SET state = 'failed', error = COALESCE(error, 'the worker died each time')"
-                       " WHERE state = 'waiting' AND tries >= ?", (TRIES,))
+            db.execute(
+                "UPDATE units SET state = 'failed', error = COALESCE(error, 'the worker died each time')"
+                " WHERE state = 'waiting' AND tries >= ?",
+                (TRIES,),
+            )
             row = db.execute(
                 "SELECT position, key, tries FROM units WHERE state = 'waiting' ORDER BY tries, position LIMIT 1"
             ).fetchone()
             if row is None:
                 return None
-            db.execute("UPDATE units SET state = 'running', owner = ?, lease = ?, tries = tries + 1 WHERE position = ?",
-                       (owner, now + LEASE_SECONDS, row[0]))
+            db.execute(
+                "UPDATE units SET state = 'running', owner = ?, lease = ?, tries = tries + 1 WHERE position = ?",
+                (owner, now + LEASE_SECONDS, row[0]),
+            )
         return Unit(*row)
 
     def beat(self, owner: str) -> None:
         """Keep the leases of `owner` alive."""
         with self._write() as db:
-            db.execute("UPDATE units SET lease = ? WHERE state = 'running' AND owner = ?",
-                       (time.time() + LEASE_SECONDS, owner))
+            db.execute(
+                "UPDATE units SET lease = ? WHERE state = 'running' AND owner = ?", (time.time() + LEASE_SECONDS, owner)
+            )
 
     def finish(self, unit: Unit, sha256: str, rows: int, seconds: float) -> None:
         """Mark a unit done with the hash of its file, in one transaction."""
         with self._write() as db:
-            db.execute("UPDATE units SET state = 'done', owner = NULL, sha256 = ?, rows = ?, seconds = ?, error = NULL"
-                       " WHERE position = ? AND state = 'running'", (sha256, rows, seconds, unit.position))
+            db.execute(
+                "UPDATE units SET state = 'done', owner = NULL, sha256 = ?, rows = ?, seconds = ?, error = NULL"
+                " WHERE position = ? AND state = 'running'",
+                (sha256, rows, seconds, unit.position),
+            )
 
     def give_back(self, unit: Unit, error: str | None = None) -> None:
         """Return a unit that wasn't finished. With an error it counts as a try and fails for good after `TRIES`."""
         with self._write() as db:
             if error is None:
-                db.execute("UPDATE units SET state = 'waiting', owner = NULL, tries = MAX(tries - 1, 0)"
-                           " WHERE position = ? AND state = 'running'", (unit.position,))
+                db.execute(
+                    "UPDATE units SET state = 'waiting', owner = NULL, tries = MAX(tries - 1, 0)"
+                    " WHERE position = ? AND state = 'running'",
+                    (unit.position,),
+                )
             else:
                 state = "failed" if unit.tries + 1 >= TRIES else "waiting"
-                db.execute("UPDATE units SET state = ?, owner = NULL, error = ?"
-                           " WHERE position = ? AND state = 'running'", (state, error, unit.position))
+                db.execute(
+                    "UPDATE units SET state = ?, owner = NULL, error = ? WHERE position = ? AND state = 'running'",
+                    (state, error, unit.position),
+                )
 
     def requeue(self) -> int:
         """Before a resume: put back failed units and done ones whose file is missing or changed. Returns how many."""
@@ -195,8 +211,11 @@ class RunStore:
             broken = unit["state"] == "done" and not (file.exists() and file_sha256(file) == unit["sha256"])
             if broken or unit["state"] == "failed":
                 with self._write() as db:
-                    db.execute("UPDATE units SET state = 'waiting', owner = NULL, tries = 0, error = NULL,"
-                               " sha256 = NULL WHERE position = ?", (unit["position"],))
+                    db.execute(
+                        "UPDATE units SET state = 'waiting', owner = NULL, tries = 0, error = NULL,"
+                        " sha256 = NULL WHERE position = ?",
+                        (unit["position"],),
+                    )
                 back += 1
         return back
 

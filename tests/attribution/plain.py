@@ -57,24 +57,19 @@ class Plain:
         self.source = model
         self.net = double(model).net
         visual = self.net.visual
-        self.visual = visual
-        self.trunk: Any = getattr(visual, "trunk", None)
-        self.kind = "open_clip" if self.trunk is None else "cnn" if model.image.layout == "maps" else "timm"
+        trunk: Any = getattr(visual, "trunk", None)
+        self.visual, self.trunk = visual, trunk
+        self.kind = "open_clip" if trunk is None else "cnn" if model.image.layout == "maps" else "timm"
+        self.prefix = {"open_clip": 1, "timm": getattr(trunk, "num_prefix_tokens", 0), "cnn": 0}[self.kind]
         if self.kind == "open_clip":
-            self.blocks = list(visual.transformer.resblocks)
-            self.prefix = 1
-        elif self.kind == "timm":
-            self.blocks = list(self.trunk.blocks)
-            self.prefix = self.trunk.num_prefix_tokens
+            blocks = visual.transformer.resblocks
+        elif type(trunk).__name__ == "ResNet":
+            blocks = [trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4]
+        elif type(trunk).__name__ == "ConvNeXt":
+            blocks = trunk.stages
         else:
-            self.prefix = 0
-            name = type(self.trunk).__name__
-            resnet = name == "ResNet"
-            self.blocks = (
-                [self.trunk.layer1, self.trunk.layer2, self.trunk.layer3, self.trunk.layer4]
-                if resnet
-                else list(self.trunk.blocks if name == "EfficientNet" else self.trunk.stages)
-            )
+            blocks = trunk.blocks
+        self.blocks: list[Any] = list(blocks)
         text = self.net if hasattr(self.net, "transformer") else self.net.text
         self.text = text
         self.bert = hasattr(text, "pooler")

@@ -118,7 +118,7 @@ def test_half_an_original_pixel_is_a_strict_bound() -> None:
 def geometries() -> st.SearchStrategy[Geometry]:
     side = st.integers(16, 3000)
     return st.builds(
-        lambda size, mode, width, height: Preprocessing(*size, mode=mode).geometry(width, height),
+        lambda size, mode, width, height: Preprocessing(size[0], size[1], mode).geometry(width, height),
         st.sampled_from([(64, 64), (224, 224), (48, 80), (336, 224)]),
         st.sampled_from(["shortest", "longest", "squash", "none"]),
         side,
