@@ -15,7 +15,7 @@ from typing import Any
 
 from core import commands
 from core.errors import LoupeError
-from core.methods.presets import EFFORTS
+from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.settings import VERSION
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="run directory (default: out/demo)")
-    demo.add_argument("--effort", choices=sorted(EFFORTS), default="standard", help="how much sampling methods do")
+    demo.add_argument(
+        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
+    )
 
     audit = command("audit", "audit pictures and render the report", commands.audit)
     audit.add_argument("--images", type=Path, nargs="+", required=True, help="folders, ZIP files or pictures")
@@ -68,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     _model_arguments(audit)
     audit.add_argument("--methods", help="comma-separated names (default: every method; see `methods`)")
     audit.add_argument("--option", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a method's option")
-    audit.add_argument("--effort", choices=sorted(EFFORTS), default="standard", help="how much sampling methods do")
+    audit.add_argument(
+        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
+    )
     audit.add_argument("--no-curves", action="store_true", help="leave out deletion and insertion")
     audit.add_argument("--limit", type=int, help="audit only the first N pictures by name")
     audit.add_argument("--seed", type=int, default=0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.datasets import ingest, read_texts
 from core.errors import InputError, RunError
 from core.methods import METHODS, method_info
-from core.methods.presets import effort_options
+from core.methods.presets import EFFORTS
 from core.models.listing import architectures, embedded_models, embedded_name
 from core.runs import (
     Declared,
@@ -112,7 +112,7 @@ def _planned(
         model=spec,
         texts=texts,
         methods=methods,
-        trust=TrustPlan(curves=not chosen.no_curves),
+        trust=TrustPlan(curves=not chosen.no_curves, steps=EFFORTS[chosen.effort].steps),
         seed=chosen.seed,
         thresholds=thresholds.sha256 if thresholds else "",
         declared=Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
@@ -290,7 +290,7 @@ def _text_plan(chosen: argparse.Namespace) -> TextPlan:
 
 def _method_plans(chosen: argparse.Namespace) -> tuple[MethodPlan, ...]:
     names = [name.strip() for name in chosen.methods.split(",")] if chosen.methods else list(METHODS)
-    options: dict[str, dict[str, Any]] = {name: effort_options(chosen.effort, method_info(name).name) for name in names}
+    options: dict[str, dict[str, Any]] = {name: EFFORTS[chosen.effort].of(method_info(name).name) for name in names}
     for entry in chosen.option:
         left, equals, value = entry.partition("=")
         method, dot, name = left.partition(".")

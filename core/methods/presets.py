@@ -1,17 +1,27 @@
-"""How much work an audit puts into its sampling methods, by name. The report prints the options that result."""
+"""How much work an audit puts into its sampling methods and curves, by name. The report prints what results."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
-EFFORTS: dict[str, dict[str, dict[str, Any]]] = {
-    "quick": {"rise": {"masks": 96}, "m2ib": {"samples": 4}},
-    "standard": {"rise": {"masks": 256}, "m2ib": {"samples": 5}},
-    "thorough": {},
+DEFAULT_EFFORT = "standard"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Options that differ from a method's defaults, and the steps of a deletion or insertion curve."""
+
+    steps: int
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def of(self, method: str) -> dict[str, Any]:
+        """The options for one method; empty where it keeps its defaults."""
+        return dict(self.options.get(method, {}))
+
+
+EFFORTS: dict[str, Effort] = {
+    "quick": Effort(steps=8, options={"rise": {"masks": 96}, "m2ib": {"samples": 4}}),
+    "standard": Effort(steps=12, options={"rise": {"masks": 192}, "m2ib": {"samples": 5}}),
+    "thorough": Effort(steps=16),
 }
-"""quick and standard lower the defaults; thorough keeps them."""
-
-
-def effort_options(effort: str, method: str) -> dict[str, Any]:
-    """The options that an effort sets for a method; empty where it keeps the defaults."""
-    return dict(EFFORTS[effort].get(method, {}))

@@ -11,8 +11,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.methods import METHODS, MethodInfo
+from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import MethodPlan
-from pages.parts.words import plain
+from pages.parts.words import plain, tab
 
 FAMILIES = {
     "similarity": "Similarity: read off the projected features",
@@ -64,21 +65,37 @@ def total(info: MethodInfo) -> float:
     return info.cost().total(1, 1)
 
 
-def options(names: Sequence[str]) -> tuple[MethodPlan, ...]:
+def effort() -> str:
+    """How much the sampling methods and curves do, by name."""
+    chosen = st.segmented_control(
+        "Effort",
+        list(EFFORTS),
+        default=DEFAULT_EFFORT,
+        required=True,
+        format_func=lambda name: tab(name.capitalize()),
+        help="Sets the numbers of masks, noise samples and curve steps below; each can be changed.",
+        key="effort",
+        persist_state="session",
+    )
+    return str(chosen)
+
+
+def options(names: Sequence[str], effort: str) -> tuple[MethodPlan, ...]:
     """An expander of options for each method that has any; the plans, with what differs from the defaults.
 
     Raises `InputError` if an option is out of its bounds.
     """
     plans = []
     for name in names:
-        info = METHODS[name]
+        info, preset = METHODS[name], EFFORTS[effort].of(name)
         changed: dict[str, Any] = {}
         if info.options:
             with st.expander(f"Options of {plain(info.title)}"):
                 columns = st.columns(ACROSS, vertical_alignment="bottom")
                 for at, option in enumerate(info.options.values()):
                     with columns[at % ACROSS]:
-                        value = _widget(info, option.name, option.default, option.description)
+                        start = preset.get(option.name, option.default)
+                        value = _widget(info, option.name, start, option.description, effort)
                     if value != option.default:
                         changed[option.name] = value
                 st.caption(f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Differs: {plain(info.differs)}")
@@ -130,9 +147,9 @@ def _count(forwards: float) -> str:
     return f"{forwards:,.0f}" if forwards >= 20 else f"{forwards:.3g}"
 
 
-def _widget(info: MethodInfo, option: str, default: Any, about: str) -> Any:
+def _widget(info: MethodInfo, option: str, default: Any, about: str, effort: str) -> Any:
     annotation = info.schema.model_fields[option].annotation
-    key = f"option-{info.name}-{option}"
+    key = f"option-{effort}-{info.name}-{option}"
     label = plain(option.replace("_", " "))
     about = plain(about)
     choices = _choices(annotation)

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.datasets import Dataset, read_texts
+from core.methods.presets import EFFORTS
 from core.models.listing import architectures, embedded_models
 from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
 from pages.parts import methods, sample
@@ -24,9 +25,10 @@ def plan_form(dataset: Dataset) -> Plan:
     texts = _texts(dataset)
     st.header("3 · Methods", anchor=False)
     names = methods.choose(capabilities)
-    planned = methods.options(names)
+    effort = methods.effort()
+    planned = methods.options(names, effort)
     st.header("4 · Scope and trust", anchor=False)
-    images, trust, seed = _scope(dataset)
+    images, trust, seed = _scope(dataset, EFFORTS[effort].steps)
     st.header("5 · What you declare", anchor=False)
     declared = _declared()
     return make_plan(
@@ -136,7 +138,7 @@ def _list(dataset: Dataset, kind: str, label: str) -> tuple[str, ...]:
     return found
 
 
-def _scope(dataset: Dataset) -> tuple[tuple[str, ...], dict[str, Any], int]:
+def _scope(dataset: Dataset, steps_wanted: int) -> tuple[tuple[str, ...], dict[str, Any], int]:
     one, two, three, four = st.columns(4)
     count = len(dataset.pictures)
     wanted = one.number_input(
@@ -148,7 +150,9 @@ def _scope(dataset: Dataset) -> tuple[tuple[str, ...], dict[str, Any], int]:
         key=f"count-{dataset.id}",
         persist_state="session",
     )
-    steps = two.number_input("Steps of a curve", 2, 64, 16, key="steps", persist_state="session")
+    steps = two.number_input(
+        "Steps of a curve", 2, 64, steps_wanted, key=f"steps-{steps_wanted}", persist_state="session"
+    )
     resamples = three.number_input(
         "Bootstrap resamples", 100, 20_000, 1000, step=100, key="resamples", persist_state="session"
     )

@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from core.attribution.registry import method_module
 from core.errors import InputError
 from core.methods import CAPABILITIES, METHODS, MethodInfo, method_info, reason_missing
-from core.methods.presets import EFFORTS, effort_options
+from core.methods.presets import EFFORTS
 from core.settings import ROOT
 
 CARDS = pytest.mark.parametrize("info", METHODS.values(), ids=METHODS.keys())
@@ -174,10 +174,12 @@ def test_what_is_missing_is_named_in_words() -> None:
 
 def test_efforts_set_options_that_exist_and_never_cost_more_than_thorough() -> None:
     assert set(EFFORTS) == {"quick", "standard", "thorough"}
-    for effort, methods in EFFORTS.items():
-        for method in methods:
-            METHODS[method].parse(effort_options(effort, method))
+    for effort in EFFORTS.values():
+        for method in effort.options:
+            METHODS[method].parse(effort.of(method))
+    steps = [EFFORTS[effort].steps for effort in ("quick", "standard", "thorough")]
+    assert steps == sorted(steps)
     for method, info in METHODS.items():
-        totals = [info.cost(effort_options(effort, method)).total(1, 1) for effort in ("quick", "standard", "thorough")]
+        totals = [info.cost(EFFORTS[effort].of(method)).total(1, 1) for effort in ("quick", "standard", "thorough")]
         assert totals == sorted(totals)
-    assert effort_options("thorough", "rise") == effort_options("quick", "raw") == {}
+    assert EFFORTS["thorough"].of("rise") == EFFORTS["quick"].of("raw") == {}
