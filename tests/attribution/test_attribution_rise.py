@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core import explain
@@ -93,6 +95,43 @@ def test_masks_are_coarse_grids_enlarged_and_shifted(
     # Bilinear: no pixel differs from its neighbour by more than one cell's slope.
     assert float(masks.diff(dim=1).abs().max()) <= 1 / (height // cells) + 1e-6
     assert float(masks.diff(dim=2).abs().max()) <= 1 / (width // cells) + 1e-6
+
+
+def enlarged(coarse: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Bilinear enlargement with pixel centres aligned and edges repeated, pixel by pixel."""
+    rows, columns = coarse.shape
+    out = np.empty((height, width))
+    for y in range(height):
+        for x in range(width):
+            row = min(max((y + 0.5) * rows / height - 0.5, 0), rows - 1)
+            column = min(max((x + 0.5) * columns / width - 0.5, 0), columns - 1)
+            top, left = int(row), int(column)
+            bottom, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
+            upper = coarse[top, left] * (1 - column + left) + coarse[top, right] * (column - left)
+            lower = coarse[bottom, left] * (1 - column + left) + coarse[bottom, right] * (column - left)
+            out[y, x] = upper * (1 - row + top) + lower * (row - top)
+    return out
+
+
+def test_each_mask_is_its_own_coarse_grid_shifted_by_its_own_part_of_a_cell(zoo: Zoo) -> None:
+    work, parsed = work_of(zoo("vit"), pixels(zoo("vit"), 1)), options(keep=0.4)
+    height, width, cells = 18, 27, parsed.cells
+    masks = torch.cat(list(rise.rise_masks(work, parsed, height, width))).numpy()
+    generator = work.generator("rise", parsed.masks, cells, parsed.keep)
+    down, across = math.ceil(height / cells), math.ceil(width / cells)
+    expected, shifts = [], set()
+    for count in (rise.CHUNK, parsed.masks - rise.CHUNK):
+        coarse = (torch.rand(count, 1, cells, cells, generator=generator) < 0.4).double()[:, 0].numpy()
+        tops = torch.randint(0, down, (count,), generator=generator).tolist()
+        lefts = torch.randint(0, across, (count,), generator=generator).tolist()
+        for grid, top, left in zip(coarse, tops, lefts, strict=True):
+            large = enlarged(grid, (cells + 1) * down, (cells + 1) * across)
+            expected.append(large[top : top + height, left : left + width])
+            shifts.add((top, left))
+    assert masks.shape == np.stack(expected).shape
+    assert np.abs(masks - np.stack(expected)).max() < 1e-5
+    assert np.abs(masks[1:] - np.stack(expected)[:-1]).max() > 0.5
+    assert len(shifts) > 10
 
 
 def test_the_masks_depend_on_the_seed_and_on_nothing_else(zoo: Zoo) -> None:

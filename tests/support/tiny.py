@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,11 +198,6 @@ def pictures(count: int = 2, seed: int = 0) -> list[Image.Image]:
 def pixels(model: Model, count: int = 2, seed: int = 0) -> Tensor:
     """Smooth random pictures as the model sees them."""
     return model.preprocess(pictures(count, seed))[0]
-
-
-def names(items: Sequence[Any]) -> list[str]:
-    """Words for parametrised tests."""
-    return [str(item) for item in items]
 
 
 def _write_words(folder: Path) -> None:
