@@ -93,8 +93,9 @@ def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | Non
 
 def _keep_sets(values: NDArray[np.floating], steps: int) -> list[NDArray[np.bool_]]:
     grid = common_grid(values, SIDE).ravel()
-    order = np.argsort(-grid, kind="stable")
     cells = grid.size
+    # Ties (many zeros, after a ReLU) fall in a fixed random order: reading order would favour the top of the picture.
+    order = np.lexsort((np.random.default_rng(0).permutation(cells), -grid))
     counts = [round(cells * step / steps) for step in range(steps + 1)]
     deletion, insertion = [], []
     for count in counts:
