@@ -34,6 +34,7 @@ app: setup
 
 lint: setup-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: setup-dev
 	$(BIN)/mypy

@@ -198,9 +198,7 @@ def test_status_without_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_one_damaged_run_does_not_hide_the_others(
-    own_workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_damaged_run_does_not_hide_the_others(own_workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sound, broken = (made_run(own_workspace / "runs" / name, images=2, methods=("raw",)) for name in ("b", "a"))
     for file in broken.folder.glob("run.sqlite*"):
         file.unlink()

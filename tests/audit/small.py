@@ -90,9 +90,7 @@ def take_in(folder: Path, count: int = 4) -> Dataset:
     return ingest([draw_pictures(folder / "drawn", count)], store=folder / "data")
 
 
-def plan_for(
-    dataset: Dataset, config: Path, methods: Sequence[str | MethodPlan] = ("raw",), **parts: Any
-) -> Plan:
+def plan_for(dataset: Dataset, config: Path, methods: Sequence[str | MethodPlan] = ("raw",), **parts: Any) -> Plan:
     """A plan for every picture: captions and classes, a few curve steps, two pictures a unit."""
     chosen = tuple(MethodPlan(name=m) if isinstance(m, str) else m for m in methods)
     given: dict[str, Any] = {

@@ -293,9 +293,7 @@ def test_a_changed_result_file_is_computed_anew(
     assert ("requeued", "2 units are computed anew") in [(kind, message) for _, kind, message in run.store.events()]
 
 
-def test_other_weights_cannot_continue_a_run(
-    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]
-) -> None:
+def test_other_weights_cannot_continue_a_run(tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]) -> None:
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     assert go(run, vit) == "done"
     other = save_model(tmp_path / "other", "vit", seed=1)
@@ -306,9 +304,7 @@ def test_other_weights_cannot_continue_a_run(
     assert go(run, vit) == "done"
 
 
-def test_another_data_set_cannot_continue_a_run(
-    tmp_path: Path, vit: Path, rendered: list[str]
-) -> None:
+def test_another_data_set_cannot_continue_a_run(tmp_path: Path, vit: Path, rendered: list[str]) -> None:
     own = take_in(tmp_path / "own", 3)
     run = new_run(tmp_path / "run", plan_for(own, vit))
     assert go(run, vit) == "done"

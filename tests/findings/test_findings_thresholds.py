@@ -99,9 +99,7 @@ def test_the_file_kept_with_a_run_judges_it(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    impact=st.floats(0.05, 1), a=st.floats(0, 1), b=st.floats(0, 1), n=st.integers(1, 500), m=st.integers(1, 500)
-)
+@given(impact=st.floats(0.05, 1), a=st.floats(0, 1), b=st.floats(0, 1), n=st.integers(1, 500), m=st.integers(1, 500))
 def test_severity_grows_with_likelihood_and_with_pictures(impact: float, a: float, b: float, n: int, m: int) -> None:
     (low, high), (few, many) = sorted((a, b)), sorted((n, m))
     words = ("low", "medium", "high")
