@@ -187,7 +187,7 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
         used = info.parse(options).model_dump()
         cost = info.cost(options, depth)
         done = ran.get(name, 0)
-        status = f"ran: {plural(done, 'map')}" if done else "did not run"
+        status = f"ran: {plural(done, 'explanation')}" if done else "did not run"
         if failed.get(name):
             status += f", {failed[name]} failed"
         facts = [
