@@ -296,4 +296,4 @@ def _opt(value: float) -> float | None:
 
 
 def _again(run: Run) -> str:
-    return f"python -m core resume {run.folder.name} && python -m core report {run.folder.name}"
+    return f"python -m core resume {run.handle} && python -m core report {run.handle}"

@@ -20,6 +20,7 @@ from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
 from core.runs.results import read_results
 from core.runs.store import Progress, RunStore
+from core.settings import runs_folder
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Run:
     def id(self) -> str:
         """The name of its folder."""
         return self.folder.name
+
+    @property
+    def handle(self) -> str:
+        """What the command line finds it by: its id in the workspace, its folder elsewhere."""
+        return self.id if self.folder.parent.resolve() == runs_folder().resolve() else str(self.folder)
 
     @cached_property
     def plan(self) -> Plan:
