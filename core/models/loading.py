@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 
 from core.errors import ModelError
 from core.models.geometry import Preprocessing
+from core.models.hub import quiet_hub
 from core.models.listing import architectures, embedded_models, embedded_name
 from core.models.model import Model, wrap
 from core.models.packing import load_packed, unpack
@@ -116,12 +117,13 @@ def _load_tag(name: str, pretrained: str | None, device: torch.device) -> Model:
             raise ModelError(f"{name} has no pretrained tag {pretrained!r}; known: {_some(tags)}")
     try:
         # Random start values would be drawn from (and move) the caller's generator.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), quiet_hub():
             net, _, _ = open_clip.create_model_and_transforms(name, pretrained=pretrained)
-        tokenizer = open_clip.get_tokenizer(name)
+            tokenizer = open_clip.get_tokenizer(name)
     except (OSError, RuntimeError, ValueError) as error:
+        why = _first_line(error).split(". ")[0]
         raise ModelError(
-            f"the weights of {name} ({pretrained or 'hub'}) can't be had: {_first_line(error)}; without a network, "
+            f"the weights of {name} ({pretrained or 'hub'}) can't be had: {why}; without a network, "
             "download them elsewhere and give the config file and weights=<file>, or use the model 'demo'"
         ) from error
     transform, preprocessing = _preprocessing(net, None)
