@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
+from core.findings.outcomes import cannot_conclude, passed
 from core.findings.thresholds import Thresholds
 from core.runs import Run
 
@@ -29,7 +30,7 @@ def refused(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Find
         lost = len(dataset.refusals)
         title = "Few files were refused" if lost else "Every file could be used"
         told = f"{lost} of {total} files were refused." if lost else f"{total} files were read, none was refused."
-        yield Finding(status="passed", severity="note", title=title, condition=told, **common)  # type: ignore[arg-type]
+        yield passed(title=title, condition=told, **common)
         return
     made, word = grade(0.5, share, total, thresholds)
     first = "; ".join(f"{entry.name}: {entry.reason}" for entry in dataset.refusals[:5])
@@ -64,9 +65,7 @@ def duplicates(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[F
     )
     told = f"{exact} exact duplicates were audited once; {near} pictures nearly repeat another one."
     if share <= most:
-        yield Finding(
-            status="passed", severity="note", title="Few pictures repeat each other", condition=told, **common
-        )  # type: ignore[arg-type]
+        yield passed(title="Few pictures repeat each other", condition=told, **common)
         return
     made, word = grade(0.4, share, n, thresholds)
     samples = tuple(
@@ -114,9 +113,7 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
         reproduce=f"python -m core resume {run.handle}",
     )
     if not total and not lost:
-        yield Finding(
-            status="cannot_conclude",
-            severity="note",
+        yield cannot_conclude(
             title="Nothing was explained",
             condition="No method of the plan could explain this model with these texts.",
             **common,
@@ -126,13 +123,11 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
         bad = failed_rows or lost
         title = "Little of the planned work is missing" if bad else "All planned work was done"
         told = f"{failed_rows} failed and {lost} pictures have no result" if bad else "none failed"
-        yield Finding(
-            status="passed",
-            severity="note",
+        yield passed(
             title=title,
             condition=f"{total} explanations of {summary.images} pictures, {told}.",
             **common,
-        )  # type: ignore[arg-type]
+        )
         return
     made, word = grade(0.7, share, progress.images_total, thresholds)
     reasons = sorted(

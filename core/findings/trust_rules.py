@@ -11,6 +11,7 @@ from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
+from core.findings.outcomes import cannot_conclude, passed
 from core.findings.thresholds import Thresholds
 from core.methods import METHODS
 from core.runs import Run
@@ -54,13 +55,11 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
             continue
         lost = rows[~((rows.low > least) & (rows.p_adjusted < significance))]
         if lost.empty:
-            yield Finding(
-                status="passed",
-                severity="note",
+            yield passed(
                 title=f"{title} beats every control",
                 condition=f"{title} orders the cells better than random, centre and edge maps do.",
                 **common,
-            )  # type: ignore[arg-type]
+            )
             continue
         shares = _worst_share(run, method, str(lost.iloc[0].control))
         made, word = grade(0.8, shares[0], n, thresholds)
@@ -113,13 +112,11 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         yield _cannot("Too few pictures to judge agreement between methods", n, thresholds, common)
         return
     if low.empty:
-        yield Finding(
-            status="passed",
-            severity="note",
+        yield passed(
             title="The methods agree with each other",
             condition="No two methods fall below the least correlation.",
             **common,
-        )  # type: ignore[arg-type]
+        )
         return
     pairs = summary.pair_agreement.sort_values(["value", "image_name"])
     made, word = grade(0.6, len(low) / len(table), n, thresholds)
@@ -165,13 +162,11 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         return
     worst = table.sort_values(["value", "image_name"])
     if share.value <= most:
-        yield Finding(
-            status="passed",
-            severity="note",
+        yield passed(
             title="Few pictures have disputed explanations",
             condition=f"{share.value:.0%} of the pictures fall below.",
             **common,
-        )  # type: ignore[arg-type]
+        )
         return
     made, word = grade(0.5, share.value, share.n, thresholds)
     yield Finding(
@@ -217,13 +212,11 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         yield _cannot("Too few pictures to say how many scores are flat", share.n, thresholds, common)
         return
     if share.value <= most:
-        yield Finding(
-            status="passed",
-            severity="note",
+        yield passed(
             title="The pictures raise the scores that are explained",
             condition=f"{share.value:.0%} of the pairs show no rise.",
             **common,
-        )  # type: ignore[arg-type]
+        )
         return
     flat = rows[rows.flat > 0].sort_values(["score", "image_name"])
     rest = rows[rows.flat == 0].sort_values("score", ascending=False)
@@ -278,9 +271,7 @@ def _sample(row, methods: tuple[str, ...], note: str) -> Sample:  # type: ignore
 
 def _cannot(title: str, n: int, thresholds: Thresholds, common: dict) -> Finding:  # type: ignore[type-arg]
     least = thresholds["general.least_images"]
-    return Finding(
-        status="cannot_conclude",
-        severity="note",
+    return cannot_conclude(
         title=title,
         condition=f"Only {n} pictures carry this measure; at least {least} are needed.",
         **common,
