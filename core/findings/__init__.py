@@ -10,6 +10,7 @@ from core.evaluation.summary import Summary
 from core.findings import data_rules, trust_rules
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
+from core.findings.trust_rules import beats
 from core.runs import Run
 from core.runs.manifest import write_json
 
@@ -34,6 +35,7 @@ __all__ = [
     "Number",
     "Sample",
     "Thresholds",
+    "beats",
     "judge",
     "load_findings",
     "load_thresholds",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.evaluation.summary import Summary
-from core.findings import Finding, load_thresholds, run_thresholds
+from core.findings import Finding, beats, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, severity_chart, to_svg
 from core.reporting.content import Chart, Cover, Fact, Headline, Overview
 from core.reporting.gallery import Plates
-from core.reporting.trust import beats
 from core.reporting.words import SEVERITY_TITLES, STATE_TITLES, measured, moment, opinion, plural, share
 from core.runs import FINISHED, Run
 
@@ -139,11 +138,11 @@ def _confidence(run: Run, summary: Summary) -> str:
     )
     if rows.empty:
         return f"{base} No map was tested against controls, so no conclusion rests on a heat map."
-    versus, significance = summary.versus, float(load_thresholds(run_thresholds(run))["general.significance"])
+    versus, thresholds = summary.versus, load_thresholds(run_thresholds(run))
     won = [
         name
         for name in rows.method
-        if len(part := versus[versus.method == name]) and all(beats(row, significance) for row in part.itertuples())
+        if len(part := versus[versus.method == name]) and all(beats(row, thresholds) for row in part.itertuples())
     ]
     best = rows.sort_values("value", ascending=False).iloc[0]
     told = measured(best.value, best.low, best.high, int(best.n))

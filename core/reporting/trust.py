@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.evaluation.summary import METRICS, Summary
-from core.findings import load_thresholds, run_thresholds
+from core.findings import beats, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import (
     agreement_chart,
@@ -84,13 +82,11 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
     )
 
 
-def beats(row: Any, significance: float) -> bool:
-    """Whether a row of `Summary.versus` shows a method above a control: interval above 0, adjusted p low enough."""
-    return bool(row.low > 0 and row.p_adjusted < significance)
-
-
 def _versus(run: Run, summary: Summary) -> Section:
-    significance = float(load_thresholds(run_thresholds(run))["general.significance"])
+    thresholds = load_thresholds(run_thresholds(run))
+    least, significance = (
+        float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
+    )
     rows = []
     for row in summary.versus.itertuples():
         p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
@@ -100,7 +96,7 @@ def _versus(run: Run, summary: Summary) -> Section:
                 method_title(row.control),
                 measured(row.value, row.low, row.high, int(row.n)),
                 p,
-                "beats it" if beats(row, significance) else "worse" if row.high < 0 else "not shown to beat it",
+                "beats it" if beats(row, thresholds) else "worse" if row.high < 0 else "not shown to beat it",
             )
         )
     columns = (
@@ -116,8 +112,8 @@ def _versus(run: Run, summary: Summary) -> Section:
         else ()
     )
     rule = (
-        "A method beats a control if the whole interval of their difference lies above 0 and the adjusted p is below "
-        f"{significance:g}; with few pictures that can fail although the difference is real."
+        f"A method beats a control if the whole interval of their difference lies above {least:g} and the adjusted p "
+        f"is below {significance:g}; with few pictures that can fail although the difference is real."
     )
     return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
 
