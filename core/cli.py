@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--title", default="Audit of a vision-language model")
     audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
     audit.add_argument("--preparer", default="", help="who prepares the report")
+    audit.add_argument(
+        "--compare-with", nargs="+", default=[], metavar="RUN", help="runs of other models on the same pictures"
+    )
     audit.add_argument("--thresholds", type=Path, help="TOML file that the findings are judged by")
     audit.add_argument(
         "--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above"
@@ -93,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command("report", "judge a run anew and render its report", commands.report)
     report.add_argument("run_directory", help="run directory or id")
+
+    compare = command("compare", "set a run beside others on the same pictures, in its report", commands.compare)
+    compare.add_argument("run_directory", help="run directory or id")
+    compare.add_argument("others", nargs="+", help="run directories or ids")
 
     verify = command("verify", "check that a run or an evidence bundle is unchanged", commands.verify)
     verify.add_argument("path", type=Path, help="run directory or evidence.zip")

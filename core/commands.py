@@ -15,7 +15,7 @@ from core.datasets import ingest, read_texts
 from core.errors import InputError, RunError
 from core.methods import METHODS, method_info
 from core.methods.presets import EFFORTS
-from core.models.listing import architectures, embedded_models, embedded_name
+from core.models.listing import DEFAULT, architectures, embedded_models, embedded_name
 from core.runs import (
     Declared,
     MethodPlan,
@@ -39,8 +39,25 @@ _SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 
 
 def demo(chosen: argparse.Namespace) -> Answer:
-    """A full audit of the bundled sample."""
-    chosen.__dict__.update(
+    """A full audit of the bundled sample with the default model, set beside every other embedded model."""
+    beside = []
+    for other in embedded_models()[1:]:
+        folder = chosen.out / "beside" / other.name
+        _tell(f"{other.name}:")
+        answer, code = audit(_demonstration(chosen, folder, other.name, f"Demonstration audit of {other.name}", []))
+        if code:
+            return answer, code
+        beside.append(str(folder))
+    _tell(f"{DEFAULT}:")
+    return audit(_demonstration(chosen, chosen.out, DEFAULT, "Demonstration audit", beside))
+
+
+def _demonstration(
+    chosen: argparse.Namespace, out: Path, model: str, title: str, compare_with: list[str]
+) -> argparse.Namespace:
+    made = argparse.Namespace(**vars(chosen))
+    made.__dict__.update(
+        out=out,
         images=[SAMPLE / "images"],
         table=SAMPLE / "captions.csv",
         texts=None,
@@ -48,7 +65,7 @@ def demo(chosen: argparse.Namespace) -> Answer:
         template=None,
         top_classes=1,
         no_captions=False,
-        model="demo",
+        model=model,
         pretrained=None,
         weights=None,
         device="auto",
@@ -57,13 +74,14 @@ def demo(chosen: argparse.Namespace) -> Answer:
         no_curves=False,
         limit=None,
         seed=0,
-        title="Demonstration audit",
+        title=title,
+        compare_with=compare_with,
         purpose="Shows what an audit looks like, on the bundled sample and the embedded model.",
         preparer="Loupe demo",
         thresholds=None,
         fail_on=None,
     )
-    return audit(chosen)
+    return made
 
 
 def audit(chosen: argparse.Namespace) -> Answer:
@@ -75,6 +93,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
     texts = _text_plan(chosen)
     methods = _method_plans(chosen)
     thresholds = load_thresholds(chosen.thresholds) if chosen.thresholds else None
+    others = [find_run(name) for name in chosen.compare_with]
     for path in chosen.images:
         if not path.exists():
             raise InputError(f"{path} doesn't exist; --images takes folders, ZIP files or pictures")
@@ -91,6 +110,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
         run = _planned(chosen, spec, texts, methods, thresholds)
+    run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others])
     state = work(run, _tell, model)
     return _outcome(run, state, chosen.fail_on)
 
@@ -181,6 +201,18 @@ def report(chosen: argparse.Namespace) -> Answer:
     save_findings(run, findings)
     path = render_report(run, findings)
     return {"text": str(path), "data": {"report": str(path)}}, 0
+
+
+def compare(chosen: argparse.Namespace) -> Answer:
+    """Compare a finished run with others and render its report anew."""
+    from core.evaluation.comparison import compare as compared
+    from core.evaluation.comparison import save_comparisons
+
+    run = find_run(chosen.run_directory)
+    others = [find_run(name) for name in chosen.others]
+    save_comparisons(run, [compared(run, other) for other in others])
+    run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others], comparison_problems=[])
+    return report(chosen)
 
 
 def verify(chosen: argparse.Namespace) -> Answer:

@@ -31,7 +31,7 @@ class Bulk:
         self._forward: Forward = tower.plain
         self.why_plain: str | None = "no faster form is known for this tower"
         if isinstance(tower, TimmCnn):
-            fast = _folded(tower)
+            fast = _fast(tower)
             probe = _probe(size).to(device)
             with torch.no_grad():
                 cosine = float(F.cosine_similarity(fast(probe), tower.plain(probe)).min())
@@ -53,10 +53,15 @@ def _probe(size: tuple[int, int]) -> Tensor:
     return smooth + 0.1 * torch.randn(smooth.shape, generator=generator)
 
 
-def _folded(tower: TimmCnn) -> Forward:
-    network = copy.deepcopy(tower.module)
+def folded(module: nn.Module) -> nn.Module:
+    """A copy of a convolutional network with batch norm folded in and weights laid out channels-last."""
+    network = copy.deepcopy(module)
     _fold(network)
-    network = network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _fast(tower: TimmCnn) -> Forward:
+    network = folded(tower.module)
 
     def forward(pixels: Tensor) -> Tensor:
         return network(pixels.contiguous(memory_format=torch.channels_last))

@@ -9,6 +9,7 @@ from core.findings import Finding
 from core.reporting.annex import annexes
 from core.reporting.assets import Assets
 from core.reporting.body import cards, data, scope, subject, thresholds_of
+from core.reporting.comparison import comparisons
 from core.reporting.content import Report
 from core.reporting.front import cover, limits, overview
 from core.reporting.gallery import Plates, choose
@@ -44,7 +45,7 @@ def build_report(
         subject=subject(run),
         data=tuple(section for section in data(run, plates) if not section.empty),
         cards=cards(run, summary),
-        trust=trust(run, summary, assets),
+        trust=(*trust(run, summary, assets), *comparisons(run)),
         gallery=tuple(sample for sample in samples if sample is not None),
         gallery_rule=rule,
         register=register(findings),

@@ -122,6 +122,9 @@ def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Ite
     columns = ["position", "key", "images", "state", "tries", "seconds", "rows", "sha256", "error"]
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=columns))
     yield "log.csv", table_csv(pd.DataFrame(run.store.events(), columns=["at", "kind", "message"]))
+    told = run.folder / "comparison.json"
+    if told.exists():
+        yield told.name, told.read_bytes()
     for name in TABLES:
         yield f"tables/{name}.csv", table_csv(getattr(summary, name))
 

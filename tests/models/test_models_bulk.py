@@ -58,7 +58,7 @@ def test_a_broken_fold_is_rejected_and_the_plain_network_serves(
 
 
 def test_a_fold_that_gives_no_numbers_is_rejected(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_module, "_folded", lambda tower: lambda images: torch.full((len(images), 32), torch.nan))
+    monkeypatch.setattr(bulk_module, "_fast", lambda tower: lambda images: torch.full((len(images), 32), torch.nan))
     model = fresh(zoo("efficientnet"))
     images = pixels(model, 2)
     assert torch.equal(model.bulk(images), model.image.plain(images))

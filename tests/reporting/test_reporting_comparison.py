@@ -1,0 +1,30 @@
+"""The section that sets two models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.evaluation.comparison import compare, save_comparisons
+from core.reporting.comparison import comparisons
+from tests.support.made_run import made_run
+
+
+def test_a_run_that_was_compared_with_nothing_has_no_section(tmp_path: Path) -> None:
+    assert comparisons(made_run(tmp_path / "run", images=2)) == ()
+
+
+def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: Path) -> None:
+    own = made_run(tmp_path / "own", images=6, methods=("raw", "rise"))
+    other = made_run(tmp_path / "other", images=6, methods=("raw", "gradcam"), seed=3)
+    other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
+    save_comparisons(own, [compare(own, other)])
+    own.update_manifest(comparison_problems=["third can't be compared"])
+    section, problems = comparisons(own)
+    assert section.title == "Loupe demo beside Another model"
+    assert any("RISE only on Loupe demo" in sentence for sentence in section.sentences)
+    scores, trust, maps = section.tables
+    assert [len(table.rows) for table in (scores, trust, maps)] == [1, 1, 1]
+    assert trust.rows[0][0] == maps.rows[0][0] == "Raw similarity"
+    assert "n = 6" in trust.rows[0][3]
+    assert scores.rows[0][-1] == "100 %"
+    assert problems.sentences == ("third can't be compared",)
