@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
     audit.add_argument("--preparer", default="", help="who prepares the report")
     audit.add_argument(
+        "--applications", help="comma-separated names, or none (default: every application; see `methods`)"
+    )
+    audit.add_argument(
         "--compare-with", nargs="+", default=[], metavar="RUN", help="runs of other models on the same pictures"
     )
     audit.add_argument("--thresholds", type=Path, help="TOML file that the findings are judged by")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.datasets import ingest, read_texts
+from core.arguments import application_plans, method_plans, text_plan
+from core.datasets import ingest
 from core.errors import InputError, RunError
-from core.methods import METHODS, method_info
+from core.methods import METHODS
 from core.methods.presets import EFFORTS
 from core.models.listing import DEFAULT, architectures, embedded_models, embedded_name
 from core.runs import (
+    ApplicationPlan,
     Declared,
     MethodPlan,
     ModelSpec,
@@ -70,6 +71,7 @@ def _demonstration(
         weights=None,
         device="auto",
         methods=None,
+        applications=None,
         option=[],
         no_curves=False,
         limit=None,
@@ -90,9 +92,10 @@ def audit(chosen: argparse.Namespace) -> Answer:
     from core.findings import load_thresholds
     from core.models.loading import load_model
 
-    texts = _text_plan(chosen)
-    methods = _method_plans(chosen)
+    texts = text_plan(chosen)
+    methods = method_plans(chosen)
     thresholds = load_thresholds(chosen.thresholds) if chosen.thresholds else None
+    applications = application_plans(chosen)
     others = [find_run(name) for name in chosen.compare_with]
     for path in chosen.images:
         if not path.exists():
@@ -109,7 +112,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
     )
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
-        run = _planned(chosen, spec, texts, methods, thresholds)
+        run = _planned(chosen, spec, texts, methods, applications, thresholds)
     run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others])
     state = work(run, _tell, model)
     return _outcome(run, state, chosen.fail_on)
@@ -120,6 +123,7 @@ def _planned(
     spec: ModelSpec,
     texts: TextPlan,
     methods: tuple[MethodPlan, ...],
+    applications: tuple[ApplicationPlan, ...],
     thresholds: Thresholds | None,
 ) -> Run:
     dataset = ingest(list(chosen.images), store=chosen.out / "dataset", table=chosen.table, progress=None)
@@ -132,6 +136,7 @@ def _planned(
         model=spec,
         texts=texts,
         methods=methods,
+        applications=applications,
         trust=TrustPlan(curves=not chosen.no_curves, steps=EFFORTS[chosen.effort].steps),
         seed=chosen.seed,
         thresholds=thresholds.sha256 if thresholds else "",
@@ -306,48 +311,6 @@ def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
     text += f"\n{pdf.resolve()}" if pdf.exists() else f"\n{run.progress().message}"
     code = 1 if state == "failed" or (fail_on and worst >= _SEVERITY[fail_on]) else 0
     return {"text": text, "data": data}, code
-
-
-def _text_plan(chosen: argparse.Namespace) -> TextPlan:
-    parts: dict[str, Any] = {"captions": not chosen.no_captions, "top_classes": chosen.top_classes}
-    for name, path in (("prompts", chosen.texts), ("classes", chosen.classes)):
-        if path:
-            parts[name] = read_texts(path)
-            if not parts[name]:
-                raise InputError(f"{path} holds no text; write one a line")
-    if chosen.template:
-        parts["templates"] = tuple(chosen.template)
-    return _checked(TextPlan, parts)
-
-
-def _method_plans(chosen: argparse.Namespace) -> tuple[MethodPlan, ...]:
-    names = [name.strip() for name in chosen.methods.split(",")] if chosen.methods else list(METHODS)
-    options: dict[str, dict[str, Any]] = {name: EFFORTS[chosen.effort].of(method_info(name).name) for name in names}
-    for entry in chosen.option:
-        left, equals, value = entry.partition("=")
-        method, dot, name = left.partition(".")
-        if not (equals and dot) or method not in options:
-            raise InputError(f"--option {entry!r} must be METHOD.NAME=VALUE with a method of this audit")
-        options[method][name] = _value(value)
-    return tuple(_checked(MethodPlan, {"name": name, "options": options[name]}) for name in names)
-
-
-def _checked(kind: Any, parts: dict[str, Any]) -> Any:
-    from pydantic import ValidationError
-
-    try:
-        return kind(**parts)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")) from error
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _tell(line: str) -> None:

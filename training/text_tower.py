@@ -1,14 +1,15 @@
 """Distil a causal CLIP text transformer from the text tower of an embedded model.
 
-    python -m training.text_tower --distill DIR --wordnet DIR --out DIR [--epochs 3]
+    python -m training.text_tower --distill DIR --wordnet DIR --out DIR [--steps 900]
 
 `--distill` holds `flickr8k_144.zip` (its picture names say whose captions may be used) and `flickr8k_captions.zip`;
 `--wordnet` is an NLTK data folder (with `corpora/wordnet`). Needs no picture and no GPU. Writes `text.safetensors` and
 `text_figures.json` into `--out`; teacher embeddings are kept there between runs.
 
-The student starts as a bag of words: the vector of each token is the teacher's embedding of that token's own text,
-rotated to the student's width by principal components. Two losses: one minus cosine to the teacher, and the
-divergence of the softmax similarities to the other strings of the batch (what retrieval needs).
+The student is first a bag of words: its first attention averages the normalised token vectors, nothing else acts. That
+form costs almost nothing to train, from token vectors that are the teacher's embeddings of the tokens' own texts (in
+principal components). Then the whole transformer learns what order and company change. Two losses: one minus cosine to
+the teacher, and the divergence of the softmax similarities to the other strings of the batch (what retrieval needs).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import math
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import open_clip
@@ -31,7 +33,9 @@ from training.configs import demo_vit
 from training.strings import corpus
 
 BATCH = 256
-PEAK = 1.5e-3
+PEAK = 1e-3
+BAG_RATE = 4e-3
+GAIN = 4.0
 SHARPNESS = 1 / 0.05
 
 
@@ -58,7 +62,8 @@ def main() -> None:
     parser.add_argument("--wordnet", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--teacher", default="demo-cnn")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--bag-steps", type=int, default=2500, help="steps as a bag of words")
+    parser.add_argument("--steps", type=int, default=900, help="steps of the whole transformer")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -69,12 +74,17 @@ def main() -> None:
     pieces = [tokenizer.decode([token]).strip() or "." for token in range(tokenizer.vocab_size)]
     targets = teach(chosen.teacher, {"train": train, "held_out": held_out, "pieces": pieces}, chosen.out)
     clip = open_clip.model.CLIP(**demo_vit()["model_cfg"])
+    ids, unseen = tokenizer(train), tokenizer(held_out)
+    bag = BagOfWords(clip, targets["pieces"])
+    fit(bag, list(bag.parameters()), ids, targets["train"], chosen.bag_steps, BATCH * 4, BAG_RATE)
+    figures = {f"bag_{name}": value for name, value in measure(bag, unseen, targets["held_out"]).items()}
+    print(json.dumps(figures), flush=True)
+    bag.give_to(clip)
     student = Student(clip)
-    begin_as_bag_of_words(clip, targets["pieces"])
-    ids = tokenizer(train)
-    fit(student, ids, targets["train"], chosen.epochs)
-    figures = measure(student, tokenizer(held_out), targets["held_out"])
-    figures |= {"strings": len(train), "held_out": len(held_out), "epochs": chosen.epochs}
+    learned = [value for name, value in clip.named_parameters() if not name.startswith(("visual.", "logit"))]
+    fit(student, learned, ids, targets["train"], chosen.steps, BATCH, PEAK)
+    figures |= measure(student, unseen, targets["held_out"])
+    figures |= {"strings": len(train), "held_out": len(held_out), "steps": chosen.steps}
     kept = {name: value.contiguous() for name, value in clip.state_dict().items() if not name.startswith("visual.")}
     used = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     used[ids.unique()] = True
@@ -109,42 +119,77 @@ def teach(teacher: str, texts: dict[str, list[str]], folder: Path) -> dict[str, 
     return found
 
 
-@torch.no_grad()
-def begin_as_bag_of_words(clip: nn.Module, pieces: Tensor) -> None:
-    """Set the token vectors to the teacher's embeddings of the tokens' own texts, in principal components."""
-    centred = pieces - pieces.mean(dim=0)
-    axes = torch.linalg.svd(centred.T @ centred).Vh
-    width = clip.token_embedding.weight.shape[1]
-    vectors = centred @ axes[:width].T
-    clip.token_embedding.weight.copy_(vectors / vectors.std() * 0.05)
-    clip.token_embedding.weight[-2:] = torch.randn(2, width) * 0.05  # start and end of a text mean nothing
+class BagOfWords(nn.Module):
+    """What the transformer is while only its first attention acts, with equal weight on every token."""
+
+    def __init__(self, clip: nn.Module, pieces: Tensor) -> None:
+        super().__init__()
+        width = clip.token_embedding.weight.shape[1]
+        centred = pieces - pieces.mean(dim=0)
+        vectors = centred @ torch.linalg.svd(centred.T @ centred).Vh[:width].T
+        self.vectors = nn.Embedding.from_pretrained(vectors / vectors.std(), freeze=False, sparse=False)
+        with torch.no_grad():
+            self.vectors.weight[-2:] = 0.0  # start and end of a text mean nothing
+        self.projection = nn.Parameter(torch.randn(width, clip.text_projection.shape[1]) * width**-0.5)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """`(texts, tokens)` -> unit embeddings `(texts, embedding)`."""
+        state = self.vectors(ids)
+        state = F.layer_norm(state, state.shape[-1:])
+        counted = torch.arange(ids.shape[1]) <= ids.argmax(dim=1, keepdim=True)
+        mean = (state * counted[..., None]).sum(dim=1) / counted.sum(dim=1, keepdim=True)
+        # The embedding is read where the text ends, so the vector of the end token is in it.
+        read = self.vectors.weight[ids.amax(dim=1)] + GAIN * mean
+        return F.normalize(F.layer_norm(read, read.shape[-1:]) @ self.projection, dim=-1)
+
+    @torch.no_grad()
+    def give_to(self, clip: nn.Module) -> None:
+        """Make the transformer the same function; its other parts start silent, ready to learn."""
+        width = self.projection.shape[0]
+        clip.token_embedding.weight.copy_(self.vectors.weight)
+        clip.positional_embedding.zero_()
+        clip.text_projection.copy_(self.projection)
+        for number, block in enumerate(clip.transformer.resblocks):
+            block.mlp.c_proj.weight.zero_()
+            block.mlp.c_proj.bias.zero_()
+            block.attn.out_proj.weight.zero_()
+            if number == 0:
+                # Queries of zero attend to every token alike. Keys stay random, so that queries can learn.
+                block.attn.in_proj_weight[:width].zero_()
+                block.attn.in_proj_weight[2 * width :].copy_(torch.eye(width))
+                block.attn.out_proj.weight.copy_(torch.eye(width) * GAIN)
 
 
-def fit(student: Student, ids: Tensor, targets: Tensor, epochs: int) -> None:
-    """Train on batches of strings of similar length."""
-    clip = student.clip
+def fit(
+    student: nn.Module, learned: list[nn.Parameter], ids: Tensor, targets: Tensor, steps: int, batch: int, rate: float
+) -> None:
+    """Train on batches of strings of similar length; the rate falls along a cosine."""
     lengths = ids.argmax(dim=1) + 1
-    learned = [value for name, value in clip.named_parameters() if not name.startswith(("visual.", "logit"))]
-    optimizer = torch.optim.AdamW(learned, lr=PEAK, weight_decay=0.02, betas=(0.9, 0.98))
-    steps, step, began = epochs * math.ceil(len(ids) / BATCH), 0, time.perf_counter()
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
     chance = torch.Generator().manual_seed(0)
-    for _ in range(epochs):
-        order = torch.randperm(len(ids), generator=chance)
-        pools = [pool[lengths[pool].argsort()] for pool in order.split(BATCH * 16)]
-        batches = [batch for pool in pools for batch in pool.split(BATCH)]
-        for index in torch.randperm(len(batches), generator=chance).tolist():
-            for group in optimizer.param_groups:
-                group["lr"] = PEAK * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-            batch = batches[index]
-            loss, cosine = objective(student(ids[batch, : int(lengths[batch].max())]), targets[batch])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(learned, 1.0)
-            optimizer.step()
-            step += 1
-            if step % 100 == 0:
-                spent = time.perf_counter() - began
-                print(f"step {step}/{steps} loss {loss.item():.3f} cosine {cosine:.3f} {spent:.0f} s", flush=True)
+    began, order = time.perf_counter(), iter(())
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        part = next(order, None)
+        if part is None:
+            order = _batches(lengths, batch, chance)
+            part = next(order)
+        loss, cosine = objective(student(ids[part, : int(lengths[part].max())]), targets[part])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+        if (step + 1) % 100 == 0:
+            spent = time.perf_counter() - began
+            print(f"step {step + 1}/{steps} loss {loss.item():.3f} cosine {cosine:.3f} {spent:.0f} s", flush=True)
+
+
+def _batches(lengths: Tensor, batch: int, chance: torch.Generator) -> Iterator[Tensor]:
+    """One epoch: pools of random strings, sorted by length and cut into batches, in random order."""
+    pools = [pool[lengths[pool].argsort()] for pool in torch.randperm(len(lengths), generator=chance).split(batch * 16)]
+    listed = [part for pool in pools for part in pool.split(batch)]
+    return iter([listed[index] for index in torch.randperm(len(listed), generator=chance).tolist()])
 
 
 def objective(given: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
@@ -156,7 +201,7 @@ def objective(given: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
 
 
 @torch.no_grad()
-def measure(student: Student, ids: Tensor, targets: Tensor) -> dict[str, float]:
+def measure(student: nn.Module, ids: Tensor, targets: Tensor) -> dict[str, float]:
     """Cosine to the teacher on strings that were held out, and how often the nearest teacher string is the own one."""
     student.eval()
     given = torch.cat([student(part) for part in ids.split(256)])

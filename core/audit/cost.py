@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.datasets import Dataset
 from core.methods import METHODS
+from core.methods.applications import application_info
 from core.models.listing import embedded_models, embedded_name
 from core.runs import Plan
 from core.runs.manifest import write_json
@@ -54,6 +55,11 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
         orders = pairs * explained + CONTROLS * len(pictures)
         by_method["trust: deletion and insertion"] = 2.0 * ((plan.trust.steps - 1) * orders + len(pictures))
         image_forwards += by_method["trust: deletion and insertion"]
+    for part in plan.applications:
+        application = application_info(part.name)
+        if capabilities is None or application.reason(capabilities) is None:
+            by_method[part.name] = len(pictures) * application.cost_model(application.parse(part.options))
+            image_forwards += by_method[part.name]
     speed = _speeds().get(_speed_key(plan))
     seconds = None if speed is None else image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
     return Estimate(image_forwards, text_forwards, seconds, by_method)

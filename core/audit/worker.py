@@ -7,17 +7,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 from core.audit.cost import estimate, record_speed
+from core.audit.stages import compare_runs, run_applications
 from core.audit.units import Bench, prepare, run_unit, unit_key
 from core.errors import LoupeError, RunError
-from core.evaluation.comparison import compare, save_comparisons
 from core.models.loading import load_model
 from core.models.model import Meter, Model
-from core.runs import FINISHED, Run, environment, open_run, write_unit
+from core.runs import FINISHED, Run, environment, write_unit
 from core.runs.store import LEASE_SECONDS, Unit, this_owner
 
 Tell = Callable[[str], None]
@@ -92,6 +91,10 @@ def _work(run: Run, tell: Tell, model: Model | None) -> str:
         seconds = time.monotonic() - started
     record_speed(plan, spent.image, seconds, prepared)
     _add_cost(run, spent)
+    if finished and run.progress().done:
+        with model.meter.measuring() as spent:
+            finished = run_applications(run, model, tell)
+        _add_cost(run, spent)
     if not finished:
         store.set(state="cancelled", stage="", message="cancelled; what is finished is kept")
         store.log("cancelled", "by request")
@@ -166,19 +169,6 @@ def _close(run: Run, tell: Tell) -> str:
     store.set(state=state, stage="", message=f"report: {path.name}")
     store.log("done", f"{progress.done} units done, {progress.failed} failed")
     return state
-
-
-def compare_runs(run: Run) -> None:
-    """Compare the run with those that its manifest names under `compare_with`; what can't be compared is told there."""
-    made, problems = [], []
-    for folder in run.manifest.get("compare_with", []):
-        try:
-            made.append(compare(run, open_run(Path(folder))))
-        except LoupeError as error:
-            problems.append(str(error))
-    if made or problems:
-        save_comparisons(run, made)
-        run.update_manifest(comparison_problems=problems)
 
 
 def _add_cost(run: Run, spent: Meter) -> None:

@@ -56,4 +56,40 @@ M2IB = MethodInfo(
     paper_exact=True,
 )
 
-CARDS = (M2IB,)
+
+class NibOptions(Options):
+    """Options of the narrowing bottleneck."""
+
+    layer: int | None = Field(
+        None, description="block whose input is scaled, from 0, negative from the end; default: third from the end"
+    )
+    steps: int = Field(10, ge=1, le=200, description="how many scalings between nothing and the whole state")
+
+
+def _nib_cost(options: NibOptions, depth: int) -> Cost:
+    block = max(depth - 3, 0) if options.layer is None else options.layer % max(depth, 1)
+    tail = (depth - block) / max(depth, 1) * options.steps
+    return Cost(image=1.0 + tail, pair=2.0 * tail, text=1.0 + tail, text_pair=2.0 * tail)
+
+
+NIB = MethodInfo(
+    name="nib",
+    title="Narrowing bottleneck (NIB)",
+    paper="Zhu et al.: Narrowing Information Bottleneck Theory for Multimodal Image-Text Representations "
+    "Interpretability, ICLR 2025, arXiv:2502.14889",
+    year=2025,
+    family="bottleneck",
+    idea="Fades a layer's features in from nothing and adds up how much each place, or each word, moves the "
+    "similarity on the way. The deterministic partner of the information bottleneck: no noise, no seed.",
+    assumes="The way from nothing to the whole state passes through states that the rest of the tower can read.",
+    fails="A norm inside a block ignores scale, so much of the way changes little and the first steps decide.",
+    differs="None in the formula; the sign is kept, blocks before the one that is read run once, and all texts share "
+    "one forward a step.",
+    unit="share of the cosine (signed)",
+    sides={"image": ("image_layers",), "text": ("text_layers",)},
+    schema=NibOptions,
+    cost_model=_nib_cost,
+    signed=True,
+)
+
+CARDS = (M2IB, NIB)

@@ -8,6 +8,7 @@ CAPABILITIES: dict[str, str] = {
     "embeddings": "embeds images and texts into one space",
     "places": "projects each place of the image into the joint space",
     "image_layers": "can be run from a chosen image layer onwards",
+    "attention_pool": "pools its places by an attention whose values can be read",
     "image_attention": "has image self-attention whose weights can be read and differentiated",
     "text_layers": "can be run from a chosen text layer onwards",
     "text_attention": "has text self-attention whose weights can be read and differentiated",

@@ -5,11 +5,19 @@ from __future__ import annotations
 import difflib
 
 from core.errors import InputError
-from core.methods import bottleneck, gradient, perturbation, similarity
+from core.methods import bottleneck, concept, gradient, perturbation, regional, similarity
 from core.methods.info import MethodInfo
 
 METHODS: dict[str, MethodInfo] = {
-    info.name: info for info in (*similarity.CARDS, *gradient.CARDS, *bottleneck.CARDS, *perturbation.CARDS)
+    info.name: info
+    for info in (
+        *similarity.CARDS,
+        *gradient.CARDS,
+        *bottleneck.CARDS,
+        *perturbation.CARDS,
+        *concept.CARDS,
+        *regional.CARDS,
+    )
 }
 
 

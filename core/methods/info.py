@@ -93,13 +93,7 @@ class MethodInfo:
 
     def parse(self, options: Mapping[str, Any] | None = None) -> Any:
         """The validated options, defaults filled in. Raises `InputError` in one line."""
-        try:
-            return self.schema(**dict(options or {}))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(self.schema.model_fields) or "none"
-            raise InputError(f"{self.name}: option {where!r}: {first['msg']} (its options: {known})") from error
+        return parse_options(self.name, self.schema, options)
 
     def cost(self, options: Mapping[str, Any] | None = None, depth: int = 12) -> Cost:
         """The cost in forward-equivalents on a tower of `depth` blocks."""
@@ -109,3 +103,14 @@ class MethodInfo:
         """For each side, None if a model with these capabilities can serve it, otherwise why not."""
         offered = set(capabilities)
         return {side: reason_missing(needs, offered) for side, needs in self.sides.items()}
+
+
+def parse_options(name: str, schema: type[Options], options: Mapping[str, Any] | None) -> Any:
+    """The validated options of `name`, defaults filled in. Raises `InputError` in one line."""
+    try:
+        return schema(**dict(options or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(schema.model_fields) or "none"
+        raise InputError(f"{name}: option {where!r}: {first['msg']} (its options: {known})") from error

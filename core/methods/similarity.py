@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import Cost, MethodInfo, Options, Side
 
 
 class RawOptions(Options):
@@ -25,6 +27,21 @@ class ClipSurgeryOptions(Options):
     )
     depth: int = Field(6, ge=0, description="how many last blocks use value-value attention; 0 gives the raw map")
     temperature: float = Field(2.0, gt=0, description="scale of the softmax that weighs the labels")
+    pool: Literal["normalised", "plain"] = Field(
+        "normalised",
+        description="value-value attention of a ResNet's pool: normalised (values of unit length, scale times 8) is "
+        "what the authors mean, plain is what their release runs",
+    )
+
+
+@dataclass(frozen=True)
+class SurgeryInfo(MethodInfo):
+    """The card of CLIP Surgery, which also serves models whose only self-attention is a pool over all places."""
+
+    def reasons(self, capabilities: Iterable[str]) -> dict[Side, str | None]:
+        """For each side, None if a model with these capabilities can serve it, otherwise why not."""
+        offered = set(capabilities)
+        return super().reasons(offered | ({"image_attention"} if "attention_pool" in offered else set()))
 
 
 RAW = MethodInfo(
@@ -45,7 +62,7 @@ RAW = MethodInfo(
     signed=True,
 )
 
-CLIP_SURGERY = MethodInfo(
+CLIP_SURGERY = SurgeryInfo(
     name="clip_surgery",
     title="CLIP Surgery",
     paper="Li, Wang, Duan, Zhang, Li: CLIP Surgery for Better Explainability, arXiv:2304.05653",
@@ -56,7 +73,8 @@ CLIP_SURGERY = MethodInfo(
     assumes="Redundant features are common to all labels; the label set is the one the audience would use.",
     fails="Depends on the label set: near-duplicate labels cancel. An absent object still gets a map; read the score.",
     differs="Feature surgery is computed in closed form (one matrix product), equal to the release. The class token is "
-    "the untouched model's.",
+    "the untouched model's, also on ResNets, where the release replaces it. On ResNets the attention that the authors "
+    "mean is the default; the one that their release runs is pool=plain. Templates are an explicit argument.",
     unit="difference of weighted cosine similarities",
     sides={"image": ("places", "image_attention")},
     schema=ClipSurgeryOptions,

@@ -77,6 +77,10 @@ class ImageTower(ABC):
         """CLIP Surgery's addition of block `index` for the state that enters it."""
         raise NotImplementedError(f"{self.family} has no self-attention")
 
+    def value_pool(self, state: Tensor, normalised: bool) -> Tensor:
+        """CLIP Surgery's features of each place where the only self-attention is the pool."""
+        raise NotImplementedError(f"{self.family} has no attention pool over its places")
+
 
 class TokenTower(ImageTower):
     """What transformer towers share."""
@@ -86,11 +90,7 @@ class TokenTower(ImageTower):
     size: tuple[int, int]
 
     def check(self, pixels: Tensor) -> None:
-        if tuple(pixels.shape[-2:]) != self.size:
-            raise InputError(
-                f"this model takes images of {self.size[0]} x {self.size[1]} pixels, not "
-                f"{pixels.shape[-2]} x {pixels.shape[-1]}; use its own preprocessing"
-            )
+        exactly(pixels, self.size)
 
     def block(self, index: int, state: Tensor, attend: Attend | None = None) -> Tensor:
         return self.blocks[index](state, None, attend)
@@ -258,8 +258,14 @@ class OpaqueTower(ImageTower):
 
 def image_tower(visual: Any) -> ImageTower:
     """The tower that fits an open_clip `visual` module; an opaque one if its inside isn't known."""
+    import open_clip.modified_resnet as resnet
     import open_clip.transformer as native
 
+    if type(visual) is resnet.ModifiedResNet:
+        # That file builds on this one.
+        from core.models.attention_pool import OpenClipResNet
+
+        return OpenClipResNet(visual) if type(visual.attnpool) is resnet.AttentionPool2d else OpaqueTower(visual)
     if type(visual) is native.VisionTransformer:
         if all(type(block) is native.ResidualAttentionBlock for block in visual.transformer.resblocks):
             return OpenClipVit(visual)
@@ -293,3 +299,12 @@ def _cnn_parts(trunk: Any) -> tuple[list[Any], list[Any], list[Any]] | None:
 
 def _average_pooled(visual: Any) -> bool:
     return not any(name == "pool" for name, _ in visual.head.named_children())
+
+
+def exactly(pixels: Tensor, size: tuple[int, int]) -> None:
+    """Raises `InputError` for pixels of another size (height, width)."""
+    if tuple(pixels.shape[-2:]) != size:
+        raise InputError(
+            f"this model takes images of {size[0]} x {size[1]} pixels, not "
+            f"{pixels.shape[-2]} x {pixels.shape[-1]}; use its own preprocessing"
+        )

@@ -193,6 +193,7 @@ class Report:
     data: tuple[Section, ...]
     cards: tuple[Card, ...]
     trust: tuple[Section, ...]
+    applications: tuple[Section, ...]
     gallery: tuple[Sample, ...]
     gallery_rule: str
     register: Table | None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from core.evaluation.summary import Summary
 from core.findings import Finding
 from core.reporting.annex import annexes
+from core.reporting.applications import applications
 from core.reporting.assets import Assets
 from core.reporting.body import cards, data, scope, subject, thresholds_of
 from core.reporting.comparison import comparisons
@@ -46,6 +47,7 @@ def build_report(
         data=tuple(section for section in data(run, plates) if not section.empty),
         cards=cards(run, summary),
         trust=(*trust(run, summary, assets), *comparisons(run)),
+        applications=applications(run, assets),
         gallery=tuple(sample for sample in samples if sample is not None),
         gallery_rule=rule,
         register=register(findings),

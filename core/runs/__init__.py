@@ -1,7 +1,17 @@
 """The record of an audit: plan, state, results, provenance. No torch."""
 
 from core.runs.manifest import environment
-from core.runs.plan import Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
+from core.runs.plan import (
+    ApplicationPlan,
+    Declared,
+    MethodPlan,
+    ModelSpec,
+    Plan,
+    TextPlan,
+    TrustPlan,
+    load_plan,
+    make_plan,
+)
 from core.runs.results import SCHEMA, read_results, write_unit
 from core.runs.run import Run, create_run, list_runs, new_run_id, open_run, text_id
 from core.runs.store import FINISHED, STOPPED, Progress, RunStore
@@ -10,6 +20,7 @@ __all__ = [
     "FINISHED",
     "SCHEMA",
     "STOPPED",
+    "ApplicationPlan",
     "Declared",
     "MethodPlan",
     "ModelSpec",

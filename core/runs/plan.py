@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.errors import InputError, RunError
 from core.methods import method_info
+from core.methods.applications import application_info
 from core.settings import LIMITS
 
 TextKind = Literal["caption", "prompt", "class"]
@@ -86,6 +87,21 @@ class MethodPlan(_Part):
         return self
 
 
+class ApplicationPlan(_Part):
+    """An application by name, with the options that differ from its defaults."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> ApplicationPlan:
+        try:
+            application_info(self.name).parse(self.options)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
 class TrustPlan(_Part):
     """How far the explanations are tested."""
 
@@ -117,20 +133,21 @@ class Plan(_Part):
     model: ModelSpec = ModelSpec()
     texts: TextPlan = TextPlan()
     methods: tuple[MethodPlan, ...] = Field(min_length=1)
+    applications: tuple[ApplicationPlan, ...] = Field((), description="run over all pictures once they are explained")
     trust: TrustPlan = TrustPlan()
     seed: int = Field(0, ge=0)
     shard: int = Field(2, ge=1, le=64, description="pictures a unit")
     thresholds: str = Field("", description="SHA-256 of the thresholds file that judges the run; empty: the built-in")
     declared: Declared = Declared()
 
-    @field_validator("methods")
+    @field_validator("methods", "applications")
     @classmethod
-    def _once(cls, methods: tuple[MethodPlan, ...]) -> tuple[MethodPlan, ...]:
-        names = [method.name for method in methods]
+    def _once(cls, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [part.name for part in parts]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"method {name!r} is planned twice")
-        return methods
+                raise ValueError(f"{name!r} is planned twice")
+        return parts
 
     @property
     def digest(self) -> str:

@@ -10,7 +10,7 @@ from core.datasets import Dataset, read_texts
 from core.methods.presets import EFFORTS
 from core.models.listing import architectures, embedded_models
 from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
-from pages.parts import methods, sample
+from pages.parts import applications, methods, sample
 from pages.parts.words import plain, tab
 
 MODEL_KINDS = {"embedded": "Comes with Loupe", "open_clip": "open_clip name and tag", "files": "My own weights"}
@@ -27,9 +27,11 @@ def plan_form(dataset: Dataset) -> Plan:
     names = methods.choose(capabilities)
     effort = methods.effort()
     planned = methods.options(names, effort)
-    st.header("4 · Scope and trust", anchor=False)
+    st.header("4 · Concepts, regions and uses", anchor=False)
+    uses = applications.choose(capabilities, effort)
+    st.header("5 · Scope and trust", anchor=False)
     images, trust, seed = _scope(dataset, EFFORTS[effort].steps)
-    st.header("5 · What you declare", anchor=False)
+    st.header("6 · What you declare", anchor=False)
     declared = _declared()
     return make_plan(
         dataset=dataset.id,
@@ -38,6 +40,7 @@ def plan_form(dataset: Dataset) -> Plan:
         model=model,
         texts=texts,
         methods=planned,
+        applications=uses,
         trust=trust,
         seed=seed,
         declared=declared,

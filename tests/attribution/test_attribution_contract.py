@@ -200,7 +200,7 @@ LACKING = [
     ("legrad", "resnet"),
     ("raw", "vit_attentional"),
     ("clip_surgery", "vit_attentional"),
-    *((method, "resnet_clip") for method in EVERY if method != "rise"),
+    *((method, "byobnet") for method in EVERY if METHODS[method].sides["image"] != ("embeddings",)),
 ]
 
 

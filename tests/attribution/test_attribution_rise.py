@@ -208,7 +208,7 @@ def test_more_masks_less_noise(zoo: Zoo) -> None:
 
 
 def test_a_model_without_a_grid_gets_the_cells_of_the_masks(zoo: Zoo) -> None:
-    model = zoo("resnet_clip")
+    model = zoo("byobnet")
     result = explain(model, pixels(model), TEXTS, "rise", **FEW)
     assert result.image is not None
     assert result.image.shape == (2, 3, 4, 4)

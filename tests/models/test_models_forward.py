@@ -69,7 +69,7 @@ def test_the_text_tower_taken_apart_gives_the_library_s_embedding(zoo: Zoo, fami
 
 
 def test_a_tower_of_another_kind_embeds_and_offers_nothing_else(zoo: Zoo) -> None:
-    model = zoo("resnet_clip")
+    model = zoo("byobnet")
     images = pixels(model)
     close(ImageTrunk(model, images).embeddings, library_images(model, images))
     assert model.image.capabilities == {"embeddings"}

@@ -83,6 +83,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "efficientnet": {"vision_cfg": _timm("test_efficientnet", "avg"), "text_cfg": _SMALL_TEXT},
     "convnext": {"vision_cfg": _timm("test_convnext", "avg"), "text_cfg": _SMALL_TEXT},
     "resnet": {"vision_cfg": _timm("test_resnet", "avg"), "text_cfg": _SMALL_TEXT},
+    "byobnet": {"vision_cfg": _timm("test_byobnet", "avg"), "text_cfg": _SMALL_TEXT},
     "bert_mean": {"vision_cfg": _VIT, "text_cfg": {**_BERT, "hf_pooler_type": "mean_pooler", "hf_proj_type": "mlp"}},
     "bert_cls": {"vision_cfg": _VIT, "text_cfg": {**_BERT, "hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"}},
     "bert_first": {
@@ -92,7 +93,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 FAMILIES = tuple(CONFIGS)
 CNNS = ("efficientnet", "convnext", "resnet")
-LAYERED = tuple(name for name in FAMILIES if name != "resnet_clip")
+LAYERED = tuple(name for name in FAMILIES if name not in ("resnet_clip", "byobnet"))
 ATTENTIVE = tuple(name for name in LAYERED if name not in CNNS)
 
 

@@ -1,0 +1,161 @@
+"""Mutual knowledge over a set of pictures: visual concepts of every picture against the concepts of its class.
+
+`mutual_knowledge` works from Python without a run; `work` is the stage of an audit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.applications.knowledge_record import CLASSES, CONCEPTS, PICTURES, RECORD
+from core.applications.knowledge_study import Gallery, Study
+from core.applications.stage import Subject, Tell
+from core.concepts.descriptors import Bank, Lexicon, build_bank, wordnet_lexicon
+from core.errors import CapabilityError, InputError
+from core.methods.applications.knowledge import CARD, KnowledgeOptions
+from core.methods.capability import reason_missing
+from core.models.model import Model, Picture
+
+OTHER_TEMPLATES = ("a photo of a {}.",)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The result: one row a picture and way of finding parts, one row a concept, one row a class's concept."""
+
+    pictures: pd.DataFrame
+    concepts: pd.DataFrame
+    classes: pd.DataFrame
+    about: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write the files that `knowledge_record.load` reads."""
+        self.pictures.to_parquet(folder / PICTURES, index=False)
+        self.concepts.to_parquet(folder / CONCEPTS, index=False)
+        self.classes.to_parquet(folder / CLASSES, index=False)
+        (folder / RECORD).write_text(json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def work(subject: Subject, options: KnowledgeOptions, out: Path, tell: Tell) -> None:
+    """The stage `knowledge` of an audit: the run's pictures, classes and templates. Raises `InputError`."""
+    plan = subject.run.plan
+    if not plan.texts.classes:
+        raise InputError("mutual knowledge compares pictures with classes; add a list of classes to the audit")
+    pictures = subject.pictures
+    labels = None
+    if options.labels:
+        if options.labels not in subject.run.dataset.columns:
+            known = ", ".join(subject.run.dataset.columns) or "none"
+            raise InputError(f"the data set has no column {options.labels!r} with true classes (its columns: {known})")
+        labels = [_label(picture.metadata.get(options.labels)) for picture in pictures]
+    found = mutual_knowledge(
+        subject.model,
+        [subject.run.dataset.path(picture) for picture in pictures],
+        plan.texts.classes,
+        templates=plan.texts.templates,
+        labels=labels,
+        options=options,
+        names=[(picture.id, picture.name) for picture in pictures],
+        seed=plan.seed,
+        tell=tell,
+    )
+    found.save(out)
+
+
+def mutual_knowledge(
+    model: Model,
+    images: Sequence[Picture],
+    classes: Sequence[str],
+    *,
+    templates: Sequence[str] = OTHER_TEMPLATES,
+    labels: Sequence[str | None] | None = None,
+    options: KnowledgeOptions | None = None,
+    lexicon: Lexicon | None = None,
+    names: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Knowledge:
+    """Compare what a model sees in pictures with what it connects with their classes.
+
+    A picture belongs to the group of its label if `labels` names one of the classes, otherwise to that of its
+    zero-shot class; the concepts it is compared with are always those of the zero-shot class. `lexicon` replaces
+    WordNet. Raises `InputError` for fewer than two classes, no pictures, or a bank that is too small, and
+    `CapabilityError` if the model's tokens can't be read.
+    """
+    options = options or KnowledgeOptions()
+    chosen = list(dict.fromkeys(classes))
+    needs = {*CARD.needs, *(("image_attention",) if options.features == "keys" else ())}
+    reason = reason_missing(sorted(needs), model.capabilities)
+    if reason is not None:
+        raise CapabilityError(f"mutual knowledge can't serve {model.title}: it {reason}")
+    if len(chosen) < 2:
+        raise InputError("mutual knowledge needs at least two classes to choose between")
+    if not len(images):
+        raise InputError("mutual knowledge needs at least one picture")
+    bank, note = _bank(chosen, options, lexicon)
+    tell(f"embedding {len(bank)} descriptors")
+    texts = model.embed_texts(bank.descriptors).double().cpu().numpy()
+    weights = model.embed_texts(chosen, templates).double().cpu().numpy()
+    other = model.embed_texts(chosen, None if templates else OTHER_TEMPLATES).double().cpu().numpy()
+    gallery = Gallery(model, images, options.features, tell)
+    study = Study(model, gallery, chosen, bank, texts, weights, options, seed)
+    study.assign(labels, other)
+    names = names or [(str(index), str(index)) for index in range(len(images))]
+    rows, concepts = [], []
+    groups: list[dict[str, Any]] = []
+    done = 0
+    for group in grouped(study.assigned, weights, options):
+        for record, row, named in study.group(group):
+            if record is not None:
+                groups.append(record)
+            index = row.pop("index")
+            row["image"], row["image_name"] = names[index]
+            rows.append(row)
+            concepts += [{"image": names[index][0], "variant": row["variant"], **concept} for concept in named]
+        done += len(group)
+        tell(f"mutual knowledge: {done}/{len(images)} pictures")
+    frame = pd.DataFrame(rows).sort_values(["image_name", "image", "variant"], kind="stable").reset_index(drop=True)
+    return Knowledge(frame, pd.DataFrame(concepts), study.class_frame(), study.about(groups, templates, note))
+
+
+def grouped(assigned: NDArray[Any], weights: NDArray[Any], options: KnowledgeOptions) -> list[list[int]]:
+    """Pictures by assigned class. A class with too few is pooled with the one whose text is nearest, the smallest
+    first; a group with too many is split evenly.
+    """
+    members = {int(c): np.flatnonzero(assigned == c).tolist() for c in np.unique(assigned)}
+    cosines = weights @ weights.T
+    while not options.paper_exact and len(members) > 1:
+        smallest = min(members, key=lambda c: (len(members[c]), c))
+        if len(members[smallest]) >= options.least_group:
+            break
+        nearest = max((c for c in members if c != smallest), key=lambda c: (cosines[smallest, c], -c))
+        members[nearest] = sorted(members[nearest] + members.pop(smallest))
+    found = []
+    for group in members.values():
+        pieces = -(-len(group) // options.largest_group)
+        found += [piece.tolist() for piece in np.array_split(np.array(group), pieces)]
+    return found
+
+
+def _bank(classes: Sequence[str], options: KnowledgeOptions, lexicon: Lexicon | None) -> tuple[Bank, str]:
+    note = ""
+    if lexicon is None and options.bank != "attributes":
+        try:
+            lexicon = wordnet_lexicon()
+        except InputError as error:
+            if options.bank == "wordnet":
+                raise
+            note = f"without WordNet: {error}"
+    return build_bank(classes, lexicon, own=options.descriptors, most=options.bank_size), note
+
+
+def _label(value: Any) -> str | None:
+    return None if value is None or not str(value).strip() else str(value).strip()

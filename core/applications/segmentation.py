@@ -1,0 +1,262 @@
+"""Open-vocabulary segmentation of a run's pictures, with recognition, prompt points and caption tokens beside it.
+
+The folder it writes holds
+    about.json            labels, method, templates, options, what was not done and why
+    maps.parquet          raw maps: the best labels, the empty text, captions and their best tokens
+    areas.parquet         how many pixels each label won in each picture
+    recognition.parquet   every label's score by every recipe in each picture, and the truth where it is known
+    overlap.parquet       intersection and union with drawn objects, for our maps, raw maps and one label everywhere
+    tokens.parquet        every token of every caption
+    points.json           prompt points by picture and label
+    masks/<picture>.png   the number of each pixel's label: 0 background, 65535 never seen
+    sam/<picture>-<label number>.png   masks by Segment Anything, if it was used
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.applications.multilabel import RECIPES, ranking
+from core.applications.points import load_sam, prompt_points, sam_mask, sam_reason
+from core.applications.segmenter import BACKGROUND, UNSEEN, Segmented, Segmenter
+from core.applications.stage import Subject
+from core.applications.truth import IGNORED, Truth, column_labels, read_truth
+from core.datasets import Picture
+from core.errors import InputError
+from core.methods.applications.segmentation import SegmentationOptions
+from core.models.model import Model
+
+# How never-seen pixels are written in a mask, which is 16 bits deep.
+UNSEEN_VALUE = 65535
+SCHEMAS = {
+    "maps": {
+        "image": pa.string(), "image_name": pa.string(), "kind": pa.string(), "text": pa.string(),
+        "caption": pa.string(), "method": pa.string(), "rows": pa.int16(), "columns": pa.int16(),
+        "map": pa.list_(pa.float32()), "cosine": pa.float64(), "share": pa.float64(),
+        "empty_before": pa.float64(), "empty_after": pa.float64(),
+    },
+    "areas": {
+        "image": pa.string(), "image_name": pa.string(), "label": pa.string(), "number": pa.int32(),
+        "pixels": pa.int64(), "seen": pa.int64(), "share": pa.float64(), "cosine": pa.float64(),
+    },
+    "recognition": {
+        "image": pa.string(), "image_name": pa.string(), "label": pa.string(),
+        **{name: pa.float64() for name in RECIPES}, "rank": pa.int32(), "truth": pa.bool_(),
+    },
+    "overlap": {
+        "image": pa.string(), "image_name": pa.string(), "map": pa.string(), "label": pa.string(),
+        "intersection": pa.int64(), "union": pa.int64(), "true": pa.int64(),
+    },
+    "tokens": {
+        "image": pa.string(), "image_name": pa.string(), "caption": pa.string(), "position": pa.int32(),
+        "token": pa.string(), "score": pa.float64(), "peak": pa.float64(),
+    },
+}  # fmt: skip
+Row = dict[str, Any]
+
+
+def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callable[[str], None]) -> None:
+    """Segment every picture of a run and write the folder described above.
+
+    A picture that fails is listed in `about.json` with the reason. Raises `InputError` without labels, for a damaged
+    truth, or if every picture fails.
+    """
+    plan = subject.run.plan.texts
+    labels = options.labels or plan.classes or plan.prompts
+    truth = read_truth(options.truth) if options.truth else None
+    templates = {"ensemble": None, "audit": plan.templates, "none": ("{}",)}[options.templates]
+    tell("segmentation: embedding the labels")
+    segmenter = Segmenter(subject.model, labels, options, templates)
+    stage = _Stage(segmenter, truth, out)
+    for number, picture in enumerate(subject.pictures, start=1):
+        tell(f"segmentation: picture {number} of {len(subject.pictures)}")
+        captions = picture.captions[: plan.captions_each] if plan.captions and options.captions else ()
+        try:
+            stage.take(picture, subject.open(picture), captions)
+        except (InputError, torch.OutOfMemoryError, FloatingPointError) as error:
+            line = (str(error).splitlines() or [type(error).__name__])[0]
+            stage.failures.append({"image": picture.id, "image_name": picture.name, "message": line})
+    if len(stage.failures) == len(subject.pictures):
+        raise InputError(f"no picture could be segmented; the first: {stage.failures[0]['message']}")
+    stage.write()
+
+
+class _Stage:
+    """Collects the rows of all pictures; a picture's rows are added together or not at all."""
+
+    def __init__(self, segmenter: Segmenter, truth: Truth | None, out: Path) -> None:
+        self.segmenter, self.options, self.truth, self.out = segmenter, segmenter.options, truth, out
+        self.rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
+        self.points: dict[str, dict[str, Any]] = {}
+        self.failures: list[dict[str, str]] = []
+        self.background = bool(segmenter.background) or self.options.confidence > 0
+        self.sam_reason = sam_reason(self.options.sam_checkpoint)
+        usable = self.sam_reason is None
+        self.sam = load_sam(self.options.sam_checkpoint, self.options.sam_type) if usable else None
+        (out / "masks").mkdir()
+        self.tokens_reason = _tokens_reason(segmenter.model)
+
+    def take(self, picture: Picture, image: Image.Image, captions: tuple[str, ...]) -> None:
+        """Everything about one picture."""
+        found = self.segmenter.picture(image)
+        if not np.isfinite(found.maps).all():
+            raise FloatingPointError("the maps are no finite numbers")
+        ranks = ranking(found.recipes[self.options.recipe][None])[0]
+        best = np.argsort(ranks, kind="stable")[: self.options.kept].tolist()
+        rows = {
+            "maps": [*self._maps(found, best)],
+            "areas": [*self._areas(found)],
+            "recognition": [*self._recognition(picture, found, ranks)],
+            "overlap": [*self._overlap(picture, found)],
+            "tokens": [],
+        }
+        if self.tokens_reason is None:
+            for caption in captions:
+                self._caption(image, caption, rows)
+        points = {
+            self.segmenter.labels[index]: prompt_points(found.maps[index], found.geometry, self.options.point_threshold)
+            for index in best
+        }
+        told: dict[str, Any] = {label: chosen.as_dict() for label, chosen in points.items()}
+        for label, chosen in points.items():
+            if self.sam is not None and chosen.positive:
+                number = self.segmenter.labels.index(label) + 1
+                mask, score = sam_mask(self.sam, image, chosen)
+                (self.out / "sam").mkdir(exist_ok=True)
+                name = f"sam/{picture.id}-{number}.png"
+                Image.fromarray((mask * 255).astype(np.uint8)).save(self.out / name)
+                told[label] |= {"sam": name, "sam_score": score}
+        written = np.where(found.mask == UNSEEN, UNSEEN_VALUE, found.mask).astype(np.uint16)
+        Image.fromarray(written).save(self.out / "masks" / f"{picture.id}.png")
+        self.points[picture.id] = told
+        for name, new in rows.items():
+            self.rows[name] += [{"image": picture.id, "image_name": picture.name, **row} for row in new]
+
+    def write(self) -> None:
+        """The tables and `about.json`."""
+        for name, schema in SCHEMAS.items():
+            fields = pa.schema(list(schema.items()))
+            table = pa.Table.from_pylist(
+                [{key: row.get(key) for key in fields.names} for row in self.rows[name]], schema=fields
+            )
+            pq.write_table(table, self.out / f"{name}.parquet", compression="zstd")
+        own = self.segmenter
+        about = {
+            "labels": own.labels,
+            "background": own.background,
+            "has_background": self.background,
+            "method": own.method,
+            "why": own.why,
+            "templates": len(own.bank.templates),
+            "template": own.bank.templates[0],
+            "recipe": self.options.recipe,
+            "options": self.options.model_dump(mode="json"),
+            "logit_scale": own.model.logit_scale,
+            "pictures": len(self.points),
+            "failures": self.failures,
+            "truth": "" if self.truth is None else Path(self.options.truth).name,
+            "tokens": self.tokens_reason or "",
+            "sam": self.sam_reason or "",
+        }
+        _write_json(self.out / "about.json", about)
+        # Not sorted: a picture's labels come best first.
+        _write_json(self.out / "points.json", self.points, sort_keys=False)
+
+    def _maps(self, found: Segmented, best: list[int]) -> Iterator[Row]:
+        labels = self.segmenter.labels
+        for index in best:
+            yield {
+                **_map("label", labels[index], found.method, found.maps[index]),
+                "cosine": found.cosines[index],
+                "share": found.shares[index],
+                "empty_before": _known(found.empty_before[index]),
+                "empty_after": _known(found.empty_after[index]),
+            }
+        yield _map("empty", "", found.method, found.empty)
+
+    def _areas(self, found: Segmented) -> Iterator[Row]:
+        seen = int((found.mask != UNSEEN).sum())
+        counts = np.bincount(found.mask[found.mask != UNSEEN], minlength=len(self.segmenter.labels) + 1)
+        named = list(enumerate(self.segmenter.labels, start=1))
+        for number, label in [*named, *([(BACKGROUND, "")] if self.background else [])]:
+            pixels = int(counts[number])
+            cosine = found.cosines[number - 1] if number else None
+            told = {"pixels": pixels, "seen": seen, "share": pixels / seen if seen else None, "cosine": cosine}
+            yield {"label": label, "number": number, **told}
+
+    def _recognition(self, picture: Picture, found: Segmented, ranks: NDArray[np.int64]) -> Iterator[Row]:
+        true = None if self.truth is None else self.truth.labels(picture)
+        if true is None:
+            true = column_labels(picture, self.options.labels_column)
+        for index, label in enumerate(self.segmenter.labels):
+            scores = {name: float(values[index]) for name, values in found.recipes.items()}
+            known = None if true is None else label.casefold() in true
+            yield {"label": label, **scores, "rank": int(ranks[index]), "truth": known}
+
+    def _overlap(self, picture: Picture, found: Segmented) -> Iterator[Row]:
+        height, width = found.mask.shape
+        labels = self.segmenter.labels
+        truth = None if self.truth is None else self.truth.mask(picture, labels, (width, height))
+        if truth is None:
+            return
+        masks = {found.method: found.mask}
+        if found.method != "raw":
+            masks["raw"] = self.segmenter.segment(found.raw, found.shares.copy(), found.geometry)
+        top = int(np.argmax(found.cosines))
+        masks["whole"] = np.where(found.mask == UNSEEN, UNSEEN, top + 1 if top < len(labels) else BACKGROUND)
+        # Without a way to say "background", pixels of nothing that was asked for can't be right or wrong.
+        counted = (truth != IGNORED) & (found.mask != UNSEEN) & (self.background | (truth != BACKGROUND))
+        for name, mask in masks.items():
+            for number, label in enumerate(["", *labels]):
+                if number == BACKGROUND and not self.background:
+                    continue
+                ours, theirs = (mask == number) & counted, (truth == number) & counted
+                both, either = int((ours & theirs).sum()), int((ours | theirs).sum())
+                if either:
+                    yield {
+                        "map": name,
+                        "label": label,
+                        "intersection": both,
+                        "union": either,
+                        "true": int(theirs.sum()),
+                    }
+
+    def _caption(self, image: Image.Image, caption: str, rows: dict[str, list[Row]]) -> None:
+        found = self.segmenter.caption(image, caption)
+        method = self.segmenter.method
+        rows["maps"].append({**_map("caption", caption, method, found.whole), "cosine": found.cosine})
+        for position, (token, score, peak) in enumerate(zip(found.tokens, found.scores, found.peaks, strict=True)):
+            told = {"caption": caption, "position": position, "token": token, "score": score, "peak": peak}
+            rows["tokens"].append(told)
+        for position in found.best:
+            told = {"caption": caption, "cosine": found.scores[position]}
+            rows["maps"].append({**_map("token", found.tokens[position], method, found.maps[position]), **told})
+
+
+def _map(kind: str, text: str, method: str, values: NDArray[Any]) -> Row:
+    rows, columns = values.shape
+    return {"kind": kind, "text": text, "method": method, "rows": rows, "columns": columns, "map": values.ravel()}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _tokens_reason(model: Model) -> str | None:
+    if "text_layers" in model.capabilities:
+        return None
+    return "caption tokens need a model whose text layers can be read one by one"
+
+
+def _write_json(path: Path, value: Any, sort_keys: bool = True) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=sort_keys) + "\n", encoding="utf-8")

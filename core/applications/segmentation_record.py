@@ -1,0 +1,259 @@
+"""Reads what open-vocabulary segmentation wrote, and sums it up with intervals over pictures. No torch."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.applications.multilabel import RECIPES, mean_average_precision, ranking_precision
+from core.applications.points import Points
+from core.errors import RunError
+from core.runs import Run
+
+FOLDER = "applications/segmentation"
+TABLES = ("maps", "areas", "recognition", "overlap", "tokens")
+UNSEEN_VALUE = 65535
+GREY = (148, 155, 164)
+# Okabe and Ito's colours, told apart with every common form of colour blindness; further ones walk round the circle.
+_FIRST = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (138, 109, 0))
+
+Statistic = Callable[[NDArray[Any]], float | None]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value over `n` pictures with its 95 % interval, None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class SegmentationRecord:
+    """The folder of one segmentation; the tables' columns are named in `core.applications.segmentation`."""
+
+    folder: Path
+    about: dict[str, Any]
+    maps: pd.DataFrame
+    areas: pd.DataFrame
+    recognition: pd.DataFrame
+    overlap: pd.DataFrame
+    tokens: pd.DataFrame
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label set, in order; a mask's number k means the k-th."""
+        return tuple(self.about["labels"])
+
+    @property
+    def colours(self) -> dict[str, tuple[int, int, int]]:
+        """A colour for every label; the background, "", is grey."""
+        return {**dict(zip(self.labels, palette(len(self.labels)), strict=True)), "": GREY}
+
+    @cached_property
+    def images(self) -> dict[str, str]:
+        """The names of the pictures by id, sorted by name."""
+        pairs = self.areas[["image", "image_name"]].drop_duplicates().sort_values("image_name")
+        return dict(zip(pairs["image"], pairs["image_name"], strict=True))
+
+    @cached_property
+    def prompts(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """`points.json` as it is: by picture and label, best label first."""
+        return _json(self.folder / "points.json")
+
+    @property
+    def points(self) -> dict[str, dict[str, Points]]:
+        """The prompt points by picture and label."""
+        return {
+            image: {label: Points.from_dict(values) for label, values in labels.items()}
+            for image, labels in self.prompts.items()
+        }
+
+    def cut(self, picture: Image.Image, image: str, label: str) -> Image.Image | None:
+        """The picture under the mask that Segment Anything made of a label's points; None if it made none."""
+        name = self.prompts[image][label].get("sam")
+        if name is None:
+            return None
+        with Image.open(self.folder / name) as file:
+            return paint(picture, (np.asarray(file) > 0).astype(np.int32), [GREY, _FIRST[2]])
+
+    def mask(self, image: str) -> NDArray[np.int32]:
+        """The number of each pixel's label (height, width): 0 background, -1 never seen."""
+        try:
+            with Image.open(self.folder / "masks" / f"{image}.png") as file:
+                values = np.asarray(file).astype(np.int32)
+        except OSError as error:
+            raise RunError(f"the mask of picture {image} is missing or damaged: {error}") from error
+        return np.where(values == UNSEEN_VALUE, -1, values)
+
+    def painted(self, picture: Image.Image, image: str, opacity: float = 0.6) -> Image.Image:
+        """The picture in grey under its labels' colours."""
+        return paint(picture, self.mask(image), [GREY, *palette(len(self.labels))], opacity)
+
+
+def of_run(run: Run) -> SegmentationRecord | None:
+    """The run's record, or None if its pictures were not segmented."""
+    folder = run.folder / FOLDER
+    return load(folder) if folder.exists() else None
+
+
+def load(folder: Path) -> SegmentationRecord:
+    """The record in `folder`. Raises `RunError` if it is missing or damaged."""
+    about = _json(folder / "about.json")
+    try:
+        return SegmentationRecord(folder, about, *(pd.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} is damaged: {error}") from error
+
+
+def area_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Each label's mean share of the pictures with interval, largest first: label, value, low, high, n, won.
+
+    `won` counts the pictures of which it covers the most; the background is the label "".
+    """
+    wide = record.areas.pivot(index="image", columns="label", values="share").dropna()
+    first = wide.idxmax(axis=1)
+    rows = []
+    for label in wide.columns:
+        values = wide[label].to_numpy()
+        got = estimate(_mean_of(values), len(values), resamples, seed)
+        rows.append({"label": label, **vars(got), "won": int((first == label).sum())})
+    frame = pd.DataFrame(rows, columns=["label", "value", "low", "high", "n", "won"])
+    return frame.sort_values(["value", "label"], ascending=[False, True], ignore_index=True)
+
+
+def overlap_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """The mean intersection over union of each kind of map with interval: map, value, low, high, n, labels.
+
+    Intersections and unions are summed over pictures, divided for each label that occurs in the truth, and averaged
+    over those labels. Pictures are what is resampled.
+    """
+    rows = []
+    for name, part in record.overlap.groupby("map", sort=False):
+        images = sorted(part["image"].unique())
+        tables = [
+            part.pivot(index="image", columns="label", values=column).reindex(images).fillna(0).to_numpy(float)
+            for column in ("intersection", "union", "true")
+        ]
+        got = estimate(_overlap_of(tables), len(images), resamples, seed)
+        rows.append({"map": name, **vars(got), "labels": int((tables[2].sum(axis=0) > 0).sum())})
+    return pd.DataFrame(rows, columns=["map", "value", "low", "high", "n", "labels"])
+
+
+def mean_overlap(intersection: NDArray[Any], union: NDArray[Any], true: NDArray[Any]) -> float | None:
+    """The mean over labels that occur in the truth of summed intersection over summed union, of `(images, labels)`."""
+    occurs = true.sum(axis=0) > 0
+    if not occurs.any():
+        return None
+    return float((intersection[:, occurs].sum(axis=0) / union[:, occurs].sum(axis=0)).mean())
+
+
+def precision_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """How well each recipe, and one score for all, recognises labels: recipe, metric, value, low, high, n.
+
+    `mean average precision` ranks pictures by label, as the paper does. Drawing pictures with replacement changes how
+    rare a label is, so its interval is a jackknife's. `ranking precision` ranks labels by picture.
+    """
+    known = record.recognition[record.recognition["truth"].notna()]
+    rows: list[dict[str, Any]] = []
+    if len(known):
+        tables = {name: known.pivot(index="image", columns="label", values=name) for name in (*RECIPES, "truth")}
+        truth = tables.pop("truth").to_numpy(bool)
+        scores = {name: table.to_numpy(float) for name, table in tables.items()} | {"chance": np.zeros(truth.shape)}
+        for recipe, values in scores.items():
+            mean = jackknife(_precision_of(values, truth), len(truth))
+            rows.append({"recipe": recipe, "metric": "mean average precision", **vars(mean)})
+            each = ranking_precision(values, truth)
+            each = each[np.isfinite(each)]
+            got = estimate(_mean_of(each), len(each), resamples, seed)
+            rows.append({"recipe": recipe, "metric": "ranking precision", **vars(got)})
+    return pd.DataFrame(rows, columns=["recipe", "metric", "value", "low", "high", "n"])
+
+
+def empty_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> dict[str, Estimate]:
+    """How much of the best label's map the empty text explains, `before` and `after` labels' common part is removed."""
+    found = {}
+    best = record.maps[record.maps["kind"] == "label"].drop_duplicates("image")
+    for when in ("before", "after"):
+        values = best[f"empty_{when}"].dropna().to_numpy(float)
+        found[when] = estimate(_mean_of(values), len(values), resamples, seed)
+    return found
+
+
+def estimate(statistic: Statistic, n: int, resamples: int = 1000, seed: int = 0) -> Estimate:
+    """`statistic` of all n pictures, with a percentile interval from drawing n of them with replacement."""
+    value = statistic(np.arange(n)) if n else None
+    if value is None or n < 2:
+        return Estimate(value, None, None, n)
+    random = np.random.default_rng(seed)
+    drawn = [statistic(random.integers(0, n, n)) for _ in range(resamples)]
+    known = [found for found in drawn if found is not None]
+    if not known:
+        return Estimate(value, None, None, n)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), n)
+
+
+def jackknife(statistic: Statistic, n: int) -> Estimate:
+    """`statistic` of all n pictures, with 1.96 standard errors from leaving out each picture in turn."""
+    value = statistic(np.arange(n)) if n else None
+    left_out = [statistic(np.delete(np.arange(n), index)) for index in range(n)]
+    known = np.array([found for found in left_out if found is not None])
+    if value is None or len(known) < 2:
+        return Estimate(value, None, None, n)
+    error = float(np.sqrt((len(known) - 1) * np.mean((known - known.mean()) ** 2)))
+    return Estimate(value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), n)
+
+
+def _mean_of(values: NDArray[Any]) -> Statistic:
+    return lambda at: float(values[at].mean())
+
+
+def _overlap_of(tables: list[NDArray[Any]]) -> Statistic:
+    return lambda at: mean_overlap(*(table[at] for table in tables))
+
+
+def _precision_of(scores: NDArray[Any], truth: NDArray[Any]) -> Statistic:
+    return lambda at: mean_average_precision(scores[at], truth[at])
+
+
+def palette(count: int) -> list[tuple[int, int, int]]:
+    """`count` colours that are told apart as well as so many can be."""
+    found = list(_FIRST[:count])
+    for index in range(count - len(found)):
+        # Steps of the golden ratio never land near an earlier hue for long.
+        hue, lightness = (0.09 + index * 0.618034) % 1, (0.42, 0.62, 0.3)[index % 3]
+        red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.65))
+        found.append((red, green, blue))
+    return found
+
+
+def paint(
+    picture: Image.Image, mask: NDArray[Any], colours: list[tuple[int, int, int]], opacity: float = 0.6
+) -> Image.Image:
+    """The picture in grey with each mask number's colour over it; never-seen pixels (-1) stay grey and pale."""
+    sized = Image.fromarray(mask.astype(np.int32)).resize(picture.size, Image.Resampling.NEAREST)
+    numbers = np.asarray(sized)
+    grey = np.asarray(picture.convert("L"), np.float32)[..., None].repeat(3, axis=2)
+    over = np.asarray(colours, np.float32)[np.maximum(numbers, 0)]
+    out = np.where((numbers >= 0)[..., None], (1 - opacity) * grey + opacity * over, 0.35 * grey + 0.65 * 214)
+    return Image.fromarray(np.clip(np.round(out), 0, 255).astype(np.uint8), "RGB")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}") from error

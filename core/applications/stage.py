@@ -1,0 +1,73 @@
+"""A stage of an audit: an application run over a run's pictures, written below the run, complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from core.datasets import Picture
+from core.methods.applications import application_info
+from core.models.model import Model
+from core.runs import Run
+
+Tell = Callable[[str], None]
+FOLDER = "applications"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a stage works on: the loaded model and the run's pictures and texts."""
+
+    run: Run
+    model: Model
+
+    @cached_property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures of the plan, in its order."""
+        known = {picture.id: picture for picture in self.run.dataset.pictures}
+        return tuple(known[image] for image in self.run.plan.images)
+
+    def open(self, picture: Picture) -> Image.Image:
+        """The pixels of a picture, RGB."""
+        return self.run.dataset.open(picture)
+
+    def texts(self, picture: Picture) -> list[str]:
+        """The captions and prompts that the plan explains this picture with, each once."""
+        plan = self.run.plan.texts
+        captions = picture.captions[: plan.captions_each] if plan.captions else ()
+        return list(dict.fromkeys([*captions, *plan.prompts]))
+
+
+def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) -> Path:
+    """Run one application and return its folder; its files and their SHA-256 are named in the run's manifest.
+
+    A module of `core.applications` called `name` has `work(subject, options, out, tell)`, which writes into the empty
+    folder `out`. Raises whatever it raises; then nothing is left of it.
+    """
+    info = application_info(name)
+    draft = subject.run.folder / FOLDER / f".part-{name}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        import_module(f"core.applications.{name}").work(subject, info.parse(options), draft, tell)
+        target = subject.run.folder / FOLDER / name
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    files = {
+        path.relative_to(subject.run.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(target.rglob("*"))
+        if path.is_file()
+    }
+    told = subject.run.manifest.get(FOLDER, {})
+    subject.run.update_manifest(**{FOLDER: {**told, name: {"options": options, "files": files}}})
+    return target

@@ -1,0 +1,66 @@
+"""What an audit does after its units: applications over all pictures, and comparisons with other runs."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from core.applications.stage import FOLDER, Subject, run_stage
+from core.errors import LoupeError
+from core.evaluation.comparison import compare, save_comparisons
+from core.methods.applications import application_info
+from core.models.model import Model
+from core.runs import Run, open_run
+
+Tell = Callable[[str], None]
+
+
+def run_applications(run: Run, model: Model, tell: Tell) -> bool:
+    """Run the plan's applications that aren't done yet; False if the run is cancelled between two of them.
+
+    One that the model can't serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
+    are printed in the report, neither ends the audit.
+    """
+    subject = Subject(run, model)
+    problems: dict[str, str] = {}
+    for part in run.plan.applications:
+        if run.store.get("state") == "cancelling":
+            return False
+        info = application_info(part.name)
+        reason = info.reason(model.capabilities)
+        if reason is not None:
+            _not_run(run, part.name, reason)
+            tell(f"{info.title}: not run: {reason}")
+            continue
+        if part.name in run.manifest.get(FOLDER, {}) and (run.folder / FOLDER / part.name).is_dir():
+            continue
+        run.store.set(stage=info.title)
+        tell(info.title)
+        try:
+            run_stage(subject, part.name, part.options, tell)
+        except Exception as error:  # noqa: BLE001 - a failed application must not lose the audit; it is kept and shown
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            problems[part.name] = line if isinstance(error, LoupeError) else f"{type(error).__name__}: {line}"
+            run.store.log("application failed", f"{part.name}: {problems[part.name]}\n{traceback.format_exc()}")
+            tell(f"{info.title} failed: {problems[part.name]}")
+    run.update_manifest(application_problems=problems)
+    return True
+
+
+def compare_runs(run: Run) -> None:
+    """Compare the run with those that its manifest names under `compare_with`; what can't be compared is told there."""
+    made, problems = [], []
+    for folder in run.manifest.get("compare_with", []):
+        try:
+            made.append(compare(run, open_run(Path(folder))))
+        except LoupeError as error:
+            problems.append(str(error))
+    if made or problems:
+        save_comparisons(run, made)
+        run.update_manifest(comparison_problems=problems)
+
+
+def _not_run(run: Run, name: str, reason: str) -> None:
+    told = [entry for entry in run.manifest.get("not_run", []) if entry[0] != name]
+    run.update_manifest(not_run=[*told, [name, "data set", reason]])

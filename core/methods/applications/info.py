@@ -1,0 +1,36 @@
+"""The card of an application: what attribution is good for, over a whole data set. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.methods.capability import reason_missing
+from core.methods.info import Options, parse_options
+
+
+@dataclass(frozen=True)
+class ApplicationInfo:
+    """An application's card. `cost_model` gives image forward-equivalents a picture."""
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    question: str
+    idea: str
+    assumes: str
+    fails: str
+    differs: str
+    needs: tuple[str, ...]
+    schema: type[Options]
+    cost_model: Callable[[Any], float]
+
+    def parse(self, options: Mapping[str, Any] | None = None) -> Any:
+        """The validated options, defaults filled in. Raises `InputError` in one line."""
+        return parse_options(self.name, self.schema, options)
+
+    def reason(self, capabilities: Iterable[str]) -> str | None:
+        """None if a model with these capabilities can serve it, otherwise why not."""
+        return reason_missing(self.needs, set(capabilities))

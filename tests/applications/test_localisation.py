@@ -1,0 +1,100 @@
+"""Boxes from maps and MaxBoxAcc, against counting pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.applications.localisation import THRESHOLDS, box_of, cells_of, max_box_accuracy, overlap, unit_range
+from core.errors import InputError
+from core.models.geometry import Preprocessing
+
+PLAIN = Preprocessing(140, 140, mode="squash").geometry(140, 140)
+
+
+def blocks() -> np.ndarray:
+    """A large block of 3 at rows 2 to 4 and columns 1 to 6, a small block of 5, a corner touching the large one."""
+    values = np.ones((14, 14))
+    values[2:5, 1:7] = 3
+    values[10:12, 10:12] = 5
+    values[5, 7] = 3
+    return values
+
+
+def test_the_box_is_that_of_the_largest_component() -> None:
+    assert box_of(blocks(), PLAIN, 0.3) == (10, 20, 70, 50)
+    # Higher up only the small block is left; nothing is above the top.
+    assert box_of(blocks(), PLAIN, 0.7) == (100, 100, 120, 120)
+    assert box_of(blocks(), PLAIN, 1.0) is None
+    # Touching at a corner is no neighbourhood; if it were, the box would reach further.
+    cells = cells_of(blocks(), 0.3)
+    assert cells is not None
+    assert cells.sum() == 18
+    assert not cells[5, 7]
+    turned = box_of(blocks().T, PLAIN, 0.3)
+    assert turned == (20, 10, 50, 70)
+
+
+def test_a_box_lies_in_the_original_picture() -> None:
+    wide = Preprocessing(140, 140).geometry(280, 140)  # the middle square of the picture is seen
+    assert box_of(blocks(), wide, 0.3) == (80, 20, 140, 50)
+    half = Preprocessing(140, 140, mode="squash").geometry(280, 70)
+    assert box_of(blocks(), half, 0.3) == (20, 10, 140, 25)
+
+
+def test_a_flat_map_has_no_box() -> None:
+    assert box_of(np.full((7, 7), 0.3), PLAIN, 0.0) is None
+    assert not unit_range(np.full((3, 3), 4.0)).any()
+    assert (unit_range(blocks()).min(), unit_range(blocks()).max()) == (0, 1)
+
+
+def test_overlap_is_counted_pixels() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        pair = []
+        for _ in range(2):
+            left, top = random.integers(0, 20, 2)
+            wide, high = random.integers(1, 20, 2)
+            pair.append((int(left), int(top), int(left + wide), int(top + high)))
+        drawn = np.zeros((2, 40, 40), bool)
+        for canvas, (left, top, right, bottom) in zip(drawn, pair, strict=True):
+            canvas[top:bottom, left:right] = True
+        expected = (drawn[0] & drawn[1]).sum() / (drawn[0] | drawn[1]).sum()
+        assert overlap(*pair) == pytest.approx(expected)
+    assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert overlap((0, 0, 2, 2), (1, 1, 3, 3)) != pytest.approx(1 / 2)
+
+
+def test_the_best_threshold_is_found_and_a_perfect_map_hits() -> None:
+    perfect = np.zeros((14, 14))
+    perfect[3:8, 4:9] = 1
+    drawn = [(40.0, 30.0, 90.0, 80.0)]
+    found = max_box_accuracy([perfect, blocks()], [PLAIN, PLAIN], [drawn, [(100, 100, 120, 120), (0, 0, 1, 1)]])
+    assert (found.value, found.n) == (1, 2)
+    assert found.threshold == pytest.approx(0.5)
+    assert found.overlaps.tolist() == [1, 1]
+    assert found.accuracies[0] == 0.5  # at 0 the large block of the second map stands for it
+    assert len(found.accuracies) == len(THRESHOLDS) == 100
+    # The same maps turned or against other boxes miss.
+    turned = max_box_accuracy([perfect.T[::-1], blocks()[::-1]], [PLAIN] * 2, [drawn, [(100, 100, 120, 120)]])
+    assert turned.value == 0
+    flat = max_box_accuracy([np.ones((14, 14))], [PLAIN], [drawn])
+    assert (flat.value, flat.hits.tolist()) == (0, [False])
+
+
+def test_half_an_overlap_is_not_enough() -> None:
+    whole = np.zeros((14, 14))
+    whole[0:4, 0:4] = 1
+    half, more = [(0.0, 0.0, 40.0, 80.0)], [(0.0, 0.0, 40.0, 79.0)]
+    assert overlap((0, 0, 40, 40), half[0]) == 0.5
+    assert max_box_accuracy([whole], [PLAIN], [half]).value == 0
+    assert max_box_accuracy([whole], [PLAIN], [more]).value == 1
+
+
+def test_what_can_t_be_judged_is_refused() -> None:
+    with pytest.raises(InputError, match="one map, one geometry"):
+        max_box_accuracy([], [], [])
+    with pytest.raises(InputError, match="one map, one geometry"):
+        max_box_accuracy([blocks()], [PLAIN], [])
+    with pytest.raises(InputError, match="without a drawn box"):
+        max_box_accuracy([blocks()], [PLAIN], [[]])

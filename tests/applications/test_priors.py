@@ -1,0 +1,236 @@
+"""Semantic priors over a run: what is recorded adds up, costs are counted, and a report can be made of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from core import explain
+from core.applications import priors
+from core.applications.priors_record import COLUMNS, PriorsRecord, load
+from core.applications.stage import Subject, run_stage
+from core.errors import InputError, RunError
+from core.methods.applications.priors import CARD
+from core.models.loading import load_model
+from core.reporting.assets import Assets
+from core.reporting.priors import comparison, comparison_rows, differences, priors_sections, reading, region_lines
+from core.runs import Run, TextPlan
+from core.settings import ROOT
+from tests.audit.small import CLASSES, loaded, new_run, plan_for, save_model, take_in
+from tests.support.tiny_coca import write_coca
+
+OPTIONS: dict[str, Any] = {"regions": 4, "caption_regions": 3, "pictures": 3, "caption_length": 8}
+PICTURES = 3
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Subject, PriorsRecord]:
+    """A run whose model is a tiny transformer; a CoCa that has learnt nothing writes the captions."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("priors")
+    config, weights = write_coca(folder / "coca", train=False)
+    vit = save_model(folder / "vit", "vit")
+    run = new_run(folder / "run", plan_for(take_in(folder, 4), vit))
+    model = loaded(vit)
+    run.update_manifest(model=model.describe())
+    subject = Subject(run, model)
+    told: list[str] = []
+    options = {**OPTIONS, "captioner": str(config), "captioner_weights": str(weights)}
+    out = run_stage(subject, "priors", options, told.append)
+    assert told == [f"semantic priors: picture {number} of 3" for number in (1, 2, 3)]
+    return subject, load(out)
+
+
+def test_there_is_a_row_for_every_way(made: tuple[Subject, PriorsRecord]) -> None:
+    _, record = made
+    assert tuple(record.maps.columns) == COLUMNS
+    found = set(record.maps[["value", "prior", "way"]].itertuples(index=False, name=None))
+    every = {(value, prior, "sentence") for value in ("similarity", "caption_soft", "generated")
+             for prior in ("semantic", "superpixels", "grid")}  # fmt: skip
+    assert every <= found
+    assert ("similarity", "semantic", "tokens") in found
+    assert ("generated", "semantic", "tokens") in found
+    assert record.maps["image"].nunique() == PICTURES
+    assert record.about["pictures_left_out"] == 1
+    assert record.about["bank"] == 2 + len(CLASSES)
+    assert set(record.captions["prior"]) == {"semantic", "superpixels", "grid"}
+
+
+def test_shares_sum_to_what_the_picture_brings_and_paint_the_map(made: tuple[Subject, PriorsRecord]) -> None:
+    _, record = made
+    for row in record.maps[record.maps["way"] == "sentence"].itertuples():
+        assert sum(row.shares) == pytest.approx(row.full - row.empty, abs=1e-9)
+        assert sum(row.areas) == pytest.approx(1)
+        assert len(row.map) == row.rows * row.columns
+        # A cell's value is a mean of its regions' values.
+        assert min(row.shares) - 1e-6 <= min(row.map) <= max(row.map) <= max(row.shares) + 1e-6
+    tokens = record.maps[(record.maps["way"] == "tokens") & (record.maps["value"] == "similarity")]
+    assert any(abs(sum(row.shares) - (row.full - row.empty)) > 1e-4 for row in tokens.itertuples())
+
+
+def test_the_recorded_map_is_the_methods(made: tuple[Subject, PriorsRecord]) -> None:
+    subject, record = made
+    rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["way"] == "sentence")]
+    for row in rows.itertuples():
+        picture = next(one for one in subject.pictures if one.id == row.image)
+        result = explain(
+            subject.model, [subject.open(picture)], [row.text], "semantic_priors", regions=row.prior, count=4
+        )
+        assert result.image is not None
+        assert np.abs(result.image[0, 0].ravel() - row.map).max() < 1e-5
+        assert np.abs(-result.image[0, 0].ravel() - row.map).max() > 1e-4
+
+
+def test_costs_are_what_the_meter_says(made: tuple[Subject, PriorsRecord], tmp_path: Path) -> None:
+    subject, record = made
+    options = CARD.parse({**OPTIONS, "generate": False})
+    with subject.model.meter.measuring() as spent:
+        priors.work(subject, options, tmp_path, lambda words: None)
+    rows = load(tmp_path).maps
+    shown = rows[(rows["value"] == "similarity") & (rows["way"] == "sentence")]
+    counted = shown.drop_duplicates(["image", "prior"])["image_forwards"].sum()
+    assert spent.image == PICTURES + counted <= PICTURES * CARD.cost_model(options)
+    assert (shown["image_forwards"] == 2 ** shown["regions"]).all()
+    words = rows[rows["way"] == "tokens"]
+    assert (words["alone_forwards"] == words["image_forwards"] * words["tokens"].map(len)).all()
+    assert (words["alone_forwards"] > words["image_forwards"]).all()
+    generated = record.maps[record.maps["value"] == "generated"]
+    assert (generated["decoder_forwards"] > generated["image_forwards"]).all()
+
+
+def test_more_texts_cost_no_more_pictures(made: tuple[Subject, PriorsRecord], tmp_path: Path) -> None:
+    subject, _ = made
+    prompts = tuple(f"thing {number}" for number in range(19))
+    spent = []
+    for name, texts in (("one", TextPlan()), ("twenty", TextPlan(prompts=prompts))):
+        plan = subject.run.plan.model_copy(update={"texts": texts})
+        other = Subject(new_run(tmp_path / name, plan), subject.model)
+        out = tmp_path / f"{name}-out"
+        out.mkdir()
+        options = CARD.parse({**OPTIONS, "texts": 20, "generate": False, "baselines": False, "pictures": 2})
+        with subject.model.meter.measuring() as meter:
+            priors.work(other, options, out, lambda words: None)
+        spent.append(meter.image)
+        assert load(out).maps["text"].nunique() == {"one": 2, "twenty": 21}[name]
+    assert spent[1] <= 1.1 * spent[0]
+
+
+def test_agreement_is_the_rank_correlation_with_the_first_way(made: tuple[Subject, PriorsRecord]) -> None:
+    _, record = made
+    for (value, _, _), part in record.maps.groupby(["value", "image", "text"]):
+        first = part.iloc[0]
+        assert first["prior"] == "semantic" and first["way"] == "sentence"
+        for row in part.itertuples():
+            if len(set(row.map)) > 1 and len(set(first["map"])) > 1:
+                assert row.agreement == pytest.approx(spearmanr(row.map, first["map"]).statistic, abs=1e-6), value
+            else:
+                assert row.agreement is None or np.isnan(row.agreement)
+
+
+def test_a_run_without_texts_is_told_so(made: tuple[Subject, PriorsRecord], tmp_path: Path) -> None:
+    subject, _ = made
+    plan = subject.run.plan.model_copy(update={"texts": TextPlan(captions=False)})
+    with pytest.raises(InputError, match="give captions, prompts or classes"):
+        priors.work(Subject(new_run(tmp_path / "run", plan), subject.model), CARD.parse(OPTIONS), tmp_path, print)
+    with pytest.raises(RunError, match="no complete record"):
+        load(tmp_path / "nowhere")
+
+
+def test_the_audited_model_writes_its_own_captions_if_it_can(
+    made: tuple[Subject, PriorsRecord], tmp_path: Path
+) -> None:
+    subject, _ = made
+    config, weights = write_coca(tmp_path / "coca", train=False)
+    coca = load_model(str(config), weights=weights, device="cpu")
+    priors.work(Subject(subject.run, coca), CARD.parse({**OPTIONS, "pictures": 1}), tmp_path, lambda words: None)
+    record = load(tmp_path)
+    assert record.about["captioner"] == record.about["encoder"] == coca.title
+    # An attentional pooler projects no single place: regions come from its last block, without names.
+    semantic = record.maps[record.maps["prior"] == "semantic"]
+    assert len(semantic) and all(len(names) == 0 for names in semantic["names"])
+    off = CARD.parse({**OPTIONS, "pictures": 1, "generate": False})
+    priors.work(Subject(subject.run, coca), off, tmp_path, lambda words: None)
+    assert load(tmp_path).about["captioner"] is None
+    assert load(tmp_path).captions.empty
+
+
+def test_the_comparison_has_intervals_over_pictures(made: tuple[Subject, PriorsRecord]) -> None:
+    _, record = made
+    frame = comparison(record, resamples=200)
+    row = frame[(frame["value"] == "similarity") & (frame["prior"] == "grid")].iloc[0]
+    rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["prior"] == "grid")]
+    assert row["n"] == PICTURES
+    assert row["faithfulness"] == pytest.approx(rows.groupby("image")["faithfulness"].mean().mean())
+    assert row["faithfulness_low"] <= row["faithfulness"] <= row["faithfulness_high"]
+    first = frame[(frame["prior"] == "semantic") & (frame["way"] == "sentence")]
+    assert np.allclose(first["agreement"].dropna().astype(float), 1)
+    assert len(comparison_rows(frame)) == len(frame)
+    assert all("n = " in cells[6] for cells in comparison_rows(frame))
+
+
+@pytest.mark.parametrize(
+    ("gap", "low", "high", "words"),
+    [(0.3, 0.1, 0.5, "more faithful than grid"), (-0.3, -0.5, -0.1, "less faithful than grid"),
+     (0.1, -0.1, 0.3, "not shown to be more faithful")],
+)  # fmt: skip
+def test_the_reading_follows_the_paired_interval(gap: float, low: float, high: float, words: str) -> None:
+    columns = ["value", "prior", "difference", "low", "high", "n"]
+    assert words in reading(pd.DataFrame([("similarity", "grid", gap, low, high, 9)], columns=columns))
+    one = pd.DataFrame([("similarity", "grid", gap, None, None, 1)], columns=columns)
+    assert "nothing can be concluded" in reading(one)
+    assert "nothing to compare" in reading(one[:0])
+
+
+def test_differences_are_paired_by_picture_and_text(made: tuple[Subject, PriorsRecord]) -> None:
+    _, record = made
+    found = differences(record, resamples=100)
+    assert set(found["value"]) == {"similarity", "caption_soft", "generated"}
+    rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["way"] == "sentence")]
+    by = rows.pivot(index="image", columns="prior", values="faithfulness")
+    row = found[(found["value"] == "similarity") & (found["prior"] == "grid")].iloc[0]
+    assert row["difference"] == pytest.approx((by["semantic"] - by["grid"]).mean())
+    assert row["difference"] != pytest.approx((by["semantic"] - by["superpixels"]).mean())
+    assert row["n"] == PICTURES
+
+
+def test_the_report_shows_table_charts_maps_and_captions(made: tuple[Subject, PriorsRecord], tmp_path: Path) -> None:
+    subject, record = made
+    assets = Assets()
+    sections = priors_sections(subject.run, assets)
+    titles = [section.title for section in sections]
+    assert titles == ["Semantic priors", "Cost and result of the ways to explain", "What the regions bring",
+                      "Captions with regions hidden"]  # fmt: skip
+    table, charts, heats = sections[1].tables[0], sections[1].charts, sections[2].heats
+    assert len(table.rows) == len(comparison(record))
+    assert {len(cells) for cells in table.rows} == {len(table.columns)}
+    assert len(charts) == 3
+    assert len(heats) == 3 * 3 * PICTURES
+    assert all(heat.asset in assets.items and heat.bar in assets.items for heat in heats)
+    assert "CoCa".lower() in sections[0].facts[-1].value.lower()
+    assert sections[3].tables[0].rows
+    assert priors_sections(Run(tmp_path), assets) == ()
+    line = region_lines(next(record.maps.itertuples()))[0]
+    assert "% of the picture, nearest to" in line
+
+
+def test_the_stage_is_named_in_the_manifest_and_read_without_torch(made: tuple[Subject, PriorsRecord]) -> None:
+    subject, _ = made
+    files = subject.run.manifest["applications"]["priors"]["files"]
+    assert {Path(name).name for name in files} == {"maps.parquet", "captions.parquet", "about.json"}
+    folder = subject.run.folder / "applications" / "priors"
+    assert json.loads((folder / "about.json").read_text())["options"]["regions"] == 4
+    code = (
+        "import sys; from pathlib import Path; from core.applications.priors_record import load; "
+        f"import core.reporting.priors; load(Path({str(folder)!r})); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
