@@ -19,6 +19,10 @@ page = st.navigation(
         st.Page("pages/dataset.py", title="Data set", icon=":material/photo_library:", default=True),
         st.Page("pages/audit.py", title="Audit", icon=":material/play_circle:"),
         st.Page("pages/explore.py", title="Explore", icon=":material/search:"),
+        st.Page("pages/concepts.py", title="Concepts", icon=":material/hub:"),
+        st.Page("pages/segmentation.py", title="Segmentation", icon=":material/grid_on:"),
+        st.Page("pages/priors.py", title="Semantic priors", icon=":material/dashboard:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
         st.Page("pages/report.py", title="Report", icon=":material/description:"),
     ]

@@ -33,7 +33,9 @@ LIGHT = (
     "core", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings", "core.reporting",
     "core.reporting.report", "core.reporting.evidence", "core.audit.launch", "core.audit.cost", "core.models.listing",
     "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",
-    "core.commands", "core.cli",
+    "core.commands", "core.cli", "core.methods.applications", "core.applications", "core.applications.concepts_record",
+    "core.applications.segmentation_record", "core.applications.priors_record", "core.applications.knowledge_record",
+    "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
 )  # fmt: skip
 LONGEST = 330
 LEFT_OVERS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")

@@ -10,7 +10,7 @@ DEFAULT_EFFORT = "standard"
 
 @dataclass(frozen=True)
 class Effort:
-    """Options that differ from a method's defaults, and the steps of a deletion or insertion curve."""
+    """Options that differ from the defaults of a method or an application, and the steps of a curve."""
 
     steps: int
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -21,7 +21,29 @@ class Effort:
 
 
 EFFORTS: dict[str, Effort] = {
-    "quick": Effort(steps=8, options={"rise": {"masks": 96}, "m2ib": {"samples": 4}}),
-    "standard": Effort(steps=12, options={"rise": {"masks": 192}, "m2ib": {"samples": 5}}),
+    "quick": Effort(
+        steps=8,
+        options={
+            "rise": {"masks": 96},
+            "m2ib": {"samples": 4},
+            "nib": {"steps": 5},
+            "convis": {"preset": "fast"},
+            "semantic_priors": {"count": 6},
+            "concepts": {"preset": "fast"},
+            "segmentation": {"templates": "audit"},
+            "priors": {"pictures": 6, "regions": 5},
+        },
+    ),
+    "standard": Effort(
+        steps=12,
+        options={
+            "rise": {"masks": 192},
+            "m2ib": {"samples": 5},
+            "convis": {"preset": "fast"},
+            "semantic_priors": {"count": 7},
+            "concepts": {"preset": "fast"},
+            "priors": {"pictures": 8, "regions": 6},
+        },
+    ),
     "thorough": Effort(steps=16),
 }

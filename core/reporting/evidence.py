@@ -125,6 +125,11 @@ def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Ite
     told = run.folder / "comparison.json"
     if told.exists():
         yield told.name, told.read_bytes()
+    # Embedded crops are large and follow from the pictures; their hashes are in the manifest.
+    for told in run.manifest.get("applications", {}).values():
+        for name in told["files"]:
+            if not name.endswith(".npy"):
+                yield name, (run.folder / name).read_bytes()
     for name in TABLES:
         yield f"tables/{name}.csv", table_csv(getattr(summary, name))
 

@@ -18,7 +18,13 @@ from core.errors import CapabilityError, InputError
 from core.models.model import Model, state_digest
 from tests.support.tiny import TEXTS, Zoo, fresh, pictures, pixels
 
-CHEAP: dict[str, dict[str, Any]] = {"m2ib": {"steps": 6, "samples": 2}, "rise": {"masks": 12, "cells": 4}}
+CHEAP: dict[str, dict[str, Any]] = {
+    "m2ib": {"steps": 6, "samples": 2},
+    "nib": {"steps": 2},
+    "rise": {"masks": 12, "cells": 4},
+    "convis": {"preset": "fast"},
+    "semantic_priors": {"count": 3},
+}
 SAMPLE = ("vit", "vit_wide", "timm_map", "siglip", "registers", "efficientnet", "bert_mean")
 PAIRS = [
     (method, family)

@@ -23,7 +23,13 @@ from core.runs import MethodPlan, Run, TextPlan, TrustPlan
 from core.runs.store import TRIES, this_owner
 from tests.audit.small import CLASSES, loaded, new_run, plan_for, result_hashes, save_model, stub_report, take_in
 
-CHEAP = {"rise": {"masks": 8, "cells": 4}, "m2ib": {"steps": 2, "samples": 2}}
+CHEAP = {
+    "rise": {"masks": 8, "cells": 4},
+    "m2ib": {"steps": 2, "samples": 2},
+    "nib": {"steps": 2},
+    "convis": {"preset": "fast"},
+    "semantic_priors": {"count": 2},
+}
 EVERY = tuple(MethodPlan(name=name, options=CHEAP.get(name, {})) for name in METHODS)
 
 

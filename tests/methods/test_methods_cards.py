@@ -12,11 +12,12 @@ from pydantic_core import PydanticUndefined
 from core.attribution.registry import method_module
 from core.errors import InputError
 from core.methods import CAPABILITIES, METHODS, MethodInfo, method_info, reason_missing
+from core.methods.applications import APPLICATIONS
 from core.methods.presets import EFFORTS
 from core.settings import ROOT
 
 CARDS = pytest.mark.parametrize("info", METHODS.values(), ids=METHODS.keys())
-SUPPORT = {"__init__", "context", "contract", "explain", "gradients", "registry"}
+SUPPORT = {"__init__", "context", "contract", "explain", "gradients", "regions", "registry", "shapley"}
 WORDS = ("title", "paper", "family", "idea", "assumes", "fails", "differs", "unit")
 
 
@@ -175,11 +176,15 @@ def test_what_is_missing_is_named_in_words() -> None:
 def test_efforts_set_options_that_exist_and_never_cost_more_than_thorough() -> None:
     assert set(EFFORTS) == {"quick", "standard", "thorough"}
     for effort in EFFORTS.values():
-        for method in effort.options:
-            METHODS[method].parse(effort.of(method))
+        for name in effort.options:
+            (METHODS.get(name) or APPLICATIONS[name]).parse(effort.of(name))
     steps = [EFFORTS[effort].steps for effort in ("quick", "standard", "thorough")]
     assert steps == sorted(steps)
     for method, info in METHODS.items():
         totals = [info.cost(EFFORTS[effort].of(method)).total(1, 1) for effort in ("quick", "standard", "thorough")]
         assert totals == sorted(totals)
+    for name, application in APPLICATIONS.items():
+        parsed = [application.parse(EFFORTS[effort].of(name)) for effort in ("quick", "standard", "thorough")]
+        spent = [application.cost_model(options) for options in parsed]
+        assert spent == sorted(spent)
     assert EFFORTS["thorough"].of("rise") == EFFORTS["quick"].of("raw") == {}

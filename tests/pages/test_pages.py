@@ -20,7 +20,9 @@ from core.runs.store import owner_of
 from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
-PAGES = ("dataset", "audit", "explore", "findings", "report")
+PAGES = (
+    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "compare", "findings", "report",
+)  # fmt: skip
 SAMPLE = ROOT / "core" / "sample"
 HOSTILE = "<script>alert(1)</script> **bold** :red[x] [link](http://x.test) $a$ `c`"
 
