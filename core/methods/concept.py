@@ -47,7 +47,7 @@ CONVIS = MethodInfo(
     differs="730 crops instead of 1,800 give the same map. Crops keep their full size (released ones lack a pixel), "
     "ranks are taken in float32, the margin is even or seeded noise, and values are not stretched; paper_exact=True "
     "gives noise, ranks and stretched maps. Concepts of WordNet with all that is below them are an application.",
-    unit="mean over the crops that cover a place of their cosine with the text (or of its rank, 1 for the best)",
+    unit="mean cosine (or rank) of the crops over a place",
     sides={"image": ("embeddings",)},
     schema=ConvisOptions,
     cost_model=lambda options, depth: Cost(pool=float(CROPS[options.preset]), text=1.0),

@@ -64,7 +64,7 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tips)
-    return _styled(alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24)))
+    return styled(alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24)))
 
 
 def agreement_chart(summary: Summary) -> alt.LayerChart:
@@ -90,7 +90,7 @@ def agreement_chart(summary: Summary) -> alt.LayerChart:
         text=alt.Text("value:Q", format=".2f"),
         color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK)),
     )
-    return _styled(alt.layer(cells, words).properties(width=alt.Step(52), height=alt.Step(30)))
+    return styled(alt.layer(cells, words).properties(width=alt.Step(52), height=alt.Step(30)))
 
 
 def clustered(summary: Summary) -> list[str]:
@@ -135,7 +135,7 @@ def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
             )
             .properties(width=(WIDTH - 110) // 2, height=170)
         )
-    return _styled(alt.hconcat(*panels, spacing=28))
+    return styled(alt.hconcat(*panels, spacing=28))
 
 
 def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +185,7 @@ def scores_chart(summary: Summary) -> alt.LayerChart:
         .mark_point(filled=True, size=60, color=PALETTE[1], opacity=1)
         .encode(x="value:Q", y=y, tooltip=["label", alt.Tooltip("value", format=".3f"), "n"])
     )
-    return _styled(alt.layer(marks, points).properties(width=WIDTH - 250, height=alt.Step(20)))
+    return styled(alt.layer(marks, points).properties(width=WIDTH - 250, height=alt.Step(20)))
 
 
 def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
@@ -209,7 +209,7 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
     words = base.mark_text(fontSize=11, fontWeight=600).encode(
         x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white"))
     )
-    return _styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
+    return styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
 
 
 def to_svg(chart: Any, title: str) -> str:
@@ -241,7 +241,8 @@ def _register_fonts() -> None:
     vl_convert.register_font_directory(str(folder))
 
 
-def _styled(chart: Any) -> Any:
+def styled(chart: Any) -> Any:
+    """The chart in the report's fonts, colours and line widths."""
     text = {
         "labelFont": FONT,
         "titleFont": FONT,

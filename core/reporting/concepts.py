@@ -15,7 +15,7 @@ from core.concepts.vocabulary import ENOUGH
 from core.evaluation.statistics import interval_of_means
 from core.models.geometry import Preprocessing
 from core.reporting.assets import Assets
-from core.reporting.charts import ACCENT, MUTED, PALETTE, WIDTH, _styled, shorten, to_svg
+from core.reporting.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, shorten, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number, plural
@@ -83,7 +83,7 @@ def concepts_chart(frame: pd.DataFrame) -> alt.LayerChart:
     points = base.mark_point(filled=True, size=60, color=PALETTE[1], opacity=1).encode(x=x, y=y, tooltip=tips)
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x=alt.X("low:Q"), x2="high:Q", y=y)
     level = alt.Chart(rows[["chance"]].head(1)).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="chance:Q")
-    return _styled(alt.layer(level, bars, points).properties(width=WIDTH - 260, height=alt.Step(20)))
+    return styled(alt.layer(level, bars, points).properties(width=WIDTH - 260, height=alt.Step(20)))
 
 
 def absolute(found: ConceptMap, cosine: float) -> str:

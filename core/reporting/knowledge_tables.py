@@ -15,7 +15,7 @@ from core.applications.knowledge_record import CONTROLS, MEASURES, POINTS, PROXI
 from core.datasets import Picture
 from core.evaluation.statistics import Interval, interval_of_means
 from core.models.geometry import Geometry, Preprocessing
-from core.reporting.charts import PALETTE, WIDTH, _styled
+from core.reporting.charts import PALETTE, WIDTH, styled
 from core.reporting.heat import fit
 from core.reporting.words import measured, plural
 from core.runs import Run
@@ -100,7 +100,7 @@ def _lines(frame: pd.DataFrame, x: str, title: str, y_title: str, names: list[st
     dashes = [[1, 0], [4, 3]][: len(kinds)]
     shades = [PALETTE[index % len(PALETTE)] for index in range(len(names))]
     legend = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", labelLimit=260)
-    return _styled(
+    return styled(
         alt.Chart(frame)
         .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
         .encode(
@@ -159,7 +159,7 @@ def proxy_chart(table: pd.DataFrame, column: str) -> Any:
         base.mark_point(filled=True, size=70, color=PALETTE[0], opacity=1).encode(x=x, y=y, tooltip=["model"])
     )
     layers.append(base.mark_text(dy=-11).encode(x=x, y=y, text="model:N"))
-    return _styled(alt.layer(*layers).properties(width=WIDTH - 60, height=230))
+    return styled(alt.layer(*layers).properties(width=WIDTH - 60, height=230))
 
 
 def painted(picture: Image.Image, labels: NDArray[Any], geometry: Geometry, side: int = PRINT_SIDE) -> Image.Image:

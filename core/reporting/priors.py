@@ -15,7 +15,7 @@ from core.evaluation.statistics import bootstrap_mean
 from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
 from core.reporting.assets import Assets
-from core.reporting.charts import ACCENT, MUTED, WIDTH, _styled, shorten, to_svg
+from core.reporting.charts import ACCENT, MUTED, WIDTH, styled, shorten, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number
@@ -79,7 +79,7 @@ def comparison_chart(frame: pd.DataFrame, value: str) -> alt.LayerChart:
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x="low:Q", x2="high:Q", y=y)
     tips = ["title", *(alt.Tooltip(name, format=".3f") for name in ("mean", "low", "high")), "n"]
     points = base.mark_point(filled=True, size=70, opacity=1, color=ACCENT).encode(x=x, y=y, tooltip=tips)
-    return _styled(alt.layer(zero, bars, points).properties(width=WIDTH - 250, height=alt.Step(24)))
+    return styled(alt.layer(zero, bars, points).properties(width=WIDTH - 250, height=alt.Step(24)))
 
 
 def comparison_rows(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:

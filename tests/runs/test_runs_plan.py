@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, RunError
-from core.runs import Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
+from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
 from core.settings import LIMITS
 
 BASE: dict[str, Any] = {
@@ -72,6 +72,7 @@ CHANGES: dict[str, Any] = {
     "model": ModelSpec(name="ViT-B-32"),
     "texts": TextPlan(prompts=("x",)),
     "methods": (MethodPlan(name="raw", options={"negate": True}),),
+    "applications": (ApplicationPlan(name="segmentation"),),
     "trust": TrustPlan(steps=17),
     "seed": 1,
     "shard": 3,
