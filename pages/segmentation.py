@@ -47,7 +47,8 @@ def page() -> None:
             "Plan an audit",
         )
         return
-    st.caption(plain(f"{why_words(record)} {len(record.labels)} labels, {record.about['templates']} sentences each."))
+    each = "one sentence" if record.about["templates"] == 1 else f"{record.about['templates']} sentences"
+    st.caption(plain(f"{why_words(record)} {len(record.labels)} labels, {each} each."))
     for failure in record.about["failures"]:
         st.warning(plain(f"{failure['image_name']} failed: {failure['message']}"))
     tabs = st.tabs([tab(label) for label in ("One picture", "All pictures", "Recognition")])

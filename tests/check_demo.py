@@ -14,6 +14,7 @@ import pikepdf
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from core.evaluation.comparison import load_comparisons
 from core.reporting.evidence import verify_evidence
 from core.runs import open_run
 
@@ -48,13 +49,21 @@ def main(folder: Path) -> int:
     if checked.returncode != 0:
         problems.append(f"qpdf: {checked.stdout.strip()} {checked.stderr.strip()}")
     problems += verify_evidence(run.report / "evidence.zip")
+    problems += [f"{name} failed: {line}" for name, line in run.manifest.get("application_problems", {}).items()]
+    for part in run.plan.applications:
+        if part.name not in without and not any((run.folder / "applications" / part.name).glob("*")):
+            problems.append(f"{part.name} left nothing")
+    beside = sorted(path.parent for path in folder.glob("beside/*/plan.json"))
+    compared = [one.other_run for one in load_comparisons(run)]
+    if compared != [path.name for path in beside]:
+        problems.append(f"compared with {compared}, not with {[path.name for path in beside]}")
     for problem in problems:
         print(problem, file=sys.stderr)
     print(
         f"{folder}: {len(explained)} explanations of {explained.image.nunique()} pictures, {pages} pages, "
         f"{len(problems)} problems"
     )
-    return 1 if problems else 0
+    return max([1 if problems else 0, *(main(path) for path in beside)])
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets, resamples: int,
     facts = [
         Fact("Pictures", f"{about['pictures']:,}" + (f"; {len(failed)} failed" if failed else "")),
         Fact("Maps", MAPS[about["method"]]),
-        Fact("Labels", f"{len(record.labels):,}, each through {about['templates']} sentences"),
+        Fact("Labels", f"{len(record.labels):,}, each through {about['templates']} sentence(s)"),
         Fact("Background", background),
         Fact("Least share of a label in the whole picture", f"{options['present']:g}"),
         Fact("Least confidence of a pixel", f"{options['confidence']:g}"),
