@@ -36,16 +36,22 @@ if TYPE_CHECKING:
 
 Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
+BESIDE = 12
 _SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 
 
 def demo(chosen: argparse.Namespace) -> Answer:
-    """A full audit of the bundled sample with the default model, set beside every other embedded model."""
+    """A full audit of the bundled sample with the default model, set beside every other embedded model.
+
+    The others explain the first `BESIDE` pictures with the same options; of the applications they run segmentation.
+    """
     beside = []
     for other in embedded_models()[1:]:
         folder = chosen.out / "beside" / other.name
         _tell(f"{other.name}:")
-        answer, code = audit(_demonstration(chosen, folder, other.name, f"Demonstration audit of {other.name}", []))
+        title = f"Demonstration audit of {other.name}"
+        short = {"limit": BESIDE, "applications": "segmentation"}
+        answer, code = audit(_demonstration(chosen, folder, other.name, title, [], **short))
         if code:
             return answer, code
         beside.append(str(folder))
@@ -54,7 +60,7 @@ def demo(chosen: argparse.Namespace) -> Answer:
 
 
 def _demonstration(
-    chosen: argparse.Namespace, out: Path, model: str, title: str, compare_with: list[str]
+    chosen: argparse.Namespace, out: Path, model: str, title: str, compare_with: list[str], **other: Any
 ) -> argparse.Namespace:
     made = argparse.Namespace(**vars(chosen))
     made.__dict__.update(
@@ -83,6 +89,7 @@ def _demonstration(
         thresholds=None,
         fail_on=None,
     )
+    made.__dict__.update(other)
     return made
 
 
