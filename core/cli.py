@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
     demo.add_argument("--out", type=Path, default=Path("out/demo"), help="run directory (default: out/demo)")
     demo.add_argument(
-        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
+        "--effort", choices=sorted(EFFORTS), default="quick", help="how much sampling methods and curves do"
     )
 
     audit = command("audit", "audit pictures and render the report", commands.audit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from core.models.listing import architectures, embedded_models, embedded_name
 from core.models.loading import load_model
 from core.models.model import Model, state_digest
 from core.models.packing import save_packed
+from core.settings import ROOT
 from tests.support.tiny import TEXTS, Zoo, pixels, write_config, write_model
 
 
@@ -325,13 +327,13 @@ def test_a_device_that_can_t_be_used_is_refused(files: tuple[Path, Path]) -> Non
 # -- the embedded model -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def demo() -> Model:
-    return load_model("demo")
+@pytest.fixture(scope="module", params=[model.name for model in embedded_models()])
+def demo(request: pytest.FixtureRequest) -> Model:
+    return load_model(request.param)
 
 
 def test_the_demo_offers_what_its_card_says(demo: Model) -> None:
-    (card,) = [model for model in embedded_models() if model.name == embedded_name("demo")]
+    (card,) = [model for model in embedded_models() if model.name == demo.name]
     assert sorted(demo.capabilities) == sorted(card.capabilities)
     assert (demo.image.depth, demo.text.depth) == (card.image_depth, card.text_depth)
     assert demo.card == card.card == json.loads((card.folder / "card.json").read_text())
@@ -347,7 +349,20 @@ def test_the_demo_embeds_like_the_library(demo: Model) -> None:
     state = demo.image.run(demo.image.enter(images), 0)
     left = torch.nn.functional.normalize(demo.image.leave(state), dim=-1)
     assert torch.allclose(left, plain, atol=1e-6)
-    assert demo.bulk.why_plain is None
+    assert (demo.bulk.why_plain is None) == (demo.image.layout == "maps")
+
+
+def test_the_demo_finds_the_captions_of_the_sample(demo: Model) -> None:
+    """Far from chance (1 in 24); an untrained or wrongly packed model stays near it."""
+    folder = ROOT / "core" / "sample"
+    with (folder / "captions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    files = [folder / "images" / row["image"] for row in rows]
+    images = torch.cat([demo.embed_images(demo.preprocess(files[at : at + 8])[0]) for at in range(0, len(files), 8)])
+    texts = demo.embed_texts([row["caption"] for row in rows])
+    own = ((texts @ images.T).argmax(dim=1) == torch.arange(len(rows))).float().mean()
+    assert own > 0.5
+    assert ((texts @ images.T).roll(1, 0).argmax(dim=1) == torch.arange(len(rows))).float().mean() < 0.25
 
 
 def test_every_model_describes_itself(zoo: Zoo, demo: Model) -> None:
