@@ -13,7 +13,7 @@ from core.errors import LoupeError
 from core.reporting import knowledge_tables as tables
 from core.runs import Run, list_runs
 from core.settings import runs_folder
-from pages.parts import charts, entry, maps, state
+from pages.parts import charts, entry, maps, side_by_side, state
 from pages.parts.words import empty, number, plain, problems_shown, short
 
 MOST_RUNS = 20
@@ -26,6 +26,7 @@ def page() -> None:
     if current is None:
         empty("Models are compared here once an audit has run.", "pages/audit.py", "Plan an audit")
         return
+    side_by_side.show(current)
     runs = {run.id: run for run in runs_on(current)}
     if not runs:
         empty(

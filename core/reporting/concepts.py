@@ -15,7 +15,7 @@ from core.concepts.vocabulary import ENOUGH
 from core.evaluation.statistics import interval_of_means
 from core.models.geometry import Preprocessing
 from core.reporting.assets import Assets
-from core.reporting.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, shorten, to_svg
+from core.reporting.charts import ACCENT, MUTED, PALETTE, WIDTH, shorten, styled, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number, plural

@@ -15,7 +15,7 @@ from core.evaluation.statistics import bootstrap_mean
 from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
 from core.reporting.assets import Assets
-from core.reporting.charts import ACCENT, MUTED, WIDTH, styled, shorten, to_svg
+from core.reporting.charts import ACCENT, MUTED, WIDTH, shorten, styled, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number

@@ -50,6 +50,18 @@ def test_without_a_run_or_a_record_it_says_how_to_get_one(workspace: Path) -> No
     assert "No audit of this data set has computed mutual knowledge" in words(app)
 
 
+def test_two_models_are_set_side_by_side(run: Run) -> None:
+    assert "Audit another model on this data set" in words(opened(run))
+    other = made_run(runs_folder() / "20260116-093000-abcdef", seed=3, methods=("raw", "rise"))
+    other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
+    app = opened(run)
+    assert "The same methods on two models" in words(app)
+    trust, agreement, scores = (table.value for table in app.dataframe[:3])
+    assert set(trust["method"]) == set(agreement["method"]) == {"Raw similarity", "RISE"}
+    assert {"Loupe demo", "Another model", "difference"} <= set(trust.columns)
+    assert scores["n"].tolist() == [4]
+
+
 def test_one_model_is_shown_with_its_control_and_its_pictures(run: Run) -> None:
     made_knowledge(run, labels=True)
     app = opened(run)

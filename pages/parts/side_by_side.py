@@ -1,0 +1,76 @@
+"""The current audit beside one of another model on the same pictures: trust, maps and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import LoupeError
+from core.evaluation.comparison import Comparison, compare
+from core.reporting.charts import method_title
+from core.runs import Run, list_runs
+from core.settings import runs_folder
+from pages.parts import state
+from pages.parts.words import plain
+
+MOST_RUNS = 20
+
+
+def show(current: Run) -> None:
+    """A choice of audits and the tables; nothing if no other model was audited on this data set."""
+    others = {run.id: run for run in audits_of_others(current)}
+    if not others:
+        st.caption("Audit another model on this data set, and the explanations of both are compared here.")
+        return
+    st.subheader("The same methods on two models", anchor=False)
+    chosen = st.selectbox(
+        f"{plain(current.plan.model.title)} beside",
+        list(others),
+        format_func=lambda id: f"{others[id].plan.model.title} · {state.run_label(others[id])}",
+    )
+    try:
+        told = compare(current, others[chosen])
+    except LoupeError as error:
+        st.warning(plain(str(error)))
+        return
+    st.caption(
+        f"{told.pictures} pictures, paired by picture and text; 95 % intervals. That two models' maps agree does not "
+        "make them right."
+    )
+    for title, table in tables(told).items():
+        if len(table):
+            st.markdown(f"**{title}**")
+            st.dataframe(table, hide_index=True)
+
+
+def audits_of_others(current: Run) -> list[Run]:
+    """Audits of other models on the data set of `current` that have results, newest first."""
+    own = current.manifest.get("model", {}).get("digest")
+    found = []
+    for run in list_runs(runs_folder()):
+        try:
+            digest = run.manifest.get("model", {}).get("digest")
+            if run.plan.dataset == current.plan.dataset and digest not in (None, own) and run.progress().done:
+                found.append(run)
+        except LoupeError as error:
+            st.warning(f"{plain(run.id)} is left out: {plain(str(error))}")
+    return found[:MOST_RUNS]
+
+
+def tables(told: Comparison) -> dict[str, pd.DataFrame]:
+    """The three tables as they are shown."""
+    trust = _shown(told.trust, ["method", "own", "theirs"])
+    return {
+        "Faithfulness": trust.rename(columns={"own": told.own, "theirs": told.other, "value": "difference"}),
+        "Rank correlation of their maps": _shown(told.maps, ["method", "overlap"]),
+        "Rank correlation of their scores": _shown(told.scores, ["text_kind", "same_best"]),
+    }
+
+
+def _shown(table: pd.DataFrame, first: Sequence[str]) -> pd.DataFrame:
+    kept = table[[*first, "value", "low", "high", "n"]].copy()
+    if "method" in kept:
+        kept["method"] = kept["method"].map(method_title)
+    return kept.round(2)
