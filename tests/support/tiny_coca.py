@@ -98,10 +98,11 @@ def coca_model(folder: Path, *, train: bool = True) -> Model:
 def _spread(net: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for value in net.parameters():
+        for name, value in net.named_parameters():
             if value.ndim > 1:
                 value.copy_(torch.randn(value.shape, generator=generator) * value[0].numel() ** -0.5)
-            elif value.ndim == 1 and len(value) > 1 and float(value.abs().max()) > 1e3:
+            elif name.endswith(("bias", "cls_emb", "class_embedding")):
+                # Drawn from the caller's generator, or not set at all: the same start each time needs them fixed.
                 value.zero_()
         net.text_decoder.text_projection.mul_(0.2)
 
