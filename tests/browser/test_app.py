@@ -20,7 +20,10 @@ from tests.browser.conftest import FINISHED, Server
 pytestmark = pytest.mark.browser
 
 SAMPLE = ROOT / "core" / "sample"
-PATHS = {"Data set": "", "Audit": "audit", "Explore": "explore", "Findings": "findings", "Report": "report"}
+PATHS = {
+    "Data set": "", "Audit": "audit", "Explore": "explore", "Concepts": "concepts", "Segmentation": "segmentation",
+    "Semantic priors": "priors", "Compare": "compare", "Findings": "findings", "Report": "report",
+}  # fmt: skip
 WORK_MS = 420_000
 STEP_MS = 60_000
 
