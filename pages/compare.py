@@ -9,14 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.applications.knowledge_record import CONTROLS, MEASURES, PROXIES, KnowledgeRecord, of_run
-from core.errors import LoupeError
 from core.reporting import knowledge_tables as tables
-from core.runs import Run, list_runs
-from core.settings import runs_folder
+from core.runs import Run
 from pages.parts import charts, entry, maps, side_by_side, state
 from pages.parts.words import empty, number, plain, problems_shown, short
 
-MOST_RUNS = 20
 FIRST_CONCEPTS = 5
 
 
@@ -27,7 +24,7 @@ def page() -> None:
         empty("Models are compared here once an audit has run.", "pages/audit.py", "Plan an audit")
         return
     side_by_side.show(current)
-    runs = {run.id: run for run in runs_on(current)}
+    runs = {run.id: run for run in side_by_side.audits_on(current, lambda run: of_run(run) is not None)}
     if not runs:
         empty(
             "No audit of this data set has computed mutual knowledge. Plan one with a list of classes and the "
@@ -52,18 +49,6 @@ def page() -> None:
     measures(records, table)
     against_proxies(table)
     single({name: runs[id] for name, id in zip(records, chosen, strict=True)}, records)
-
-
-def runs_on(current: Run) -> list[Run]:
-    """The runs on the current run's data set that have a record, newest first."""
-    found = []
-    for run in list_runs(runs_folder()):
-        try:
-            if run.plan.dataset == current.plan.dataset and of_run(run) is not None:
-                found.append(run)
-        except LoupeError as error:
-            st.warning(f"{plain(run.id)} is left out: {plain(error)}")
-    return found[:MOST_RUNS]
 
 
 def named(runs: Mapping[str, Run]) -> dict[str, KnowledgeRecord]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from core.datasets import Picture
 from core.methods.applications import application_info
 from core.models.model import Model
 from core.runs import Run
+from core.runs.results import file_sha256
 
 Tell = Callable[[str], None]
 FOLDER = "applications"
@@ -64,7 +64,7 @@ def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) 
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     files = {
-        path.relative_to(subject.run.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(subject.run.folder).as_posix(): file_sha256(path)
         for path in sorted(target.rglob("*"))
         if path.is_file()
     }

@@ -63,8 +63,7 @@ def attribute_text(work: Work, options: M2ibOptions) -> Tensor:
     width = texts.ids.shape[1]
     for text in range(len(texts)):
         # One text at a time: its own length, no padding inside the bottleneck's mean.
-        length = _length(work, text)
-        ids = texts.ids[text : text + 1, :length]
+        ids = texts.own_ids(text)
         state, mask = tower.enter(ids)
         state = tower.run(state, mask, 0, layer + 1)
 
@@ -78,7 +77,7 @@ def attribute_text(work: Work, options: M2ibOptions) -> Tensor:
         kept = _optimise(work, options, states, work.images.embeddings, keys, tail, prior).sum(dim=-1)
         if options.paper_exact:
             kept = _unit_range(kept)
-        per_text.append(F.pad(kept, (0, width - length)))
+        per_text.append(F.pad(kept, (0, width - ids.shape[1])))
     return torch.stack(per_text, dim=1)
 
 
@@ -173,11 +172,6 @@ def _layer(layer: int | None, depth: int, side: str) -> int:
     if not 0 <= chosen < depth - 1 and not (depth == 1 and chosen == 0):
         raise InputError(f"m2ib: layer must leave a block behind it: 0 to {depth - 2} on the {side} side, not {layer}")
     return chosen
-
-
-def _length(work: Work, text: int) -> int:
-    single = work.model.text.tokenize([work.texts.texts[text]])
-    return min(single.shape[1], work.texts.ids.shape[1])
 
 
 def _unit_range(values: Tensor) -> Tensor:

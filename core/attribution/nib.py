@@ -47,7 +47,7 @@ def attribute_text(work: Work, options: NibOptions) -> Tensor:
     width = texts.ids.shape[1]
     per_text = []
     for text in range(len(texts)):
-        ids = texts.ids[text : text + 1, : min(tower.tokenize([texts.texts[text]]).shape[1], width)]
+        ids = texts.own_ids(text)
         state, mask = tower.enter(ids)
         state = tower.run(state, mask, 0, block).detach()
         total = state.new_zeros(len(work.images), *state.shape)

@@ -18,6 +18,11 @@ def common_grid(values: NDArray[Any], side: int = COMMON_SIDE) -> NDArray[np.flo
     return _overlap(rows, side) @ np.asarray(values, dtype=np.float64) @ _overlap(columns, side).T
 
 
+def stored_grid(values: Any, rows: float, columns: float) -> NDArray[np.float64]:
+    """A map as a result row keeps it (flat, with its shape) on the common grid."""
+    return common_grid(np.asarray(values, dtype=float).reshape(int(rows), int(columns)))
+
+
 def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
     """Rank correlation of two maps of one shape, from -1 to 1; None (undefined) if either is constant."""
     x, y = np.ravel(a), np.ravel(b)

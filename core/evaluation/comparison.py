@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.errors import InputError, RunError
-from core.evaluation.agreement import common_grid, spearman, top_overlap
-from core.evaluation.statistics import bootstrap_mean, holm, interval_of_means, sign_flip_p
+from core.evaluation.agreement import spearman, stored_grid, top_overlap
+from core.evaluation.statistics import adjusted, bootstrap_mean, interval_of_means, sign_flip_p
 from core.runs import Run
 from core.runs.manifest import write_json
 
@@ -114,7 +113,7 @@ def load_comparisons(run: Run) -> list[Comparison]:
 
 
 def _ran(rows: pd.DataFrame) -> set[str]:
-    return set(rows[(rows.kind == "method") & (rows.status == "ok")].method)
+    return set(_ok(rows).method)
 
 
 def _trust(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
@@ -137,9 +136,7 @@ def _trust(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) 
             }
         )
     frame = pd.DataFrame(records, columns=COLUMNS["trust"])
-    known = frame["p"].notna()
-    frame["p_adjusted"] = frame["p_adjusted"].astype(float)
-    frame.loc[known, "p_adjusted"] = holm(frame.loc[known, "p"].to_numpy(float))
+    frame["p_adjusted"] = adjusted(frame["p"])
     return frame
 
 
@@ -151,7 +148,10 @@ def _maps(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -
     for method, part in both.groupby("method", sort=True):
         found = []
         for row in part.itertuples():
-            a, b = _grid(row.map, row.rows, row.columns), _grid(row.map_other, row.rows_other, row.columns_other)
+            a, b = (
+                stored_grid(row.map, row.rows, row.columns),
+                stored_grid(row.map_other, row.rows_other, row.columns_other),
+            )
             rho, shared = spearman(a, b), top_overlap(a, b)
             if rho is not None and shared is not None:
                 found.append((row.image, rho, shared))
@@ -192,10 +192,6 @@ def _scores(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int)
 
 def _ok(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows.kind == "method") & (rows.status == "ok")]
-
-
-def _grid(values: Any, rows: float, columns: float) -> NDArray[np.float64]:
-    return common_grid(np.asarray(values, dtype=float).reshape(int(rows), int(columns)))
 
 
 def _plain(value: Any) -> Any:

@@ -60,6 +60,14 @@ def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:
     return adjusted
 
 
+def adjusted(p_values: pd.Series) -> pd.Series:
+    """Holm's adjusted p-values of those that are known; the others stay NaN and count for nothing."""
+    known = p_values.notna()
+    found = pd.Series(np.nan, index=p_values.index)
+    found[known] = holm(p_values[known].to_numpy(float))
+    return found
+
+
 def sign_flip_p(differences: NDArray[Any], *, resamples: int = 2000, seed: int = 0) -> float | None:
     """Two-sided p-value that paired differences (one an image) have mean zero, by flipping signs. None if n < 2."""
     d = np.asarray(differences, dtype=float)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.evaluation.agreement import common_grid, spearman, top_overlap
-from core.evaluation.statistics import bootstrap_mean, holm, interval_of_means, sign_flip_p
+from core.evaluation.agreement import spearman, stored_grid, top_overlap
+from core.evaluation.statistics import adjusted, bootstrap_mean, interval_of_means, sign_flip_p
 from core.runs import Run
 
 METRICS = {"deletion": "lower is better", "insertion": "higher is better", "faithfulness": "higher is better"}
@@ -85,9 +85,7 @@ def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, see
             if got.n:
                 records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means, seed=seed)})
     frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
-    known = frame["p"].notna()
-    frame["p_adjusted"] = np.nan
-    frame.loc[known, "p_adjusted"] = holm(frame.loc[known, "p"].to_numpy(float))
+    frame["p_adjusted"] = adjusted(frame["p"])
     return frame
 
 
@@ -97,10 +95,7 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
     per_pair = []
     keys = ["image", "image_name", "text", "text_kind"]
     for (image, name, text, _), part in with_map.groupby(keys, sort=True, dropna=False):
-        grids = {
-            row.method: common_grid(np.asarray(row.map, dtype=float).reshape(int(row.rows), int(row.columns)))
-            for row in part.itertuples()
-        }
+        grids = {row.method: stored_grid(row.map, row.rows, row.columns) for row in part.itertuples()}
         values = []
         for a, b in combinations(sorted(grids), 2):
             rho, overlap = spearman(grids[a], grids[b]), top_overlap(grids[a], grids[b])

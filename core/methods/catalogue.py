@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
-from core.errors import InputError
 from core.methods import bottleneck, concept, gradient, perturbation, regional, similarity
-from core.methods.info import MethodInfo
+from core.methods.info import MethodInfo, named
 
 METHODS: dict[str, MethodInfo] = {
     info.name: info
@@ -23,8 +20,4 @@ METHODS: dict[str, MethodInfo] = {
 
 def method_info(name: str) -> MethodInfo:
     """The card of a method. Raises `InputError` naming the nearest known ones."""
-    if name in METHODS:
-        return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(METHODS)}"
-    raise InputError(f"no method is called {name!r}; {hint}")
+    return named(METHODS, name, "method")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,6 +13,7 @@ from core.errors import InputError
 from core.methods.capability import reason_missing
 
 Side = Literal["image", "text"]
+Card = TypeVar("Card")
 
 
 class Options(BaseModel):
@@ -114,3 +116,12 @@ def parse_options(name: str, schema: type[Options], options: Mapping[str, Any] |
         where = ".".join(str(part) for part in first["loc"])
         known = ", ".join(schema.model_fields) or "none"
         raise InputError(f"{name}: option {where!r}: {first['msg']} (its options: {known})") from error
+
+
+def named(cards: Mapping[str, Card], name: str, kind: str) -> Card:
+    """The card called `name`. Raises `InputError` naming the nearest known ones; `kind` says what they are."""
+    if name in cards:
+        return cards[name]
+    near = difflib.get_close_matches(name, cards, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(cards)}"
+    raise InputError(f"no {kind} is called {name!r}; {hint}")

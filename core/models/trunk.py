@@ -81,6 +81,11 @@ class TextTrunk:
         """Token ids `(texts, tokens)`, trimmed."""
         return self.model.text.tokenize(self.texts).to(self.model.device)
 
+    def own_ids(self, text: int) -> Tensor:
+        """The ids of one text alone `(1, tokens)`: its own length, without what pads it to the others'."""
+        length = self.model.text.tokenize([self.texts[text]]).shape[1]
+        return self.ids[text : text + 1, :length]
+
     @cached_property
     def _states(self) -> tuple[list[Tensor], Tensor | None]:
         tower = self.model.text

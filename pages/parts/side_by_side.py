@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -48,14 +48,22 @@ def show(current: Run) -> None:
 def audits_of_others(current: Run) -> list[Run]:
     """Audits of other models on the data set of `current` that have results, newest first."""
     own = current.manifest.get("model", {}).get("digest")
+
+    def another(run: Run) -> bool:
+        return run.manifest.get("model", {}).get("digest") not in (None, own) and run.progress().done > 0
+
+    return audits_on(current, another)
+
+
+def audits_on(current: Run, wanted: Callable[[Run], bool]) -> list[Run]:
+    """The wanted audits on the data set of `current`, newest first; one that can't be read is told and left out."""
     found = []
     for run in list_runs(runs_folder()):
         try:
-            digest = run.manifest.get("model", {}).get("digest")
-            if run.plan.dataset == current.plan.dataset and digest not in (None, own) and run.progress().done:
+            if run.plan.dataset == current.plan.dataset and wanted(run):
                 found.append(run)
         except LoupeError as error:
-            st.warning(f"{plain(run.id)} is left out: {plain(str(error))}")
+            st.warning(f"{plain(run.id)} is left out: {plain(error)}")
     return found[:MOST_RUNS]
 
 
