@@ -1,135 +1,159 @@
-"""How well maps find objects whose outlines are known: methods and controls on one or more models.
+"""How well maps find regions that are known: methods, applications and controls on one or more models.
 
-    python benchmarks/localisation.py --coco DIR --models demo-cnn demo-vit [--methods raw gradcam ...] [--limit 60]
+    python -m benchmarks.localisation --coco DIR --models demo-cnn demo-vit [--systems raw nib ...] [--pictures 40]
+    python -m benchmarks.localisation --lungs DIR --systems raw nib
 
-COCO: `images/` and `annotations.json` with polygons. A pair is a picture and a category whose objects fill 3 to 50 %
-of the picture; its text is "a photo of a {category}.". Prints one JSON object: per model and method the pointing game,
-energy and overlap at the true area, 95 % bootstrap intervals over pictures, and the same for controls (random, centre,
-edge, and the text-independent map: the mean over the other texts of the benchmark, which is what the picture attracts
-whatever is asked). `seconds` is only for orientation.
+`benchmarks.regions` says what is asked, `benchmarks.region_maps` what the systems are. Prints one JSON object: per
+model and system the pointing game, energy and overlap at the true area with 95 % bootstrap intervals over pictures, the
+same for the paired differences to raw similarity and to the centre control, and the share of pairs whose box from the
+map meets a drawn one (`box`: the threshold is chosen on the other half of the pictures; `box_best`: MaxBoxAcc and its
+threshold, which is chosen on the same ones and taken as given by the interval). `flat` counts maps without any
+difference. `forwards` a pair are counted; `seconds` is only for orientation.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from core import explain, load_model
-from core.evaluation.controls import control_maps
+from benchmarks.region_maps import CONTROLS, RegionMaps
+from benchmarks.regions import Known, read_coco, read_lungs
+from core import load_model
+from core.applications.localisation import Box, max_box_accuracy
+from core.concepts.vocabulary import vocabulary
 from core.evaluation.localisation import MEASURES
 from core.evaluation.statistics import bootstrap_mean
-from core.methods import METHODS
-from core.models.model import Model
+from core.models.geometry import Geometry
 
-TEXT = "a photo of a {}."
-SMALLEST, LARGEST = 0.03, 0.50
-METHOD_NAMES = ("raw", "clip_surgery", "gradcam", "gae", "legrad", "rise")
-Pair = tuple[str, NDArray[np.bool_]]
+SYSTEMS = ("raw", "clip_surgery_labels", "m2ib", "nib", "convis_text", "convis_concept", "foreground", "shared",
+           "semantic_priors")  # fmt: skip
+AGAINST = ("raw", "centre")
+
+
+@dataclass
+class Found:
+    """The maps of one system and what they are worth, one entry a pair; NaN where there is no map or no pixel."""
+
+    values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in MEASURES})
+    groups: list[int] = field(default_factory=list)
+    maps: list[NDArray[Any]] = field(default_factory=list)
+    geometry: list[Geometry] = field(default_factory=list)
+    boxes: list[tuple[Box, ...]] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--coco", type=Path, required=True)
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--coco", type=Path)
+    kind.add_argument("--lungs", type=Path)
     parser.add_argument("--models", nargs="+", default=["demo"])
-    parser.add_argument("--methods", nargs="+", default=list(METHOD_NAMES))
-    parser.add_argument("--rise-masks", type=int, default=300)
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
+    parser.add_argument("--pictures", type=int, help="this many, drawn at random with seed 0")
+    parser.add_argument("--options", type=json.loads, default={}, help='of methods, as {"rise": {"masks": 300}}')
+    parser.add_argument("--convis", choices=("fast", "exact"), default="fast")
     parser.add_argument("--weights", help="other weights for the configuration named by --models")
     chosen = parser.parse_args()
-    pictures = read(chosen.coco, chosen.limit)
-    told: dict[str, Any] = {"pictures": len(pictures), "pairs": sum(len(pairs) for _, pairs in pictures)}
-    options = {"rise": {"masks": chosen.rise_masks}}
+    known = read_coco(chosen.coco, vocabulary()) if chosen.coco else read_lungs(chosen.lungs)
+    scenes = known.drawn(chosen.pictures)
+    pairs = [pair for at in scenes for pair in known.scenes[at].pairs]
+    told: dict[str, Any] = {
+        "pictures": len(scenes),
+        "pairs": len(pairs),
+        "area": round(float(np.mean([pair.region.mean() for pair in pairs])), 3),
+        "options": chosen.options,
+        "convis": chosen.convis,
+    }
     for name in chosen.models:
-        model = load_model(name, weights=chosen.weights)
-        able = [m for m in chosen.methods if METHODS[m].reasons(model.capabilities).get("image", "no") is None]
-        told[name] = {method: measured(model, method, pictures, options.get(method, {})) for method in able}
-        told[name] |= controls(model, pictures)
+        maps = RegionMaps(load_model(name, weights=chosen.weights), known, chosen.options, chosen.convis)
+        told[name] = one_model(maps, known, scenes, chosen.systems)
     print(json.dumps(told, indent=1))
 
 
-def read(folder: Path, limit: int | None) -> list[tuple[Path, list[Pair]]]:
-    """Pictures with the categories that fill enough of them, each with its region."""
-    raw = json.loads((folder / "annotations.json").read_text())
-    names = {entry["id"]: entry["name"] for entry in raw["categories"]}
-    outlines: dict[int, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-    for entry in raw["annotations"]:
-        if not entry["iscrowd"]:
-            outlines[entry["image_id"]][entry["category_id"]] += entry["segmentation"]
-    found = []
-    for image in sorted(raw["images"], key=lambda entry: entry["id"]):
-        pairs = []
-        for category, polygons in sorted(outlines[image["id"]].items()):
-            canvas = Image.new("1", (image["width"], image["height"]))
-            for polygon in polygons:
-                ImageDraw.Draw(canvas).polygon(polygon, fill=1)
-            region = np.asarray(canvas)
-            if SMALLEST <= region.mean() <= LARGEST:
-                pairs.append((names[category], region))
-        if pairs:
-            found.append((folder / "images" / image["file_name"], pairs))
-    return found[:limit]
-
-
-def measured(
-    model: Model, method: str, pictures: list[tuple[Path, list[Pair]]], options: dict[str, Any]
-) -> dict[str, Any]:
-    """One method on every pair."""
-    began = time.perf_counter()
-    values: dict[str, list[float | None]] = {name: [] for name in MEASURES}
-    groups: list[int] = []
-    for number, (path, pairs) in enumerate(pictures):
-        got = explain(model, [path], [TEXT.format(name) for name, _ in pairs], method=method, **options)
-        assert got.image is not None
-        for values_of_pair, (_, region) in zip(got.image[0], pairs, strict=True):
-            note(values, got.geometry[0].on_original(values_of_pair), region)
-            groups.append(number)
-    return shown(values, groups) | {"seconds": round(time.perf_counter() - began, 1)}
-
-
-def controls(model: Model, pictures: list[tuple[Path, list[Pair]]]) -> dict[str, Any]:
-    """The controls on every pair. The text-independent map is of raw similarity, where the model has it."""
-    every = sorted({name for _, pairs in pictures for name, _ in pairs})
-    found: dict[str, dict[str, list[float | None]]] = defaultdict(lambda: {name: [] for name in MEASURES})
-    groups: list[int] = []
-    for number, (path, pairs) in enumerate(pictures):
-        raw = explain(model, [path], [TEXT.format(name) for name in every], method="raw")
-        assert raw.image is not None
-        pixels = model.preprocess([path])[0][0]
-        maps = control_maps(pixels, *raw.image.shape[-2:], torch.Generator().manual_seed(number))
-        known = {name: values.numpy() for name, values in maps.items()}
-        for name, region in pairs:
-            others = [index for index, other in enumerate(every) if other != name]
-            known["text-independent"] = raw.image[0][others].mean(axis=0)
-            for control, values in known.items():
-                note(found[control], raw.geometry[0].on_original(values), region)
-            groups.append(number)
-    return {f"control: {name}": shown(values, groups) for name, values in found.items()}
-
-
-def note(values: dict[str, list[float | None]], over: NDArray[Any], region: NDArray[np.bool_]) -> None:
-    """Add the measures of one map."""
-    for name, measure in MEASURES.items():
-        values[name].append(measure(over, region))
-
-
-def shown(values: dict[str, list[float | None]], groups: list[int]) -> dict[str, Any]:
-    """Each measure as mean, low, high over pictures, and n."""
+def one_model(maps: RegionMaps, known: Known, scenes: list[int], wanted: list[str]) -> dict[str, Any]:
+    """Every system that the model can serve, and the controls."""
+    asked = [*AGAINST, *(name for name in (*CONTROLS, *wanted) if name not in AGAINST)]
     table: dict[str, Any] = {}
-    for name, listed in values.items():
-        got = bootstrap_mean(np.array([np.nan if v is None else v for v in listed]), np.array(groups))
-        table[name] = [None if v is None else round(v, 3) for v in (got.value, got.low, got.high)]
-        table["n"] = got.n
+    against: dict[str, Found] = {}
+    for system in (name for name in asked if maps.able(name)):
+        began = time.perf_counter()
+        with maps.model.meter.measuring() as spent:
+            found = measured(maps, known, scenes, system)
+        if system in AGAINST:
+            against[system] = found
+        table[system] = {**shown(found), **{f"less {name}": less(found, other) for name, other in against.items()}}
+        table[system] |= {"forwards": round(spent.image / max(len(found.groups), 1), 1)}
+        table[system] |= {"seconds": round(time.perf_counter() - began, 1)}
+        print(system, json.dumps(table[system]), file=sys.stderr, flush=True)
     return table
+
+
+def measured(maps: RegionMaps, known: Known, scenes: list[int], system: str) -> Found:
+    """One system on every pair."""
+    found = Found()
+    for at in scenes:
+        geometry = maps.geometry(at)
+        for values, pair in zip(maps.maps(system, at), known.scenes[at].pairs, strict=True):
+            over = None if values is None else geometry.on_original(values)
+            for name, measure in MEASURES.items():
+                worth = None if over is None else measure(over, pair.region)
+                found.values[name].append(np.nan if worth is None else worth)
+            found.groups.append(at)
+            if values is not None:
+                found.maps.append(values)
+                found.geometry.append(geometry)
+                found.boxes.append(pair.boxes)
+                found.owners.append(at)
+    return found
+
+
+def shown(found: Found) -> dict[str, Any]:
+    """Each measure as mean, low, high over pictures, with the numbers of pictures and pairs."""
+    table = {name: interval(np.array(values), found.groups) for name, values in found.values.items()}
+    best = max_box_accuracy(found.maps, found.geometry, found.boxes)
+    table["box"] = interval(held_out(found), found.owners)
+    table["box_best"] = [*interval(best.hits, found.owners), best.threshold]
+    pictures = len({at for at, value in zip(found.groups, found.values["overlap"], strict=True) if value == value})
+    table["flat"] = sum(bool(values.max() == values.min()) for values in found.maps)
+    return {**table, "pictures": pictures, "pairs": int(np.isfinite(found.values["overlap"]).sum())}
+
+
+def less(found: Found, other: Found) -> dict[str, Any]:
+    """The mean paired difference of each measure with its interval."""
+    return {
+        name: interval(np.array(values) - np.array(other.values[name]), found.groups)
+        for name, values in found.values.items()
+    }
+
+
+def held_out(found: Found) -> NDArray[np.float64]:
+    """Whether the box of each map meets a drawn one, at the best threshold of the other half of the pictures."""
+    halves = np.array([sorted(set(found.owners)).index(at) % 2 for at in found.owners])
+    hits = np.zeros(len(halves))
+    for half in (0, 1):
+        own, rest = np.flatnonzero(halves == half), np.flatnonzero(halves != half)
+        threshold = max_box_accuracy(*_some(found, rest)).threshold
+        hits[own] = max_box_accuracy(*_some(found, own), thresholds=[threshold]).hits
+    return hits
+
+
+def _some(found: Found, places: NDArray[np.intp]) -> tuple[list[Any], list[Any], list[Any]]:
+    return tuple([listed[at] for at in places] for listed in (found.maps, found.geometry, found.boxes))  # type: ignore
+
+
+def interval(values: NDArray[Any], groups: list[int]) -> list[float | None]:
+    """Mean, low and high over pictures, rounded."""
+    got = bootstrap_mean(values, np.array(groups))
+    return [None if value is None else round(value, 3) for value in (got.value, got.low, got.high)]
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core import commands
+from core import commands, explaining, listings
+from core.arguments import SETTLED
 from core.errors import LoupeError
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.settings import VERSION
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+OPTION = "NAME.OPTION=VALUE"
+OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text (repeatable)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,14 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", "audit pictures and render the report", commands.audit)
     audit.add_argument("--images", type=Path, nargs="+", required=True, help="folders, ZIP files or pictures")
     audit.add_argument("--table", type=Path, help="CSV or Parquet: image path, optional caption, metadata")
+    audit.add_argument("--annotations", type=Path, help="COCO JSON of drawn objects, kept with the pictures")
     audit.add_argument("--texts", type=Path, help="prompts for every picture, one a line")
     audit.add_argument("--classes", type=Path, help="class names, one a line; the best of each picture are explained")
     audit.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
     audit.add_argument("--top-classes", type=int, default=1, help="how many best classes are explained (default: 1)")
     audit.add_argument("--no-captions", action="store_true", help="leave the pictures' own captions out")
     _model_arguments(audit)
-    audit.add_argument("--methods", help="comma-separated names (default: every method; see `methods`)")
-    audit.add_argument("--option", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a method's option")
+    audit.add_argument("--methods", help="comma-separated names, or none (default: all; see `methods`)")
+    audit.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
     audit.add_argument(
         "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
     )
@@ -80,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
     audit.add_argument("--preparer", default="", help="who prepares the report")
     audit.add_argument(
-        "--applications", help="comma-separated names, or none (default: every application; see `methods`)"
+        "--applications", help="comma-separated names, or none (default: every application; see `applications`)"
     )
     audit.add_argument(
         "--compare-with", nargs="+", default=[], metavar="RUN", help="runs of other models on the same pictures"
@@ -89,7 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument(
         "--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above"
     )
+    audit.add_argument("--plan", type=Path, help="plan.json of a run: the same audit again, of the pictures given")
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
+    audit.set_defaults(defaults={name: audit.get_default(name) for name in SETTLED})
+
+    explain = command("explain", "explain single pictures, without an audit", explaining.explain)
+    explain.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="pictures, folders or ZIP files")
+    explain.add_argument("--text", action="append", default=[], help="a text to explain (repeatable)")
+    explain.add_argument("--texts", type=Path, help="texts, one a line")
+    explain.add_argument("--template", action="append", help="template that every text goes through, with {}")
+    explain.add_argument("--method", required=True, help="comma-separated names (see `methods`)")
+    explain.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
+    explain.add_argument("--seed", type=int, default=0)
+    _model_arguments(explain)
+    explain.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
 
     resume = command("resume", "finish a run that was stopped", commands.resume)
     resume.add_argument("run_directory", help="run directory or id")
@@ -104,13 +121,17 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("run_directory", help="run directory or id")
     compare.add_argument("others", nargs="+", help="run directories or ids")
 
-    verify = command("verify", "check that a run or an evidence bundle is unchanged", commands.verify)
+    verify = command("verify", "check that a run or an evidence bundle is unchanged", listings.verify)
     verify.add_argument("path", type=Path, help="run directory or evidence.zip")
 
-    methods = command("methods", "list the methods, what they need and cost", commands.methods)
+    methods = command("methods", "list the methods, what they need and cost", listings.methods)
     methods.add_argument("--model", help="say which of them this embedded model can serve")
 
-    command("models", "list the models that can be named", commands.models)
+    applications = command("applications", "list the applications and their options", listings.applications)
+    applications.add_argument("--model", help="say which of them this embedded model can serve")
+
+    command("capabilities", "say which method runs on which kind of model, and why not", listings.capabilities)
+    command("models", "list the models that can be named", listings.models)
 
     worker = command("worker", "do the work of a run (started by the app)", commands.worker)
     worker.add_argument("run_directory", help="run directory or id")

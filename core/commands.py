@@ -8,31 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.arguments import application_plans, method_plans, text_plan
-from core.datasets import ingest
+from core.arguments import picture_parts, plan_parts, thresholds_file
+from core.datasets import Annotations, ingest, keep_annotations, read_annotations
 from core.errors import InputError, RunError
-from core.methods import METHODS
-from core.methods.presets import EFFORTS
-from core.models.listing import DEFAULT, architectures, embedded_models, embedded_name
-from core.runs import (
-    ApplicationPlan,
-    Declared,
-    MethodPlan,
-    ModelSpec,
-    Run,
-    TextPlan,
-    TrustPlan,
-    create_run,
-    list_runs,
-    make_plan,
-    open_run,
-)
+from core.models.listing import DEFAULT, embedded_models
+from core.runs import Run, create_run, list_runs, make_plan, open_run
 from core.settings import ROOT, runs_folder
-
-if TYPE_CHECKING:
-    from core.findings import Thresholds
 
 Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
@@ -79,6 +62,8 @@ def _demonstration(
         methods=None,
         applications=None,
         option=[],
+        annotations=None,
+        plan=None,
         no_curves=False,
         limit=None,
         seed=0,
@@ -99,59 +84,46 @@ def audit(chosen: argparse.Namespace) -> Answer:
     from core.findings import load_thresholds
     from core.models.loading import load_model
 
-    texts = text_plan(chosen)
-    methods = method_plans(chosen)
-    thresholds = load_thresholds(chosen.thresholds) if chosen.thresholds else None
-    applications = application_plans(chosen)
+    parts = plan_parts(chosen)
+    judged_by = thresholds_file(chosen)
+    parts["thresholds"] = load_thresholds(judged_by).sha256 if judged_by else ""
     others = [find_run(name) for name in chosen.compare_with]
     for path in chosen.images:
         if not path.exists():
             raise InputError(f"{path} doesn't exist; --images takes folders, ZIP files or pictures")
+    labelled = read_annotations(chosen.annotations) if chosen.annotations else None
     if chosen.limit is not None and chosen.limit < 1:
         raise InputError(f"--limit must be 1 or more, not {chosen.limit}")
     if chosen.out.exists() and not chosen.out.is_dir():
         raise InputError(f"--out {chosen.out} is a file; name a folder")
-    spec = ModelSpec(
-        name=str(chosen.model),
-        pretrained=chosen.pretrained,
-        device=chosen.device,
-        weights=None if chosen.weights is None else str(chosen.weights.resolve()),
-    )
+    spec = parts["model"]
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
-        run = _planned(chosen, spec, texts, methods, applications, thresholds)
+        run = _planned(chosen, parts, judged_by, labelled)
     run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others])
     state = work(run, _tell, model)
     return _outcome(run, state, chosen.fail_on)
 
 
 def _planned(
-    chosen: argparse.Namespace,
-    spec: ModelSpec,
-    texts: TextPlan,
-    methods: tuple[MethodPlan, ...],
-    applications: tuple[ApplicationPlan, ...],
-    thresholds: Thresholds | None,
+    chosen: argparse.Namespace, parts: dict[str, Any], judged_by: Path | None, labelled: Annotations | None
 ) -> Run:
     dataset = ingest(list(chosen.images), store=chosen.out / "dataset", table=chosen.table, progress=None)
-    if not (texts.prompts or texts.classes or (texts.captions and any(p.captions for p in dataset.pictures))):
+    if labelled is not None:
+        keep_annotations(dataset, labelled)
+    texts = parts["texts"]
+    captioned = texts.captions and any(picture.captions for picture in dataset.pictures)
+    if parts["methods"] and not (texts.prompts or texts.classes or captioned):
         raise InputError("there is no text to explain: give --texts, --classes or a --table with captions")
     plan = make_plan(
         dataset=dataset.id,
         dataset_root=str(Path("dataset") / dataset.id),
-        images=tuple(picture.id for picture in dataset.pictures[: chosen.limit]),
-        model=spec,
-        texts=texts,
-        methods=methods,
-        applications=applications,
-        trust=TrustPlan(curves=not chosen.no_curves, steps=EFFORTS[chosen.effort].steps),
-        seed=chosen.seed,
-        thresholds=thresholds.sha256 if thresholds else "",
-        declared=Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
+        **parts,
+        **picture_parts(chosen, dataset),
     )
     run = create_run(chosen.out, plan)
-    if chosen.thresholds:
-        shutil.copyfile(chosen.thresholds, run.folder / "thresholds.toml")
+    if judged_by is not None:
+        shutil.copyfile(judged_by, run.folder / "thresholds.toml")
     return run
 
 
@@ -227,75 +199,6 @@ def compare(chosen: argparse.Namespace) -> Answer:
     return report(chosen)
 
 
-def verify(chosen: argparse.Namespace) -> Answer:
-    """Check hashes."""
-    from core.reporting.evidence import verify_evidence
-    from core.runs.results import file_sha256
-
-    if chosen.path.is_dir():
-        run = open_run(chosen.path)
-        problems = []
-        for unit in run.store.units():
-            file = run.folder / "results" / f"{unit['key']}.parquet"
-            if unit["state"] == "done" and not (file.exists() and file_sha256(file) == unit["sha256"]):
-                problems.append(f"{file.name} is missing or changed")
-        bundle = run.report / "evidence.zip"
-        problems += verify_evidence(bundle) if bundle.exists() else []
-    elif chosen.path.exists():
-        problems = verify_evidence(chosen.path)
-    else:
-        raise InputError(f"{chosen.path} doesn't exist; give a run directory or an evidence.zip")
-    text = "\n".join(problems) if problems else f"{chosen.path}: sound"
-    return {"text": text, "data": {"path": str(chosen.path), "problems": problems}}, 1 if problems else 0
-
-
-def methods(chosen: argparse.Namespace) -> Answer:
-    """The catalogue."""
-    capabilities = None
-    if chosen.model:
-        name = embedded_name(chosen.model)
-        found = [model for model in embedded_models() if model.name == name]
-        if not found:
-            raise InputError(
-                f"{chosen.model!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}"
-            )
-        capabilities = found[0].capabilities
-    data = []
-    for info in METHODS.values():
-        row: dict[str, Any] = {
-            "name": info.name,
-            "title": info.title,
-            "family": info.family,
-            "year": info.year,
-            "paper": info.paper,
-            "sides": {side: list(needs) for side, needs in info.sides.items()},
-            "unit": info.unit,
-            "deterministic": info.deterministic,
-            "cost": vars(info.cost()),
-            "options": {name: {"default": o.default, "description": o.description} for name, o in info.options.items()},
-        }
-        if capabilities is not None:
-            row["not_run"] = {side: why for side, why in info.reasons(capabilities).items() if why}
-        data.append(row)
-    lines = [
-        f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
-        + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items())
-        for row in data
-    ]
-    return {"text": "\n".join(lines), "data": data}, 0
-
-
-def models(chosen: argparse.Namespace) -> Answer:
-    """Embedded models and open_clip's names."""
-    own = [
-        {"name": m.name, "title": m.title, "summary": m.summary, "capabilities": m.capabilities}
-        for m in embedded_models()
-    ]
-    text = "\n".join(f"{m['name']:14} {m['title']}: {m['summary']}" for m in own)
-    text += f"\n\nopen_clip names (with --pretrained or --weights): {', '.join(architectures())}"
-    return {"text": text, "data": {"embedded": own, "open_clip": architectures()}}, 0
-
-
 def find_run(name: str) -> Run:
     """A run by directory, or by id in the workspace. Raises `RunError`."""
     for folder in (Path(name), runs_folder() / name):
@@ -313,10 +216,15 @@ def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
         word: sum(f.severity == word and f.status == "finding" for f in findings) for word in ("high", "medium", "low")
     }
     pdf = run.report / "report.pdf"
+    failed = run.manifest.get("application_problems", {})
     data = {"run": str(run.folder), "state": state, "report": str(pdf) if pdf.exists() else None, "findings": counts}
+    data["applications_failed"] = failed
     text = f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"
     text += f"\n{pdf.resolve()}" if pdf.exists() else f"\n{run.progress().message}"
-    code = 1 if state == "failed" or (fail_on and worst >= _SEVERITY[fail_on]) else 0
+    text += "".join(f"\n{name} failed: {line}" for name, line in failed.items())
+    without = {name for name, side, _ in run.manifest.get("not_run", []) if side == "data set"}
+    nothing = not run.plan.methods and all(part.name in {*failed, *without} for part in run.plan.applications)
+    code = 1 if state == "failed" or nothing or (fail_on and worst >= _SEVERITY[fail_on]) else 0
     return {"text": text, "data": data}, code
 
 

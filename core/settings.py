@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import InputError
+
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +50,14 @@ def runs_folder() -> Path:
 def byte_budget() -> int:
     """How much memory one chunk of model work may take, in bytes (`LOUPE_BYTES`, 1 GiB unless set)."""
     return int(os.environ.get("LOUPE_BYTES", 2**30))
+
+
+def precision() -> str:
+    """In what forwards without gradient may run: "auto" (bf16 on a GPU), "fp32" or "bf16" (`LOUPE_PRECISION`).
+
+    Raises `InputError` for anything else.
+    """
+    wanted = os.environ.get("LOUPE_PRECISION", "auto")
+    if wanted not in ("auto", "fp32", "bf16"):
+        raise InputError(f"LOUPE_PRECISION must be auto, fp32 or bf16, not {wanted!r}")
+    return wanted

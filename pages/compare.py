@@ -92,18 +92,27 @@ def measures(records: Mapping[str, KnowledgeRecord], table: pd.DataFrame) -> Non
             ahead = tables.advantage(record, measure) if measure in CONTROLS else None
             rows.append(
                 {
-                    "model": name,
-                    "measure": tables.TITLES[measure],
-                    "better": better,
-                    "value (95 % interval)": _cell(values, measure),
-                    "minus control": "no control" if ahead is None else number(ahead.value, ahead.low, ahead.high),
-                    "n": values[f"{measure}_n"],
+                    "Model": name,
+                    "Measure": tables.TITLES[measure],
+                    "Better": better,
+                    "Value (95 % interval)": _cell(values, measure),
+                    "Minus control": "no control" if ahead is None else number(ahead.value, ahead.low, ahead.high),
+                    "Pictures": values[f"{measure}_n"],
                 }
             )
     st.dataframe(pd.DataFrame(rows), hide_index=True)
+    for name, record in records.items():
+        told = tables.seeds_told(record)
+        if told:
+            st.caption(plain(f"{name}, random in k-means: {told}."))
     st.subheader("Decisions through and without concepts", anchor=False)
     shown = [
-        {"model": values["model"], "share of pictures": title, "value (95 % interval)": _cell(values, name), "n": n}
+        {
+            "Model": values["model"],
+            "Share of pictures": title,
+            "Value (95 % interval)": _cell(values, name),
+            "Pictures": n,
+        }
         for values in table.to_dict("records")
         for name, title in tables.DECISIONS.items()
         if (n := values[f"{name}_n"])
@@ -122,11 +131,11 @@ def against_proxies(table: pd.DataFrame) -> None:
     found = tables.rank_correlations(table)
     shown = pd.DataFrame(
         {
-            "with": [_proxy_title(name) for name in found["with"]],
-            "rank correlation over models": [
+            "With": [_proxy_title(name) for name in found["with"]],
+            "Rank correlation over models": [
                 "cannot conclude" if pd.isna(value) else f"{value:.2f}" for value in found["value"]
             ],
-            "n": found["n"],
+            "Models": found["n"],
         }
     )
     st.dataframe(shown, hide_index=True)

@@ -14,7 +14,15 @@ from core.applications.localisation import SHOWN_THRESHOLD, box_of
 from core.concepts.relevance import ConceptMap
 from core.datasets import Picture
 from core.models.geometry import Preprocessing
-from core.reporting.concepts import absolute, caution, concepts_chart, top_concepts, top_groups
+from core.reporting.concepts import (
+    absolute,
+    caution,
+    concepts_chart,
+    rebuilt_words,
+    share,
+    top_concepts,
+    top_groups,
+)
 from core.runs import Run
 from pages.parts import charts, entry, maps, state
 from pages.parts.words import empty, number, plain, problems_shown, short
@@ -166,6 +174,14 @@ def one_picture(run: Run, record: ConceptRecord) -> None:
         if picture is not None:
             maps.original(run, picture)
     right.dataframe(shown, hide_index=True, height=320)
+    if len(record.rebuilt):
+        row = record.rebuilt[record.rebuilt["image"] == image].iloc[0]
+        right.caption(
+            plain(
+                f"Words that rebuild its embedding, less what all pictures share: "
+                f"{rebuilt_words(row.words, row.weights)}. They leave {share(row.cosine)} of it unexplained."
+            )
+        )
     fit = record.pictures.loc[record.pictures["image"] == image, "fit"].iloc[0]
     if record.about["in_distribution"]:
         right.caption(

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.datasets import Dataset, Picture, Upload, ingest
 from core.settings import LIMITS, datasets_folder
-from pages.parts import entry, sample, state
+from pages.parts import entry, labels, sample, state
 from pages.parts.words import plain, problems_shown, short, size, tab
 
 PER_PAGE = 24
@@ -109,15 +109,18 @@ def shown(dataset: Dataset) -> None:
         st.metric("Exact copies left out", exact, border=True)
         st.metric("Near copies kept", len(dataset.duplicates) - exact, border=True)
     st.page_link("pages/audit.py", label="Audit a model on this data set", icon=":material/arrow_forward:")
-    pictures, refused, copies = st.tabs(
+    pictures, known, refused, copies = st.tabs(
         [
             tab(f"Pictures ({len(dataset.pictures)})"),
+            tab("Labels"),
             tab(f"Refused ({len(dataset.refusals)})"),
             tab(f"Copies ({len(dataset.duplicates)})"),
         ]
     )
     with pictures:
         gallery(dataset)
+    with known:
+        labels.show(dataset)
     with refused:
         if dataset.refusals:
             table = pd.DataFrame([(item.name, item.reason) for item in dataset.refusals], columns=["File", "Why"])

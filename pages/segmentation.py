@@ -167,7 +167,9 @@ def areas(run: Run, record: SegmentationRecord) -> None:
     overlap = overlap_table(record, resamples=resamples, seed=seed)
     st.subheader("Overlap with drawn objects", anchor=False)
     if overlap.empty:
-        st.info("No annotations were given, so overlap can't be concluded.")
+        st.info(
+            "No annotations were given, so overlap can't be concluded. Bring them on the Data set page, tab Labels."
+        )
     else:
         values = [number(row.value, row.low, row.high) for row in overlap.itertuples()]
         st.dataframe(

@@ -18,7 +18,10 @@ from core.settings import VERSION
 from tests.audit.small import CLASSES, draw_pictures, result_hashes, save_model, stub_report
 from tests.support.made_run import made_run
 
-COMMANDS = ("demo", "audit", "resume", "status", "report", "verify", "methods", "models", "worker")
+COMMANDS = (
+    "demo", "audit", "explain", "resume", "status", "report", "compare", "verify", "methods", "applications", "models",
+    "worker",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -289,9 +292,20 @@ def test_a_finding_of_the_demo_is_an_audit_of_the_sample(monkeypatch: pytest.Mon
         (["--model", "Vit-B-23"], "no model is called 'Vit-B-23'; did you mean"),
         (["--methods", "raw,ras"], "no method is called 'ras'"),
         (["--methods", "raw,raw"], "planned twice"),
-        (["--option", "raw.negate"], "must be METHOD.NAME=VALUE"),
-        (["--option", "rise.masks=9"], "a method of this audit"),
-        (["--option", "raw.depth=9"], "raw: option 'depth'"),
+        (["--methods", "raw,none"], "no method is called 'none'"),
+        (["--methods", "none", "--applications", "none"], "there is nothing to do"),
+        (["--applications", "segmentatoin"], "no application is called 'segmentatoin'; did you mean segmentation"),
+        (["--option", "raw.negate"], "must be NAME.OPTION=VALUE"),
+        (["--option", "=true"], "must be NAME.OPTION=VALUE"),
+        (["--option", "rise.masks=9"], "rise isn't part of this audit; name it with --methods"),
+        (["--option", "raw.depth=9"], "raw has no option 'depth'; known: negate"),
+        (["--option", "ras.depth=9"], "no method or application is called 'ras'; did you mean"),
+        (["--option", "segmentation.labels=[1]"], "segmentation: option 'labels.0'"),
+        (["--option", "segmentation.label=[]"], "segmentation has no option 'label'; known: labels, background"),
+        (["--applications", "priors", "--option", "concepts.size=9"], "name it with --applications"),
+        (["--option", "segmentation.truth=nowhere.json"], "nowhere.json can't be read as annotations"),
+        (["--annotations", "EMPTY"], "EMPTY can't be read as annotations in COCO's form"),
+        (["--annotations", "other.json"], "other.json annotates no picture of this data set"),
         (["--option", "gradcam.layer=last"], "gradcam: option 'layer'"),
         (["--texts", "nowhere.txt"], "nowhere.txt can't be read"),
         (["--texts", "EMPTY"], "holds no text"),
@@ -317,6 +331,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing_behind(
     monkeypatch.chdir(tmp_path)
     Path("EMPTY").write_text("\n# nothing\n")
     Path("EMPTY.toml").write_text("[no]\n")
+    Path("other.json").write_text('{"images": [], "categories": [], "annotations": []}')
     arguments = audit(config, pictures, tmp_path / "out", *more)
     if more[0] == "--model":
         start = arguments.index("--weights")

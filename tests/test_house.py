@@ -21,6 +21,8 @@ ROOMS = (
 SAME_ROOM = {
     "cli": "commands",
     "arguments": "commands",
+    "explaining": "commands",
+    "listings": "commands",
     "__main__": "commands",
     "errors": "settings",
     "app": "pages",
@@ -33,9 +35,12 @@ LIGHT = (
     "core", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings", "core.reporting",
     "core.reporting.report", "core.reporting.evidence", "core.audit.launch", "core.audit.cost", "core.models.listing",
     "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",
-    "core.commands", "core.cli", "core.methods.applications", "core.applications", "core.applications.concepts_record",
+    "core.commands", "core.cli", "core.explaining", "core.listings",
+    "core.applications.truth", "core.methods.applications", "core.applications", "core.applications.concepts_record",
     "core.applications.segmentation_record", "core.applications.priors_record", "core.applications.knowledge_record",
     "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
+    "core.models.capability_table",
+    "core.applications.information_record", "core.reporting.information",
 )  # fmt: skip
 LONGEST = 330
 LEFT_OVERS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")

@@ -15,6 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from core.applications.out_of_distribution import fit_scores, leaf_positions
+from core.applications.splice import rebuilt_frame
 from core.applications.stage import Subject, Tell
 from core.attribution.convis import embed_crops
 from core.concepts.glosses import embed_glosses
@@ -119,12 +120,14 @@ def work(subject: Subject, options: ConceptsOptions, out: Path, tell: Tell) -> N
             scores.append(all_scores(cosines, graph, lattice, options.scale_weight))
         stored.flush()
         fit = _fit(model, graph, options.in_distribution, whole)
+        names = pd.DataFrame({"image": [p.id for p in pictures], "image_name": [p.name for p in pictures]})
+        tell("writing each picture as words")
+        rebuilt_frame(model, graph, names, whole, options.penalty).to_parquet(out / "rebuilt.parquet", index=False)
     graph.to_frame().to_parquet(out / "concepts.parquet", index=False)
     np.save(out / "glosses.npy", kept)
     np.save(out / "pictures.npy", whole)
     for name in ("own", "presence", "best"):
         np.save(out / f"{name}.npy", np.stack([getattr(each, name) for each in scores]))
-    names = pd.DataFrame({"image": [p.id for p in pictures], "image_name": [p.name for p in pictures]})
     names.assign(fit=fit).to_parquet(out / "pictures.parquet", index=False)
     _top(names, graph, scores, whole @ unit(glosses).T).to_parquet(out / "top.parquet", index=False)
     about = {
@@ -136,6 +139,7 @@ def work(subject: Subject, options: ConceptsOptions, out: Path, tell: Tell) -> N
         "crops": len(lattice),
         "scale_weight": options.scale_weight,
         "margin": options.margin,
+        "penalty": options.penalty,
         "in_distribution": options.in_distribution,
         "image_forwards": spent.image,
         "text_forwards": spent.text,

@@ -2,7 +2,8 @@
 
 Files: `concepts.parquet` (name, title, gloss, lemmas, listed, parents), `crops.npy` (pictures, crops, embedding; fp16),
 `glosses.npy`, `pictures.npy`, `own.npy`, `presence.npy` and `best.npy` (pictures, concepts), `pictures.parquet`
-(image, image_name, fit), `top.parquet` and `about.json`.
+(image, image_name, fit), `top.parquet`, `rebuilt.parquet` (the columns of `core.applications.splice`; a row a picture)
+and `about.json`. A record of an earlier version has no `rebuilt.parquet`, and then nothing is said of it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class ConceptRecord:
     about: dict[str, Any]
     pictures: pd.DataFrame
     top: pd.DataFrame
+    rebuilt: pd.DataFrame
     crops: NDArray[np.float16]
     glosses: NDArray[np.float16]
     whole: NDArray[np.float32]
@@ -92,6 +94,7 @@ def load(folder: Path) -> ConceptRecord | None:
             about=about,
             pictures=pd.read_parquet(place / "pictures.parquet"),
             top=pd.read_parquet(place / "top.parquet"),
+            rebuilt=pd.read_parquet(again) if (again := place / "rebuilt.parquet").exists() else pd.DataFrame(),
             crops=np.load(place / "crops.npy", mmap_mode="r", allow_pickle=False),
             whole=arrays.pop("pictures"),
             **arrays,

@@ -123,7 +123,12 @@ def mutual_knowledge(
         done += len(group)
         tell(f"mutual knowledge: {done}/{len(images)} pictures")
     frame = pd.DataFrame(rows).sort_values(["image_name", "image", "variant"], kind="stable").reset_index(drop=True)
-    return Knowledge(frame, pd.DataFrame(concepts), study.class_frame(), study.about(groups, templates, note))
+    spread = [
+        {"image": names[row["index"]][0], **{name: value for name, value in row.items() if name != "index"}}
+        for row in sorted(study.spread, key=lambda row: (row["index"], row["seed"]))
+    ]
+    about = study.about(groups, templates, note) | {"seed_spread": spread}
+    return Knowledge(frame, pd.DataFrame(concepts), study.class_frame(), about)
 
 
 def grouped(assigned: NDArray[Any], weights: NDArray[Any], options: KnowledgeOptions) -> list[list[int]]:

@@ -79,6 +79,12 @@ class KnowledgeRecord:
         return by[numbers].mean().join(by[["predicted", "assigned", "label"]].first()).reset_index()
 
     @property
+    def seed_spread(self) -> pd.DataFrame:
+        """Some pictures split by several seeds of k-means: image, seed, score, auc, shared; empty if not measured."""
+        columns = ["image", "seed", "score", "auc", "shared"]
+        return pd.DataFrame(self.about.get("seed_spread", []), columns=columns)
+
+    @property
     def labelled(self) -> int:
         """How many pictures have a true class."""
         return int(self.images["correct"].notna().sum())

@@ -26,7 +26,7 @@ from core.applications.concept_overlap import (
 from core.applications.knowledge_record import VERSION
 from core.applications.visual_concepts import Floats, foreground, part_embeddings, part_labels
 from core.concepts.descriptors import Bank
-from core.methods.applications.knowledge import KnowledgeOptions
+from core.methods.applications.knowledge import SPREAD_PICTURES, SPREAD_SHARE, KnowledgeOptions
 from core.models.model import Model, Picture
 from core.models.trunk import ImageTrunk
 from core.settings import byte_budget
@@ -103,6 +103,10 @@ class Study:
         if not options.paper_exact:
             # All of a small bank would be common to every part.
             self.candidates = min(options.candidates, max(options.per_part, len(bank) // 2))
+        count = len(gallery.images)
+        watched = min(SPREAD_PICTURES, count // SPREAD_SHARE) if options.seeds > 1 and "kmeans" in options.ways else 0
+        self.watched = set(np.linspace(0, count - 1, watched).round().astype(int).tolist())
+        self.spread: list[dict[str, Any]] = []
 
     def assign(self, labels: Sequence[str | None] | None, other: Floats) -> None:
         """Settle each picture's zero-shot class, its label, the class it is grouped by, and its margins."""
@@ -134,6 +138,9 @@ class Study:
             way: part_labels(features, front.masks, options.parts, way, self.seed)  # type: ignore[arg-type]
             for way in options.ways
         }
+        # The first seed is the run's own, so its figures are those of the table of pictures.
+        seeds = range(self.seed, self.seed + options.seeds) if self.watched & set(group) else range(0)
+        splits = {seed: part_labels(features, front.masks, options.parts, "kmeans", seed) for seed in seeds}
         record: dict[str, Any] | None = {
             "classes": [self.classes[index] for index in sorted({int(self.assigned[index]) for index in group})],
             "pictures": len(group),
@@ -143,19 +150,27 @@ class Study:
         }
         for position, index in enumerate(group):
             pixels = self.gallery.pixels([index])[0]
+            known: dict[bytes, Floats] = {}
             for way in options.ways:
-                row, named = self._picture(index, pixels, labels[way][position])
+                row, named = self._picture(index, pixels, labels[way][position], known if way == "kmeans" else {})
                 yield record, {"variant": way, "whole": position in front.whole, **row}, named
                 record = None
+            for seed, split in splits.items():
+                if index in self.watched:
+                    self.spread.append(self._by_seed(index, pixels, split[position], known, seed))
 
-    def _picture(
-        self, index: int, pixels: torch.Tensor, labels: NDArray[np.int8]
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        options, image = self.options, self.gallery.embeddings[index]
-        present, ellipses, parts = part_embeddings(self.model, pixels, labels)
-        concepts = image_concepts(
+    def _by_seed(
+        self, index: int, pixels: torch.Tensor, labels: NDArray[np.int8], known: dict[bytes, Floats], seed: int
+    ) -> dict[str, Any]:
+        _, _, parts = part_embeddings(self.model, pixels, labels, known)
+        own = overlap(self._concepts(index, parts).order, self.of_classes[int(self.predicted[index])])
+        return {"index": index, "seed": seed, "score": own.score, "auc": own.auc, "shared": own.shared}
+
+    def _concepts(self, index: int, parts: Floats) -> ImageConcepts:
+        options = self.options
+        return image_concepts(
             parts,
-            image,
+            self.gallery.embeddings[index],
             self.texts,
             candidates=self.candidates,
             slack=options.slack,
@@ -163,6 +178,13 @@ class Study:
             sinkhorn=options.transport,
             temperature=options.temperature,
         )
+
+    def _picture(
+        self, index: int, pixels: torch.Tensor, labels: NDArray[np.int8], known: dict[bytes, Floats]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        image = self.gallery.embeddings[index]
+        present, ellipses, parts = part_embeddings(self.model, pixels, labels, known)
+        concepts = self._concepts(index, parts)
         which = int(self.predicted[index])
         own = overlap(concepts.order, self.of_classes[which])
         curves = removal_curves(concepts.order, self.members, own.textual)

@@ -15,7 +15,7 @@ The folder it writes holds
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from core.applications.multilabel import RECIPES, ranking
 from core.applications.points import load_sam, prompt_points, sam_mask, sam_reason
 from core.applications.segmenter import BACKGROUND, UNSEEN, Segmented, Segmenter
 from core.applications.stage import Subject
-from core.applications.truth import IGNORED, Truth, column_labels, read_truth
-from core.datasets import Picture
+from core.applications.truth import IGNORED, Truth, read_truth
+from core.datasets import Picture, column_labels, labels_column
 from core.errors import InputError
 from core.methods.applications.segmentation import SegmentationOptions
 from core.models.model import Model
@@ -73,11 +73,12 @@ def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callab
     """
     plan = subject.run.plan.texts
     labels = options.labels or plan.classes or plan.prompts
-    truth = read_truth(options.truth) if options.truth else None
+    given = options.truth or subject.run.dataset.annotations
+    truth = read_truth(given) if given else None
     templates = {"ensemble": None, "audit": plan.templates, "none": ("{}",)}[options.templates]
     tell("segmentation: embedding the labels")
     segmenter = Segmenter(subject.model, labels, options, templates)
-    stage = _Stage(segmenter, truth, out)
+    stage = _Stage(segmenter, truth, _column(subject, segmenter.labels, options.labels_column), out)
     for number, picture in enumerate(subject.pictures, start=1):
         tell(f"segmentation: picture {number} of {len(subject.pictures)}")
         captions = picture.captions[: plan.captions_each] if plan.captions and options.captions else ()
@@ -94,8 +95,9 @@ def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callab
 class _Stage:
     """Collects the rows of all pictures; a picture's rows are added together or not at all."""
 
-    def __init__(self, segmenter: Segmenter, truth: Truth | None, out: Path) -> None:
-        self.segmenter, self.options, self.truth, self.out = segmenter, segmenter.options, truth, out
+    def __init__(self, segmenter: Segmenter, truth: Truth | None, column: str | None, out: Path) -> None:
+        self.segmenter, self.options, self.out = segmenter, segmenter.options, out
+        self.truth, self.column = truth, column
         self.rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
         self.points: dict[str, dict[str, Any]] = {}
         self.failures: list[dict[str, str]] = []
@@ -164,7 +166,9 @@ class _Stage:
             "logit_scale": own.model.logit_scale,
             "pictures": len(self.points),
             "failures": self.failures,
-            "truth": "" if self.truth is None else Path(self.options.truth).name,
+            "truth": "" if self.truth is None else self.truth.annotations.name,
+            "truth_sha256": "" if self.truth is None else self.truth.annotations.sha256,
+            "labels_column": self.column or "",
             "tokens": self.tokens_reason or "",
             "sam": self.sam_reason or "",
         }
@@ -196,8 +200,8 @@ class _Stage:
 
     def _recognition(self, picture: Picture, found: Segmented, ranks: NDArray[np.int64]) -> Iterator[Row]:
         true = None if self.truth is None else self.truth.labels(picture)
-        if true is None:
-            true = column_labels(picture, self.options.labels_column)
+        if true is None and self.column is not None:
+            true = column_labels(picture, self.column)
         for index, label in enumerate(self.segmenter.labels):
             scores = {name: float(values[index]) for name, values in found.recipes.items()}
             known = None if true is None else label.casefold() in true
@@ -241,6 +245,15 @@ class _Stage:
         for position in found.best:
             told = {"caption": caption, "cosine": found.scores[position]}
             rows["maps"].append({**_map("token", found.tokens[position], method, found.maps[position]), **told})
+
+
+def _column(subject: Subject, labels: Sequence[str], wanted: str) -> str | None:
+    """The metadata column with true labels, if any of its values is one of `labels`; else it speaks of other things."""
+    column = labels_column(subject.run.dataset, wanted)
+    if column is None:
+        return None
+    known = {label.casefold() for label in labels}
+    return column if any(known & (column_labels(picture, column) or set()) for picture in subject.pictures) else None
 
 
 def _map(kind: str, text: str, method: str, values: NDArray[Any]) -> Row:

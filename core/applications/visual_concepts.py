@@ -214,22 +214,31 @@ def drawn(ellipse: Ellipse, height: int, width: int, thickness: int = 1) -> tupl
     return level <= 1, np.abs(level - 1) <= np.maximum(slope, 1e-9) * thickness / 2
 
 
-def part_embeddings(model: Model, pixels: Tensor, labels: NDArray[np.int8]) -> tuple[list[int], list[Ellipse], Floats]:
+def part_embeddings(
+    model: Model, pixels: Tensor, labels: NDArray[np.int8], known: dict[bytes, Floats] | None = None
+) -> tuple[list[int], list[Ellipse], Floats]:
     """The parts present in one picture, their ellipses, and the mean of each part's three unit embeddings
     `(parts, embedding)`, which is not normalised again.
 
-    `pixels` (3, height, width), `labels` (rows, columns).
+    `pixels` (3, height, width), `labels` (rows, columns). `known` holds embeddings of this picture's parts by their
+    cells: those there aren't made again, and those made are added.
     """
     height, width = int(pixels.shape[-2]), int(pixels.shape[-1])
     present = [int(part) for part in np.unique(labels) if part >= 0]
     ellipses = [ellipse_of(labels == part, height, width) for part in present]
-    versions = circled(pixels, ellipses, model.preprocessing).flatten(0, 1)
-    step = model.image_batch((height, width))
-    model.meter.image += len(versions)
-    with torch.no_grad():
-        raw = torch.cat([model.bulk(some) for some in versions.split(step)])
-    units = torch.nn.functional.normalize(raw, dim=-1).unflatten(0, (len(present), RENDERINGS))
-    return present, ellipses, units.mean(dim=1).double().cpu().numpy()
+    made: dict[bytes, Floats] = {} if known is None else known
+    cells = [(labels == part).tobytes() for part in present]
+    new = [at for at, key in enumerate(cells) if key not in made]
+    if new:
+        versions = circled(pixels, [ellipses[at] for at in new], model.preprocessing).flatten(0, 1)
+        step = model.image_batch((height, width))
+        model.meter.image += len(versions)
+        with torch.no_grad():
+            raw = torch.cat([model.bulk(some) for some in versions.split(step)])
+        units = torch.nn.functional.normalize(raw, dim=-1).unflatten(0, (len(new), RENDERINGS))
+        means = units.mean(dim=1).double().cpu().numpy()
+        made |= {cells[at]: mean for at, mean in zip(new, means, strict=True)}
+    return present, ellipses, np.stack([made[key] for key in cells])
 
 
 def unit_rows(rows: NDArray[Any]) -> Floats:

@@ -56,13 +56,27 @@ class Work:
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a method that samples found, and how sure it is.
+
+    `half_width` is the 95 % half-width of each value, of the same shape. `details` names further numbers, each
+    `(images, texts)`: "r2", the share of the score's variance over coalitions that the map explains where it wasn't
+    fitted, and "coalitions", how many were used.
+    """
+
+    values: Tensor
+    half_width: Tensor | None = None
+    details: dict[str, Tensor] = field(default_factory=dict)
+
+
 class Method(Protocol):
     """A method's module. Either function may be missing."""
 
-    def attribute_image(self, work: Work, options: Any) -> Tensor:
+    def attribute_image(self, work: Work, options: Any) -> Tensor | Measured:
         """Raw maps `(images, texts, rows, columns)`."""
 
-    def attribute_text(self, work: Work, options: Any) -> Tensor:
+    def attribute_text(self, work: Work, options: Any) -> Tensor | Measured:
         """Raw values `(images, texts, tokens)` for every token position, special ones included."""
 
 
@@ -76,6 +90,8 @@ class Attribution:
     tokens: for each text the pieces that `text` names, special tokens left out.
     scores: float32 `(images, texts)`, cosine similarity.
     geometry: for each image the way from the map to the original picture.
+    image_half_width: 95 % half-width of each value of `image`, where the method estimates one; otherwise None.
+    details: further numbers of the image side by name, each `(images, texts)` (see `Measured`).
     """
 
     method: MethodInfo
@@ -90,3 +106,5 @@ class Attribution:
     model_digest: str
     templates: tuple[str, ...] = ()
     not_run: dict[str, str] = field(default_factory=dict)
+    image_half_width: NDArray[np.float32] | None = None
+    details: dict[str, NDArray[np.float32]] = field(default_factory=dict)

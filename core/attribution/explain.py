@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.attribution.contract import Attribution, Context, Work
+from core.attribution.contract import Attribution, Context, Measured, Work
 from core.attribution.registry import method_module
 from core.errors import CapabilityError, InputError
 from core.methods import MethodInfo
@@ -68,12 +68,17 @@ def attribute(
             raise InputError(f"{method} has no {side} attribution")
         if reasons[side] is not None:
             raise CapabilityError(f"{method} can't explain {work.model.title}: the {side} side {reasons[side]}")
-    text, tokens = None, [pieces for _, pieces in work.texts.content]
+    image, text, tokens = None, None, [pieces for _, pieces in work.texts.content]
+    half_width, details = None, {}
     # Methods differentiate, also where the caller has switched that off.
     with torch.inference_mode(False), torch.enable_grad():
-        image = _array(module.attribute_image(work, parsed)) if "image" in asked else None
+        if "image" in asked:
+            found = _measured(module.attribute_image(work, parsed))
+            image = _array(found.values)
+            half_width = None if found.half_width is None else _array(found.half_width)
+            details = {name: _array(values) for name, values in found.details.items()}
         if "text" in asked:
-            text = _content(work, module.attribute_text(work, parsed))
+            text = _content(work, _measured(module.attribute_text(work, parsed)).values)
     return Attribution(
         method=info,
         options=parsed.model_dump(),
@@ -87,7 +92,13 @@ def attribute(
         model_digest=work.model.digest,
         templates=work.texts.templates,
         not_run={side: reason for side, reason in reasons.items() if reason is not None and side not in asked},
+        image_half_width=half_width,
+        details=details,
     )
+
+
+def _measured(found: Tensor | Measured) -> Measured:
+    return found if isinstance(found, Measured) else Measured(found)
 
 
 def _served(info: MethodInfo, reasons: dict[Side, str | None]) -> tuple[Side, ...]:

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from core.settings import byte_budget
 
+# A block's backward keeps about a dozen tensors as large as its inputs.
+KEPT = 12
 
-def score_gradients(unit: Tensor, directions: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+
+def score_gradients(unit: Tensor, directions: Tensor, inputs: Sequence[Tensor], *, kept: int = KEPT) -> list[Tensor]:
     """For each direction t the gradient of `unit . t` with respect to each input.
 
     `unit` is `(batch, embedding)`, `directions` `(texts, embedding)`; rows of the batch are independent. Returns for
     each input `(texts, batch, ...)`. One graph serves all texts; it is walked for as many texts at a time as the byte
-    budget allows.
+    budget allows, where the walk of one text keeps `kept` times the size of the inputs.
     """
     size = sum(value.numel() * value.element_size() for value in inputs)
-    # A block's backward keeps about a dozen tensors as large as its inputs.
-    step = max(1, min(len(directions), byte_budget() // (12 * size + 1)))
+    step = max(1, min(len(directions), byte_budget() // (kept * size + 1)))
     pieces: list[list[Tensor]] = []
     for start in range(0, len(directions), step):
         some = directions[start : start + step]

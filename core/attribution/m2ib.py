@@ -9,6 +9,8 @@ and its own noise stream, so a batch equals single runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,63 +24,133 @@ from core.settings import byte_budget
 START = 5.0
 
 
+class Pair(NamedTuple):
+    """A picture and a text of some work, by number, and the seed of their noise."""
+
+    image: int
+    text: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Bottlenecks:
+    """What optimised bottlenecks keep, a row for each pair; everything is that of the last forward.
+
+    places: nats at each place `(pairs, rows, columns)` of the picture, or at each token `(pairs, tokens)`, special
+        tokens included, 0 behind the end of shorter texts.
+    total: nats over all elements of the state `(pairs,)`, class and register tokens included.
+    cosine: similarity of what the bottleneck lets through with its target `(pairs,)`, mean over the noise samples.
+    floor: the same for noise alone, which keeps nothing; None unless it was asked for.
+    """
+
+    places: Tensor
+    total: Tensor
+    cosine: Tensor
+    floor: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """The rest of a tower behind the bottleneck: states to unit embeddings, and where its forwards are counted."""
+
+    run: Callable[[Tensor], Tensor]
+    count: Callable[[float], None]
+
+
 def attribute_image(work: Work, options: M2ibOptions) -> Tensor:
     """Nats kept at each place, `(images, texts, rows, columns)`, on the grid of the bottleneck's layer."""
-    tower = work.model.image
-    layer = _layer(options.layer, tower.depth, "image")
-    states = work.images.entering(layer + 1)
-    prior = _image_prior(work, options, layer, states)
-
-    def tail(z: Tensor) -> Tensor:
-        work.model.meter.image += 3.0 * (tower.depth - 1 - layer) / tower.depth * len(z)
-        return F.normalize(tower.leave(tower.run(z, layer + 1)), dim=-1)
-
-    pairs = [(image, text) for image in range(len(work.images)) for text in range(len(work.texts))]
-    keys = [("m2ib", "image", work.image_keys[image], work.texts.texts[text]) for image, text in pairs]
-    kept = _optimise(
-        work,
-        options,
-        states[[image for image, _ in pairs]],
-        work.texts.embeddings[[text for _, text in pairs]],
-        keys,
-        lambda z, rows: tail(z),
-        None if prior is None else (prior[0][[image for image, _ in pairs]], prior[1][[image for image, _ in pairs]]),
-    )
-    if tower.layout == "maps":
-        grid = (int(states.shape[-2]), int(states.shape[-1]))
-        maps = kept.sum(dim=1).flatten(1)
-    else:
-        grid = work.images.grid(layer + 1)
-        maps = kept.sum(dim=-1)[:, tower.prefix_tokens :]
+    maps = image_bottlenecks(work, options, _every(work)).places
     if options.paper_exact:
-        maps = _unit_range(maps)
-    return maps.unflatten(0, (len(work.images), len(work.texts))).unflatten(-1, grid)
+        maps = _unit_range(maps.flatten(1)).view_as(maps)
+    return maps.unflatten(0, (len(work.images), len(work.texts)))
 
 
 def attribute_text(work: Work, options: M2ibOptions) -> Tensor:
     """Nats kept at each token position, `(images, texts, tokens)`, special tokens included."""
+    values = text_bottlenecks(work, options, _every(work)).places
+    values = values.unflatten(0, (len(work.images), len(work.texts)))
+    if options.paper_exact:
+        for text in range(len(work.texts)):
+            length = work.texts.own_ids(text).shape[1]
+            values[:, text, :length] = _unit_range(values[:, text, :length])
+    return values
+
+
+def image_bottlenecks(work: Work, options: M2ibOptions, pairs: Sequence[Pair], *, floor: bool = False) -> Bottlenecks:
+    """The bottlenecks of some pairs in the image tower, with the text as target; any pair with any seed, together.
+
+    `floor` also asks what noise alone gives, which costs `samples` forwards of the tail a pair.
+    """
+    tower = work.model.image
+    layer = bottleneck_layer(options.layer, tower.depth, "image")
+    states = work.images.entering(layer + 1)
+    prior = _image_prior(work, options, layer, states)
+
+    def count(passes: float) -> None:
+        work.model.meter.image += passes * (tower.depth - 1 - layer) / tower.depth
+
+    def run(z: Tensor) -> Tensor:
+        # Convolutions of a few small maps run a quarter faster with the channels last.
+        laid = z.contiguous(memory_format=torch.channels_last) if tower.layout == "maps" else z
+        return F.normalize(tower.leave(tower.run(laid, layer + 1)), dim=-1)
+
+    images, texts = [pair.image for pair in pairs], [pair.text for pair in pairs]
+    kept, cosine, least = _optimise(
+        options,
+        states[images],
+        work.texts.embeddings[texts],
+        _generators(work, "image", pairs),
+        _Tail(run, count),
+        None if prior is None else (prior[0][images], prior[1][images]),
+        floor,
+    )
+    if tower.layout == "maps":
+        grid = (int(states.shape[-2]), int(states.shape[-1]))
+        places = kept.sum(dim=1).flatten(1)
+    else:
+        grid = work.images.grid(layer + 1)
+        places = kept.sum(dim=-1)[:, tower.prefix_tokens :]
+    return Bottlenecks(places.unflatten(-1, grid), _total(kept), cosine, least)
+
+
+def text_bottlenecks(work: Work, options: M2ibOptions, pairs: Sequence[Pair], *, floor: bool = False) -> Bottlenecks:
+    """The bottlenecks of some pairs in the text tower, with the picture as target."""
     tower, texts = work.model.text, work.texts
-    layer = _layer(options.layer, tower.depth, "text")
-    per_text: list[Tensor] = []
-    width = texts.ids.shape[1]
-    for text in range(len(texts)):
+    layer = bottleneck_layer(options.layer, tower.depth, "text")
+
+    def count(passes: float) -> None:
+        work.model.meter.text += passes * (tower.depth - 1 - layer) / tower.depth
+
+    found: dict[int, tuple[Tensor, Tensor, Tensor, Tensor | None]] = {}
+    for text in dict.fromkeys(pair.text for pair in pairs):
         # One text at a time: its own length, no padding inside the bottleneck's mean.
         ids = texts.own_ids(text)
         state, mask = tower.enter(ids)
         state = tower.run(state, mask, 0, layer + 1)
 
-        def tail(z: Tensor, rows: int, ids: Tensor = ids, mask: Tensor | None = mask) -> Tensor:
-            work.model.meter.text += 3.0 * (tower.depth - 1 - layer) / tower.depth * len(z)
+        def run(z: Tensor, ids: Tensor = ids, mask: Tensor | None = mask) -> Tensor:
             return F.normalize(tower.leave(tower.run(z, mask, layer + 1), ids.expand(len(z), -1)), dim=-1)
 
-        keys = [("m2ib", "text", key, texts.texts[text]) for key in work.image_keys]
-        states = state.expand(len(work.images), -1, -1)
+        rows = [row for row, pair in enumerate(pairs) if pair.text == text]
+        states = state.expand(len(rows), -1, -1)
         prior = _own_prior(states) if options.prior == "channel" else None
-        kept = _optimise(work, options, states, work.images.embeddings, keys, tail, prior).sum(dim=-1)
-        if options.paper_exact:
-            kept = _unit_range(kept)
-        per_text.append(F.pad(kept, (0, width - ids.shape[1])))
-    return torch.stack(per_text, dim=1)
+        own = [pairs[row] for row in rows]
+        targets = work.images.embeddings[[pair.image for pair in own]]
+        kept, cosine, least = _optimise(
+            options, states, targets, _generators(work, "text", own), _Tail(run, count), prior, floor
+        )
+        total = _total(kept)
+        for at, row in enumerate(rows):
+            found[row] = (kept[at].sum(dim=-1), total[at], cosine[at], None if least is None else least[at])
+    ordered = [found[row] for row in range(len(pairs))]
+    width = texts.ids.shape[1]
+    lows = [low for *_, low in ordered if low is not None]
+    return Bottlenecks(
+        torch.stack([F.pad(values, (0, width - len(values))) for values, *_ in ordered]),
+        torch.stack([total for _, total, _, _ in ordered]),
+        torch.stack([cosine for _, _, cosine, _ in ordered]),
+        torch.stack(lows) if floor else None,
+    )
 
 
 def information(
@@ -96,15 +168,18 @@ def information(
 
 
 def _optimise(
-    work: Work,
     options: M2ibOptions,
     states: Tensor,
     targets: Tensor,
-    keys: Sequence[tuple[str, ...]],
-    tail: Callable[[Tensor, int], Tensor],
+    generators: Sequence[torch.Generator],
+    tail: _Tail,
     prior: tuple[Tensor, Tensor] | None,
-) -> Tensor:
-    """The KL `(pairs, ...state shape)` of the last forward, pairs taken together as the byte budget allows."""
+    floor: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The KL `(pairs, ...state shape)` and the cosine `(pairs,)` of the last forward, and the cosine of noise alone.
+
+    Pairs are taken together as the byte budget allows.
+    """
     # Each noise sample keeps about 30 states alive in the tail's graph.
     size = 30 * options.samples * states[0].numel() * states.element_size()
     step = max(1, min(len(states), byte_budget() // size))
@@ -112,40 +187,66 @@ def _optimise(
     for start in range(0, len(states), step):
         part = slice(start, start + step)
         own_prior = None if prior is None else (prior[0][part], prior[1][part])
-        found.append(_optimise_some(work, options, states[part], targets[part], keys[part], tail, own_prior))
-    return torch.cat(found)
+        found.append(_optimise_some(options, states[part], targets[part], generators[part], tail, own_prior, floor))
+    kept, cosine, lows = zip(*found, strict=True)
+    return torch.cat(kept), torch.cat(cosine), torch.cat(lows) if floor else None
 
 
 def _optimise_some(
-    work: Work,
     options: M2ibOptions,
     state: Tensor,
     target: Tensor,
-    keys: Sequence[tuple[str, ...]],
-    tail: Callable[[Tensor, int], Tensor],
+    generators: Sequence[torch.Generator],
+    tail: _Tail,
     prior: tuple[Tensor, Tensor] | None,
-) -> Tensor:
-    generators = [work.generator(*key) for key in keys]
+    floor: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
     state = state.detach()
     logits = torch.full_like(state, START).requires_grad_()
     optimiser = torch.optim.Adam([logits], lr=options.lr)
-    kept = torch.zeros_like(state)
+    kept, similarity = torch.zeros_like(state), state.new_zeros(len(state))
     dims = tuple(range(1, state.ndim))
+    shape = (options.samples, *state.shape[1:])
+
+    def draw() -> Tensor:
+        drawn = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(state)
+        return drawn if prior is None else prior[0][:, None] + prior[1][:, None] * drawn
+
+    def reached(mixed: Tensor) -> Tensor:
+        units = tail.run(mixed.flatten(0, 1)).unflatten(0, (len(state), options.samples))
+        return (units * target[:, None]).sum(dim=-1).mean(dim=1)
+
     with torch.enable_grad():
         for _ in range(options.steps):
             kl, signal, noise = information(logits, state, prior)
             kept = kl.detach()
-            shape = (options.samples, *state.shape[1:])
-            drawn = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(state)
-            if prior is not None:
-                drawn = prior[0][:, None] + prior[1][:, None] * drawn
-            mixed = (signal * state)[:, None] + noise[:, None] * drawn
-            units = tail(mixed.flatten(0, 1), len(state)).unflatten(0, (len(state), options.samples))
-            similarity = (units * target[:, None]).sum(dim=-1).mean(dim=1)
+            mixed = (signal * state)[:, None] + noise[:, None] * draw()
+            similarity = reached(mixed)
             loss = (options.beta * kl.mean(dim=dims) - similarity).sum()
             (logits.grad,) = torch.autograd.grad(loss, [logits])
             optimiser.step()
-    return kept
+    # A backward costs two forwards.
+    tail.count(3.0 * options.steps * options.samples * len(state))
+    if not floor:
+        return kept, similarity.detach(), None
+    tail.count(options.samples * len(state))
+    with torch.no_grad():
+        return kept, similarity.detach(), reached(draw())
+
+
+def _every(work: Work) -> list[Pair]:
+    return [Pair(image, text, work.seed) for image in range(len(work.images)) for text in range(len(work.texts))]
+
+
+def _generators(work: Work, side: str, pairs: Sequence[Pair]) -> list[torch.Generator]:
+    streams = {seed: replace(work, seed=seed) for seed in {pair.seed for pair in pairs}}
+    keys = work.image_keys
+    return [streams[seed].generator("m2ib", side, keys[image], work.texts.texts[text]) for image, text, seed in pairs]
+
+
+def _total(kept: Tensor) -> Tensor:
+    # In double precision: a state has 10^4 to 10^5 elements.
+    return kept.flatten(1).sum(dim=1, dtype=torch.float64)
 
 
 def _image_prior(work: Work, options: M2ibOptions, layer: int, states: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -167,7 +268,8 @@ def _own_prior(states: Tensor) -> tuple[Tensor, Tensor]:
     return states.mean(dim=dims, keepdim=True), spread
 
 
-def _layer(layer: int | None, depth: int, side: str) -> int:
+def bottleneck_layer(layer: int | None, depth: int, side: str) -> int:
+    """The block, from 0, whose output the bottleneck mixes. Raises `InputError` if no block follows it."""
     chosen = max(depth - 3, 0) if layer is None else layer + depth if layer < 0 else layer
     if not 0 <= chosen < depth - 1 and not (depth == 1 and chosen == 0):
         raise InputError(f"m2ib: layer must leave a block behind it: 0 to {depth - 2} on the {side} side, not {layer}")

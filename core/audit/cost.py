@@ -30,7 +30,8 @@ class Estimate:
 def estimate(plan: Plan, dataset: Dataset) -> Estimate:
     """The cost of `plan` on `dataset`. Methods that the embedded model can't serve cost nothing.
 
-    Pictures share one forward and, where their options agree, one set of masked images; so the sum is an upper bound.
+    Methods share one forward a picture and, up to different grids, the first masked images; orders that share cells
+    share a curve's steps. So the sum is an upper bound.
     """
     chosen = set(plan.images)
     pictures = [picture for picture in dataset.pictures if picture.id in chosen]
@@ -39,13 +40,17 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
     by_method: dict[str, float] = {}
     text_forwards = float(len(plan.texts.prompts) + len(plan.texts.classes) * len(plan.texts.templates) + pairs)
     explained = 0
+    drops = capabilities is not None and "token_dropping" in capabilities
+    paid = 0.0
     for method in plan.methods:
         info = METHODS[method.name]
         reasons = info.reasons(capabilities) if capabilities is not None else dict.fromkeys(info.sides)
         cost, text_cost = info.cost(method.options, depth), info.cost(method.options, text_depth)
         by_method[method.name] = 0.0
         if "image" in reasons and reasons["image"] is None:
-            by_method[method.name] = len(pictures) * (max(cost.image - 1.0, 0.0) + cost.pool) + pairs * cost.pair
+            pool = (cost.pool - cost.shared + max(cost.shared - paid, 0.0)) * (cost.kept if drops else 1.0)
+            paid = max(paid, cost.shared)
+            by_method[method.name] = len(pictures) * (max(cost.image - 1.0, 0.0) + pool) + pairs * cost.pair
             explained += 1
         if "text" in reasons and reasons["text"] is None:
             text_forwards += pairs * text_cost.text_pair
@@ -53,8 +58,11 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
     if plan.trust.curves and explained:
         # All orders of a picture share the whole and the fully hidden one; a control has one order for all texts.
         orders = pairs * explained + CONTROLS * len(pictures)
-        by_method["trust: deletion and insertion"] = 2.0 * ((plan.trust.steps - 1) * orders + len(pictures))
-        image_forwards += by_method["trust: deletion and insertion"]
+        share = 0.5 if drops and plan.trust.removal in ("auto", "drop") else 1.0
+        by_method["trust: deletion and insertion"] = 2 * share * ((plan.trust.steps - 1) * orders + len(pictures))
+        more = max(plan.trust.coalitions - paid, 0.0) * len(pictures)
+        by_method["trust: correlation"] = share * more
+        image_forwards += by_method["trust: deletion and insertion"] + by_method["trust: correlation"]
     for part in plan.applications:
         application = application_info(part.name)
         if capabilities is None or application.reason(capabilities) is None:

@@ -6,6 +6,7 @@ A unit's rows depend only on what its key hashes, never on which units ran befor
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,10 +18,12 @@ from torch import Tensor
 
 from core.attribution.context import estimate_context
 from core.attribution.contract import Attribution, Context, Work
+from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.explain import attribute
 from core.datasets import Picture
 from core.errors import CapabilityError, InputError
 from core.evaluation.controls import control_maps
+from core.evaluation.correlation import additive_share, faithfulness_correlation
 from core.evaluation.curves import Curves, curves
 from core.methods import METHODS
 from core.methods.info import Side
@@ -33,6 +36,8 @@ from core.runs.plan import MethodPlan, canonical
 
 CONTEXT_IMAGES = 64
 CONTEXT_BATCH = 8
+# The cells of RISE, KernelSHAP and LIME, so that their coalitions serve here too.
+TRUST_CELLS = 7
 
 
 @dataclass(frozen=True)
@@ -218,12 +223,19 @@ def _attempt(
         if values is not None and not np.isfinite(values).all():
             return None, f"{method.name} gave values that are no finite numbers on the {side} side"
     if on_set and got.image is not None:
-        got = replace(got, image=got.image[:, list(group.chosen)])
+        chosen = list(group.chosen)
+        details = {name: values[:, chosen] for name, values in got.details.items()}
+        got = replace(got, image=got.image[:, chosen], details=details)
     return got, None
 
 
 def _values(got: Attribution, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {}
+    if got.details:
+        told = {name: round(float(values[0, index]), 6) for name, values in sorted(got.details.items())}
+        row["details"] = json.dumps({name: value for name, value in told.items() if np.isfinite(value)})
+    if got.image_half_width is not None:
+        row["half_widths"] = got.image_half_width[0, index].ravel().tolist()
     if got.image is not None:
         values = got.image[0, index]
         row |= {"rows": values.shape[0], "columns": values.shape[1], "map": values.ravel().tolist()}
@@ -236,7 +248,7 @@ def _values(got: Attribution, index: int) -> dict[str, Any]:
 def _measured(
     bench: Bench, base: dict[str, Any], groups: list[_Group], explained: list[_Explained]
 ) -> list[dict[str, Any]]:
-    """Curves of every map and of the controls, for all texts of a picture at once so that they share forwards.
+    """Curves and correlations of every map and control, for all texts of a picture at once so that they share forwards.
 
     Fills the methods' rows and returns the controls' rows.
     """
@@ -255,9 +267,20 @@ def _measured(
     }
     for name, values in controls.items():
         maps |= {(f"control:{name}", text): values.numpy() for text in range(len(texts))}
-    found = curves(bench.model, work.images.pixels[0], maps, texts, steps=plan.trust.steps, removal=plan.trust.removal)
+    pool = pool_of(work, 0, plan.trust.removal)
+    found = curves(pool, maps, texts, steps=plan.trust.steps)
+    measures = {key: _curve_values(curve) for key, curve in found.items()}
+    if plan.trust.coalitions:
+        kept = kept_cells(work, 0, cell_grid(work, TRUST_CELLS), plan.trust.coalitions)
+        answers = (pool.embeddings(kept) @ texts.T).cpu()
+        ceiling = additive_share(kept, answers)
+        for key, grid_values in maps.items():
+            told = faithfulness_correlation(kept.numpy(), answers[:, key[1]].numpy(), grid_values)
+            share = float(ceiling[key[1]])
+            more = {"correlation": told, "additive_share": share if np.isfinite(share) else None}
+            measures[key] = {**measures.get(key, {}), **more}
     for entry in explained:
-        entry.row |= _curve_values(found.get((entry.row["method"], int(first[entry.group]) + entry.index)))
+        entry.row |= measures.get((entry.row["method"], int(first[entry.group]) + entry.index), {})
     scores = (work.images.embeddings @ texts.T)[0].cpu().numpy()
     items = [item for group in groups for item in group.items]
     return [
@@ -269,16 +292,14 @@ def _measured(
             "method": name,
             "status": "ok",
             "score": float(scores[text]),
-            **_curve_values(found.get((f"control:{name}", text))),
+            **measures.get((f"control:{name}", text), {}),
         }
         for name in controls
         for text, item in enumerate(items)
     ]
 
 
-def _curve_values(curve: Curves | None) -> dict[str, Any]:
-    if curve is None:
-        return {}
+def _curve_values(curve: Curves) -> dict[str, Any]:
     return {
         "deletion_curve": curve.deletion.tolist(),
         "insertion_curve": curve.insertion.tolist(),

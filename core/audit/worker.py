@@ -16,6 +16,7 @@ from core.audit.units import Bench, prepare, run_unit, unit_key
 from core.errors import LoupeError, RunError
 from core.models.loading import load_model
 from core.models.model import Meter, Model
+from core.models.pool import removal_of
 from core.runs import FINISHED, Run, environment, write_unit
 from core.runs.store import LEASE_SECONDS, Unit, this_owner
 
@@ -77,6 +78,8 @@ def _work(run: Run, tell: Tell, model: Model | None) -> str:
     run.update_manifest(
         environment={**environment(), "threads": torch.get_num_threads()},
         model=model.describe(),
+        removal=removal_of(model, plan.trust.removal),
+        precision=model.bulk.precision,
         not_run=[list(entry) for entry in bench.not_run],
         plan_sha256=plan.digest,
         started=run.manifest.get("started") or _now(),

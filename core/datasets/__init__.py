@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from core.datasets.annotations import (
+    Annotations,
+    column_labels,
+    drop_annotations,
+    keep_annotations,
+    labels_column,
+    matched,
+    read_annotations,
+)
 from core.datasets.dataset import Dataset, Duplicate, Picture, Refusal, load_dataset
 from core.datasets.intake import ingest
 from core.datasets.sources import Upload
 from core.datasets.texts import escape_cell, read_texts, write_csv
 
 __all__ = [
+    "Annotations",
     "Dataset",
     "Duplicate",
     "Picture",
     "Refusal",
     "Upload",
+    "column_labels",
+    "drop_annotations",
     "escape_cell",
     "ingest",
+    "keep_annotations",
+    "labels_column",
     "load_dataset",
+    "matched",
+    "read_annotations",
     "read_texts",
     "write_csv",
 ]

@@ -18,6 +18,7 @@ from core.errors import InputError
 Value = str | float | int | bool | None
 
 MANIFEST = "dataset.json"
+ANNOTATIONS = "annotations.json"
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails"
 
@@ -71,6 +72,12 @@ class Dataset(BaseModel, frozen=True):
     def path(self, picture: Picture) -> Path:
         """The stored PNG: 8-bit RGB, upright, without any metadata."""
         return self.root / PICTURES / f"{picture.id}.png"
+
+    @property
+    def annotations(self) -> Path | None:
+        """The file of annotations that is kept with the pictures, or None. It is no part of the id."""
+        path = self.root / ANNOTATIONS
+        return path if path.is_file() else None
 
     def open(self, picture: Picture) -> Image.Image:
         """The picture's pixels, RGB. Raises `InputError` if the stored file is missing or damaged."""

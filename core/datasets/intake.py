@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 from core.datasets.bounds import Budget, Refused
-from core.datasets.dataset import PICTURES, Dataset, Duplicate, Refusal, dataset_id, load_dataset, save_manifest
+from core.datasets.dataset import (
+    ANNOTATIONS,
+    PICTURES,
+    Dataset,
+    Duplicate,
+    Refusal,
+    dataset_id,
+    load_dataset,
+    save_manifest,
+)
 from core.datasets.names import printable
 from core.datasets.picture import READABLE, decode, is_picture
 from core.datasets.records import Record, describe, match, merge_exact, near_duplicates, pictures, unique_names
@@ -210,6 +219,8 @@ def _store(dataset: Dataset, store: Path) -> Dataset:
     if not _complete(final):
         # What lies there is damaged; the new folder holds the same content, whole.
         if final.exists():
+            if (final / ANNOTATIONS).is_file():
+                shutil.copyfile(final / ANNOTATIONS, dataset.root / ANNOTATIONS)
             trash = Path(tempfile.mkdtemp(prefix=".incoming-", dir=store))
             os.rename(final, trash / final.name)
             shutil.rmtree(trash)

@@ -12,10 +12,15 @@ COMMON_SIDE = 14
 TOP_SHARE = 0.2
 
 
-def common_grid(values: NDArray[Any], side: int = COMMON_SIDE) -> NDArray[np.float64]:
-    """The map averaged or enlarged (area-weighted) to `side` x `side`, so that methods of different grids compare."""
+def common_grid(values: NDArray[Any], side: int | tuple[int, int] = COMMON_SIDE) -> NDArray[np.float64]:
+    """The map averaged or enlarged (area-weighted) to `side` x `side`, so that methods of different grids compare.
+
+    `side` may be (rows, columns).
+    """
     rows, columns = values.shape
-    return _overlap(rows, side) @ np.asarray(values, dtype=np.float64) @ _overlap(columns, side).T
+    down, across = (side, side) if isinstance(side, int) else side
+    summed = _overlap(rows, down) @ np.asarray(values, dtype=np.float64) @ _overlap(columns, across).T
+    return summed / (rows * columns)
 
 
 def stored_grid(values: Any, rows: float, columns: float) -> NDArray[np.float64]:
@@ -54,9 +59,8 @@ def consensus(maps: list[NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _overlap(cells: int, side: int) -> NDArray[np.float64]:
-    # Row i gives the share of new cell i that each old cell covers.
-    edges_new = np.linspace(0, cells, side + 1)
-    start = np.maximum(edges_new[:-1, None], np.arange(cells)[None, :])
-    stop = np.minimum(edges_new[1:, None], np.arange(1, cells + 1)[None, :])
-    share = np.maximum(stop - start, 0)
-    return share / share.sum(axis=1, keepdims=True)
+    # Row i gives how much of new cell i each old cell covers, in parts of which a new cell has `cells`. Whole numbers
+    # sum without rounding, so that equal cells of a float32 map stay equal: their ranks must tie.
+    new, old = np.arange(side)[:, None], np.arange(cells)[None, :]
+    start, stop = np.maximum(new * cells, old * side), np.minimum((new + 1) * cells, (old + 1) * side)
+    return np.maximum(stop - start, 0).astype(np.float64)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.evaluation.agreement import common_grid
-from core.models.coalitions import Removal, cell_masks, embed_coalitions
-from core.models.model import Model
+from core.models.pool import CoalitionPool
 
 SIDE = 14
 LEAST_RISE = 0.01
@@ -45,31 +44,28 @@ class Curves:
 
 
 def curves(
-    model: Model,
-    pixels: Tensor,
+    pool: CoalitionPool,
     maps: Mapping[tuple[str, int], NDArray[np.floating]],
     texts: Tensor,
     *,
     steps: int = 16,
-    removal: Removal = "mean",
 ) -> dict[tuple[str, int], Curves]:
-    """Curves of each map of one image `(3, height, width)`.
+    """Curves of each map of the pool's picture, by its removal operator.
 
     `maps` is keyed by (name, index of the text); `texts` are unit embeddings `(texts, embedding)`. Every map is
-    compared on the same 14 x 14 cells, so that coarse and fine methods face the same test. A constant map has no
-    order and gets no curves.
+    compared on the same cells, so that coarse and fine methods face the same test: the model's own where tokens are
+    dropped, otherwise 14 x 14. A constant map has no order and gets no curves.
     """
-    plans = {key: _keep_sets(values, steps) for key, values in maps.items() if np.ptp(values) > 0}
+    grid = pool.token_grid if pool.removal == "drop" else (SIDE, SIDE)
+    plans = {key: _keep_sets(values, steps, grid) for key, values in maps.items() if np.ptp(values) > 0}
     sets: dict[bytes, int] = {}
     for keeps in plans.values():
         for keep in keeps:
             sets.setdefault(keep.tobytes(), len(sets))
     if not sets:
         return {}
-    kept = torch.from_numpy(np.stack([np.frombuffer(key, dtype=bool) for key in sets])).reshape(-1, SIDE, SIDE)
-    height, width = pixels.shape[-2:]
-    parts = (cell_masks(part, height, width) for part in kept.split(32))
-    scores = (embed_coalitions(model, pixels, parts, removal) @ texts.T).cpu().numpy()
+    kept = torch.from_numpy(np.stack([np.frombuffer(key, dtype=bool) for key in sets])).reshape(-1, *grid)
+    scores = (pool.embeddings(kept) @ texts.T).cpu().numpy()
     found = {}
     for (name, text), keeps in plans.items():
         values = np.array([scores[sets[keep.tobytes()], text] for keep in keeps], dtype=np.float32)
@@ -91,8 +87,8 @@ def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | Non
     return float(((scaled[:-1] + scaled[1:]) / 2).mean())
 
 
-def _keep_sets(values: NDArray[np.floating], steps: int) -> list[NDArray[np.bool_]]:
-    grid = common_grid(values, SIDE).ravel()
+def _keep_sets(values: NDArray[np.floating], steps: int, cells_of: tuple[int, int]) -> list[NDArray[np.bool_]]:
+    grid = common_grid(values, cells_of).ravel()
     cells = grid.size
     # Ties (many zeros, after a ReLU) fall in a fixed random order: reading order would favour the top of the picture.
     order = np.lexsort((np.random.default_rng(0).permutation(cells), -grid))

@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation.agreement import spearman, stored_grid, top_overlap
-from core.evaluation.statistics import adjusted, bootstrap_mean, interval_of_means, sign_flip_p
+from core.evaluation.statistics import Interval, adjusted, bootstrap_mean, interval_of_means, sign_flip_p
 from core.runs import Run
 
-METRICS = {"deletion": "lower is better", "insertion": "higher is better", "faithfulness": "higher is better"}
+METRICS = {
+    "deletion": "lower is better",
+    "insertion": "higher is better",
+    "faithfulness": "higher is better",
+    "correlation": "higher is better",
+}
 CONTROLS = ("random", "centre", "edge")
 
 
@@ -30,6 +35,7 @@ class Summary:
     pair_agreement: pd.DataFrame  # image, image_name, text, value (mean Spearman over pairs of methods), methods
     scores: pd.DataFrame  # image, image_name, text, text_kind, score
     texts: pd.DataFrame  # text, text_kind, value (mean score), low, high, n
+    ceiling: Interval  # mean share of a score's variance over coalitions that any sum over cells explains
     failures: pd.DataFrame  # image, image_name, text, method, message
     not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
 
@@ -52,6 +58,7 @@ def summarise(run: Run) -> Summary:
         pair_agreement=pair_agreement,
         scores=scores,
         texts=_texts(scores, resamples, seed),
+        ceiling=_ceiling(rows, resamples, seed),
         failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(
             drop=True
         ),
@@ -71,6 +78,12 @@ def _trust(rows: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
             if got.n:
                 records.append({"method": method, "kind": kind, "metric": metric, **vars(got)})
     return _frame(records, ["method", "kind", "metric", "value", "low", "high", "n"])
+
+
+def _ceiling(rows: pd.DataFrame, resamples: int, seed: int) -> Interval:
+    pairs = rows[rows.additive_share.notna()].drop_duplicates(["image", "text", "text_kind"])
+    values = pairs.additive_share.to_numpy(float)
+    return bootstrap_mean(values, pairs.image.to_numpy(), resamples=resamples, seed=seed)
 
 
 def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:

@@ -21,66 +21,94 @@ SAMPLES = 3
 
 
 def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """One line a method: is its faithfulness above every control's?"""
+    """Is each method's faithfulness above every control's? One line for those that are, one for those that aren't."""
     if not run.plan.trust.curves:
         return
     least = float(thresholds["trust.controls.least_difference"])
     significance = float(thresholds["general.significance"])
+    enough = thresholds["general.least_images"]
+    better: list[tuple[str, pd.DataFrame]] = []
+    worse: list[tuple[str, pd.DataFrame]] = []
+    unknown: list[tuple[str, pd.DataFrame]] = []
     for method in summary.methods:
         rows = summary.versus[summary.versus.method == method]
         if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
             continue
-        title = METHODS[method].title
-        n = 0 if rows.empty else int(rows.n.min())
-        evidence = tuple(
-            Number(
-                name=f"faithfulness above {row.control}",
-                value=row.value,
-                low=_opt(row.low),
-                high=_opt(row.high),
-                n=row.n,
-            )
-            for row in rows.itertuples()
-        )
-        common = dict(
-            id=f"trust.controls.{method}",
+        if rows.empty or int(rows.n.min()) < enough:
+            unknown.append((method, rows))
+        else:
+            (better if all(beats(row, thresholds) for row in rows.itertuples()) else worse).append((method, rows))
+
+    def common(which: str, part: list[tuple[str, pd.DataFrame]]) -> dict[str, Any]:
+        return dict(
+            id=f"trust.controls.{which}",
             rule="trust.controls",
             threshold=thresholds.label("trust.controls.least_difference"),
-            criterion="The method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
+            criterion="A method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
             f"{least:g}, with a 95 % interval that excludes it and an adjusted p below {significance:g}.",
-            evidence=evidence,
+            evidence=_least_above(part),
             reproduce=_again(run),
         )
-        if n < thresholds["general.least_images"]:
-            yield _cannot(f"{title}: too few pictures to compare with controls", n, thresholds, common)
-            continue
-        lost = rows[[not beats(row, thresholds) for row in rows.itertuples()]]
-        if lost.empty:
-            yield passed(
-                title=f"{title} beats every control",
-                condition=f"{title} orders the cells better than random, centre and edge maps do.",
-                **common,
-            )
-            continue
-        shares = _worst_share(run, method, str(lost.iloc[0].control))
-        made, word = grade(0.8, shares[0], n, thresholds)
-        names = ", ".join(lost.control)
-        yield Finding(
-            status="finding",
-            severity=word,
-            grade=made,
-            title=f"{title} isn't shown to be better than a map that ignores the text",
-            condition=f"Against {names} the difference in faithfulness isn't shown to be above {least:g}: its interval "
-            f"reaches it, or the adjusted p isn't below {significance:g}.",
-            samples=shares[1],
-            rule_of_samples="the pictures where the method loses most against the control",
-            counter=shares[2],
-            counter_note="the pictures where it wins most",
-            cause="Hypothesis: the method reads features that the score doesn't use there, or its map is too coarse.",
-            effect="Its heat maps can't be taken as evidence of what the model used.",
-            recommendation=f"Don't base a conclusion on {title} alone; prefer methods that beat every control here.",
-            **common,  # type: ignore[arg-type]
+
+    if unknown:
+        n = min(0 if rows.empty else int(rows.n.min()) for _, rows in unknown)
+        yield _cannot(
+            f"Too few pictures to compare {_listed(unknown)} with controls", n, thresholds, common("unknown", unknown)
         )
+    if better:
+        yield passed(
+            title=f"{len(better)} of {len(better) + len(worse)} methods beat every control",
+            condition=f"{_listed(better)} order the cells better than random, centre and edge maps do.",
+            **common("better", better),
+        )
+    if worse:
+        yield _not_better(run, worse, len(better) + len(worse), thresholds, common("worse", worse))
+
+
+def _not_better(
+    run: Run, worse: list[tuple[str, pd.DataFrame]], tested: int, thresholds: Thresholds, common: dict[str, Any]
+) -> Finding:
+    least = float(thresholds["trust.controls.least_difference"])
+    lost = {name: rows[[not beats(row, thresholds) for row in rows.itertuples()]] for name, rows in worse}
+    # The samples are of the method that loses most.
+    method = min(lost, key=lambda name: float(lost[name].value.min()))
+    share, most_lost, most_won = _worst_share(run, method, str(lost[method].iloc[0].control))
+    n = min(int(rows.n.min()) for _, rows in worse)
+    made, word = grade(0.8, share if len(worse) == 1 else len(worse) / tested, n, thresholds)
+    each = "; ".join(f"{_title(name)} (against {', '.join(rows.control)})" for name, rows in lost.items())
+    return Finding(
+        status="finding",
+        severity=word,
+        grade=made,
+        title=f"{len(worse)} of {tested} methods aren't shown to be better than a map that ignores the text",
+        condition=f"The difference in faithfulness isn't shown to be above {least:g}, because its interval reaches it "
+        f"or the adjusted p is too high: {each}.",
+        samples=most_lost,
+        rule_of_samples=f"the pictures where {_title(method)}, which loses most, does so most clearly",
+        counter=most_won,
+        counter_note="the pictures where it wins most",
+        cause="Hypothesis: the method reads features that the score doesn't use there, or its map is too coarse.",
+        effect="Its heat maps can't be taken as evidence of what the model used.",
+        recommendation="Don't base a conclusion on one of these methods alone; prefer methods that beat every control "
+        "here.",
+        **common,
+    )
+
+
+def _least_above(part: list[tuple[str, pd.DataFrame]]) -> tuple[Number, ...]:
+    """For each method the control that it is least above."""
+    found = []
+    for method, rows in part:
+        if not rows.empty:
+            row = rows.loc[rows.value.astype(float).idxmin()]
+            name = f"{_title(method)} above {row.control}"
+            found.append(Number(name=name, value=row.value, low=_opt(row.low), high=_opt(row.high), n=int(row.n)))
+    return tuple(found)
+
+
+def _listed(part: list[tuple[str, pd.DataFrame]]) -> str:
+    names = [_title(method) for method, _ in part]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def beats(row: Any, thresholds: Thresholds) -> bool:

@@ -10,6 +10,7 @@ CAPABILITIES: dict[str, str] = {
     "image_layers": "can be run from a chosen image layer onwards",
     "attention_pool": "pools its places by an attention whose values can be read",
     "image_attention": "has image self-attention whose weights can be read and differentiated",
+    "token_dropping": "can leave hidden places out of the computation",
     "text_layers": "can be run from a chosen text layer onwards",
     "text_attention": "has text self-attention whose weights can be read and differentiated",
 }

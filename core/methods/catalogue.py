@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from core.methods import bottleneck, concept, gradient, perturbation, regional, similarity
+from core.methods import (
+    attention,
+    bottleneck,
+    cam,
+    concept,
+    dense,
+    gradient,
+    interaction,
+    perturbation,
+    pixel_gradient,
+    regional,
+    similarity,
+)
 from core.methods.info import MethodInfo, named
 
 METHODS: dict[str, MethodInfo] = {
     info.name: info
     for info in (
         *similarity.CARDS,
+        *dense.CARDS,
+        *attention.CARDS,
         *gradient.CARDS,
+        *pixel_gradient.CARDS,
+        *cam.CARDS,
         *bottleneck.CARDS,
         *perturbation.CARDS,
+        *interaction.CARDS,
         *concept.CARDS,
         *regional.CARDS,
     )

@@ -38,6 +38,23 @@ class LeGradOptions(Options):
     layers: int = Field(2, ge=1, description="how many last blocks are read")
 
 
+class GradEclipOptions(Options):
+    """Options of Grad-ECLIP."""
+
+    text_layers: int = Field(8, ge=1, description="how many last blocks of the text tower are added up")
+    paper_exact: bool = Field(
+        False,
+        description="as released: the last image block runs as one wide head, and a text's values are divided by their "
+        "sum",
+    )
+
+
+class AttnLrpOptions(Options):
+    """Options of AttnLRP."""
+
+    layer: int = Field(0, description="block at whose input relevance is read, from 0 (negative: from the end)")
+
+
 GRADCAM = MethodInfo(
     name="gradcam",
     title="Grad-CAM",
@@ -97,4 +114,67 @@ LEGRAD = MethodInfo(
     cost_model=lambda options, depth: Cost(image=1.0, pair=3.0 * options.layers / max(depth, 1), text=1.0),
 )
 
-CARDS = (GRADCAM, GAE, LEGRAD)
+
+def _grad_eclip_cost(options: GradEclipOptions, depth: int) -> Cost:
+    tail = 1.0 / max(depth, 1)
+    text = min(options.text_layers, max(depth, 1)) * tail
+    return Cost(image=1.0 + tail, pair=2.0 * tail, text=2.0 + text, text_pair=2.0 * text)
+
+
+GRAD_ECLIP = MethodInfo(
+    name="grad_eclip",
+    title="Grad-ECLIP",
+    paper="Zhao et al.: Gradient-based Visual Explanation for Transformer-based CLIP (Grad-ECLIP), ICML 2024",
+    year=2024,
+    family="gradient",
+    idea="Weighs what each place offers the last attention, its value, by the gradient of the score at the attention's "
+    "output, and by how much the place's key resembles the query of the token that is read out.",
+    assumes="The last attention is where places become the embedding, and how alike keys and queries are says how "
+    "much of a place gets through better than the softmax does.",
+    fails="The resemblance is stretched to 0..1 in every picture, so a place is always fully dark. On towers that pool "
+    "all tokens each place is read from every other one, and the map blurs.",
+    differs="All heads of the model are used; the release runs the last block with one head, so another network is "
+    "explained (paper_exact does that). Towers without a class token are read at all of their tokens. Texts: the last "
+    "8 blocks, not divided by their sum unless paper_exact.",
+    unit="cosine change, linearised (at least 0)",
+    sides={"image": ("image_attention",), "text": ("text_attention",)},
+    schema=GradEclipOptions,
+    cost_model=_grad_eclip_cost,
+    paper_exact=True,
+)
+
+
+def _attnlrp_cost(options: AttnLrpOptions, depth: int) -> Cost:
+    block = options.layer + depth if options.layer < 0 else options.layer
+    tail = max(depth - block, 1) / max(depth, 1)
+    return Cost(image=1.0 + tail, pair=2.0 * tail, text=2.0 + tail, text_pair=2.0 * tail)
+
+
+ATTNLRP = MethodInfo(
+    name="attnlrp",
+    title="AttnLRP",
+    paper="Achtibat et al.: AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers, ICML 2024, "
+    "arXiv:2402.05602",
+    year=2024,
+    family="gradient",
+    idea="Takes the score apart from the last layer to the first by rules that hand on relevance without making any: "
+    "what you see is the signed share of each place, or word, in the cosine.",
+    assumes="Each layer can be taken apart by its local rule alone.",
+    fails="Shares grow large and of both signs in deep towers and then cancel, which shows as grain. Biases, positions "
+    "and the softmax keep a part.",
+    differs="Written as input times gradient with changed backward rules: a norm's spread is constant, an activation "
+    "passes its relevance through, a product splits it equally. No gamma rule, which the authors tune for each "
+    "vision model. The score is a cosine, whose length is constant too.",
+    unit="cosine (signed share)",
+    sides={"image": ("image_attention",), "text": ("text_attention",)},
+    schema=AttnLrpOptions,
+    cost_model=_attnlrp_cost,
+    signed=True,
+    opt_in=True,
+    notice="The reference implementation of AttnLRP states that layer-wise relevance propagation is patented and free "
+    "only for personal and scientific use. Loupe's licence grants no patent rights: clear the use with the right "
+    "holders first, above all in a commercial setting.",
+)
+
+
+CARDS = (GRADCAM, GAE, LEGRAD, GRAD_ECLIP, ATTNLRP)

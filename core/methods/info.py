@@ -37,8 +37,8 @@ class Cost:
     """What a method costs, in forward-equivalents: one plain forward of the image (or text) tower counts 1.
 
     A backward pass counts as two forwards. `image` is paid once an image, `pair` once an (image, text) pair and
-    `text` once a text (in text-tower forwards); `pool` is the number of masked images an image needs, which
-    methods of one audit may share.
+    `text` once a text (in text-tower forwards); `pool` is the number of masked images an image needs. Methods of one
+    audit share the first `shared` of them; where tokens are dropped, each costs `kept` of a forward (1: as a whole).
     """
 
     image: float = 0.0
@@ -46,6 +46,8 @@ class Cost:
     text: float = 0.0
     text_pair: float = 0.0
     pool: float = 0.0
+    shared: float = 0.0
+    kept: float = 1.0
 
     def total(self, images: int, texts: int) -> float:
         """Image forward-equivalents for `images` pictures explained with `texts` texts each."""
@@ -58,7 +60,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """A method's card: everything about it that can be known without running it."""
+    """A method's card: everything about it that can be known without running it.
+
+    A method that is `opt_in` runs only where it is asked for by name; "all methods" leaves it out. `notice` is what
+    people must read before they choose it, and is shown wherever it is offered.
+    """
 
     name: str
     title: str
@@ -75,9 +81,12 @@ class MethodInfo:
     cost_model: Callable[[Any, int], Cost]
     deterministic: bool = True
     label_set: bool = False
+    text_free: bool = False  # its maps are the same for every text
     paper_exact: bool = False
     signed: bool = False
     templates: tuple[str, ...] = field(default=())
+    opt_in: bool = False
+    notice: str = ""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -87,11 +96,7 @@ class MethodInfo:
     @property
     def options(self) -> dict[str, OptionInfo]:
         """The options by name, with default, kind and description."""
-        found = {}
-        for name, part in self.schema.model_fields.items():
-            kind = getattr(part.annotation, "__name__", None) or str(part.annotation)
-            found[name] = OptionInfo(name, part.get_default(call_default_factory=True), kind, part.description or "")
-        return found
+        return options_of(self.schema)
 
     def parse(self, options: Mapping[str, Any] | None = None) -> Any:
         """The validated options, defaults filled in. Raises `InputError` in one line."""
@@ -105,6 +110,15 @@ class MethodInfo:
         """For each side, None if a model with these capabilities can serve it, otherwise why not."""
         offered = set(capabilities)
         return {side: reason_missing(needs, offered) for side, needs in self.sides.items()}
+
+
+def options_of(schema: type[Options]) -> dict[str, OptionInfo]:
+    """The options of a method or an application by name."""
+    found = {}
+    for name, part in schema.model_fields.items():
+        kind = getattr(part.annotation, "__name__", None) or str(part.annotation)
+        found[name] = OptionInfo(name, part.get_default(call_default_factory=True), kind, part.description or "")
+    return found
 
 
 def parse_options(name: str, schema: type[Options], options: Mapping[str, Any] | None) -> Any:

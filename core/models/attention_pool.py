@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.models.blocks import merge_heads, split_heads
-from core.models.image_tower import ImageTower, TimmCnn, exactly
+from core.models.towers.base import ImageTower, exactly
+from core.models.towers.maps import TimmCnn
 
 
 class OpenClipResNet(TimmCnn):

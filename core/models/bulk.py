@@ -1,54 +1,94 @@
 """A faster network for forwards without gradient, used only if it gives the same embeddings.
 
 Convolutional trunks: batch norm is folded into the convolutions and memory is laid out channels-last, about twice as
-fast on a CPU. The copy must pass a fidelity gate, otherwise the plain network is used.
+fast on a CPU. On a GPU (or where `LOUPE_PRECISION=bf16` asks for it) forwards run in bf16. Either must pass a fidelity
+gate, otherwise the plain network in fp32 is used. Gradients never come here.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.models.image_tower import ImageTower, TimmCnn
+from core.settings import precision
 
 Forward = Callable[[Tensor], Tensor]
 LEAST_COSINE = 0.99999
+LEAST_REDUCED_COSINE = 0.9999
+PROBES, GATE_PROBES = 4, 32
 
 
 class Bulk:
     """The forward for many pictures. `tower` stays untouched.
 
-    The gate uses fixed pictures of `size` (height, width), so that which form is used never depends on the order of
-    work.
+    The gates use fixed pictures of `size` (height, width), so that which form is used never depends on the order of
+    work. `why_plain` and `why_fp32` say why a faster form isn't used; `precision` is what forwards run in.
     """
 
     def __init__(self, tower: ImageTower, size: tuple[int, int], device: torch.device) -> None:
+        self._tower, self._device = tower, device
         self._forward: Forward = tower.plain
         self.why_plain: str | None = "no faster form is known for this tower"
         if isinstance(tower, TimmCnn):
             fast = _fast(tower)
-            probe = _probe(size).to(device)
+            probe = _probe(size, PROBES).to(device)
             with torch.no_grad():
                 cosine = float(F.cosine_similarity(fast(probe), tower.plain(probe)).min())
             if cosine >= LEAST_COSINE:
                 self._forward, self.why_plain = fast, None
             else:
                 self.why_plain = f"the faster form reaches a cosine of only {cosine:.6f}"
+        self.precision: Literal["fp32", "bf16"] = "fp32"
+        wanted = precision()
+        self.why_fp32: str | None = "it was asked for" if wanted == "fp32" else "bf16 is only automatic on a GPU"
+        if wanted == "bf16" or (wanted == "auto" and device.type == "cuda"):
+            self.why_fp32 = self._reduced_differs(_probe(size, GATE_PROBES).to(device))
+            self.precision = "fp32" if self.why_fp32 else "bf16"
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Embeddings `(images, embedding)`, not normalised. No gradient is recorded."""
-        with torch.no_grad():
-            return self._forward(pixels)
+        """Embeddings `(images, embedding)` in fp32, not normalised. No gradient is recorded."""
+        with torch.no_grad(), self._casting(self.precision):
+            return self._forward(pixels).float()
+
+    def tokens(self, state: Tensor, index: Tensor) -> Tensor:
+        """Embeddings `(batch, embedding)`, not normalised, of some tokens of a state that enters the first block.
+
+        `state` is `(tokens, width)`, `index` `(batch, kept)`. No gradient is recorded.
+        """
+        with torch.no_grad(), self._casting(self.precision):
+            tower = self._tower.keeping(index)
+            return tower.leave(tower.run(state[index], 0)).float()
+
+    def _casting(self, kind: str) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=kind == "bf16")
+
+    def _reduced_differs(self, probe: Tensor) -> str | None:
+        """None if bf16 gives the fp32 embeddings and the same nearest probe for each probe, otherwise what differs."""
+        found = []
+        for kind in ("fp32", "bf16"):
+            with torch.no_grad(), self._casting(kind):
+                parts = [self._forward(part).float() for part in probe.split(8)]
+            found.append(F.normalize(torch.cat(parts), dim=-1))
+        exact, reduced = found
+        cosine = float((exact * reduced).sum(dim=-1).min())
+        alike = exact @ exact.T - 2 * torch.eye(len(exact), device=exact.device)
+        same = bool(
+            (alike.argmax(dim=1) == (reduced @ exact.T - 2 * torch.eye(len(exact)).to(exact)).argmax(dim=1)).all()
+        )
+        if cosine < LEAST_REDUCED_COSINE:
+            return f"bf16 reaches a cosine of only {cosine:.6f}"
+        return None if same else "bf16 changes which probe is nearest"
 
 
-def _probe(size: tuple[int, int]) -> Tensor:
+def _probe(size: tuple[int, int], count: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn(4, 3, 7, 7, generator=generator)
+    coarse = torch.randn(count, 3, 7, 7, generator=generator)
     smooth = F.interpolate(coarse, size=size, mode="bicubic", align_corners=False)
     return smooth + 0.1 * torch.randn(smooth.shape, generator=generator)
 

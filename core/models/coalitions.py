@@ -1,7 +1,7 @@
-"""Embeddings of partly hidden images: the pool that perturbation methods and faithfulness curves share.
+"""Embeddings of partly hidden images.
 
-A coalition says how visible each pixel is. Hidden pixels are replaced in the model's normalised pixel space by a named
-removal operator. The embeddings don't depend on any text.
+A coalition says how visible each pixel is; whole cells may also leave the picture (`core.models.pool`). Hidden pixels
+are replaced in the model's normalised pixel space by a named removal operator. The embeddings don't depend on any text.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from core.errors import InputError
 from core.models.model import Model
 
-Removal = Literal["black", "mean", "blur"]
+Removal = Literal["auto", "drop", "black", "mean", "blur"]
 
 
 def removed(model: Model, pixels: Tensor, removal: Removal) -> Tensor:
     """What a fully hidden image looks like, `(images, 3, height, width)` in normalised pixels.
 
-    black: RGB 0; mean: the mean colour that preprocessing subtracts; blur: Gaussian of 1/20 of the side.
+    black: RGB 0; mean: the mean colour that preprocessing subtracts; blur: Gaussian of 1/20 of the side. Raises
+    `InputError` for an operator that doesn't act on pixels.
     """
+    if removal in ("auto", "drop"):
+        raise InputError(f"removal {removal!r} acts on whole cells; for single pixels name black, mean or blur")
     if removal == "mean":
         return torch.zeros_like(pixels)
     if removal == "black":

@@ -65,7 +65,8 @@ class Model:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it offers methods (see `core.methods.capability`)."""
-        return self.image.capabilities | self.text.capabilities
+        dropping = {"token_dropping"} if self.image.droppable else set()
+        return self.image.capabilities | self.text.capabilities | dropping
 
     @cached_property
     def bulk(self) -> Bulk:

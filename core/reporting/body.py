@@ -208,6 +208,8 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
             ),
             Fact("Tested against controls", "yes, see the next section" if name in explained else "no"),
         ]
+        if info.notice:
+            facts.append(Fact("Notice", info.notice))
         if name in reasons:
             facts.append(Fact("Not run", "; ".join(reasons[name])))
         out.append(Card(method_title(name), info.paper, status, bool(done), tuple(facts)))

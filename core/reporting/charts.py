@@ -34,6 +34,8 @@ SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": 
 CONTROL_TITLES = {"random": "Random map", "centre": "Centre blob", "edge": "Edge map"}
 WIDTH = 560
 MOST_TEXTS = 20
+MOST_PRINTED = 12
+MOST_CURVES = 7
 
 
 def method_title(name: str) -> str:
@@ -68,7 +70,10 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
 
 
 def agreement_chart(summary: Summary) -> alt.LayerChart:
-    """Mean rank correlation of each pair of methods, printed in its cell (blue -1, white 0, red 1); clustered order."""
+    """Mean rank correlation of each pair of methods, printed in its cell (blue -1, white 0, red 1).
+
+    Neighbours are alike (clustered order); with many methods the numbers are tenths.
+    """
     names = clustered(summary)
     found = {frozenset((row.a, row.b)): row for row in summary.agreement.itertuples()}
     records = []
@@ -86,11 +91,15 @@ def agreement_chart(summary: Summary) -> alt.LayerChart:
         tooltip=["a", "b", alt.Tooltip("value", format=".2f"), "n"],
     )
     cells = base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", scale=scale, legend=None))
-    words = base.mark_text(fontSize=10).encode(
-        text=alt.Text("value:Q", format=".2f"),
-        color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK)),
+    small = len(names) > MOST_PRINTED
+    # So many methods leave room for tenths only.
+    shown = "format(10 * datum.value, '.0f')" if small else "format(datum.value, '.2f')"
+    words = base.transform_calculate(shown=shown).mark_text(fontSize=7 if small else 10)
+    words = words.encode(
+        text="shown:N", color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK))
     )
-    return styled(alt.layer(cells, words).properties(width=alt.Step(52), height=alt.Step(30)))
+    width = max(11, (WIDTH - 170) // len(names)) if small else 52
+    return styled(alt.layer(cells, words).properties(width=alt.Step(width), height=alt.Step(width if small else 30)))
 
 
 def clustered(summary: Summary) -> list[str]:
@@ -107,10 +116,19 @@ def clustered(summary: Summary) -> list[str]:
     return [names[at] for at in leaves_list(linkage(squareform(distance), "average"))]
 
 
+def best_curves(frame: pd.DataFrame) -> list[str]:
+    """The titles whose curves are drawn: every control, and the methods with the widest gap between the two curves."""
+    controls = [title for title in dict.fromkeys(frame.title) if title in CONTROL_TITLES.values()]
+    means = frame.groupby(["title", "which"]).value.mean().unstack()
+    gap = (means["insertion"] - means["deletion"]).drop(controls).sort_values(ascending=False, kind="stable")
+    return [*gap.index[:MOST_CURVES], *controls]
+
+
 def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
-    """The mean deletion and insertion curve of each method and control over `rows` of `Run.results()`."""
+    """The mean deletion and insertion curves over `rows` of `Run.results()`: the best methods and every control."""
     frame = mean_curves(rows)
-    names = list(dict.fromkeys(frame.title))
+    names = best_curves(frame)
+    frame = frame[frame.title.isin(names)]
     controls = set(CONTROL_TITLES.values())
     shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
     tone = [("#7b8794" if name in controls else next(shades)) for name in names]

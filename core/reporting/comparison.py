@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from core.evaluation.comparison import Comparison, load_comparisons
-from core.reporting.charts import method_title
+from core.reporting.charts import method_title, shorten
 from core.reporting.content import Column, Section, Table
 from core.reporting.words import measured, number
 from core.runs import Run
+
+LONGEST_NAME = 34
+KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
 
 
 def comparisons(run: Run) -> tuple[Section, ...]:
@@ -20,6 +23,7 @@ def comparisons(run: Run) -> tuple[Section, ...]:
 
 def _section(one: Comparison) -> Section:
     sentences = [
+        f"This report is about {one.own}; the other model is {one.other}.",
         f"Both models explained the same {one.pictures} pictures; every comparison is paired by picture and text. The "
         f"other run is {one.other_run}.",
         "That two models' maps agree does not make them right; that they differ shows that what an explanation says "
@@ -29,7 +33,8 @@ def _section(one: Comparison) -> Section:
         listed = "; ".join(f"{method_title(method)} only on {model}" for method, model in one.only_one)
         sentences.append(f"Not compared: {listed}.")
     tables = tuple(table for table in (_scores(one), _trust(one), _maps(one)) if table.rows)
-    return Section(f"{one.own} beside {one.other}", sentences=tuple(sentences), tables=tables)
+    title = f"{shorten(one.own, LONGEST_NAME)} beside {shorten(one.other, LONGEST_NAME)}"
+    return Section(title, sentences=tuple(sentences), tables=tables)
 
 
 def _trust(one: Comparison) -> Table:
@@ -74,7 +79,7 @@ def _maps(one: Comparison) -> Table:
 def _scores(one: Comparison) -> Table:
     rows = tuple(
         (
-            row.text_kind,
+            KINDS.get(row.text_kind, row.text_kind),
             str(int(row.texts)),
             measured(row.value, row.low, row.high, int(row.n)),
             f"{100 * row.same_best:.0f} %",

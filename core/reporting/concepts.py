@@ -24,6 +24,8 @@ from core.runs import Run
 SHOWN_CONCEPTS = 15
 SHOWN_GROUPS = 10
 SHOWN_PICTURES = 3
+SHOWN_REBUILT = 10
+FEW_PICTURES = 20
 PRINT_SIDE = 340
 # Groups of fewer concepts are told by them; those of more say little.
 LEAST_MEMBERS, MOST_SHARE = 4, 0.2
@@ -39,6 +41,7 @@ def concepts_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
         _overview(record, assets, resamples, seed),
         _groups(record, resamples, seed),
         _pictures(run, record, assets),
+        _rebuilt(record, resamples, seed),
         _fit(record, resamples, seed),
     )
     return tuple(part for part in parts if not part.empty)
@@ -96,6 +99,13 @@ def absolute(found: ConceptMap, cosine: float) -> str:
         .replace("%", " %")
         .replace("  %", " %")
     )
+
+
+def rebuilt_words(words: Any, weights: Any, most: int = 8) -> str:
+    """The words that rebuild a picture in one line, heaviest first, with their weights."""
+    told = [f"{word} {number(float(weight))}" for word, weight in zip(words, weights, strict=True)]
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return (", ".join(told[:most]) or "no word") + more
 
 
 def caution(record: ConceptRecord) -> str:
@@ -221,6 +231,35 @@ def _pictures(run: Run, record: ConceptRecord, assets: Assets) -> Section:
         "concept. A map is stretched for the eye; the values below it are not."
     )
     return Section("Concepts: the most present one in each picture", sentences=(rule,), heats=tuple(heats))
+
+
+def _rebuilt(record: ConceptRecord, resamples: int, seed: int) -> Section:
+    title, frame = "Concepts: words that rebuild each picture\u2019s embedding", record.rebuilt
+    if frame.empty:
+        return Section(title)
+    found = interval_of_means(frame["cosine"].to_numpy(float) ** 2, resamples=resamples, seed=seed)
+    shown = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SHOWN_REBUILT).round().astype(int))]
+    columns = (Column("Picture", share=22), Column("Words and weights", share=54), Column("Left over", "number"))
+    rows = tuple(
+        (row.image_name, rebuilt_words(row.words, row.weights), share(row.cosine)) for row in shown.itertuples()
+    )
+    sentences = (
+        "Each embedding, without what all pictures share, is written as few names of the vocabulary with positive "
+        f"weights (SpLiCE, penalty {record.about['penalty']:g}). The words explain "
+        f"{measured(found.value, found.low, found.high, found.n, digits=3)} of its squared length on the mean; "
+        "the rest is in no word. They are a shorthand for where a picture stands among the others, not the reason for "
+        "a score.",
+        f"What all pictures show goes with their mean: with fewer than {FEW_PICTURES} that may be what they are of."
+        if len(frame) < FEW_PICTURES
+        else "",
+    )
+    about = f"{plural(len(rows), 'picture')} of {len(frame)}, spread evenly over the plan\u2019s order"
+    return Section(title, sentences=sentences, tables=(Table(about, columns, rows),))
+
+
+def share(cosine: float) -> str:
+    """The share of an embedding's squared length that words with this cosine leave over."""
+    return f"{1 - cosine**2:.0%}".replace("%", " %")
 
 
 def _fit(record: ConceptRecord, resamples: int, seed: int) -> Section:

@@ -13,7 +13,7 @@ from core.reporting.body import cards, data, scope, subject, thresholds_of
 from core.reporting.comparison import comparisons
 from core.reporting.content import Report
 from core.reporting.front import cover, limits, overview
-from core.reporting.gallery import Plates, choose
+from core.reporting.gallery import Plates, choose, choose_methods
 from core.reporting.register import blocks, passed, register, undecided
 from core.reporting.trust import trust
 from core.reporting.words import GLOSSARY, report_date
@@ -34,7 +34,9 @@ def build_report(
     date = report_date(run)
     told = limits(run, summary)
     chosen, rule = choose(run, summary)
-    samples = [plates.sample(image, why) for image, why in chosen]
+    methods, whole = choose_methods(run, summary)
+    # The first picture shows every method; text strips are kept for all.
+    samples = [plates.sample(image, why, methods=() if at == 0 else methods) for at, (image, why) in enumerate(chosen)]
     return Report(
         run=run.id,
         title=run.plan.declared.title,
@@ -49,7 +51,7 @@ def build_report(
         trust=(*trust(run, summary, assets), *comparisons(run)),
         applications=applications(run, assets),
         gallery=tuple(sample for sample in samples if sample is not None),
-        gallery_rule=rule,
+        gallery_rule=f"{rule} {whole}".strip(),
         register=register(findings),
         findings=blocks(findings, plates),
         passed=passed(findings),

@@ -14,6 +14,13 @@ from core.reporting.words import SEVERITY_TITLES, STATE_TITLES, measured, moment
 from core.runs import FINISHED, Run
 
 _OPEN = "\u2014"
+REMOVALS = {
+    "drop": "Hidden cells\u2019 tokens left the picture before the first block",
+    "mean": "Hidden cells took the mean colour that preprocessing subtracts",
+    "black": "Hidden cells became black",
+    "blur": "Hidden cells took the colours of a blurred picture",
+    "auto": "Hidden cells took what the model allows",
+}
 
 
 def cover(run: Run, date: str, evidence_sha256: str) -> Cover:
@@ -114,7 +121,7 @@ def limits(run: Run, summary: Summary) -> tuple[str, ...]:
     if told:
         out.append(told)
     out += [
-        f"Removed cells were replaced by \u201c{plan.trust.removal}\u201d; another replacement gives other curves.",
+        f"{REMOVALS[run.manifest.get('removal', plan.trust.removal)]}; another way to hide gives other curves.",
         "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases "
         "of the text, "
         "planted cues, and dependence on the seed.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ PRINT_SIDE = 340
 MOST_PICTURES = 12
 MOST_TEXTS = 3
 MOST_METHODS_IN_FINDING = 3
+# Two rows of six with the picture itself.
+MOST_METHODS = 11
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Plates:
         caption = (
             f"raw {amount(found.low)} to {amount(found.high)}; {unit}; {values.shape[0]} \u00d7 {values.shape[1]} cells"
         )
+        caption += "".join(f"; {said}" for said in told_details(row.details))
         if found.constant:
             caption = f"constant map ({amount(found.low)}): shows nothing; {unit}"
         bar = self.assets.drawing(colour_bar(signed=signed))
@@ -132,6 +136,19 @@ class Plates:
         return self._small[image]
 
 
+def told_details(details: Any) -> list[str]:
+    """What a method's own numbers say, shortly: coalitions used, R\u00b2, an unexplained rest."""
+    known = json.loads(details) if isinstance(details, str) else {}
+    said = []
+    if "coalitions" in known:
+        said.append(f"{known['coalitions']:.0f} coalitions")
+    if "r2" in known:
+        said.append(f"R\u00b2 {number(known['r2'], 2)}")
+    if "residual" in known:
+        said.append(f"rest {number(known['residual'], 3)}")
+    return said
+
+
 def choose(run: Run, summary: Summary, most: int = MOST_PICTURES) -> tuple[list[tuple[str, str]], str]:
     """(picture id, why) of the pictures to show, each once, and the rule in one sentence."""
     explained = run.results(["image", "image_name", "kind", "status"])
@@ -162,3 +179,21 @@ def choose(run: Run, summary: Summary, most: int = MOST_PICTURES) -> tuple[list[
         f"at random with seed {run.plan.seed}; a picture that more than one part of the rule names is shown once."
     )
     return list(chosen.items()), rule
+
+
+def choose_methods(run: Run, summary: Summary, most: int = MOST_METHODS) -> tuple[tuple[str, ...], str]:
+    """The methods that every picture but the first shows, in the plan's order, and the rule in one sentence.
+
+    Empty (all of them, no rule) where there are at most `most`.
+    """
+    planned = [name for name in summary.methods if (name, "image") not in {(m, s) for m, s, _ in summary.not_run}]
+    if len(planned) <= most:
+        return (), ""
+    rows = summary.trust[(summary.trust.metric == "faithfulness") & (summary.trust.kind == "method")]
+    ranked = list(rows.sort_values("value", ascending=False, kind="stable").method)
+    best = (ranked + [name for name in planned if name not in ranked])[:most]
+    told = (
+        f"The first picture shows all {len(planned)} methods, the others the {most} with the highest mean faithfulness "
+        "in this audit; every map is in the evidence."
+    )
+    return tuple(name for name in planned if name in best), told

@@ -18,6 +18,7 @@ from core.reporting.knowledge_tables import (
     estimate,
     part_picture,
     removal_chart,
+    seeds_told,
     written,
 )
 from core.reporting.words import share
@@ -56,6 +57,9 @@ def _overview(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int
             "No descriptor common to all parts", share(int(record.pictures.groupby("image")["fallback"].any().sum()), n)
         ),
     ]
+    told = seeds_told(record, resamples=resamples, seed=seed)
+    if told:
+        facts.append(Fact("Random in k-means", told))
     columns = (
         Column("Measure", share=28),
         Column("Own class", "number", 26),

@@ -64,6 +64,26 @@ def written(found: Interval, digits: int = 2) -> str:
     return measured(found.value, found.low, found.high, found.n, digits=digits)
 
 
+def seed_spread(record: KnowledgeRecord, measure: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+    """The standard deviation of a picture's measure over seeds of k-means, mean over pictures with its interval."""
+    by = record.seed_spread.groupby("image", sort=True)[measure].std()
+    return interval_of_means(by.dropna().to_numpy(float), resamples=resamples, seed=seed)
+
+
+def seeds_told(record: KnowledgeRecord, *, resamples: int = 1000, seed: int = 0) -> str:
+    """How far scores depend on the seed of k-means, in words, beside how far pictures differ; "" if not measured."""
+    table = record.seed_spread
+    if table.empty:
+        return ""
+    parts = []
+    split = record.pictures[record.pictures["variant"] == "kmeans"]
+    for measure, title in (("score", "score"), ("auc", "area under its removal curve")):
+        between = f", {split[measure].std():.2f} between pictures" if len(split) > 1 else ""
+        found = written(seed_spread(record, measure, resamples=resamples, seed=seed))
+        parts.append(f"standard deviation of the {title} over seeds {found}{between}")
+    return f"{table['seed'].nunique()} seeds: {'; '.join(parts)}"
+
+
 def assignment(record: KnowledgeRecord) -> str:
     """How pictures came to their groups, in words."""
     if record.about["assignment"] != "labels":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
+
 from core.evaluation.summary import METRICS, Summary
-from core.findings import beats, load_thresholds, run_thresholds
+from core.findings import Thresholds, beats, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import (
     agreement_chart,
@@ -19,6 +23,7 @@ from core.reporting.words import measured, number
 from core.runs import Run
 
 MOST_TEXTS = 60
+MOST_PAIRS = 15
 
 
 def trust(run: Run, summary: Summary, assets: Assets) -> tuple[Section, ...]:
@@ -51,8 +56,8 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
             curves_chart(run.results()),
             "Mean deletion and insertion curves of each method and control",
             "Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = "
-            f"{n} pictures; "
-            "intervals of the areas are in the table.",
+            f"{n} pictures; the methods with the widest gap between the two, and the controls. Intervals of all areas "
+            "are in the table.",
         ),
     ]
     rows = []
@@ -69,11 +74,18 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         Column("Map", share=25),
         *(Column(f"{name.capitalize()}, {better}", "number") for name, better in METRICS.items()),
     )
-    sentences = (
+    sentences: tuple[str, ...] = (
         "Cells are removed from the picture, or shown on an empty one, in the order of the map, and the score is "
         "watched. An order "
         "by chance gives a faithfulness of 0. A method that does not beat the controls says nothing about this model.",
     )
+    if summary.ceiling.n:
+        got = summary.ceiling
+        sentences += (
+            "Correlation is that of the score and the part of the map that random coalitions of cells leave in view, "
+            "how many they leave taken out. Of the score's variance over these coalitions any sum over cells explains "
+            f"{measured(got.value, got.low, got.high, got.n)}: that is the ceiling for every heat map here.",
+        )
     return Section(
         "Faithfulness and controls",
         sentences=sentences,
@@ -82,32 +94,35 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
     )
 
 
+def _difference(row: Any, thresholds: Thresholds) -> str:
+    p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
+    word = "beats it" if beats(row, thresholds) else "worse" if row.high is not None and row.high < 0 else "not shown"
+    return f"{measured(row.value, row.low, row.high, int(row.n))}, p {p}: {word}"
+
+
 def _versus(run: Run, summary: Summary) -> Section:
     thresholds = load_thresholds(run_thresholds(run))
     least, significance = (
         float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
     )
+    controls = list(dict.fromkeys(summary.versus.control))
     rows = []
-    for row in summary.versus.itertuples():
-        p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-        rows.append(
-            (
-                method_title(row.method),
-                method_title(row.control),
-                measured(row.value, row.low, row.high, int(row.n)),
-                p,
-                "beats it" if beats(row, thresholds) else "worse" if row.high < 0 else "not shown to beat it",
-            )
-        )
+    for method, part in summary.versus.groupby("method", sort=True):
+        by = {row.control: row for row in part.itertuples()}
+        cells = tuple(_difference(by[name], thresholds) if name in by else "not measured" for name in controls)
+        rows.append((method_title(str(method)), *cells))
     columns = (
-        Column("Method", share=27),
-        Column("Control", share=16),
-        Column("Paired difference", "number", 28),
-        Column("p, Holm", "number", 10),
-        Column("Verdict", share=19),
+        Column("Method", share=25),
+        *(Column(f"Above {method_title(name)}", "number", 75 // len(controls)) for name in controls),
     )
     tables = (
-        (Table("Difference of faithfulness on the same pictures and texts, with 95 % interval", columns, tuple(rows)),)
+        (
+            Table(
+                "Difference of faithfulness on the same pictures and texts: 95 % interval, n pictures, p (Holm)",
+                columns,
+                tuple(rows),
+            ),
+        )
         if rows
         else ()
     )
@@ -129,6 +144,10 @@ def _agreement(summary: Summary, assets: Assets) -> Section:
         f"Mean Spearman correlation of two methods' maps, n = {n} pictures. Methods that agree stand side by "
         "side; blue is \u22121, white 0, red 1.",
     )
+    ordered = summary.agreement.sort_values("value", kind="stable")
+    shown = (
+        ordered if len(ordered) <= 2 * MOST_PAIRS else pd.concat([ordered.head(MOST_PAIRS), ordered.tail(MOST_PAIRS)])
+    )
     rows = tuple(
         (
             method_title(row.a),
@@ -136,7 +155,7 @@ def _agreement(summary: Summary, assets: Assets) -> Section:
             measured(row.value, row.low, row.high, int(row.n)),
             number(row.overlap, 2),
         )
-        for row in summary.agreement.sort_values("value").itertuples()
+        for row in shown.itertuples()
     )
     columns = (
         Column("Method", share=28),
@@ -153,7 +172,14 @@ def _agreement(summary: Summary, assets: Assets) -> Section:
         charts=(chart,),
         tables=(
             Table(
-                "Pairs of methods, least agreement first; the overlap is a mean over the same pictures", columns, rows
+                "Pairs of methods, least agreement first; the overlap is a mean over the same pictures"
+                + (
+                    ""
+                    if len(shown) == len(ordered)
+                    else f"; the {MOST_PAIRS} least and the {MOST_PAIRS} most alike of {len(ordered)} pairs"
+                ),
+                columns,
+                rows,
             ),
         ),
     )

@@ -1,5 +1,6 @@
 """The record of an audit: plan, state, results, provenance. No torch."""
 
+from core.runs.integrity import changed_files
 from core.runs.manifest import environment
 from core.runs.plan import (
     ApplicationPlan,
@@ -30,6 +31,7 @@ __all__ = [
     "RunStore",
     "TextPlan",
     "TrustPlan",
+    "changed_files",
     "create_run",
     "environment",
     "list_runs",

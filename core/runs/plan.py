@@ -107,7 +107,12 @@ class TrustPlan(_Part):
 
     curves: bool = True
     steps: int = Field(16, ge=2, le=64, description="steps of a deletion or insertion curve")
-    removal: Literal["black", "mean", "blur"] = "mean"
+    removal: Literal["auto", "drop", "black", "mean", "blur"] = Field(
+        "auto", description="auto: hidden cells' tokens are dropped where the model allows it, otherwise mean colour"
+    )
+    coalitions: int = Field(
+        128, ge=0, le=4096, description="random coalitions behind faithfulness correlation; 0: it isn't measured"
+    )
     resamples: int = Field(1000, ge=100, le=20_000, description="bootstrap resamples over images")
 
 
@@ -132,7 +137,7 @@ class Plan(_Part):
     images: tuple[str, ...] = Field(min_length=1, description="ids of the pictures, in order")
     model: ModelSpec = ModelSpec()
     texts: TextPlan = TextPlan()
-    methods: tuple[MethodPlan, ...] = Field(min_length=1)
+    methods: tuple[MethodPlan, ...] = Field(description="empty: only applications are run")
     applications: tuple[ApplicationPlan, ...] = Field((), description="run over all pictures once they are explained")
     trust: TrustPlan = TrustPlan()
     seed: int = Field(0, ge=0)
@@ -148,6 +153,12 @@ class Plan(_Part):
             if names.count(name) > 1:
                 raise ValueError(f"{name!r} is planned twice")
         return parts
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Plan:
+        if not self.methods and not self.applications:
+            raise ValueError("methods: there is neither a method nor an application")
+        return self
 
     @property
     def digest(self) -> str:
@@ -175,7 +186,8 @@ def make_plan(**parts: Any) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"plan: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        told = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"plan: {where}: {told}" if where else f"plan: {told}") from error
 
 
 def load_plan(path: Path) -> Plan:

@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
         pa.field("map", _F32S, True, {"about": "raw map, row by row, sign kept"}),
         pa.field("tokens", pa.list_(pa.string()), True, {"about": "text tokens without special ones"}),
         pa.field("token_values", _F32S, True, {"about": "raw attribution of each token"}),
+        pa.field("half_widths", _F32S, True, {"about": "95 % half-width of each value of the map, where estimated"}),
+        pa.field("details", pa.string(), True, {"about": "further numbers of the method about this pair, as JSON"}),
         pa.field("deletion_curve", _F32S, True, {"about": "cosine after removing the best cells, step by step"}),
         pa.field("insertion_curve", _F32S, True, {"about": "cosine after showing the best cells, step by step"}),
         pa.field("deletion", pa.float32(), True, {"about": "area under the rescaled deletion curve; lower is better"}),
@@ -45,6 +47,18 @@ SCHEMA = pa.schema(
         ),
         pa.field(
             "faithfulness", pa.float32(), True, {"about": "insertion minus deletion; 0 = no better than chance order"}
+        ),
+        pa.field(
+            "correlation",
+            pa.float32(),
+            True,
+            {"about": "over random coalitions, correlation of the score and the map's sum in view, given their size"},
+        ),
+        pa.field(
+            "additive_share",
+            pa.float32(),
+            True,
+            {"about": "share of the score's variance over coalitions that any sum over cells explains, left-one-out"},
         ),
     ],
     metadata={"loupe": "1"},

@@ -9,11 +9,15 @@ import streamlit as st
 from core.methods.applications import APPLICATIONS
 from core.methods.presets import EFFORTS
 from core.runs import ApplicationPlan
+from pages.parts.options import expander
 from pages.parts.words import plain
 
 
 def choose(capabilities: Sequence[str] | None, effort: str) -> tuple[ApplicationPlan, ...]:
-    """A toggle for each application with its question; those the model can't serve are off and say why."""
+    """A toggle for each application with its question, then the options of those chosen.
+
+    Those the model can't serve are off and say why. Raises `InputError` if an option is out of its bounds.
+    """
     chosen = []
     columns = st.columns(2)
     for at, info in enumerate(APPLICATIONS.values()):
@@ -31,5 +35,11 @@ def choose(capabilities: Sequence[str] | None, effort: str) -> tuple[Application
             st.markdown(plain(info.question))
             st.caption(plain(f"Not with this model: {reason}" if reason else f"{cost:,.0f} image forwards a picture"))
         if wanted and reason is None:
-            chosen.append(ApplicationPlan(name=info.name, options=options))
-    return tuple(chosen)
+            chosen.append(info)
+    plans = []
+    for info in chosen:
+        told = f"{plain(info.paper)}. Differs: {plain(info.differs)}"
+        plans.append(
+            ApplicationPlan(name=info.name, options=expander(info, EFFORTS[effort].of(info.name), effort, told))
+        )
+    return tuple(plans)

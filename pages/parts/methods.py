@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import types
 from collections.abc import Sequence
-from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 
-from core.errors import InputError
 from core.methods import METHODS, MethodInfo
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import MethodPlan
+from pages.parts.options import expander
 from pages.parts.words import plain, tab
 
 FAMILIES = {
     "similarity": "Similarity: read off the projected features",
+    "dense": "Dense: read off the features after another attention in the last blocks",
     "attention": "Attention: follow the attention weights",
     "gradient": "Gradient: follow the gradient of the score",
+    "cam": "Class activation: see the picture through a layer's channels",
     "bottleneck": "Bottleneck: learn what information is needed",
     "perturbation": "Perturbation: hide parts and watch the score",
     "concept": "Concepts: explain by words",
+    "regional": "Regions: share the score among parts that the model itself sees",
+    "interaction": "Interactions: places and words together",
 }
 QUICK = 12.0  # forward-equivalents a picture and text that still count as quick
-ACROSS = 3
 WIDTHS = (4, 3, 6)
 HEADS = ("Method", "Cost in image forwards", "What to keep in mind")
 
@@ -34,8 +34,9 @@ def choose(capabilities: Sequence[str] | None) -> list[str]:
     blocked = {name: reason for name, info in METHODS.items() if (reason := blocked_by(info, capabilities))}
     usable = [name for name in METHODS if name not in blocked]
     with st.container(horizontal=True):
-        st.button("All that fit", on_click=_pick, args=(usable, usable))
-        quick = [name for name in usable if total(METHODS[name]) <= QUICK]
+        usual = [name for name in usable if not METHODS[name].opt_in]
+        st.button("All that fit", on_click=_pick, args=(usable, usual))
+        quick = [name for name in usual if total(METHODS[name]) <= QUICK]
         st.button("Only quick ones", on_click=_pick, args=(usable, quick))
         st.button("None", on_click=_pick, args=(usable, []))
     if capabilities is None:
@@ -87,20 +88,9 @@ def options(names: Sequence[str], effort: str) -> tuple[MethodPlan, ...]:
     """
     plans = []
     for name in names:
-        info, preset = METHODS[name], EFFORTS[effort].of(name)
-        changed: dict[str, Any] = {}
-        if info.options:
-            with st.expander(f"Options of {plain(info.title)}"):
-                columns = st.columns(ACROSS, vertical_alignment="bottom")
-                for at, option in enumerate(info.options.values()):
-                    with columns[at % ACROSS]:
-                        start = preset.get(option.name, option.default)
-                        value = _widget(info, option.name, start, option.description, effort)
-                    if value != option.default:
-                        changed[option.name] = value
-                st.caption(f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Differs: {plain(info.differs)}")
-        info.parse(changed)
-        plans.append(MethodPlan(name=name, options=changed))
+        info = METHODS[name]
+        told = f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Differs: {plain(info.differs)}"
+        plans.append(MethodPlan(name=name, options=expander(info, EFFORTS[effort].of(name), effort, told)))
     return tuple(plans)
 
 
@@ -124,7 +114,7 @@ def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | No
             )
             picked = False
         else:
-            st.session_state.setdefault(key, True)
+            st.session_state.setdefault(key, not info.opt_in)
             picked = st.checkbox(plain(info.title), key=key, help=plain(info.idea), wrap=True, persist_state="session")
     cost = info.cost()
     parts = [f"{_count(cost.image + cost.pool)} per picture"]
@@ -140,54 +130,10 @@ def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | No
         if reason
     ]
     limits.caption(plain(" ".join([info.fails, *missing])))
+    if info.notice:
+        limits.caption(f":material/gavel: {plain(info.notice)}")
     return picked
 
 
 def _count(forwards: float) -> str:
     return f"{forwards:,.0f}" if forwards >= 20 else f"{forwards:.3g}"
-
-
-def _widget(info: MethodInfo, option: str, default: Any, about: str, effort: str) -> Any:
-    annotation = info.schema.model_fields[option].annotation
-    key = f"option-{effort}-{info.name}-{option}"
-    label = plain(option.replace("_", " "))
-    about = plain(about)
-    choices = _choices(annotation)
-    if choices:
-        return st.selectbox(label, choices, index=choices.index(default), help=about, key=key, persist_state="session")
-    kinds = {part for part in get_args(annotation) or (annotation,) if isinstance(part, type)}
-    if kinds == {bool}:
-        return st.checkbox(label, value=default, help=about, key=key, persist_state="session")
-    if kinds <= {int, float, type(None)} and kinds & {int, float}:
-        whole = float not in kinds
-        return st.number_input(
-            label,
-            value=default,
-            step=1 if whole else None,
-            format=None if whole else "%.4g",
-            placeholder="chosen by the method",
-            help=about,
-            key=key,
-            persist_state="session",
-        )
-    typed = st.text_input(label, value=json.dumps(default), help=about, key=key, persist_state="session")
-    return _parsed(info, option, typed, default)
-
-
-def _choices(annotation: Any) -> list[Any]:
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    if get_origin(annotation) in (Union, types.UnionType):
-        parts = get_args(annotation)
-        if all(get_origin(part) is Literal or part is type(None) for part in parts):
-            return [value for part in parts for value in (get_args(part) or (None,))]
-    return []
-
-
-def _parsed(info: MethodInfo, option: str, typed: str, default: Any) -> Any:
-    try:
-        value = json.loads(typed)
-    except ValueError as error:
-        example = json.dumps(default)
-        raise InputError(f"{info.name}: option {option!r} must be written as JSON, such as {example}") from error
-    return tuple(value) if isinstance(value, list) and isinstance(default, tuple) else value

@@ -11,10 +11,16 @@ from core.methods.presets import EFFORTS
 from core.models.listing import architectures, embedded_models
 from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
 from pages.parts import applications, methods, sample
+from pages.parts.capabilities import capability_table
 from pages.parts.words import plain, tab
 
 MODEL_KINDS = {"embedded": "Comes with Loupe", "open_clip": "open_clip name and tag", "files": "My own weights"}
-REMOVALS = {"mean": "the model's mean colour", "black": "black", "blur": "a blurred picture"}
+REMOVALS = {
+    "auto": "left out where the model allows it, otherwise its mean colour",
+    "mean": "the model's mean colour",
+    "black": "black",
+    "blur": "a blurred picture",
+}
 
 
 def plan_form(dataset: Dataset) -> Plan:
@@ -25,6 +31,8 @@ def plan_form(dataset: Dataset) -> Plan:
     texts = _texts(dataset)
     st.header("3 · Methods", anchor=False)
     names = methods.choose(capabilities)
+    with st.expander("Which method runs on which kind of model"):
+        capability_table()
     effort = methods.effort()
     planned = methods.options(names, effort)
     st.header("4 · Concepts, regions and uses", anchor=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
@@ -10,12 +10,14 @@ import streamlit as st
 from core.errors import LoupeError
 from core.evaluation.comparison import Comparison, compare
 from core.reporting.charts import method_title
+from core.reporting.comparison import KINDS
 from core.runs import Run, list_runs
 from core.settings import runs_folder
 from pages.parts import state
-from pages.parts.words import plain
+from pages.parts.words import number, plain, short
 
 MOST_RUNS = 20
+LONGEST_NAME = 26
 
 
 def show(current: Run) -> None:
@@ -35,6 +37,7 @@ def show(current: Run) -> None:
     except LoupeError as error:
         st.warning(plain(str(error)))
         return
+    st.caption(plain(f"{told.own} beside {told.other}."))
     st.caption(
         f"{told.pictures} pictures, paired by picture and text; 95 % intervals. That two models' maps agree does not "
         "make them right."
@@ -68,17 +71,44 @@ def audits_on(current: Run, wanted: Callable[[Run], bool]) -> list[Run]:
 
 
 def tables(told: Comparison) -> dict[str, pd.DataFrame]:
-    """The three tables as they are shown."""
-    trust = _shown(told.trust, ["method", "own", "theirs"])
+    """The three tables as they are shown: every heading in words, every value with its 95 % interval."""
+    here, other = names(told)
+    trust, maps, scores = told.trust, told.maps, told.scores
     return {
-        "Faithfulness": trust.rename(columns={"own": told.own, "theirs": told.other, "value": "difference"}),
-        "Rank correlation of their maps": _shown(told.maps, ["method", "overlap"]),
-        "Rank correlation of their scores": _shown(told.scores, ["text_kind", "same_best"]),
+        "Faithfulness": pd.DataFrame(
+            {
+                "Method": [method_title(name) for name in trust["method"]],
+                here: trust["own"].round(2),
+                other: trust["theirs"].round(2),
+                "Difference (95 % interval)": _values(trust),
+                "Pictures": trust["n"].astype(int),
+            }
+        ),
+        "Rank correlation of their maps": pd.DataFrame(
+            {
+                "Method": [method_title(name) for name in maps["method"]],
+                "Rank correlation (95 % interval)": _values(maps),
+                "Overlap of the best fifth": [f"{value:.0%}" for value in maps["overlap"]],
+                "Pictures": maps["n"].astype(int),
+            }
+        ),
+        "Rank correlation of their scores": pd.DataFrame(
+            {
+                "Texts": [KINDS.get(kind, kind) for kind in scores["text_kind"]],
+                "Different texts": scores["texts"].astype(int),
+                "Rank correlation (95 % interval)": _values(scores),
+                "Same best text": [f"{value:.0%}" for value in scores["same_best"]],
+                "Pictures": scores["n"].astype(int),
+            }
+        ),
     }
 
 
-def _shown(table: pd.DataFrame, first: Sequence[str]) -> pd.DataFrame:
-    kept = table[[*first, "value", "low", "high", "n"]].copy()
-    if "method" in kept:
-        kept["method"] = kept["method"].map(method_title)
-    return kept.round(2)
+def names(told: Comparison) -> tuple[str, str]:
+    """The two models as headings of columns: cut to what fits, and told apart where that makes them equal."""
+    here, other = short(told.own, LONGEST_NAME), short(told.other, LONGEST_NAME)
+    return (here, other) if here != other else (f"{here} (this)", f"{other} (other)")
+
+
+def _values(table: pd.DataFrame) -> list[str]:
+    return [number(row.value, row.low, row.high) for row in table.itertuples()]

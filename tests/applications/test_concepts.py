@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from core.applications import concepts as stage
+from core.applications import splice
 from core.applications.concepts_record import FOLDER, ConceptRecord, load
 from core.applications.stage import Subject, run_stage
 from core.attribution.convis import embed_crops
@@ -22,7 +24,7 @@ from core.concepts.vocabulary import vocabulary
 from core.errors import InputError, RunError
 from core.methods.applications.concepts import CARD
 from core.reporting.assets import Assets
-from core.reporting.concepts import caution, concepts_sections, top_concepts, top_groups
+from core.reporting.concepts import caution, concepts_sections, rebuilt_words, top_concepts, top_groups
 from core.runs import Run
 from core.settings import ROOT
 from tests.support.made_run import made_run
@@ -62,9 +64,14 @@ def record(made: Any) -> ConceptRecord:
 
 def test_the_stage_says_where_it_is_and_counts_its_work(made: Any, record: ConceptRecord) -> None:
     run, model, told = made
-    assert told == ["reading the glosses of 20 concepts", *(f"concepts: picture {at} of 3" for at in (1, 2, 3))]
+    assert told == [
+        "reading the glosses of 20 concepts",
+        *(f"concepts: picture {at} of 3" for at in (1, 2, 3)),
+        "writing each picture as words",
+    ]
     assert record.about["image_forwards"] == 3 * (164 + 1) == 3 * CARD.cost_model(CARD.parse(OPTIONS))
-    assert record.about["text_forwards"] == len(record.graph) == 20
+    # A gloss and a name of each concept.
+    assert record.about["text_forwards"] == 2 * len(record.graph) == 40
     assert CARD.cost_model(CARD.parse({})) == 731
     # A second time the glosses are read, not embedded.
     with model.meter.measuring() as spent:
@@ -73,7 +80,7 @@ def test_the_stage_says_where_it_is_and_counts_its_work(made: Any, record: Conce
     assert set(run.manifest["applications"]["concepts"]["files"]) == {
         f"applications/concepts/{name}" for name in (
             "about.json", "best.npy", "concepts.parquet", "crops.npy", "glosses.npy", "own.npy", "pictures.npy",
-            "pictures.parquet", "presence.npy", "top.parquet",
+            "pictures.parquet", "presence.npy", "rebuilt.parquet", "top.parquet",
         )
     }  # fmt: skip
 
@@ -129,6 +136,47 @@ def test_the_fit_is_the_best_leaf(made: Any, record: ConceptRecord) -> None:
     words = model.embed_texts(["a red bird on the mat", "a dog on the shore", "in the photo"]).detach().numpy()
     assert np.allclose(record.pictures["fit"], (record.whole @ words.T).max(axis=1), atol=1e-4)
     assert not np.allclose(record.pictures["fit"], (record.whole @ words.T).mean(axis=1), atol=1e-3)
+
+
+def test_each_picture_is_written_as_names_with_what_they_leave(made: Any, record: ConceptRecord) -> None:
+    run, model, _ = made
+    subject = Subject(run, model)
+    names, direct = splice.rebuild_pictures(
+        model, [subject.open(picture) for picture in subject.pictures], record.graph, penalty=0.2
+    )
+    assert names == [concept.title for concept in record.graph.concepts]
+    assert record.rebuilt["image"].tolist() == record.pictures["image"].tolist()
+    for at, row in enumerate(record.rebuilt.itertuples()):
+        order = [name for _, name in sorted(zip(-direct.weights[at], names, strict=True)) if direct.weights[at].any()]
+        assert list(row.words) == order[: len(row.words)]
+        assert len(row.words) == int((direct.weights[at] > 0).sum())
+        assert np.allclose(row.weights, np.sort(direct.weights[at])[::-1][: len(row.words)], atol=1e-4)
+        assert row.cosine == pytest.approx(direct.cosine[at], abs=1e-4)
+        assert 0 <= row.cosine <= 1
+    assert (record.rebuilt["words"].map(len) > 0).any()
+    assert np.abs(direct.cosine - direct.cosine[::-1]).max() > 1e-3
+
+
+def test_the_words_of_pictures_are_printed_with_their_residual(made: Any, record: ConceptRecord) -> None:
+    (section,) = [part for part in concepts_sections(made[0], Assets()) if "rebuild" in part.title]
+    assert "n = 3" in section.sentences[0] and "[" in section.sentences[0]
+    assert "fewer than 20" in section.sentences[1]
+    rows = section.tables[0].rows
+    assert [row[0] for row in rows] == record.rebuilt["image_name"].tolist()
+    for row, kept in zip(rows, record.rebuilt.itertuples(), strict=True):
+        assert row[1].startswith(kept.words[0] if len(kept.words) else "no word")
+        assert row[2] == f"{100 * (1 - kept.cosine**2):.0f} %"
+    assert rebuilt_words(["a", "b", "c"], [0.5, 0.25, 0.1], most=2) == "a 0.500, b 0.250 and 1 more"
+
+
+def test_an_earlier_record_has_no_words(made: Any, tmp_path: Path) -> None:
+    place = tmp_path / FOLDER
+    shutil.copytree(made[0].folder / FOLDER, place)
+    (place / "rebuilt.parquet").unlink()
+    found = load(tmp_path)
+    assert found is not None and found.rebuilt.empty
+    one = pd.DataFrame({"image": ["x"], "image_name": ["x.png"]})
+    assert splice.rebuilt_frame(made[1], found.graph, one, found.whole[:1], 0.2).empty
 
 
 def test_tables_carry_n_and_an_interval(record: ConceptRecord) -> None:

@@ -18,11 +18,11 @@ from core.applications.knowledge_record import KnowledgeRecord, load, of_run, sh
 from core.applications.knowledge_study import Gallery
 from core.applications.stage import Subject, run_stage
 from core.errors import CapabilityError, InputError, RunError
-from core.methods.applications.knowledge import KnowledgeOptions
+from core.methods.applications.knowledge import CARD, KnowledgeOptions
 from core.models.image_tower import OpaqueTower
 from core.reporting.assets import Assets
 from core.reporting.knowledge import knowledge_sections
-from core.reporting.knowledge_tables import model_table, rank_correlations
+from core.reporting.knowledge_tables import model_table, rank_correlations, seed_spread, seeds_told
 from core.settings import ROOT
 from tests.audit.small import CLASSES as RUN_CLASSES
 from tests.audit.small import loaded, new_run, plan_for, save_model, take_in
@@ -138,6 +138,52 @@ def test_the_same_seed_gives_the_same_bytes(zoo: Zoo, images: list[Any], result:
     assert names == ["classes.parquet", "concepts.parquet", "knowledge.json", "pictures.parquet"]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_spread_over_seeds_is_that_of_runs_with_these_seeds(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = zoo("vit"), pictures(9, seed=3)
+    # One start and many parts on few cells, so that seeds do differ.
+    monkeypatch.setattr("core.applications.visual_concepts.KMEANS_STARTS", 1)
+    options = KnowledgeOptions(**{**OPTIONS.model_dump(), "parts": 6, "variants": "kmeans", "seeds": 3})
+    with model.meter.measuring() as spent:
+        found = mutual_knowledge(model, images, CLASSES, options=options, seed=1)
+    record = KnowledgeRecord(found.pictures, found.concepts, found.classes, found.about)
+    spread = record.seed_spread
+    assert set(spread["image"]) == {"0", "8"} and sorted(set(spread["seed"])) == [1, 2, 3] and len(spread) == 6
+    alone = KnowledgeOptions(**{**options.model_dump(), "seeds": 1})
+    for seed in (1, 2, 3):
+        with model.meter.measuring() as once:
+            other = mutual_knowledge(model, images, CLASSES, options=alone, seed=seed)
+        expected = other.pictures.set_index("image").loc[["0", "8"]]
+        got = spread[spread["seed"] == seed].set_index("image").loc[["0", "8"]]
+        for column in ("score", "auc", "shared"):
+            np.testing.assert_allclose(got[column].astype(float), expected[column].astype(float))
+        if seed == 1:
+            base = once.image
+        assert other.about["seed_spread"] == []
+    # The companion: another seed's rows are not these.
+    rows = [spread[spread["seed"] == seed].sort_values("image")[["score", "auc"]].to_numpy() for seed in (1, 2, 3)]
+    assert any(np.abs(rows[0] - other).max() > 1e-6 for other in rows[1:])
+    # Within what the card says, and less where seeds agree on a part.
+    assert base < spent.image <= base + 2 * 2 * 3 * 6
+    assert options.ways == ("kmeans",) and CARD.cost_model(options) == 1 + 3 * 6 * (1 + 2 / 4)
+    assert CARD.cost_model(alone) == 1 + 3 * 6
+    by = spread.groupby("image")["auc"].std()
+    assert seed_spread(record, "auc").value == pytest.approx(by.mean()) and seed_spread(record, "auc").n == 2
+    assert seeds_told(record).startswith("3 seeds: standard deviation of the score over seeds")
+    assert "between pictures" in seeds_told(record)
+
+
+def test_without_seeds_or_kmeans_or_pictures_no_spread_is_told(zoo: Zoo, images: list[Any], result: Any) -> None:
+    assert {row["image"] for row in result.about["seed_spread"]} == {"0"}
+    few = mutual_knowledge(zoo("vit"), images[:3], CLASSES, options=OPTIONS)
+    principal = KnowledgeOptions(**{**OPTIONS.model_dump(), "variants": "pca"})
+    for found in (few, mutual_knowledge(zoo("vit"), images, CLASSES, options=principal)):
+        assert found.about["seed_spread"] == []
+        assert seeds_told(KnowledgeRecord(found.pictures, found.concepts, found.classes, found.about)) == ""
+    # Records of before have none.
+    about = {name: value for name, value in few.about.items() if name != "seed_spread"}
+    assert KnowledgeRecord(few.pictures, few.concepts, few.classes, about).seed_spread.empty
 
 
 def test_labels_group_pictures_and_judge_them_but_concepts_stay_those_of_the_choice(
@@ -256,6 +302,8 @@ def test_a_run_keeps_its_record_and_prints_it(staged: Subject) -> None:
     assert "n = 4" in sections[0].tables[0].rows[0][1]
     assert len(sections[3].heats) == 6 and all(heat.asset in assets.items for heat in sections[3].heats)
     assert "no labels were given" in sections[0].facts[0].value
+    (random,) = (fact.value for fact in sections[0].facts if fact.name == "Random in k-means")
+    assert random.startswith("3 seeds: ") and "n = 1" in random
     table = model_table({"a": record})
     assert table.loc[0, "auc_n"] == 4 and pd.isna(table.loc[0, "correct"])
 

@@ -98,3 +98,52 @@ def test_what_can_t_be_judged_is_refused() -> None:
         max_box_accuracy([blocks()], [PLAIN], [])
     with pytest.raises(InputError, match="without a drawn box"):
         max_box_accuracy([blocks()], [PLAIN], [[]])
+
+
+def pixels_of(values: np.ndarray, threshold: float, cell: int) -> np.ndarray:
+    """The largest patch above a threshold, found by walking from cell to cell, as the pixels of its bounding box."""
+    high = (values - values.min()) / (values.max() - values.min()) > threshold
+    waiting, best = {(int(r), int(c)) for r, c in zip(*np.nonzero(high), strict=True)}, set()
+    for start in sorted(waiting):
+        patch, front = set(), [start] if start in waiting else []
+        while front:
+            row, column = front.pop()
+            if (row, column) in waiting:
+                waiting.remove((row, column))
+                patch.add((row, column))
+                front += [(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)]
+        best = patch if len(patch) > len(best) else best
+    drawn = np.zeros(tuple(side * cell for side in values.shape), bool)
+    if best:
+        rows, columns = zip(*best, strict=True)
+        drawn[min(rows) * cell : (max(rows) + 1) * cell, min(columns) * cell : (max(columns) + 1) * cell] = True
+    return drawn
+
+
+def test_max_box_accuracy_is_that_of_walking_and_counting_pixels() -> None:
+    random = np.random.default_rng(3)
+    maps = [random.normal(size=(7, 7)).cumsum(axis=0).cumsum(axis=1) for _ in range(12)]
+    # Each drawn box is the map's own at some height, so that hits change with the threshold.
+    cuts = (0.2, 0.5, 0.8)
+    truths = [pixels_of(values, cuts[at % 3], 20) for at, values in enumerate(maps)]
+    boxes = []
+    for truth in truths:
+        rows, columns = np.flatnonzero(truth.any(axis=1)), np.flatnonzero(truth.any(axis=0))
+        boxes.append([(float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)])
+
+    def shares(given: list[np.ndarray]) -> list[float]:
+        found = []
+        for threshold in THRESHOLDS:
+            pairs = [(pixels_of(values, threshold, 20), truth) for values, truth in zip(given, truths, strict=True)]
+            found.append(float(np.mean([(a & b).sum() / (a | b).sum() > 0.5 for a, b in pairs])))
+        return found
+
+    expected = shares(maps)
+    found = max_box_accuracy(maps, [PLAIN] * 12, boxes)
+    assert found.accuracies.tolist() == pytest.approx(expected)
+    assert found.value == pytest.approx(max(expected))
+    assert found.threshold == THRESHOLDS[expected.index(max(expected))]
+    assert 0.3 < found.value <= 1 and len(set(expected)) > 3
+    # Turned maps and maps of the wrong sign don't agree with it.
+    for wrong in ([values.T for values in maps], [-values for values in maps]):
+        assert max_box_accuracy(wrong, [PLAIN] * 12, boxes).accuracies.tolist() != pytest.approx(expected)

@@ -18,9 +18,9 @@ from core import explain
 from core.applications import segmentation_record as records
 from core.applications.segmenter import MOST_SIDE, Segmenter, chosen_map, highest, mask_size, segment
 from core.applications.stage import Subject, run_stage
-from core.applications.truth import column_labels, read_truth
+from core.applications.truth import read_truth
 from core.attribution.clip_surgery import surgery_templates
-from core.datasets import Dataset
+from core.datasets import Dataset, column_labels, ingest, keep_annotations, read_annotations
 from core.errors import CapabilityError, InputError, RunError
 from core.methods.applications.segmentation import CARD, SegmentationOptions
 from core.models.geometry import Preprocessing
@@ -28,7 +28,9 @@ from core.models.model import Model
 from core.reporting.assets import Assets
 from core.reporting.segmentation import segmentation_sections
 from core.runs import Run, TextPlan, create_run
-from tests.audit.small import CLASSES, loaded, plan_for, save_model, take_in
+from tests.audit.small import CLASSES, draw_pictures, loaded, plan_for, save_model, take_in
+from tests.datasets.test_dataset_run_lengths import packed
+from tests.support.made_truth import made_truth
 from tests.support.tiny import Zoo, fresh, pictures, tiny_model
 
 LABELS = ("red bird", "dog", "grey shore")
@@ -163,7 +165,7 @@ def test_which_maps_are_used_is_told(zoo: Zoo) -> None:
     with pytest.raises(CapabilityError, match="use raw maps"):
         chosen_map(zoo("efficientnet"), "clip_surgery")
     with pytest.raises(CapabilityError, match="projects each place"):
-        chosen_map(zoo("vit_attentional"))
+        chosen_map(zoo("byobnet"))
     with pytest.raises(InputError, match="needs labels"):
         Segmenter(zoo("vit"), [])
 
@@ -248,6 +250,21 @@ def test_masks_are_painted_smaller_over_larger_and_crowds_are_ignored(tmp_path: 
     assert truth.labels(other) is None
 
 
+def test_run_lengths_and_their_packed_form_are_painted_as_drawn(tmp_path: Path) -> None:
+    inside = np.zeros((48, 48), bool)
+    inside[10:26, 8:24] = True
+    runs = [8 * 48 + 10, 16] + [32, 16] * 15 + [24 * 48 + 22]
+    picture = take_in(tmp_path).pictures[0]
+    for number, counts in enumerate((runs, packed(runs))):
+        shape = {"size": [48, 48], "counts": counts}
+        entry = {"category_id": 1, "segmentation": shape, "bbox": [0, 0, 48, 48], "area": 256}
+        mask = read_truth(annotations(tmp_path / f"{number}.json", [entry])).mask(picture, CLASSES, (48, 48))
+        assert mask is not None
+        assert np.array_equal(mask == 1, inside)
+        # The box, which stood in for packed forms once, would be all of the picture.
+        assert not mask.all()
+
+
 def test_a_damaged_truth_is_told_in_one_line(tmp_path: Path) -> None:
     for content in ("", "[]", '{"images": []}', '{"images": [], "categories": [], "annotations": [{"image_id": 1}]}'):
         (tmp_path / "truth.json").write_text(content)
@@ -324,6 +341,45 @@ def test_a_run_is_segmented_recorded_and_reported(tmp_path: Path, dataset: Datas
         "Open-vocabulary segmentation", "Overlap with drawn objects", "Labels recognised in whole pictures",
         "Prompt points", "The map of the empty text", "Caption tokens",
     ]  # fmt: skip
+
+
+def test_annotations_kept_with_the_data_set_are_the_truth_unless_another_is_named(tmp_path: Path, vit: Path) -> None:
+    own = take_in(tmp_path)
+    run, _ = staged(tmp_path / "without", own, vit)
+    before = records.of_run(run)
+    assert before is not None and before.overlap.empty and before.about["truth"] == ""
+    names = [picture.name for picture in own.pictures]
+    keep_annotations(own, read_annotations(made_truth(tmp_path / "kept.json", names, CLASSES)))
+    run, _ = staged(tmp_path / "kept", own, vit)
+    kept = records.of_run(run)
+    assert kept is not None and own.annotations is not None
+    assert kept.about["truth_sha256"] == read_annotations(own.annotations).sha256
+    assert set(kept.overlap.image) == {picture.id for picture in own.pictures}
+    table = records.overlap_table(kept)
+    assert set(table.n) == {4} and table.value.notna().all()
+    assert not records.precision_table(kept).empty
+    other = made_truth(tmp_path / "other.json", names[:1], CLASSES[1:])
+    run, _ = staged(tmp_path / "other", own, vit, truth=str(other))
+    named = records.of_run(run)
+    assert named is not None and named.about["truth"] == "other.json"
+    assert set(named.overlap.image) == {own.pictures[0].id}
+
+
+@pytest.mark.parametrize(("cells", "known"), [(("red circle; green square", "blue triangle"), 2), (("7", "8"), 0)])
+def test_a_column_of_labels_is_used_if_it_speaks_of_the_label_set(
+    tmp_path: Path, vit: Path, cells: tuple[str, str], known: int
+) -> None:
+    folder = draw_pictures(tmp_path / "drawn", 2)
+    lines = ["file,caption,Category", *(f"drawn-{n}.png,a wall,{cell}" for n, cell in enumerate(cells))]
+    (folder / "captions.csv").write_text("\n".join(lines))
+    run, _ = staged(tmp_path / "run", ingest([folder], store=tmp_path / "data"), vit)
+    record = records.of_run(run)
+    assert record is not None and record.about["labels_column"] == ("Category" if known else "")
+    truth = record.recognition.set_index(["image_name", "label"]).truth
+    assert truth.notna().groupby("image_name").all().sum() == known
+    if known:
+        assert truth["drawn-0.png", "green square"] and not truth["drawn-1.png", "green square"]
+        assert not records.precision_table(record).empty
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path, dataset: Dataset, vit: Path) -> None:

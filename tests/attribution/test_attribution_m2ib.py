@@ -15,10 +15,10 @@ from core.attribution.context import estimate_context
 from core.attribution.contract import Context, Work
 from core.errors import InputError
 from core.methods import method_info
-from core.models.model import Model
+from core.models.model import Model, state_digest
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import CNNS, TEXTS, Zoo, double, pixels
+from tests.support.tiny import CNNS, TEXTS, Zoo, double, fresh, pixels
 
 TOLERANCE = 1e-8
 IMAGES = ("vit", "vit_wide", "timm_map", "siglip", "registers", *CNNS)
@@ -312,8 +312,198 @@ def test_as_released_values_run_from_0_to_1(zoo: Zoo) -> None:
     assert torch.equal(plain.argsort(dim=-1), exact.argsort(dim=-1))
 
 
+def test_as_released_texts_run_from_0_to_1_with_their_special_tokens(zoo: Zoo) -> None:
+    work = work_of(zoo("bert_mean"), pixels(zoo("bert_mean")))
+    exact, plain = (m2ib.attribute_text(work, options(paper_exact=on, **SHORT)) for on in (True, False))
+    for text in range(len(TEXTS)):
+        length = work.texts.own_ids(text).shape[1]
+        values = exact[:, text, :length]
+        assert torch.allclose(values.amin(dim=-1), torch.zeros(2)) and torch.allclose(
+            values.amax(dim=-1), torch.ones(2)
+        )
+        assert torch.equal(values.argsort(dim=-1), plain[:, text, :length].argsort(dim=-1))
+        assert not exact[:, text, length:].any()
+    # Without the special tokens' part in it, the range of a text's words isn't 0 to 1.
+    words, _ = work.texts.content[2]
+    assert float(exact[:, 2, words].amax(dim=-1).min()) < 1 or float(exact[:, 2, words].amin(dim=-1).max()) > 0
+
+
 @pytest.mark.parametrize("layer", [3, 4, -5, 17])
 def test_a_layer_without_a_block_behind_it_is_refused(zoo: Zoo, layer: int) -> None:
     model = zoo("vit")
     with pytest.raises(InputError, match="layer must leave a block behind it"):
         explain(model, pixels(model, 1), TEXTS, "m2ib", layer=layer)
+
+
+@pytest.mark.parametrize("family", ["vit", "siglip", "efficientnet"])
+def test_the_bottleneck_sits_after_the_third_block_from_the_end(zoo: Zoo, family: str) -> None:
+    model = zoo(family)
+    work = work_of(model, pixels(model, 1), TEXTS[:1])
+    default = m2ib.attribute_image(work, options(**SHORT))
+    depth = model.image.depth
+    for same in (depth - 3, -3):
+        assert torch.equal(default, m2ib.attribute_image(work, options(layer=same, **SHORT)))
+    other = m2ib.attribute_image(work, options(layer=depth - 2, **SHORT))
+    assert other.shape != default.shape or not torch.allclose(other, default, rtol=1e-2)
+    assert m2ib.bottleneck_layer(None, 12, "image") == 9
+    assert m2ib.bottleneck_layer(None, 24, "image") == 21
+    text = m2ib.attribute_text(work, options(**SHORT))
+    assert torch.equal(text, m2ib.attribute_text(work, options(layer=model.text.depth - 3, **SHORT)))
+
+
+@pytest.mark.parametrize("family", ["vit", "siglip", "registers", "bert_cls"])
+def test_the_channel_prior_of_tokens_against_the_literal_loop(zoo: Zoo, family: str) -> None:
+    model = double(zoo(family))
+    plain, images = ref.Plain(model), pixels(zoo(family)).double()
+    work = work_of(model, images, TEXTS[:2])
+    got = m2ib.attribute_image(work, options(prior="channel", **SHORT))
+    state = plain.states(images[1])[model.image.depth - 2]
+    prior = state.mean(dim=0, keepdim=True), ((state - state.mean(dim=0)) ** 2).mean(dim=0, keepdim=True).sqrt()
+    kept = ref.m2ib(
+        state,
+        lambda mixed: plain.tail(mixed, model.image.depth - 2),
+        plain.words(TEXTS[0]),
+        work.generator("m2ib", "image", work.image_keys[1], TEXTS[0]),
+        prior=prior,
+        **SHORT,
+    )
+    expected = kept.sum(dim=1)[plain.prefix :]
+    agrees(got[1, 0].flatten(), expected)
+    with pytest.raises(AssertionError):
+        agrees(m2ib.attribute_image(work, options(**SHORT))[1, 0].flatten(), expected, 1e-2)
+    words = TEXTS[1]
+    states, ids, bias = plain.text_states(words)
+    state = states[model.text.depth - 2]
+    prior = state.mean(dim=0, keepdim=True), state.std(dim=0, keepdim=True, correction=0).clamp(min=1e-3)
+    kept = ref.m2ib(
+        state,
+        lambda mixed: plain.text_tail(mixed, ids, bias, model.text.depth - 2),
+        plain.image(images[0]),
+        work.generator("m2ib", "text", work.image_keys[0], words),
+        prior=prior,
+        **SHORT,
+    )
+    values = m2ib.attribute_text(work, options(prior="channel", **SHORT))
+    agrees(values[0, 1, : len(kept)], kept.sum(dim=1))
+    with pytest.raises(AssertionError):
+        agrees(m2ib.attribute_text(work, options(**SHORT))[0, 1, : len(kept)], kept.sum(dim=1), 1e-2)
+
+
+# -- what a bottleneck lets through ---------------------------------------------------------------------------------
+
+
+def test_every_place_counts_where_there_is_no_class_token(zoo: Zoo) -> None:
+    for family, prefix in (("siglip", 0), ("efficientnet", 0), ("vit", 1), ("registers", 3)):
+        model = double(zoo(family))
+        work = work_of(model, pixels(zoo(family)).double(), TEXTS[:1])
+        found = m2ib.image_bottlenecks(work, options(**SHORT), [m2ib.Pair(0, 0, 3), m2ib.Pair(1, 0, 3)])
+        places = found.places.flatten(1)
+        state = work.images.entering(model.image.depth - 2)
+        assert model.image.prefix_tokens == prefix
+        assert places.shape[1] + prefix == (state.shape[1] if state.ndim == 3 else state[0, 0].numel())
+        ratio = places.sum(dim=1) / found.total
+        assert torch.allclose(ratio, torch.ones_like(ratio)) if prefix == 0 else bool((ratio < 0.999).all()), family
+
+
+@pytest.mark.parametrize("family", ["vit", "siglip"])
+def test_seeds_together_are_seeds_alone(zoo: Zoo, family: str) -> None:
+    model = double(zoo(family))
+    images = pixels(zoo(family)).double()
+    work = work_of(model, images, seed=11)
+    pairs = [m2ib.Pair(image, text, seed) for image, text in ((0, 0), (1, 2), (0, 1)) for seed in (3, 4, 8)]
+    chosen = options(**SHORT)
+    sides = ((m2ib.image_bottlenecks, m2ib.attribute_image), (m2ib.text_bottlenecks, m2ib.attribute_text))
+    for optimise, attribute in sides:
+        found = optimise(work, chosen, pairs)
+        for row, pair in enumerate(pairs):
+            alone = attribute(work_of(model, images, seed=pair.seed), chosen)[pair.image, pair.text]
+            agrees(found.places[row], alone)
+        for row, other in ((0, 1), (0, 3), (3, 6)):
+            with pytest.raises(AssertionError):
+                agrees(found.places[row], found.places[other], 1e-3)
+
+
+def test_the_cosine_that_passes_is_that_of_the_mixed_state(zoo: Zoo) -> None:
+    """One step, so that lambda is still sigmoid(5): drawn by hand, mixed by hand, read by the literal tower."""
+    model = double(zoo("vit"))
+    plain, images = ref.Plain(model), pixels(zoo("vit")).double()
+    work = work_of(model, images)
+    found = m2ib.image_bottlenecks(work, options(steps=1, samples=3), [m2ib.Pair(1, 2, 3)], floor=True)
+    state, layer = plain.states(images[1])[2], 2
+    generator = work.generator("m2ib", "image", work.image_keys[1], TEXTS[2])
+    first, second = (torch.randn((3, *state.shape), generator=generator).double() for _ in range(2))
+    share = 1 / (1 + np.exp(-5.0))
+    target = plain.words(TEXTS[2])
+    passed = torch.stack([plain.tail(share * state + (1 - share) * noise, layer) @ target for noise in first]).mean()
+    noise_only = torch.stack([plain.tail(noise, layer) @ target for noise in second]).mean()
+    assert found.floor is not None
+    agrees(found.cosine, passed[None])
+    agrees(found.floor, noise_only[None])
+    for mutant in (work.scores[1, 2], noise_only, -passed):
+        with pytest.raises(AssertionError):
+            agrees(found.cosine, mutant[None], 1e-6)
+    assert m2ib.image_bottlenecks(work, options(steps=1, samples=3), [m2ib.Pair(1, 2, 3)]).floor is None
+
+
+@pytest.mark.parametrize("family", ["vit", "siglip", "efficientnet", "bert_mean"])
+def test_an_open_bottleneck_passes_all_and_a_shut_one_nothing(
+    zoo: Zoo, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits lambda -> 1 and lambda -> 0."""
+    model = double(zoo(family))
+    work = work_of(model, pixels(zoo(family)).double(), TEXTS[:2])
+    pair, chosen = [m2ib.Pair(1, 0, 3)], options(steps=1, samples=2)
+    score = work.scores[1, 0]
+    for optimise in (m2ib.image_bottlenecks, m2ib.text_bottlenecks):
+        monkeypatch.setattr(m2ib, "START", 40.0)
+        whole = optimise(work, chosen, pair)
+        agrees(whole.cosine, score[None], 1e-6)
+        monkeypatch.setattr(m2ib, "START", -40.0)
+        shut = optimise(work, chosen, pair, floor=True)
+        assert float(shut.total.abs().max()) < 1e-9 < float(whole.total.min())
+        assert shut.floor is not None
+        monkeypatch.setattr(m2ib, "START", 5.0)
+        half = optimise(work, chosen, pair)
+        for other in (shut.cosine, half.cosine):
+            with pytest.raises(AssertionError):
+                agrees(other, score[None], 1e-6)
+
+
+def untouched(model: Model, before: tuple[str, Tensor], images: Tensor) -> None:
+    """Weights, embeddings, hooks, gradients and mode are as they were."""
+    assert state_digest(model.net) == before[0]
+    assert torch.equal(model.embed_images(images), before[1])
+    for part in model.net.modules():
+        assert not part._forward_hooks and not part._forward_pre_hooks and not part._backward_hooks
+        assert not part.training
+    for value in model.net.parameters():
+        assert not value.requires_grad and value.grad is None
+
+
+def test_nothing_of_the_model_is_changed_by_an_exception(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fresh(zoo("vit"))
+    images = pixels(model)
+    before = state_digest(model.net), model.embed_images(images)
+    calls = []
+    leave = type(model.image).leave
+
+    def failing(self: Any, state: Tensor) -> Tensor:
+        calls.append(1)
+        if len(calls) == 4:
+            raise RuntimeError("in the middle of the loop")
+        return leave(self, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model.image), "leave", failing)
+        with pytest.raises(RuntimeError, match="in the middle"):
+            explain(model, images, TEXTS, "m2ib", sides=["image"], **SHORT)
+    untouched(model, before, images)
+    explain(model, images, TEXTS, "m2ib", **SHORT)
+    untouched(model, before, images)
+    hook = next(iter(model.net.visual.children())).register_forward_hook(lambda *args: None)
+    with pytest.raises(AssertionError):
+        untouched(model, before, images)
+    hook.remove()
+    model.net.logit_scale.requires_grad_(True)
+    with pytest.raises(AssertionError):
+        untouched(model, before, images)

@@ -17,8 +17,11 @@ RED, DOG = "a red bird on the mat", "two people and a dog walk"
 CELLS = {RED: (1, 2), DOG: (3, 0)}
 WORDS = {RED: "red", DOG: "dog"}
 # Norms make a patch as bright as before however little of it is seen: soft masks can't show this model's evidence.
-# Crops are enlarged, which leaves no whole patch of the planted kind.
-METHODS_HERE = [name for name in METHODS if name not in ("rise", "convis")]
+# Crops are enlarged, which leaves no whole patch of the planted kind. Where no place takes from another, all but the
+# planted places are projected to nothing, whose cosine is rounding.
+METHODS_HERE = [
+    name for name, info in METHODS.items() if not info.text_free and name not in ("rise", "convis", "maskclip")
+]
 SIGNED = torch.tensor([1.0, -1.0])
 
 
@@ -61,6 +64,8 @@ def planted(zoo: Zoo) -> tuple[Model, Tensor]:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         plant(visual.transformer.resblocks)
+        # Queries and keys of the last block know their own content, so that self-self attention can find it.
+        visual.transformer.resblocks[-1].attn.in_proj_weight[:128] = 0.3 * torch.eye(64).repeat(2, 1)
         plant(net.transformer.resblocks)
         for norm in (visual.ln_pre, visual.ln_post, net.ln_final):
             norm.weight.fill_(1)
@@ -135,7 +140,9 @@ def test_attention_finds_the_patch_from_any_start(planted: tuple[Model, Tensor],
 
 
 @pytest.mark.parametrize("text", [RED, DOG])
-@pytest.mark.parametrize("method", ["gae", "m2ib"])
+@pytest.mark.parametrize(
+    "method", [name for name, info in METHODS.items() if "text" in info.sides and not info.text_free]
+)
 def test_text_methods_find_the_word(planted: tuple[Model, Tensor], method: str, text: str) -> None:
     model, picture = planted
     result = explain(model, picture, [text], method, sides=["text"])

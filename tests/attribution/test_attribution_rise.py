@@ -1,4 +1,4 @@
-"""RISE against explicit sums over its masks."""
+"""RISE with soft masks against explicit sums over them; least squares is in `test_perturbation`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
 from tests.support.tiny import TEXTS, Zoo, fresh, pixels
 
-FEW: dict[str, Any] = {"masks": 40, "cells": 4}
+FEW: dict[str, Any] = {"masks": 40, "cells": 4, "estimator": "centred"}
 
 
 def work_of(model: Model, images: Tensor, seed: int = 3) -> Work:
@@ -63,7 +63,7 @@ def agrees(got: Tensor, expected: Tensor, tolerance: float = 1e-4) -> None:
 def test_the_map_is_the_explicit_sum_over_masks(zoo: Zoo, family: str, keep: float, paper_exact: bool) -> None:
     model = zoo(family)
     work, parsed = work_of(model, pixels(model)), options(keep=keep, paper_exact=paper_exact)
-    got = rise.attribute_image(work, parsed)
+    got = rise.attribute_image(work, parsed).values
     expected = literal(work, parsed, 1, centred=not paper_exact)
     agrees(got[1], expected)
     for mutant in (-got[1], got[1].flip(0), got[1].flip(2), got[0]):
@@ -74,8 +74,8 @@ def test_the_map_is_the_explicit_sum_over_masks(zoo: Zoo, family: str, keep: flo
 def test_centring_takes_the_level_away_and_keeps_the_order_of_a_clear_case(zoo: Zoo) -> None:
     model = zoo("vit")
     work = work_of(model, pixels(model, 1))
-    level = rise.attribute_image(work, options(paper_exact=True))[0, 0].mean()
-    centred = rise.attribute_image(work, options())[0, 0].mean()
+    level = rise.attribute_image(work, options(paper_exact=True)).values[0, 0].mean()
+    centred = rise.attribute_image(work, options()).values[0, 0].mean()
     assert abs(float(level) - float(work.scores[0, 0])) < abs(float(centred) - float(work.scores[0, 0]))
 
 
@@ -84,7 +84,7 @@ def test_masks_are_coarse_grids_enlarged_and_shifted(
     zoo: Zoo, height: int, width: int, cells: int, keep: float
 ) -> None:
     work = work_of(zoo("vit"), pixels(zoo("vit"), 1))
-    parsed = method_info("rise").parse({"masks": 200, "cells": cells, "keep": keep})
+    parsed = method_info("rise").parse({"masks": 200, "cells": cells, "keep": keep, "estimator": "centred"})
     masks = torch.cat(list(rise.rise_masks(work, parsed, height, width)))
     assert masks.shape == (200, height, width)
     assert 0 <= float(masks.min()) < 0.05
@@ -167,7 +167,14 @@ def test_the_cell_that_a_planted_scorer_looks_at_wins(zoo: Zoo, cell: tuple[int,
 
     planted = scorer(model, score, "evidence")
     result = explain(
-        planted, torch.ones(1, 3, 48, 80), ["evidence"], "rise", masks=300, cells=5, paper_exact=paper_exact
+        planted,
+        torch.ones(1, 3, 48, 80),
+        ["evidence"],
+        "rise",
+        masks=300,
+        cells=5,
+        estimator="centred",
+        paper_exact=paper_exact,
     )
     assert result.image is not None
     found = np.unravel_index(result.image[0, 0].argmax(), (3, 5))
@@ -180,6 +187,7 @@ def test_the_cell_that_a_planted_scorer_looks_at_wins(zoo: Zoo, cell: tuple[int,
         "rise",
         masks=300,
         cells=5,
+        estimator="centred",
     )
     assert against.image is not None
     assert np.unravel_index(against.image[0, 0].argmin(), (3, 5)) == cell
@@ -201,7 +209,9 @@ def test_more_masks_less_noise(zoo: Zoo) -> None:
     images = pixels(model, 1)
 
     def spread(masks: int) -> float:
-        maps = [explain(model, images, TEXTS[0], "rise", seed=seed, masks=masks, cells=4).image for seed in range(4)]
+        maps = [
+            explain(model, images, TEXTS[0], "rise", seed=seed, **{**FEW, "masks": masks}).image for seed in range(4)
+        ]
         return float(np.std(np.stack(maps), axis=0).mean())  # type: ignore[arg-type]
 
     assert spread(240) < spread(15)

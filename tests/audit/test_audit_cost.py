@@ -13,7 +13,8 @@ from core.models.listing import embedded_models
 from core.runs import MethodPlan, ModelSpec, TextPlan, TrustPlan
 from tests.audit.small import CLASSES, loaded, new_run, plan_for
 
-RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4})
+RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4, "removal": "mean"})
+MEAN = {"removal": "mean", "coalitions": 0, "resamples": 100}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4})
 def test_the_estimate_meets_the_meter(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], texts: TextPlan
 ) -> None:
-    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=16, resamples=100))
+    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=16, **MEAN))
     run = new_run(tmp_path / "run", plan)
     assert work(run, model=loaded(vit)) == "done"
     expected = estimate(plan, dataset).image_forwards
@@ -42,7 +43,7 @@ def test_orders_that_share_cells_make_the_estimate_an_upper_bound(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]
 ) -> None:
     texts = TextPlan(prompts=("a drawing", "a drawing of"), classes=CLASSES, top_classes=3)
-    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=8, resamples=100))
+    plan = plan_for(dataset, vit, ("raw", RISE), texts=texts, trust=TrustPlan(steps=8, **MEAN))
     run = new_run(tmp_path / "run", plan)
     assert work(run, model=loaded(vit)) == "done"
     expected = estimate(plan, dataset)
@@ -55,8 +56,34 @@ def test_the_estimate_names_what_each_part_costs(dataset: Dataset, vit: Path) ->
     parts = estimate(plan_for(dataset, vit, ("raw", RISE)), dataset).by_method
     assert parts == {"raw": 0.0, "rise": 60.0 * len(dataset.pictures)}
     with_curves = estimate(plan_for(dataset, vit, ("raw", RISE), trust=TrustPlan(steps=4)), dataset)
-    assert set(with_curves.by_method) == {"raw", "rise", "trust: deletion and insertion"}
+    assert set(with_curves.by_method) == {"raw", "rise", "trust: deletion and insertion", "trust: correlation"}
     assert with_curves.image_forwards == len(dataset.pictures) + sum(with_curves.by_method.values())
+
+
+def test_what_is_shared_is_paid_once_and_what_is_dropped_by_half(dataset: Dataset, vit: Path) -> None:
+    pooled = (MethodPlan(name="rise", options={"masks": 60}), MethodPlan(name="lime", options={"masks": 80}))
+    count = len(dataset.pictures)
+    plan = plan_for(dataset, vit, pooled, trust=TrustPlan(steps=4, coalitions=100))
+    parts = estimate(plan, dataset).by_method
+    assert (parts["rise"], parts["lime"], parts["trust: correlation"]) == (60 * count, 20 * count, 20 * count)
+    known = plan.model_copy(update={"model": ModelSpec(name="demo-vit")})
+    dropping = estimate(known, dataset).by_method
+    assert all(dropping[name] == 0.5 * value for name, value in parts.items())
+    cnn = plan.model_copy(update={"model": ModelSpec(name="demo-cnn")})
+    assert estimate(cnn, dataset).by_method == parts
+
+
+def test_dropping_makes_an_audit_cheaper(tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]) -> None:
+    spent = {}
+    for removal in ("mean", "auto"):
+        rise = MethodPlan(name="rise", options={"masks": 60, "cells": 4, "removal": removal})
+        trust = TrustPlan(steps=16, removal=removal, coalitions=0, resamples=100)  # type: ignore[arg-type]
+        run = new_run(tmp_path / removal, plan_for(dataset, vit, (rise,), trust=trust))
+        assert work(run, model=loaded(vit)) == "done"
+        assert run.manifest["removal"] == ("drop" if removal == "auto" else "mean")
+        spent[removal] = run.manifest["cost"]["image_forwards"]
+    # Half of 16 tokens and the class token, of 17.
+    assert spent["auto"] / spent["mean"] == pytest.approx(9 / 17, rel=0.05)
 
 
 def test_methods_that_the_embedded_model_cannot_serve_cost_nothing(dataset: Dataset, vit: Path) -> None:

@@ -80,7 +80,7 @@ def test_masked_pictures_are_embedded_once_for_captions_and_classes(
     tmp_path: Path, dataset: Dataset, vit: Path
 ) -> None:
     masks = 24
-    plan = plan_for(dataset, vit, (MethodPlan(name="rise", options={"masks": masks, "cells": 4}),))
+    plan = plan_for(dataset, vit, (MethodPlan(name="rise", options={"masks": masks, "cells": 4, "removal": "mean"}),))
     bench = prepare(new_run(tmp_path / "run", plan), loaded(vit))
     with bench.model.meter.measuring() as spent:
         rows = run_unit(bench, "key", plan.images[:1])

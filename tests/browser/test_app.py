@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 SAMPLE = ROOT / "core" / "sample"
 PATHS = {
     "Data set": "", "Audit": "audit", "Explore": "explore", "Concepts": "concepts", "Segmentation": "segmentation",
-    "Semantic priors": "priors", "Compare": "compare", "Findings": "findings", "Report": "report",
+    "Semantic priors": "priors", "Information": "information",
+    "Compare": "compare", "Findings": "findings", "Report": "report",
 }  # fmt: skip
 WORK_MS = 420_000
 STEP_MS = 60_000

@@ -13,13 +13,23 @@ from torch import Tensor
 from core.evaluation.controls import NAMES, control_maps
 from core.evaluation.curves import LEAST_RISE, SIDE, Curves, area, curves
 from core.models.model import Meter
+from core.models.pool import CoalitionPool
+from tests.support.tiny import Zoo, fresh, pixels
 
 TEXT = torch.tensor([[1.0, 0.0, 0.0]])
 STEPS = 16
 
 
+class Places:
+    """A tower whose tokens can't be dropped."""
+
+    droppable = False
+
+
 class Scorer:
     """Stands in for a model: the cosine with `TEXT` is a weighted sum of the cells that are seen (pixels are 1)."""
+
+    image = Places()
 
     def __init__(self, weights: NDArray[np.floating[Any]]) -> None:
         self.weights = torch.tensor(weights, dtype=torch.float32)
@@ -48,7 +58,8 @@ def evidence(seed: int = 0, total: float = 0.8) -> NDArray[np.float64]:
 
 def run(scorer: Scorer, maps: dict[str, NDArray[Any]], text: Tensor = TEXT, **more: Any) -> dict[str, Curves]:
     keyed = {(name, 0): values for name, values in maps.items()}
-    return {name: found for (name, _), found in curves(scorer, picture(), keyed, text, **more).items()}  # type: ignore[arg-type]
+    pool = CoalitionPool(scorer, picture(), "mean")  # type: ignore[arg-type]
+    return {name: found for (name, _), found in curves(pool, keyed, text, **more).items()}
 
 
 def test_the_curve_is_the_sum_of_the_cells_that_are_seen() -> None:
@@ -121,7 +132,7 @@ def test_each_set_of_cells_is_embedded_once() -> None:
     scorer = Scorer(weights)
     texts = torch.cat([TEXT, TEXT.roll(1, dims=1)])
     keyed = {("a", 0): weights, ("b", 0): 3 * weights + 1, ("a", 1): weights, ("c", 0): -weights}
-    found = curves(scorer, picture(), keyed, texts)  # type: ignore[arg-type]
+    found = curves(CoalitionPool(scorer, picture(), "mean"), keyed, texts)  # type: ignore[arg-type]
     assert set(found) == set(keyed)
     assert scorer.meter.image == one
     # Another order shares the two ends alone.
@@ -133,7 +144,8 @@ def test_each_set_of_cells_is_embedded_once() -> None:
 def test_each_map_is_judged_by_its_own_text() -> None:
     weights = evidence()
     texts = torch.cat([TEXT, -TEXT])
-    found = curves(Scorer(weights), picture(), {("a", 0): weights, ("a", 1): weights}, texts)  # type: ignore[arg-type]
+    pool = CoalitionPool(Scorer(weights), picture(), "mean")  # type: ignore[arg-type]
+    found = curves(pool, {("a", 0): weights, ("a", 1): weights}, texts)
     assert np.allclose(found["a", 0].insertion, -found["a", 1].insertion, atol=1e-6)
     assert found["a", 0].faithfulness is not None
     assert found["a", 1].faithfulness is None
@@ -211,3 +223,24 @@ def test_edges_are_where_the_picture_changes() -> None:
     assert divmod(int(edge.argmax()), 4) == (1, 2)
     assert edge[0, 0] == edge[3, 3] == 0
     assert control_maps(torch.ones(3, 64, 64), 4, 4, torch.Generator())["edge"].abs().max() == 0
+
+
+def test_dropping_takes_the_tower_s_own_cells_and_costs_half(zoo: Zoo) -> None:
+    model = fresh(zoo("vit_wide"))
+    image = pixels(model, 1)[0]
+    text = model.embed_texts(["a red bird"])
+    pool = CoalitionPool(model, image)
+    assert pool.removal == "drop"
+    values = np.random.default_rng(0).normal(size=(3, 5))
+    with model.meter.measuring() as spent:
+        found = curves(pool, {("map", 0): values}, text, steps=5)["map", 0]
+    order = np.argsort(-values.ravel())
+    for step in range(6):
+        kept = torch.zeros(15, dtype=torch.bool)
+        kept[order[: 3 * step].tolist()] = True
+        score = (pool.embeddings(kept.reshape(1, 3, 5)) @ text.T).item()
+        assert found.insertion[step] == pytest.approx(score, abs=1e-5)
+        rest = (pool.embeddings(~kept.reshape(1, 3, 5)) @ text.T).item()
+        assert found.deletion[step] == pytest.approx(rest, abs=1e-5)
+    # Ten different sets, half of all tokens on average, and the class token in each.
+    assert spent.image == pytest.approx(sum((cells + 1) / 16 for cells in (0, 3, 6, 9, 12, 15, 12, 9, 6, 3)))

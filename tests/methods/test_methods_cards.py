@@ -17,7 +17,26 @@ from core.methods.presets import EFFORTS
 from core.settings import ROOT
 
 CARDS = pytest.mark.parametrize("info", METHODS.values(), ids=METHODS.keys())
-SUPPORT = {"__init__", "context", "contract", "explain", "gradients", "regions", "registry", "shapley"}
+SUPPORT = {
+    "__init__",
+    "context",
+    "contract",
+    "explain",
+    "gradients",
+    "regions",
+    "registry",
+    "shapley",
+    "channels",
+    "pixels",
+    "relevance",
+    "self_attention",
+    "readout",
+    "decomposition",
+    "draws",
+    "surrogate",
+    "meta_game",
+    "word_games",
+}
 WORDS = ("title", "paper", "family", "idea", "assumes", "fails", "differs", "unit")
 
 
@@ -98,7 +117,7 @@ def test_cost_is_positive_and_linear_in_pictures(info: MethodInfo) -> None:
     assert cost.total(4, 3) == pytest.approx(4 * cost.total(1, 3))
     assert cost.total(1, 9) >= cost.total(1, 1)
     assert cost.total_text(2, 3) >= 3
-    assert (cost.text_pair > 0) == ("text" in info.sides)
+    assert (cost.text_pair > 0) == ("text" in info.sides and not info.text_free)
 
 
 @pytest.mark.parametrize(

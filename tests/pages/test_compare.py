@@ -57,9 +57,25 @@ def test_two_models_are_set_side_by_side(run: Run) -> None:
     app = opened(run)
     assert "The same methods on two models" in words(app)
     trust, agreement, scores = (table.value for table in app.dataframe[:3])
-    assert set(trust["method"]) == set(agreement["method"]) == {"Raw similarity", "RISE"}
-    assert {"Loupe demo", "Another model", "difference"} <= set(trust.columns)
-    assert scores["n"].tolist() == [4]
+    assert set(trust["Method"]) == set(agreement["Method"]) == {"Raw similarity", "RISE"}
+    assert list(trust.columns)[1:4] == ["Loupe demo", "Another model", "Difference (95 % interval)"]
+    assert scores["Pictures"].tolist() == [4] and scores["Texts"].tolist() == ["Classes"]
+    assert scores["Same best text"].iloc[0].endswith("%")
+    for table in (trust, agreement, scores):
+        assert not [name for name in table.columns if "_" in name or name in {"value", "low", "high", "n"}]
+
+
+def test_long_model_names_are_cut_and_told_apart(run: Run) -> None:
+    other = made_run(runs_folder() / "20260116-093000-abcdef", seed=3, methods=("raw", "rise"))
+    long = "A distilled model with a name that fills a whole line "
+    for one, end in ((run, "first"), (other, "second")):
+        one.update_manifest(model={**one.manifest["model"], "digest": end, "title": long + end})
+    app = opened(run)
+    columns = list(app.dataframe[0].value.columns)
+    assert len(columns) == len(set(columns)) and max(map(len, columns)) < 40
+    assert columns[1].endswith("… (this)") and columns[2].endswith("… (other)")
+    # The whole names stand above the tables.
+    assert f"{long}first beside {long}second" in words(app).replace("\u2060", "")
 
 
 def test_one_model_is_shown_with_its_control_and_its_pictures(run: Run) -> None:
@@ -69,12 +85,12 @@ def test_one_model_is_shown_with_its_control_and_its_pictures(run: Run) -> None:
     assert "How deep does shared knowledge reach?" in said and "Shared with the class." in said
     assert "its given label" in said
     measures = app.dataframe[0].value
-    assert set(measures["measure"]) >= {"Mutual-knowledge score", "Jaccard index", "Shared concepts K"}
-    assert (measures["n"] == 4).all()
+    assert set(measures["Measure"]) >= {"Mutual-knowledge score", "Jaccard index", "Shared concepts K"}
+    assert (measures["Pictures"] == 4).all()
     decisions = app.dataframe[1].value
-    accuracy = decisions[decisions["share of pictures"] == "Zero-shot accuracy"]
-    assert accuracy["value (95 % interval)"].iloc[0].startswith("1")
-    assert (app.dataframe[2].value["rank correlation over models"] == "cannot conclude").all()
+    accuracy = decisions[decisions["Share of pictures"] == "Zero-shot accuracy"]
+    assert accuracy["Value (95 % interval)"].iloc[0].startswith("1")
+    assert (app.dataframe[2].value["Rank correlation over models"] == "cannot conclude").all()
 
 
 def test_several_models_are_compared_and_their_differences_named(run: Run) -> None:
@@ -88,10 +104,10 @@ def test_several_models_are_compared_and_their_differences_named(run: Run) -> No
     app = opened(run)
     said = words(app)
     assert "differ in templates" in said and "No labels were given" in said
-    names = set(app.dataframe[0].value["model"])
+    names = set(app.dataframe[0].value["Model"])
     assert names == {"demo (20260115-093000-abcdef)", "demo (20260115-094500-abcdef)"}
     app.multiselect[0].set_value([run.id]).run()
-    assert set(app.dataframe[0].value["model"]) == {"demo"} and "differ in" not in words(app)
+    assert set(app.dataframe[0].value["Model"]) == {"demo"} and "differ in" not in words(app)
 
 
 def test_a_damaged_record_is_told_in_one_line(run: Run) -> None:

@@ -21,7 +21,7 @@ from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
 PAGES = (
-    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "compare", "findings", "report",
+    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "compare", "findings", "report",
 )  # fmt: skip
 SAMPLE = ROOT / "core" / "sample"
 HOSTILE = "<script>alert(1)</script> **bold** :red[x] [link](http://x.test) $a$ `c`"
@@ -184,6 +184,9 @@ def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch:
 
 def test_a_plan_that_cannot_work_cannot_be_started(sample_stored: str) -> None:
     app = opened("audit")
+    for switch in app.toggle:
+        if switch.key and switch.key.startswith("application-"):
+            switch.set_value(False)
     next(button for button in app.button if button.label == "None").click().run()
     assert next(button for button in app.button if button.label == "Start the audit").disabled
     assert any("methods" in item.value for item in app.warning)

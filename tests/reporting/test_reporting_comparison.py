@@ -26,5 +26,16 @@ def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: 
     assert [len(table.rows) for table in (scores, trust, maps)] == [1, 1, 1]
     assert trust.rows[0][0] == maps.rows[0][0] == "Raw similarity"
     assert "n = 6" in trust.rows[0][3]
-    assert scores.rows[0][-1] == "100 %"
+    assert scores.rows[0][-1] == "100 %" and scores.rows[0][0] == "Classes"
     assert problems.sentences == ("third can't be compared",)
+
+
+def test_long_names_are_cut_in_the_heading_and_whole_below_it(tmp_path: Path) -> None:
+    own, other = (made_run(tmp_path / name, images=2, methods=("raw",), seed=n) for n, name in enumerate("ab"))
+    titles = ["A model whose title doesn't stop after thirty letters", "Another model with a title of this kind"]
+    for run, digest, title in zip((own, other), "ef", titles, strict=True):
+        run.update_manifest(model={**run.manifest["model"], "digest": digest * 64, "title": title})
+    save_comparisons(own, [compare(own, other)])
+    (section,) = comparisons(own)
+    assert len(section.title) < 80 and section.title.count("\u2026") == 2
+    assert all(title in section.sentences[0] for title in titles)

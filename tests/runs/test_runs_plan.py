@@ -26,10 +26,10 @@ BASE: dict[str, Any] = {
     ("part", "value", "where", "what"),
     [
         ("images", (), "images", "at least 1 item"),
-        ("methods", (), "methods", "at least 1 item"),
+        ("methods", (), "methods", "neither a method nor an application"),
         ("methods", ({"name": "ras"},), "methods", "no method is called 'ras'"),
         ("methods", ({"name": "raw"}, {"name": "raw"}), "methods", "planned twice"),
-        ("methods", ({"name": "rise", "options": {"masks": 0}},), "methods", "greater than or equal to 2"),
+        ("methods", ({"name": "rise", "options": {"masks": 0}},), "methods", "greater than or equal to 8"),
         ("methods", ({"name": "rise", "options": {"mask": 9}},), "methods", "rise: option 'mask'"),
         ("seed", -1, "seed", "greater than or equal to 0"),
         ("shard", 0, "shard", "greater than or equal to 1"),
@@ -99,6 +99,7 @@ _VALUES: dict[tuple[str, str], Any] = {
     ("texts", "captions"): False, ("texts", "captions_each"): 2, ("texts", "prompts"): ("x",),
     ("texts", "classes"): ("x",), ("texts", "templates"): ("{}",), ("texts", "top_classes"): 0,
     ("trust", "curves"): False, ("trust", "steps"): 9, ("trust", "removal"): "blur", ("trust", "resamples"): 101,
+    ("trust", "coalitions"): 7,
 }  # fmt: skip
 
 

@@ -198,6 +198,8 @@ def _curves(skill: float, score: float, random: np.random.Generator) -> dict[str
     insertion, deletion = share ** (1 / power), 1 - share ** (1 / power)
     up, down = float(np.trapezoid(insertion, share)), float(np.trapezoid(deletion, share))
     return {
+        "correlation": float(np.tanh(2 * (up - down))),
+        "additive_share": 0.8 - 0.1 * score,
         "deletion_curve": (0.1 + (score - 0.1) * deletion).astype(np.float32).tolist(),
         "insertion_curve": (0.1 + (score - 0.1) * insertion).astype(np.float32).tolist(),
         "deletion": down,

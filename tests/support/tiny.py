@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from timm.models.vision_transformer import VisionTransformer as TimmVisionTransformer
 from torch import Tensor, nn
 
 from core import load_model
@@ -22,6 +20,7 @@ from core.models.image_tower import image_tower
 from core.models.loading import _build
 from core.models.model import Model
 from core.models.text_tower import text_tower
+from tests.support.tiny_families import ENCODERS, MORE_CONFIGS, SIGLIP_TEXT, SMALL_TEXT, TEXT, VIT, timm_vision
 
 Zoo = Callable[[str], Model]
 
@@ -31,92 +30,74 @@ WORDS = (
     *("on", "mat", "evidence", "nothing", "see", "##s", ",", "."),
 )
 
-_VIT: dict[str, Any] = {"image_size": 64, "patch_size": 16, "width": 64, "head_width": 16, "layers": 4}
-_TEXT: dict[str, Any] = {"context_length": 20, "width": 48, "heads": 4, "layers": 4}
-_SMALL_TEXT: dict[str, Any] = {**_TEXT, "width": 16}
-_SIGLIP_TEXT: dict[str, Any] = {**_SMALL_TEXT, "no_causal_mask": True, "pool_type": "last"}
 _BERT: dict[str, Any] = {"hf_model_name": "words", "hf_tokenizer_name": "words", "context_length": 20}
 
-
-def _timm(name: str, pool: str, proj: str = "linear", size: int = 160) -> dict[str, Any]:
-    return {"timm_model_name": name, "timm_pool": pool, "timm_proj": proj, "image_size": size}
-
-
 CONFIGS: dict[str, dict[str, Any]] = {
-    "vit": {"vision_cfg": _VIT, "text_cfg": _TEXT},
-    "vit_wide": {"vision_cfg": {**_VIT, "image_size": [48, 80]}, "text_cfg": _SMALL_TEXT},
-    "vit_avg": {"vision_cfg": {**_VIT, "pool_type": "avg"}, "text_cfg": _SMALL_TEXT},
-    "vit_late_norm": {"vision_cfg": {**_VIT, "pool_type": "avg", "final_ln_after_pool": True}, "text_cfg": _SMALL_TEXT},
+    "vit": {"vision_cfg": VIT, "text_cfg": TEXT},
+    "vit_wide": {"vision_cfg": {**VIT, "image_size": [48, 80]}, "text_cfg": SMALL_TEXT},
+    "vit_avg": {"vision_cfg": {**VIT, "pool_type": "avg"}, "text_cfg": SMALL_TEXT},
+    "vit_late_norm": {"vision_cfg": {**VIT, "pool_type": "avg", "final_ln_after_pool": True}, "text_cfg": SMALL_TEXT},
     "vit_layer_scale": {
-        "vision_cfg": {**_VIT, "ls_init_value": 0.5},
-        "text_cfg": {**_TEXT, "ls_init_value": 0.5},
+        "vision_cfg": {**VIT, "ls_init_value": 0.5},
+        "text_cfg": {**TEXT, "ls_init_value": 0.5},
     },
-    "vit_quick": {"vision_cfg": _VIT, "text_cfg": _SMALL_TEXT, "quick_gelu": True},
+    "vit_quick": {"vision_cfg": VIT, "text_cfg": SMALL_TEXT, "quick_gelu": True},
     "vit_attentional": {
-        "vision_cfg": {**_VIT, "attentional_pool": True, "attn_pooler_queries": 6, "attn_pooler_heads": 4},
-        "text_cfg": _SMALL_TEXT,
+        "vision_cfg": {**VIT, "attentional_pool": True, "attn_pooler_queries": 6, "attn_pooler_heads": 4},
+        "text_cfg": SMALL_TEXT,
     },
     "resnet_clip": {
         "vision_cfg": {"layers": [1, 1, 1, 1], "width": 8, "head_width": 16, "image_size": 64},
-        "text_cfg": _SMALL_TEXT,
+        "text_cfg": SMALL_TEXT,
     },
-    "timm_cls": {"vision_cfg": _timm("test_vit", "token"), "text_cfg": _SIGLIP_TEXT, "custom_text": True},
-    "timm_avg": {"vision_cfg": _timm("test_vit", "avg"), "text_cfg": _SIGLIP_TEXT, "custom_text": True},
+    "timm_cls": {"vision_cfg": timm_vision("test_vit", "token"), "text_cfg": SIGLIP_TEXT, "custom_text": True},
+    "timm_avg": {"vision_cfg": timm_vision("test_vit", "avg"), "text_cfg": SIGLIP_TEXT, "custom_text": True},
     "timm_map": {
         "embed_dim": 64,
-        "vision_cfg": _timm("test_vit", "map", "none"),
-        "text_cfg": {**_SIGLIP_TEXT, "proj_bias": True},
+        "vision_cfg": timm_vision("test_vit", "map", "none"),
+        "text_cfg": {**SIGLIP_TEXT, "proj_bias": True},
         "custom_text": True,
     },
     "siglip": {
         "embed_dim": 64,
-        "vision_cfg": _timm("loupe_siglip", "map", "none", 64),
-        "text_cfg": {**_SIGLIP_TEXT, "proj_bias": True},
+        "vision_cfg": timm_vision("loupe_siglip", "map", "none", 64),
+        "text_cfg": {**SIGLIP_TEXT, "proj_bias": True},
         "custom_text": True,
     },
     "registers": {
         "embed_dim": 64,
-        "vision_cfg": _timm("loupe_registers", "token", "none", 64),
-        "text_cfg": {**_SMALL_TEXT, "pool_type": "eos", "eos_id": 49407},
+        "vision_cfg": timm_vision("loupe_registers", "token", "none", 64),
+        "text_cfg": {**SMALL_TEXT, "pool_type": "eos", "eos_id": 49407},
         "custom_text": True,
     },
-    "efficientnet": {"vision_cfg": _timm("test_efficientnet", "avg"), "text_cfg": _SMALL_TEXT},
-    "convnext": {"vision_cfg": _timm("test_convnext", "avg"), "text_cfg": _SMALL_TEXT},
-    "resnet": {"vision_cfg": _timm("test_resnet", "avg"), "text_cfg": _SMALL_TEXT},
-    "byobnet": {"vision_cfg": _timm("test_byobnet", "avg"), "text_cfg": _SMALL_TEXT},
-    "bert_mean": {"vision_cfg": _VIT, "text_cfg": {**_BERT, "hf_pooler_type": "mean_pooler", "hf_proj_type": "mlp"}},
-    "bert_cls": {"vision_cfg": _VIT, "text_cfg": {**_BERT, "hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"}},
+    "efficientnet": {"vision_cfg": timm_vision("test_efficientnet", "avg"), "text_cfg": SMALL_TEXT},
+    "convnext": {"vision_cfg": timm_vision("test_convnext", "avg"), "text_cfg": SMALL_TEXT},
+    "resnet": {"vision_cfg": timm_vision("test_resnet", "avg"), "text_cfg": SMALL_TEXT},
+    "byobnet": {"vision_cfg": timm_vision("test_byobnet", "avg"), "text_cfg": SMALL_TEXT},
+    "bert_mean": {"vision_cfg": VIT, "text_cfg": {**_BERT, "hf_pooler_type": "mean_pooler", "hf_proj_type": "mlp"}},
+    "bert_cls": {"vision_cfg": VIT, "text_cfg": {**_BERT, "hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"}},
     "bert_first": {
-        "vision_cfg": _VIT,
+        "vision_cfg": VIT,
         "text_cfg": {**_BERT, "hf_pooler_type": "cls_last_hidden_state_pooler", "hf_proj_type": "linear"},
     },
 }
+# The families above have a second implementation in the tests; what follows is compared with the library alone.
 FAMILIES = tuple(CONFIGS)
 CNNS = ("efficientnet", "convnext", "resnet")
 LAYERED = tuple(name for name in FAMILIES if name not in ("resnet_clip", "byobnet"))
 ATTENTIVE = tuple(name for name in LAYERED if name not in CNNS)
-
-
-def _register(name: str, **shape: Any) -> None:
-    def entry(pretrained: bool = False, **options: Any) -> nn.Module:
-        kept = {key: options[key] for key in ("num_classes", "global_pool") if key in options}
-        return TimmVisionTransformer(img_size=64, patch_size=16, embed_dim=64, depth=4, num_heads=4, **shape, **kept)
-
-    entry.__name__ = name
-    if not timm.is_model(name):
-        timm.models.register_model(entry)
-
-
-_register("loupe_siglip", class_token=False, scale_attn_norm=True)
-_register("loupe_registers", reg_tokens=2, qk_norm=True, init_values=0.5)
+CONFIGS.update(MORE_CONFIGS)
+MORE = tuple(MORE_CONFIGS)
+EVERY = (*FAMILIES, *MORE)
 
 
 def write_config(folder: Path, family: str) -> Path:
-    """The configuration file of a family; a BERT's words and shape lie in a folder beside it."""
+    """The configuration file of a family; an encoder's words and shape lie in a folder beside it."""
     config = folder / f"{family}.json"
     config.write_text(json.dumps({"embed_dim": 32, **CONFIGS[family]}))
-    if family.startswith("bert"):
-        _write_words(folder / "words")
+    words = CONFIGS[family]["text_cfg"].get("hf_model_name")
+    if words:
+        _write_words(folder / words, words.removeprefix("words").strip("-") or "bert")
     return config
 
 
@@ -201,25 +182,13 @@ def pixels(model: Model, count: int = 2, seed: int = 0) -> Tensor:
     return model.preprocess(pictures(count, seed))[0]
 
 
-def _write_words(folder: Path) -> None:
+def _write_words(folder: Path, kind: str) -> None:
     if folder.exists():
         return
     folder.mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    shape = {
-        "model_type": "bert",
-        "architectures": ["BertModel"],
-        "hidden_size": 48,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "intermediate_size": 96,
-        "max_position_embeddings": 40,
-        "vocab_size": len(words),
-        "type_vocab_size": 2,
-        "pad_token_id": 0,
-        "layer_norm_eps": 1e-12,
-    }
+    shape = {**ENCODERS[kind], "vocab_size": len(words), "pad_token_id": 0}
     (folder / "config.json").write_text(json.dumps(shape))
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 40})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.methods.applications.concepts import CARD as CONCEPTS
 from core.methods.applications.info import ApplicationInfo
+from core.methods.applications.information import CARD as INFORMATION
 from core.methods.applications.knowledge import CARD as KNOWLEDGE
 from core.methods.applications.priors import CARD as PRIORS
 from core.methods.applications.segmentation import CARD as SEGMENTATION
@@ -14,6 +15,7 @@ CARDS: tuple[ApplicationInfo, ...] = (
     SEGMENTATION,
     KNOWLEDGE,
     PRIORS,
+    INFORMATION,
 )
 
 APPLICATIONS: dict[str, ApplicationInfo] = {card.name: card for card in CARDS}

@@ -32,6 +32,9 @@ class ConceptsOptions(Options):
     margin: Literal["mean", "noise"] = Field(
         "mean", description="what lies around a picture in crops over its edge: the model's mean colour, or noise"
     )
+    penalty: float = Field(
+        0.2, gt=0, lt=1, description="how much a word must explain to be one of those that rebuild a picture (SpLiCE)"
+    )
     in_distribution: str | None = Field(
         None, description="a synset like bird.n.01 that all pictures should show; they are scored by how well they fit"
     )

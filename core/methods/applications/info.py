@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.methods.capability import reason_missing
-from core.methods.info import Options, parse_options
+from core.methods.info import OptionInfo, Options, options_of, parse_options
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class ApplicationInfo:
     needs: tuple[str, ...]
     schema: type[Options]
     cost_model: Callable[[Any], float]
+
+    @property
+    def options(self) -> dict[str, OptionInfo]:
+        """The options by name, with default, kind and description."""
+        return options_of(self.schema)
 
     def parse(self, options: Mapping[str, Any] | None = None) -> Any:
         """The validated options, defaults filled in. Raises `InputError` in one line."""

@@ -11,6 +11,8 @@ from core.methods.info import Options
 from core.settings import LIMITS
 
 RENDERINGS = 3
+# One picture in so many is split by further seeds of k-means, and no more than so many pictures.
+SPREAD_SHARE, SPREAD_PICTURES = 4, 12
 
 
 class KnowledgeOptions(Options):
@@ -29,6 +31,13 @@ class KnowledgeOptions(Options):
     candidates: int = Field(500, ge=1, description="best descriptors of a part that are kept for the intersection")
     slack: float = Field(0.02, ge=0, description="how far below the mean cosine with the picture a descriptor may lie")
     per_part: int = Field(3, ge=1, le=10, description="descriptors a part is named by")
+    seeds: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="seeds of k-means by which the spread of the scores is measured, on every fourth picture and at "
+        "most 12; 1: not measured",
+    )
     transport: bool = Field(True, description="share descriptors out over the parts; false: each part takes its best")
     temperature: float = Field(1.0, gt=0, description="of the transport: larger spreads descriptors more evenly")
     class_concepts: int = Field(50, ge=1, le=500, description="best descriptors of a class that count as its concepts")
@@ -68,6 +77,12 @@ class KnowledgeOptions(Options):
         return ("pca", "kmeans") if self.variants == "both" else (self.variants,)
 
 
+def _cost(options: KnowledgeOptions) -> float:
+    # Parts that further seeds find again aren't embedded again, so this is the most they cost.
+    further = (options.seeds - 1) / SPREAD_SHARE if "kmeans" in options.ways else 0.0
+    return 1.0 + RENDERINGS * options.parts * (len(options.ways) + further)
+
+
 CARD = ApplicationInfo(
     name="knowledge",
     title="Mutual knowledge",
@@ -87,5 +102,5 @@ CARD = ApplicationInfo(
     "shared concepts, Jaccard and overlap coefficient stand beside it. No language model writes the descriptors.",
     needs=("embeddings", "image_layers"),
     schema=KnowledgeOptions,
-    cost_model=lambda options: 1.0 + RENDERINGS * options.parts * len(options.ways),
+    cost_model=_cost,
 )

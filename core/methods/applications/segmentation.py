@@ -42,10 +42,14 @@ class SegmentationOptions(Options):
     pool: Literal["normalised", "plain"] = Field("normalised", description="value-value attention of a ResNet's pool")
     recipe: Recipe = Field("best_place", description="the score that ranks the labels of a picture")
     truth: str = Field(
-        "", description="annotations in COCO's form (a JSON file of this machine) with masks and labels; empty: none"
+        "",
+        description="annotations in COCO's form (a JSON file of this machine) with masks and labels; empty: those kept "
+        "with the data set, if any",
     )
     labels_column: str = Field(
-        "labels", description="the metadata column that holds a picture's true labels, parted by semicolons"
+        "labels",
+        description="the metadata column that holds a picture's true labels, parted by semicolons; where the data set "
+        "has no column labels, one called label, classes, class, categories or category is taken",
     )
     kept: int = Field(4, ge=1, le=50, description="how many labels of a picture keep their map and points")
     point_threshold: float = Field(0.8, gt=0, le=1, description="cells above it, of a map from 0 to 1, become points")

@@ -1,0 +1,57 @@
+"""Masks as run lengths, the way COCO stores them: a list of numbers, or the same numbers packed into text.
+
+The runs count pixels outside and inside the mask in turn, column by column from the top left. The packed form writes
+each number in groups of five bits, lowest first, one character a group (value + 48): 32 is added while more groups
+follow, and the sign is that of the last group's highest bit. From the fourth number on, what is written is the
+difference to the number two before, because neighbouring columns are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FIRST_CHARACTER = 48
+_GROUP, _SIGN, _MORE = 5, 0x10, 0x20
+_MOST_GROUPS = 13  # 65 bits: no run of a picture is longer
+_WHOLE = 3
+
+
+def unpacked_runs(text: str) -> list[int]:
+    """The numbers in a packed text. Raises `ValueError` for a text that no mask is packed as."""
+    runs: list[int] = []
+    value, groups = 0, 0
+    for character in text:
+        code = ord(character) - _FIRST_CHARACTER
+        if not 0 <= code < 2 * _MORE:
+            raise ValueError(f"packed run lengths hold the character {character!r}")
+        value |= (code & (_MORE - 1)) << (_GROUP * groups)
+        groups += 1
+        if groups > _MOST_GROUPS:
+            raise ValueError("packed run lengths hold a number that no picture needs")
+        if code & _MORE:
+            continue
+        if code & _SIGN:
+            value -= 1 << (_GROUP * groups)
+        runs.append(value + (runs[-2] if len(runs) >= _WHOLE else 0))
+        value, groups = 0, 0
+    if groups:
+        raise ValueError("packed run lengths end in the middle of a number")
+    return runs
+
+
+def mask_of(size: Sequence[int], counts: Sequence[int] | str) -> NDArray[np.bool_]:
+    """The mask `(height, width)` of run lengths for a `size` of (height, width), packed or not.
+
+    Raises `ValueError` if they can't be unpacked, hold a negative number, or don't fill the picture exactly.
+    """
+    height, width = (int(side) for side in size)
+    runs = np.asarray(unpacked_runs(counts) if isinstance(counts, str) else counts)
+    if runs.ndim != 1 or (len(runs) and not np.issubdtype(runs.dtype, np.integer)):
+        raise ValueError("run lengths must be a list of whole numbers")
+    if height < 1 or width < 1 or (runs < 0).any() or int(runs.sum()) != height * width:
+        raise ValueError(f"run lengths don't fill {width} x {height} pixels exactly")
+    inside: NDArray[np.bool_] = np.repeat(np.arange(len(runs)) % 2 == 1, runs.astype(np.int64))
+    return inside.reshape(width, height).T

@@ -1,0 +1,200 @@
+"""The command `explain`: single pictures by chosen methods, without an audit. Its folder is written whole or not.
+
+The folder holds `explanation.json` and, for each picture, `<number>-<name>/<method>-<number of the text>.npy` (raw map,
+float32, rows x columns) and `.png` (the map over the picture); methods that sample add `-half-width.npy`, the 95 %
+half-width of each value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.arguments import given_options, model_spec, texts_in
+from core.commands import Answer
+from core.datasets import Dataset, ingest
+from core.errors import InputError
+from core.methods import MethodInfo, method_info
+from core.settings import VERSION
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from core.attribution.contract import Attribution
+    from core.models.model import Model
+
+RECORD = "explanation.json"
+SIDE = 1024
+_SHORT = 40
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked for, checked."""
+
+    texts: tuple[str, ...]
+    templates: tuple[str, ...] | None
+    methods: tuple[MethodInfo, ...]
+    options: dict[str, dict[str, Any]]
+    seed: int
+
+
+def explain(chosen: argparse.Namespace) -> Answer:
+    """Explain pictures with texts and write raw maps, overlays and a record. Raises a `LoupeError` for wrong input."""
+    from core.models.loading import load_model
+
+    wish = _wish(chosen)
+    _check_places(chosen.images, chosen.out)
+    spec = model_spec(chosen)
+    model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".explaining-", dir=chosen.out.parent))
+    try:
+        with tempfile.TemporaryDirectory() as store:
+            pictures = _taken(chosen.images, Path(store))
+            record = _explained(model, pictures, wish, draft)
+        (draft / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.chmod(0o755)
+        # An empty folder may be replaced; one with files was refused at the start.
+        draft.replace(chosen.out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    count = sum(len(picture["maps"]) for picture in record["pictures"])
+    text = f"{count} explanations of {len(record['pictures'])} pictures: {chosen.out / RECORD}"
+    return {"text": text, "data": {"folder": str(chosen.out), **record}}, 0
+
+
+def _wish(chosen: argparse.Namespace) -> _Wish:
+    texts = tuple(dict.fromkeys([*chosen.text, *(texts_in(chosen.texts) if chosen.texts else ())]))
+    if not texts or not all(text.strip() for text in texts):
+        raise InputError("there is no text to explain: give --text (not empty) or --texts")
+    methods = tuple(method_info(name.strip()) for name in dict.fromkeys(chosen.method.split(",")))
+    options = given_options(chosen.option)
+    idle = next((name for name in options if name not in {info.name for info in methods}), None)
+    if idle is not None:
+        raise InputError(f"--option {idle}: {idle} isn't asked for; name it with --method")
+    for info in methods:
+        info.parse(options.get(info.name))
+    if chosen.seed < 0:
+        raise InputError(f"--seed must be 0 or more, not {chosen.seed}")
+    return _Wish(texts, tuple(chosen.template) if chosen.template else None, methods, options, chosen.seed)
+
+
+def _check_places(images: list[Path], out: Path) -> None:
+    for path in images:
+        if not path.exists():
+            raise InputError(f"{path} doesn't exist; give pictures, folders or ZIP files")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; name a folder")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"--out {out} already holds files; name a new folder")
+
+
+def _taken(images: list[Path], store: Path) -> Dataset:
+    """The pictures, checked and upright. One that was named itself must be usable; others in a folder are left out."""
+    dataset = ingest(images, store=store)
+    named = {path.name for path in images if path.is_file()}
+    for refusal in dataset.refusals:
+        if refusal.name in named:
+            raise InputError(f"{refusal.name} {refusal.reason}")
+    return dataset
+
+
+def _explained(model: Model, pictures: Dataset, wish: _Wish, out: Path) -> dict[str, Any]:
+    from core.attribution.contract import Work
+    from core.attribution.explain import attribute
+    from core.models.trunk import ImageTrunk, TextTrunk
+
+    texts = TextTrunk(model, list(wish.texts), wish.templates)
+    told: list[dict[str, Any]] = []
+    used: dict[str, dict[str, Any]] = {}
+    for number, picture in enumerate(pictures.pictures, start=1):
+        image = pictures.open(picture)
+        pixels, geometry = model.preprocess([image])
+        # One picture at a time: its trunk is shared by the methods, and memory doesn't grow with the pictures.
+        work = Work(model, ImageTrunk(model, pixels), texts, wish.seed)
+        folder = out / f"{number:03d}-{_safe(picture.name)}"
+        folder.mkdir()
+        maps: list[dict[str, Any]] = []
+        for info in wish.methods:
+            got = attribute(work, info.name, geometry, **wish.options.get(info.name, {}))
+            used[info.name] = _about(got)
+            maps += [_written(got, index, wish.texts[index], image, folder) for index in range(len(wish.texts))]
+        told.append(
+            {
+                "name": picture.name,
+                "file_sha256": picture.sha256,
+                "width": picture.width,
+                "height": picture.height,
+                "seen": list(geometry[0].seen()),
+                "scores": [float(score) for score in work.scores[0].tolist()],
+                "maps": maps,
+            }
+        )
+    return {
+        "loupe": VERSION,
+        "model": {
+            "title": model.title,
+            "name": model.name,
+            "pretrained": model.pretrained,
+            "digest": model.digest,
+            "weights_sha256": model.weights_sha256,
+        },
+        "seed": wish.seed,
+        "texts": list(wish.texts),
+        "templates": list(texts.templates),
+        "score": "cosine similarity",
+        "methods": used,
+        "pictures": told,
+        "refused": [{"name": refusal.name, "reason": refusal.reason} for refusal in pictures.refusals],
+    }
+
+
+def _about(got: Attribution) -> dict[str, Any]:
+    return {
+        "title": got.method.title,
+        "options": got.options,
+        "unit": got.unit,
+        "deterministic": got.method.deterministic,
+        "not_run": got.not_run,
+    }
+
+
+def _written(got: Attribution, index: int, text: str, image: Image.Image, folder: Path) -> dict[str, Any]:
+    """Write the map of one text and its overlay; the entry of the record, with values of tokens where there are any."""
+    from core.reporting.heat import overlay, value_range
+
+    entry: dict[str, Any] = {"method": got.method.name, "text": text}
+    sides = [values for values in (got.image, got.text) if values is not None]
+    if not all(np.isfinite(values[0, index]).all() for values in sides):
+        raise InputError(f"{got.method.name} gave values that are no finite numbers for {text!r}")
+    if got.image is not None:
+        values = got.image[0, index]
+        name = f"{folder.name}/{got.method.name}-{index + 1:03d}"
+        np.save(folder.parent / f"{name}.npy", values)
+        made = overlay(image, values, got.geometry[0], signed=got.method.signed, side=SIDE)
+        made.save(folder.parent / f"{name}.png")
+        found = value_range(values)
+        entry |= {"rows": values.shape[0], "columns": values.shape[1], "low": found.low, "high": found.high}
+        entry |= {"map": f"{name}.npy", "overlay": f"{name}.png"}
+        entry |= {label: float(numbers[0, index]) for label, numbers in got.details.items()}
+        if got.image_half_width is not None:
+            np.save(folder.parent / f"{name}-half-width.npy", got.image_half_width[0, index])
+            entry["half_width"] = f"{name}-half-width.npy"
+    if got.text is not None:
+        tokens = got.tokens[index]
+        entry |= {"tokens": tokens, "token_values": got.text[0, index, : len(tokens)].tolist()}
+    return entry
+
+
+def _safe(name: str) -> str:
+    stem = name.rpartition("/")[2].rpartition(".")[0] or name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:_SHORT] or "picture"

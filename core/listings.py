@@ -1,0 +1,123 @@
+"""Commands that look and compute nothing: the catalogues, and whether what is stored is unchanged."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from core.commands import Answer
+from core.errors import InputError
+from core.methods import METHODS, OptionInfo
+from core.methods.applications import APPLICATIONS
+from core.methods.info import Side
+from core.models.capability_table import as_markdown, reasons
+from core.models.listing import architectures, embedded_models, embedded_name
+from core.runs import changed_files, open_run
+
+
+def verify(chosen: argparse.Namespace) -> Answer:
+    """Check the hashes of a run's results, of the files of its applications and of its evidence, or of a bundle."""
+    from core.reporting.evidence import verify_evidence
+
+    if chosen.path.is_dir():
+        run = open_run(chosen.path)
+        problems = changed_files(run)
+        bundle = run.report / "evidence.zip"
+        problems += verify_evidence(bundle) if bundle.exists() else []
+    elif chosen.path.exists():
+        problems = verify_evidence(chosen.path)
+    else:
+        raise InputError(f"{chosen.path} doesn't exist; give a run directory or an evidence.zip")
+    text = "\n".join(problems) if problems else f"{chosen.path}: sound"
+    return {"text": text, "data": {"path": str(chosen.path), "problems": problems}}, 1 if problems else 0
+
+
+def methods(chosen: argparse.Namespace) -> Answer:
+    """The catalogue."""
+    capabilities = _capabilities(chosen.model)
+    data = []
+    for info in METHODS.values():
+        row: dict[str, Any] = {
+            "name": info.name,
+            "title": info.title,
+            "family": info.family,
+            "year": info.year,
+            "paper": info.paper,
+            "sides": {side: list(needs) for side, needs in info.sides.items()},
+            "unit": info.unit,
+            "deterministic": info.deterministic,
+            "only_by_name": info.opt_in,
+            "notice": info.notice,
+            "cost": vars(info.cost()),
+            "options": _options(info.options),
+        }
+        if capabilities is not None:
+            row["not_run"] = {side: why for side, why in info.reasons(capabilities).items() if why}
+        data.append(row)
+    lines = [
+        f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
+        + ("; runs only if it is named" if row["only_by_name"] else "")
+        + (f"\n{'':14} {row['notice']}" if row["notice"] else "")
+        + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items())
+        for row in data
+    ]
+    return {"text": "\n".join(lines), "data": data}, 0
+
+
+def applications(chosen: argparse.Namespace) -> Answer:
+    """What an audit can do with all its pictures once they are explained, with the options of each."""
+    capabilities = _capabilities(chosen.model)
+    data = []
+    for info in APPLICATIONS.values():
+        row: dict[str, Any] = {
+            "name": info.name,
+            "title": info.title,
+            "question": info.question,
+            "year": info.year,
+            "paper": info.paper,
+            "needs": list(info.needs),
+            "image_forwards_a_picture": info.cost_model(info.parse()),
+            "options": _options(info.options),
+        }
+        if capabilities is not None:
+            row["not_run"] = info.reason(capabilities)
+        data.append(row)
+    lines = [
+        f"{row['name']:14} {row['title']} ({row['year']}): {row['question']}"
+        + f"\n{'':14} options: {', '.join(row['options'])}"
+        + (f"\n{'':14} not with this model: it {row['not_run']}" if row.get("not_run") else "")
+        for row in data
+    ]
+    return {"text": "\n".join(lines), "data": data}, 0
+
+
+def capabilities(chosen: argparse.Namespace) -> Answer:
+    """Which method runs on which kind of model."""
+    sides: tuple[Side, ...] = ("image", "text")
+    return {"text": as_markdown(), "data": {side: reasons(side) for side in sides}}, 0
+
+
+def models(chosen: argparse.Namespace) -> Answer:
+    """Embedded models and open_clip's names."""
+    own = [
+        {"name": m.name, "title": m.title, "summary": m.summary, "capabilities": m.capabilities}
+        for m in embedded_models()
+    ]
+    text = "\n".join(f"{m['name']:14} {m['title']}: {m['summary']}" for m in own)
+    text += f"\n\nopen_clip names (with --pretrained or --weights): {', '.join(architectures())}"
+    return {"text": text, "data": {"embedded": own, "open_clip": architectures()}}, 0
+
+
+def _capabilities(name: str | None) -> tuple[str, ...] | None:
+    if not name:
+        return None
+    wanted = embedded_name(name)
+    found = [model for model in embedded_models() if model.name == wanted]
+    if not found:
+        raise InputError(f"{name!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}")
+    return found[0].capabilities
+
+
+def _options(options: Mapping[str, OptionInfo]) -> dict[str, dict[str, Any]]:
+    return {name: {"default": o.default, "description": o.description} for name, o in options.items()}

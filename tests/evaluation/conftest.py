@@ -1,0 +1,16 @@
+"""The tiny models, for measures that ask a model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.support.tiny import Zoo, tiny_model
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    folder = tmp_path_factory.mktemp("tiny-models")
+    return lambda family: tiny_model(family, folder)

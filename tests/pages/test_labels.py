@@ -1,0 +1,101 @@
+"""Bringing annotations on the Data set page: kept, refused line by line, forgotten; the column of labels is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.datasets import Dataset, ingest
+from core.settings import ROOT, datasets_folder
+from tests.datasets.made import coded, folder_of, noise
+from tests.support.made_truth import made_truth
+
+PAGE = str(ROOT / "pages" / "dataset.py")
+
+
+@pytest.fixture(autouse=True)
+def links_as_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is run alone, outside the navigation that its links need."""
+    monkeypatch.setattr(st, "page_link", lambda page, label, **options: st.text(f"{label}: {page}"))
+
+
+@pytest.fixture
+def dataset(workspace: Path) -> Dataset:
+    files = {f"{name}.png": coded(noise(number, 48, 48)) for number, name in enumerate("abc")}
+    files["t.csv"] = b"file,Class,kind\na.png,dog; cat,x\nb.png,dog,y\n"
+    return ingest([folder_of(workspace / "given", files)], store=datasets_folder())
+
+
+def opened() -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=90)
+    app.session_state["through_app"] = True
+    app.run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = ("markdown", "caption", "text", "info", "warning", "error", "success")
+    said = "\n".join(str(item.value) for kind in kinds for item in getattr(app, kind))
+    return said.replace("\\", "").replace("\u2060", "")
+
+
+def give(app: AppTest, data: bytes, name: str = "truth.json") -> AppTest:
+    uploader = next(box for box in app.file_uploader if "annotations" in box.label)
+    uploader.upload(name, data).run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def test_annotations_are_kept_replaced_and_forgotten(dataset: Dataset, tmp_path: Path) -> None:
+    app = opened()
+    assert "No annotations are kept" in words(app) and dataset.annotations is None
+    truth = made_truth(tmp_path / "truth.json", ["a.png", "c.png", "z.png"], ["dog", "<b>cat</b>"])
+    said = words(give(app, truth.read_bytes()))
+    assert "2 objects in 2 of 3 pictures" in said and "Left out: 1 picture of the file" in said
+    assert dataset.annotations is not None and dataset.annotations.read_bytes() == truth.read_bytes()
+    assert not next(box for box in app.file_uploader if "annotations" in box.label).value
+    table = next(frame.value for frame in app.dataframe if "Objects" in frame.value.columns)
+    assert dict(zip(table["Label"], table["Objects"], strict=True)) == {"dog": 1, "<b>cat</b>": 1}
+    other = made_truth(tmp_path / "other.json", ["a.png"], ["bird"])
+    assert "1 object in 1 of 3" in words(give(app, other.read_bytes()))
+    next(button for button in app.button if button.label == "Forget these annotations").click().run()
+    assert "No annotations are kept" in words(app) and dataset.annotations is None
+
+
+def test_every_problem_is_one_line_and_the_kept_file_stays(dataset: Dataset, tmp_path: Path) -> None:
+    app = opened()
+    truth = made_truth(tmp_path / "truth.json", ["a.png"], ["dog"])
+    give(app, truth.read_bytes())
+    content = json.loads(truth.read_text())
+    content["annotations"] += [{"image_id": 99, "category_id": 0}] * 4 + [{"image_id": 0, "category_id": 0}]
+    give(app, json.dumps(content).encode(), "wrong.json")
+    lines = [item.value.replace("\\", "").replace("\u2060", "") for item in app.error]
+    assert len(lines) == 2 and all("\n" not in line and "wrong.json" in line for line in lines)
+    assert "names no picture of the file (number 2, number 3, number 4 and 1 more)" in lines[0]
+    assert dataset.annotations is not None and dataset.annotations.read_bytes() == truth.read_bytes()
+    for data, told in ((b"no json", "it is no JSON"), (made_truth(truth, ["z.png"], ["x"]).read_bytes(), "no picture")):
+        give(app, data)
+        assert len(app.error) == 1 and told in words(app)
+    app.run()
+    assert not app.error
+
+
+def test_a_damaged_kept_file_is_told_and_can_be_replaced(dataset: Dataset, tmp_path: Path) -> None:
+    (dataset.root / "annotations.json").write_text("{")
+    app = opened()
+    assert len(app.error) == 1 and "is no JSON" in words(app)
+    give(app, made_truth(tmp_path / "truth.json", ["a.png"], ["dog"]).read_bytes())
+    assert not app.error and "1 object in 1 of 3" in words(app)
+
+
+def test_the_column_of_labels_is_named(dataset: Dataset, workspace: Path) -> None:
+    said = words(opened())
+    assert "The column Class is taken for true labels: 2 pictures with 2 different ones (dog (2), cat (1))" in said
+    given = folder_of(workspace / "plain", {"d.png": coded(noise(7)), "t.csv": b"file,kind\nd.png,x\n"})
+    ingest([given], store=datasets_folder())
+    assert "No column is named labels, class or category" in words(opened())

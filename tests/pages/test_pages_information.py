@@ -1,0 +1,114 @@
+"""The page on information: it says what is missing, and shows both texts, their words and the seeds of a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.applications.information_record import ABOUT, FOLDER, MAP_COLUMNS, MAPS, PAIR_COLUMNS, PAIRS
+from core.methods.applications.information import CARD
+from core.runs import Run
+from core.settings import ROOT, runs_folder
+from tests.pages.test_pages import HOSTILE, words
+from tests.support.made_run import made_run
+
+TOKENS = ["a", "photo", "<b>of</b>", "circle"]
+GAP = {"own": 3.0, "wrong": 1.0}
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    """A finished run without a record."""
+    return made_run(runs_folder() / "20260115-093000-abcdef")
+
+
+def write_record(run: Run, *, text: bool = True, gap: float = 1.0) -> None:
+    """A record whose own texts keep three times as many nats as wrong ones, or a third if `gap` is below 0."""
+    random = np.random.default_rng(0)
+    pairs: list[dict[str, Any]] = []
+    maps: list[dict[str, Any]] = []
+    sides = {"image": (4, 4), **({"text": (1, len(TOKENS))} if text else {})}
+    for picture in run.dataset.pictures:
+        for side, (rows, columns) in sides.items():
+            for kind, size in GAP.items():
+                for price in (0.1, 3.0):
+                    level = size if gap > 0 else 4 - size
+                    about: dict[str, Any] = {
+                        "image": picture.id,
+                        "image_name": picture.name,
+                        "side": side,
+                        "kind": kind,
+                    }
+                    about |= {"text": f"{kind} text {HOSTILE}", "price": price}
+                    values = level * random.random(rows * columns)
+                    for seed in range(3):
+                        nats = 100 * level + random.random()
+                        numbers = {"nats": nats, "places": rows * columns, "cosine": 0.2 * level, "floor": 0.0}
+                        pairs.append({**about, "seed": seed, **numbers, "score": 0.3})
+                    shown = {"rows": rows, "columns": columns, "tokens": TOKENS if side == "text" else []}
+                    shown |= {"map": values.tolist(), "spread": (0.1 * values).tolist(), "nib": (values - 1).tolist()}
+                    maps.append({**about, **shown, "agreement": 0.9, "nib_agreement": 0.5})
+    folder = run.folder / FOLDER
+    folder.mkdir(parents=True)
+    pd.DataFrame(pairs, columns=list(PAIR_COLUMNS)).to_parquet(folder / PAIRS)
+    pd.DataFrame(maps, columns=list(MAP_COLUMNS)).to_parquet(folder / MAPS)
+    reason = "" if text else "the text tower can't be run from a chosen layer onwards"
+    told = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "own": "captions", "layer": 3}
+    told |= {"pictures": len(run.dataset.pictures), "pictures_left_out": 0, "seeds": [0, 1, 2], "text_reason": reason}
+    told |= {"text_layer": 3, "prior": "standard", "text_prior": "standard", "image_forwards": 1, "text_forwards": 1}
+    (folder / ABOUT).write_text(json.dumps(told))
+
+
+def opened(run: Run) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["run"] = run.id
+    app.run().switch_page("pages/information.py").run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
+    app = opened(run)
+    assert not app.error
+    assert "did not measure information" in words(app) and "information" in words(app)
+
+
+def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
+    write_record(run)
+    app = opened(run)
+    assert not app.error
+    said = words(app)
+    assert said.count("own text keeps more information") == 4 and "wrong text keeps more" not in said
+    assert "**Own text**" in said and "**Spread over seeds**" in said and "**Narrowing**" in said
+    assert len(app.dataframe) == 3
+    assert list(app.dataframe[1].value["Token of the own text"]) == TOKENS
+    compared = app.dataframe[0].value
+    assert set(compared["Own has more"]) >= {"100%"}
+    price = next(box for box in app.selectbox if str(box.key).startswith("information-price"))
+    price.set_value(0.1).run()
+    assert not app.exception and not app.error
+    # Hostile words stay words: what a person wrote is shown as text or escaped.
+    assert not [item for item in app.markdown if "<script>" in item.value]
+    assert not re.search(r"(?<!\\)<b>of", "\n".join(item.value for item in app.caption))
+
+
+def test_the_page_says_so_if_wrong_texts_keep_more(run: Run) -> None:
+    write_record(run, gap=-1.0)
+    said = words(opened(run))
+    assert said.count("wrong text keeps more information") == 4 and "own text keeps more" not in said
+
+
+def test_a_model_without_text_layers_and_a_damaged_record(run: Run) -> None:
+    write_record(run, text=False)
+    app = opened(run)
+    assert "Words were not measured" in words(app) and not app.error
+    (run.folder / FOLDER / PAIRS).write_bytes(b"nothing")
+    app = opened(run)
+    assert app.error and all("\n" not in item.value for item in app.error)
