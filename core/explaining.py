@@ -192,6 +192,7 @@ def _written(got: Attribution, index: int, text: str, image: Image.Image, folder
     if got.text is not None:
         tokens = got.tokens[index]
         entry |= {"tokens": tokens, "token_values": got.text[0, index, : len(tokens)].tolist()}
+        entry |= {"words": [word for word, _ in got.words[index]], "word_values": got.word_values(index)[0].tolist()}
     return entry
 
 

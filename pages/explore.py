@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.evaluation.agreement import consensus
 from core.reporting.charts import curves_chart
+from core.reporting.gallery import word_strip
 from core.runs import Run
 from pages.parts import charts, entry, maps, state
 from pages.parts.words import coloured_words, empty, number, plain, problems_shown, short, tab
@@ -184,7 +185,7 @@ def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:
                 name, words = st.columns((2, 8), vertical_alignment="center")
                 name.markdown(f"**{plain(maps.title(row.method))}**")
                 with words:
-                    coloured_words(list(row.tokens), list(row.token_values), signed=maps.is_signed(row.method))
+                    coloured_words(*word_strip(row), signed=maps.is_signed(row.method))
     if rows["deletion_curve"].notna().any():
         with st.expander("Deletion and insertion curves"):
             charts.show(curves_chart(rows), "Deletion and insertion curves by method")

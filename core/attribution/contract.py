@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.errors import InputError
 from core.methods import MethodInfo
 from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
+from core.models.words import Word, sum_words
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Attribution:
     geometry: for each image the way from the map to the original picture.
     image_half_width: 95 % half-width of each value of `image`, where the method estimates one; otherwise None.
     details: further numbers of the image side by name, each `(images, texts)` (see `Measured`).
+    words: for each text its words, each with the places of its pieces in `tokens`.
     """
 
     method: MethodInfo
@@ -108,3 +111,13 @@ class Attribution:
     not_run: dict[str, str] = field(default_factory=dict)
     image_half_width: NDArray[np.float32] | None = None
     details: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    words: list[list[Word]] = field(default_factory=list)
+
+    def word_values(self, text: int) -> NDArray[np.float32]:
+        """The token values of one text summed into its words, `(images, words)`; the words are `words[text]`.
+
+        Raises `InputError` if the method has no text attribution.
+        """
+        if self.text is None:
+            raise InputError(f"{self.method.name} has no text attribution")
+        return sum_words(self.text[:, text], self.words[text])

@@ -20,6 +20,7 @@ from core.methods.info import Side
 from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
+from core.models.words import text_words
 
 
 def explain(
@@ -94,6 +95,7 @@ def attribute(
         not_run={side: reason for side, reason in reasons.items() if reason is not None and side not in asked},
         image_half_width=half_width,
         details=details,
+        words=text_words(work.texts),
     )
 
 

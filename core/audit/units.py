@@ -6,9 +6,8 @@ A unit's rows depend only on what its key hashes, never on which units ran befor
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,13 @@ from core.attribution.context import estimate_context
 from core.attribution.contract import Attribution, Context, Work
 from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.explain import attribute
+from core.attribution.word_games import WORDS
+from core.audit.rows import curve_values, method_values
 from core.datasets import Picture
 from core.errors import CapabilityError, InputError
 from core.evaluation.controls import control_maps
 from core.evaluation.correlation import additive_share, faithfulness_correlation
-from core.evaluation.curves import Curves, curves
+from core.evaluation.curves import curves
 from core.methods import METHODS
 from core.methods.info import Side
 from core.models.geometry import Geometry
@@ -58,6 +59,7 @@ class Bench:
     context: Context
     sides: dict[str, tuple[Side, ...]]
     not_run: tuple[tuple[str, str, str], ...]
+    words: dict[Any, Any] = field(default_factory=dict)
 
 
 def unit_key(plan: Plan, shard: Sequence[str], pictures: dict[str, Picture], model_digest: str) -> str:
@@ -106,8 +108,9 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
     items = [Item(text, "caption") for text in picture.captions[: plan.texts.captions_each] if plan.texts.captions]
     items += [Item(text, "prompt") for text in plan.texts.prompts]
     items = list(dict.fromkeys(items))
-    # Masked pictures don't depend on the text, so both groups use the same ones.
-    pools: dict[Any, Any] = {}
+    # Masked pictures don't depend on the text, so both groups use the same ones; texts without some of their words
+    # don't depend on the picture.
+    pools: dict[Any, Any] = {WORDS: bench.words}
     plain = _group(bench, images, items, pools)
     groups = [plain] if plain is not None else []
     if bench.classes is not None:
@@ -197,7 +200,7 @@ def _explain_group(
         got, problem = _attempt(bench, group, method, geometry)
         for index, head in enumerate(heads):
             row = {**head, "kind": "method", "method": method.name}
-            row |= {"status": "failed", "message": problem} if got is None else _values(got, index)
+            row |= {"status": "failed", "message": problem} if got is None else method_values(got, index)
             values = None if got is None or got.image is None else got.image[0, index]
             explained.append(_Explained(row, number, index, values))
     return told, explained
@@ -229,22 +232,6 @@ def _attempt(
     return got, None
 
 
-def _values(got: Attribution, index: int) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    if got.details:
-        told = {name: round(float(values[0, index]), 6) for name, values in sorted(got.details.items())}
-        row["details"] = json.dumps({name: value for name, value in told.items() if np.isfinite(value)})
-    if got.image_half_width is not None:
-        row["half_widths"] = got.image_half_width[0, index].ravel().tolist()
-    if got.image is not None:
-        values = got.image[0, index]
-        row |= {"rows": values.shape[0], "columns": values.shape[1], "map": values.ravel().tolist()}
-    if got.text is not None:
-        tokens = got.tokens[index]
-        row |= {"tokens": tokens, "token_values": got.text[0, index, : len(tokens)].tolist()}
-    return row
-
-
 def _measured(
     bench: Bench, base: dict[str, Any], groups: list[_Group], explained: list[_Explained]
 ) -> list[dict[str, Any]]:
@@ -269,7 +256,7 @@ def _measured(
         maps |= {(f"control:{name}", text): values.numpy() for text in range(len(texts))}
     pool = pool_of(work, 0, plan.trust.removal)
     found = curves(pool, maps, texts, steps=plan.trust.steps)
-    measures = {key: _curve_values(curve) for key, curve in found.items()}
+    measures = {key: curve_values(curve) for key, curve in found.items()}
     if plan.trust.coalitions:
         kept = kept_cells(work, 0, cell_grid(work, TRUST_CELLS), plan.trust.coalitions)
         answers = (pool.embeddings(kept) @ texts.T).cpu()
@@ -297,16 +284,6 @@ def _measured(
         for name in controls
         for text, item in enumerate(items)
     ]
-
-
-def _curve_values(curve: Curves) -> dict[str, Any]:
-    return {
-        "deletion_curve": curve.deletion.tolist(),
-        "insertion_curve": curve.insertion.tolist(),
-        "deletion": curve.deletion_area,
-        "insertion": curve.insertion_area,
-        "faithfulness": curve.faithfulness,
-    }
 
 
 def _context(run: Run, model: Model, sides: dict[str, tuple[Side, ...]]) -> Context:

@@ -25,6 +25,10 @@ EFFORTS: dict[str, Effort] = {
         steps=8,
         options={
             "rise": {"masks": 96},
+            "kernel_shap": {"masks": 96, "extra": 64, "words": 128},
+            "lime": {"masks": 96},
+            "fixlip": {"masks": 96, "words": 32},
+            "occlusion": {"cells": 7},
             "m2ib": {"samples": 4},
             "nib": {"steps": 5},
             "smoothgrad": {"samples": 5},
@@ -43,6 +47,9 @@ EFFORTS: dict[str, Effort] = {
         steps=12,
         options={
             "rise": {"masks": 192},
+            "kernel_shap": {"masks": 192, "extra": 128, "words": 256},
+            "lime": {"masks": 192},
+            "fixlip": {"masks": 192, "words": 64},
             "m2ib": {"samples": 5},
             "smoothgrad": {"samples": 10},
             "integrated_gradients": {"steps": 16},

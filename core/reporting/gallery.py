@@ -123,17 +123,24 @@ class Plates:
 
     def _words(self, row: Any) -> Words:
         info = METHODS.get(row.method)
-        values = [float(value) for value in row.token_values]
+        pieces, values = word_strip(row)
         found = value_range(np.asarray(values))
         caption = (
             f"{method_title(row.method)}, raw {amount(found.low)} to {amount(found.high)} {info.unit if info else ''}"
         )
-        return Words(method_title(row.method), shade_words(list(row.tokens), values), caption.strip())
+        return Words(method_title(row.method), shade_words(pieces, values), caption.strip())
 
     def _open(self, image: str) -> Image.Image:
         if image not in self._small:
             self._small[image] = fit(self.run.dataset.open(self.pictures[image]), PRINT_SIDE)
         return self._small[image]
+
+
+def word_strip(row: Any) -> tuple[list[str], list[float]]:
+    """The words of a result row with their values; its tokens where words aren't known."""
+    if isinstance(getattr(row, "words", None), (list, np.ndarray)) and len(row.words):
+        return list(row.words), [float(value) for value in row.word_values]
+    return list(row.tokens), [float(value) for value in row.token_values]
 
 
 def told_details(details: Any) -> list[str]:

@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
         pa.field("map", _F32S, True, {"about": "raw map, row by row, sign kept"}),
         pa.field("tokens", pa.list_(pa.string()), True, {"about": "text tokens without special ones"}),
         pa.field("token_values", _F32S, True, {"about": "raw attribution of each token"}),
+        pa.field("words", pa.list_(pa.string()), True, {"about": "the text's words, pieces joined"}),
+        pa.field("word_values", _F32S, True, {"about": "raw attribution of each word: the sum over its tokens"}),
         pa.field("half_widths", _F32S, True, {"about": "95 % half-width of each value of the map, where estimated"}),
         pa.field("details", pa.string(), True, {"about": "further numbers of the method about this pair, as JSON"}),
         pa.field("deletion_curve", _F32S, True, {"about": "cosine after removing the best cells, step by step"}),
