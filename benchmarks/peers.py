@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1, help="part ranks: pictures of the sample")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--chart", type=Path, help="where the chart goes, as SVG")
+    parser.add_argument("--keep", type=Path, help="folder that keeps every way's figures, to go on after a stop")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
@@ -69,28 +70,37 @@ def main() -> None:
         return
     keys = ("model", "texts", "samples", "few", "steps", "reference", "published", "pictures", "threads")
     asked = {name: getattr(chosen, name) for name in keys}
-    told, parts = everything(asked, chosen.parts)
+    with tempfile.TemporaryDirectory() as folder:
+        told = everything(asked, chosen.parts, chosen.keep or Path(folder))
     print(json.dumps(told, indent=1))
     print("\n" + table(told["pairs"]))
     if chosen.chart and told["pairs"]:
-        chosen.chart.write_text(to_svg(chart(told["pairs"]), f"Forward-equivalents beside other packages, {parts}"))
+        title = f"Work beside other packages, {asked['model']}, {asked['texts']} texts"
+        chosen.chart.write_text(to_svg(chart(told["pairs"]), title))
 
 
-def everything(asked: dict[str, Any], parts: list[str]) -> tuple[dict[str, Any], str]:
-    """Every part's figures, and what was measured in a few words."""
+def everything(asked: dict[str, Any], parts: list[str], folder: Path) -> dict[str, Any]:
+    """Every part's figures. What `folder` holds of the same measurement isn't measured again."""
     from benchmarks.peer_ways import PARTS as PAIRS
     from benchmarks.peer_ways import ways_of
 
+    folder.mkdir(parents=True, exist_ok=True)
     paired = [part for part in parts if part in PAIRS]
-    measured_ways, pairs = {}, []
-    with tempfile.TemporaryDirectory() as folder:
-        for way in ways_of(paired):
-            measured_ways[way] = child({**asked, "way": way, "result": str(Path(folder) / f"{way}.npz")})
-        for pair in (pair for part in paired for pair in PAIRS[part]):
-            pairs.append(beside(pair, measured_ways, Path(folder)))
-    others = {part: child({**asked, "way": part, "result": ""}) for part in parts if part not in PAIRS}
-    told = {**asked, "versions": versions(), "ways": measured_ways, "pairs": pairs, **others}
-    return told, f"{asked['model']}, {asked['texts']} texts"
+    ways = {way: once(asked, way, folder) for way in ways_of(paired)}
+    pairs = [beside(pair, ways, folder) for part in paired for pair in PAIRS[part]]
+    others = {part: once(asked, part, folder) for part in parts if part not in PAIRS}
+    return {**asked, "versions": versions(), "ways": ways, "pairs": pairs, **others}
+
+
+def once(asked: dict[str, Any], way: str, folder: Path) -> dict[str, Any]:
+    """One way's figures: those that the folder keeps of just this, or new ones. What failed isn't kept."""
+    kept = folder / f"{way}.json"
+    if kept.exists() and (known := json.loads(kept.read_text()))["asked"] == asked:
+        return known["told"]
+    told = child({**asked, "way": way, "result": str(folder / f"{way}.npz")})
+    if "failed" not in told:
+        kept.write_text(json.dumps({"asked": asked, "told": told}))
+    return told
 
 
 def versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from core.settings import ROOT, runs_folder
 
 Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
-BESIDE = 12
+BESIDE = 8
 _SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 
 

@@ -262,6 +262,22 @@ def test_rows_add_up_and_say_what_failed(tmp_path: Any) -> None:
     assert len(next(iter(drawn["datasets"].values()))) == 4
 
 
+def test_figures_that_are_kept_are_used_again_for_the_same_question_alone(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def child(one: dict[str, Any]) -> dict[str, Any]:
+        asked.append(one)
+        return {"failed": "no luck"} if one["way"] == "b" else {"forwards": len(asked)}
+
+    monkeypatch.setattr(peers, "child", child)
+    assert [peers.once({"texts": 2}, "a", tmp_path)["forwards"] for _ in range(2)] == [1, 1]
+    assert peers.once({"texts": 3}, "a", tmp_path) == {"forwards": 2}
+    assert all(peers.once({"texts": 2}, "b", tmp_path) == {"failed": "no luck"} for _ in range(2))
+    assert [one["way"] for one in asked] == ["a", "a", "b", "b"]
+
+
 def test_memory_is_measured_with_options_that_every_method_knows(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(memory.FEW) <= set(METHODS)
     for method, options in memory.FEW.items():

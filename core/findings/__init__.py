@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
-from core.findings import data_rules, trust_rules
+from core.findings import data_rules, sum_rules, trust_rules
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
 from core.findings.trust_rules import beats
@@ -19,6 +19,8 @@ RULES = (
     trust_rules.methods_agree,
     trust_rules.pictures_agree,
     trust_rules.scores_exist,
+    sum_rules.places_add_up,
+    sum_rules.parts_add_up,
     data_rules.refused,
     data_rules.duplicates,
     data_rules.failures,

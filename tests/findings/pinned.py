@@ -15,6 +15,8 @@ PINNED = Thresholds(
             "pictures": {"least_correlation": 0.1, "most_share": 0.2},
         },
         "scores": {"flat": {"most_share": 0.2}},
+        "additive": {"share": {"least": 0.5}},
+        "sums": {"rest": {"most": 0.1}},
         "data": {"refused": {"most_share": 0.0}, "duplicates": {"most_share": 0.05}},
         "run": {"failures": {"most_share": 0.0}},
     },

@@ -69,9 +69,9 @@ def test_every_rule_has_a_say_on_a_made_run(run: Run, summary: Summary) -> None:
     findings = judge(run, summary, LIMITS)
     assert {finding.rule for finding in findings} == {
         "trust.controls", "agreement.methods", "agreement.pictures", "scores.flat", "data.refused", "data.duplicates",
-        "run.failures",
+        "run.failures", "additive.share",
     }  # fmt: skip
-    assert len(RULES) == 7
+    assert len(RULES) == 9
     assert len({finding.id for finding in findings}) == len(findings)
 
 
