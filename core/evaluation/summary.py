@@ -98,7 +98,8 @@ def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, see
             if got.n:
                 records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means, seed=seed)})
     frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
-    frame["p_adjusted"] = adjusted(frame["p"])
+    # Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
+    frame["p_adjusted"] = frame.groupby("control")["p"].transform(adjusted) if len(frame) else frame["p"]
     return frame
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
-from core.findings import data_rules, sum_rules, trust_rules
+from core.findings import control_rules, data_rules, sum_rules, trust_rules
+from core.findings.control_rules import beats
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
-from core.findings.trust_rules import beats
 from core.runs import Run
 from core.runs.manifest import write_json
 
 RULES = (
-    trust_rules.beats_controls,
+    control_rules.beats_controls,
     trust_rules.methods_agree,
     trust_rules.pictures_agree,
     trust_rules.scores_exist,

@@ -1,121 +1,19 @@
-"""Rules about the explanations: do they beat controls, do they agree, is there a score to explain?"""
+"""Rules about the explanations: do they agree, is there a score to explain?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
-from core.findings.outcomes import cannot_conclude, passed
+from core.findings.outcomes import passed
+from core.findings.parts import SAMPLES, again, known, sample_of, title_of, too_few
 from core.findings.thresholds import Thresholds
-from core.methods import METHODS
 from core.runs import Run
-
-SAMPLES = 3
-
-
-def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Is each method's faithfulness above every control's? One line for those that are, one for those that aren't."""
-    if not run.plan.trust.curves:
-        return
-    least = float(thresholds["trust.controls.least_difference"])
-    significance = float(thresholds["general.significance"])
-    enough = thresholds["general.least_images"]
-    better: list[tuple[str, pd.DataFrame]] = []
-    worse: list[tuple[str, pd.DataFrame]] = []
-    unknown: list[tuple[str, pd.DataFrame]] = []
-    for method in summary.methods:
-        rows = summary.versus[summary.versus.method == method]
-        if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
-            continue
-        if rows.empty or int(rows.n.min()) < enough:
-            unknown.append((method, rows))
-        else:
-            (better if all(beats(row, thresholds) for row in rows.itertuples()) else worse).append((method, rows))
-
-    def common(which: str, part: list[tuple[str, pd.DataFrame]]) -> dict[str, Any]:
-        return dict(
-            id=f"trust.controls.{which}",
-            rule="trust.controls",
-            threshold=thresholds.label("trust.controls.least_difference"),
-            criterion="A method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
-            f"{least:g}, with a 95 % interval that excludes it and an adjusted p below {significance:g}.",
-            evidence=_least_above(part),
-            reproduce=_again(run),
-        )
-
-    if unknown:
-        n = min(0 if rows.empty else int(rows.n.min()) for _, rows in unknown)
-        yield _cannot(
-            f"Too few pictures to compare {_listed(unknown)} with controls", n, thresholds, common("unknown", unknown)
-        )
-    if better:
-        yield passed(
-            title=f"{len(better)} of {len(better) + len(worse)} methods beat every control",
-            condition=f"{_listed(better)} order the cells better than random, centre and edge maps do.",
-            **common("better", better),
-        )
-    if worse:
-        yield _not_better(run, worse, len(better) + len(worse), thresholds, common("worse", worse))
-
-
-def _not_better(
-    run: Run, worse: list[tuple[str, pd.DataFrame]], tested: int, thresholds: Thresholds, common: dict[str, Any]
-) -> Finding:
-    least = float(thresholds["trust.controls.least_difference"])
-    lost = {name: rows[[not beats(row, thresholds) for row in rows.itertuples()]] for name, rows in worse}
-    # The samples are of the method that loses most.
-    method = min(lost, key=lambda name: float(lost[name].value.min()))
-    share, most_lost, most_won = _worst_share(run, method, str(lost[method].iloc[0].control))
-    n = min(int(rows.n.min()) for _, rows in worse)
-    made, word = grade(0.8, share if len(worse) == 1 else len(worse) / tested, n, thresholds)
-    each = "; ".join(f"{_title(name)} (against {', '.join(rows.control)})" for name, rows in lost.items())
-    return Finding(
-        status="finding",
-        severity=word,
-        grade=made,
-        title=f"{len(worse)} of {tested} methods aren't shown to be better than a map that ignores the text",
-        condition=f"The difference in faithfulness isn't shown to be above {least:g}, because its interval reaches it "
-        f"or the adjusted p is too high: {each}.",
-        samples=most_lost,
-        rule_of_samples=f"the pictures where {_title(method)}, which loses most, does so most clearly",
-        counter=most_won,
-        counter_note="the pictures where it wins most",
-        cause="Hypothesis: the method reads features that the score doesn't use there, or its map is too coarse.",
-        effect="Its heat maps can't be taken as evidence of what the model used.",
-        recommendation="Don't base a conclusion on one of these methods alone; prefer methods that beat every control "
-        "here.",
-        **common,
-    )
-
-
-def _least_above(part: list[tuple[str, pd.DataFrame]]) -> tuple[Number, ...]:
-    """For each method the control that it is least above."""
-    found = []
-    for method, rows in part:
-        if not rows.empty:
-            row = rows.loc[rows.value.astype(float).idxmin()]
-            name = f"{_title(method)} above {row.control}"
-            found.append(Number(name=name, value=row.value, low=_opt(row.low), high=_opt(row.high), n=int(row.n)))
-    return tuple(found)
-
-
-def _listed(part: list[tuple[str, pd.DataFrame]]) -> str:
-    names = [_title(method) for method, _ in part]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def beats(row: Any, thresholds: Thresholds) -> bool:
-    """Whether a row of `Summary.versus` shows a method above a control: rules and report judge by this one test."""
-    low = _opt(row.low)  # one picture has no interval
-    above = low is not None and low > float(thresholds["trust.controls.least_difference"])
-    return bool(above and row.p_adjusted < float(thresholds["general.significance"]))
 
 
 def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
@@ -131,13 +29,13 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         rule="agreement.methods",
         threshold=thresholds.label("agreement.methods.least_correlation"),
         criterion=f"The mean rank correlation of any two methods' maps is at least {least:g}.",
-        reproduce=_again(run),
+        reproduce=again(run),
         evidence=tuple(
             Number(
-                name=f"{_title(row.a)} / {_title(row.b)}",
+                name=f"{title_of(row.a)} / {title_of(row.b)}",
                 value=row.value,
-                low=_opt(row.low),
-                high=_opt(row.high),
+                low=known(row.low),
+                high=known(row.high),
                 n=row.n,
                 unit="rank correlation",
             )
@@ -145,7 +43,7 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         ),
     )
     if n < thresholds["general.least_images"]:
-        yield _cannot("Too few pictures to judge agreement between methods", n, thresholds, common)
+        yield too_few("Too few pictures to judge agreement between methods", n, thresholds, common)
         return
     if low.empty:
         yield passed(
@@ -191,10 +89,10 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         threshold=thresholds.label("agreement.pictures.most_share"),
         criterion=f"At most {most:.0%} of explained pictures have a mean rank correlation below {least:g}.",
         evidence=(Number(name="share of pictures below", **vars(share)),),
-        reproduce=_again(run),
+        reproduce=again(run),
     )
     if share.n < thresholds["general.least_images"] or share.value is None:
-        yield _cannot("Too few pictures to say how many are disputed", share.n, thresholds, common)
+        yield too_few("Too few pictures to say how many are disputed", share.n, thresholds, common)
         return
     worst = table.sort_values(["value", "image_name"])
     if share.value <= most:
@@ -242,10 +140,10 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         criterion=f"For at most {most:.0%} of the explained pairs the picture hardly raises the score above a hidden "
         "one's.",
         evidence=(Number(name="share of pairs without a rise", **vars(share)),),
-        reproduce=_again(run),
+        reproduce=again(run),
     )
     if share.n < thresholds["general.least_images"] or share.value is None:
-        yield _cannot("Too few pictures to say how many scores are flat", share.n, thresholds, common)
+        yield too_few("Too few pictures to say how many scores are flat", share.n, thresholds, common)
         return
     if share.value <= most:
         yield passed(
@@ -274,53 +172,9 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
     )
 
 
-def _worst_share(run: Run, method: str, control: str) -> tuple[float, tuple[Sample, ...], tuple[Sample, ...]]:
-    rows = run.results(["image", "image_name", "text", "text_kind", "kind", "method", "faithfulness"])
-    key = ["image", "image_name", "text", "text_kind"]
-    own = rows[(rows.kind == "method") & (rows.method == method)][[*key, "faithfulness"]]
-    other = rows[(rows.kind == "control") & (rows.method == control)][[*key, "faithfulness"]]
-    both = own.merge(other, on=key, suffixes=("", "_control")).dropna()
-    both["difference"] = both.faithfulness - both.faithfulness_control
-    both = both.sort_values(["difference", "image_name"])
-    share = float((both.difference <= 0).mean()) if len(both) else 1.0
-    lost = [
-        _sample(row, (method,), f"{row.difference:+.2f} against {control}") for row in both.head(SAMPLES).itertuples()
-    ]
-    won = [
-        _sample(row, (method,), f"{row.difference:+.2f} against {control}")
-        for row in both.tail(SAMPLES).iloc[::-1].itertuples()
-    ]
-    return share, tuple(lost), tuple(won)
-
-
 def _pair_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
-    return tuple(_sample(row, methods[:3], f"mean rank correlation {row.value:+.2f}") for row in rows.itertuples())
+    return tuple(sample_of(row, methods[:3], f"mean rank correlation {row.value:+.2f}") for row in rows.itertuples())
 
 
 def _row_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
-    return tuple(_sample(row, methods[:3], f"score {row.score:.3f}") for row in rows.itertuples())
-
-
-def _sample(row, methods: tuple[str, ...], note: str) -> Sample:  # type: ignore[no-untyped-def]
-    return Sample(image=row.image, image_name=row.image_name, text=row.text, methods=methods, note=note)
-
-
-def _cannot(title: str, n: int, thresholds: Thresholds, common: dict) -> Finding:  # type: ignore[type-arg]
-    least = thresholds["general.least_images"]
-    return cannot_conclude(
-        title=title,
-        condition=f"Only {n} pictures carry this measure; at least {least} are needed.",
-        **common,
-    )
-
-
-def _title(method: str) -> str:
-    return METHODS[method].title
-
-
-def _opt(value: float) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)
-
-
-def _again(run: Run) -> str:
-    return f"python -m core resume {run.handle} && python -m core report {run.handle}"
+    return tuple(sample_of(row, methods[:3], f"score {row.score:.3f}") for row in rows.itertuples())

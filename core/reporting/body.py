@@ -198,15 +198,11 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
             Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
             Fact("Parameters", ", ".join(f"{key} = {value}" for key, value in used.items()) or "none", code=True),
             Fact(
-                "Cost",
+                "Cost, checks",
                 f"{cost.image:.3g} forwards a picture, {cost.pair:.3g} a picture and text, {cost.pool:.3g} masked "
-                "pictures",
+                f"pictures; {'no seed' if info.deterministic else f'random, seed {run.plan.seed}'}; "
+                f"{'' if name in explained else 'not '}tested against controls",
             ),
-            Fact(
-                "Repeatable",
-                "the same result without a seed" if info.deterministic else f"random; seed {run.plan.seed}",
-            ),
-            Fact("Tested against controls", "yes, see the next section" if name in explained else "no"),
         ]
         if info.notice:
             facts.append(Fact("Notice", info.notice))

@@ -66,7 +66,9 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tips)
-    return styled(alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24)))
+    return styled(
+        alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24 if len(frame) <= 16 else 14))
+    )
 
 
 def agreement_chart(summary: Summary) -> alt.LayerChart:

@@ -29,6 +29,7 @@ MOST_TEXTS = 3
 MOST_METHODS_IN_FINDING = 3
 # Two rows of six with the picture itself.
 MOST_METHODS = 11
+MOST_FULL_CAPTIONS = 5
 
 
 @dataclass
@@ -54,8 +55,11 @@ class Plates:
         caption = f"{picture.width} \u00d7 {picture.height} px"
         return Heat(self.assets.photo(self._open(image)), f"The picture {picture.name}", title, caption)
 
-    def heat(self, row: Any) -> Heat:
-        """One method's overlay with its colour bar and raw range."""
+    def heat(self, row: Any, brief: bool = False) -> Heat:
+        """One method's overlay with its colour bar and raw range.
+
+        `brief` leaves range, unit and cells to the bar and the method's card: for rows of many maps.
+        """
         info = METHODS.get(row.method)
         signed, unit = (info.signed, info.unit) if info else (False, "unit not recorded")
         values = np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
@@ -70,7 +74,8 @@ class Plates:
         caption = (
             f"raw {amount(found.low)} to {amount(found.high)}; {unit}; {values.shape[0]} \u00d7 {values.shape[1]} cells"
         )
-        caption += "".join(f"; {said}" for said in told_details(row.details))
+        more = told_details(row.details)
+        caption = "; ".join(more) if brief else "; ".join([caption, *more])
         if found.constant:
             caption = f"constant map ({amount(found.low)}): shows nothing; {unit}"
         bar = self.assets.drawing(colour_bar(signed=signed))
@@ -96,8 +101,13 @@ class Plates:
             if len(out) == texts:
                 break
             part = part.sort_values("method", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
-            heats = [self.photo(image), *(self.heat(row) for row in part[part["map"].notna()].itertuples())]
-            strips = [self._words(row) for row in part[part["tokens"].notna()].itertuples()]
+            mapped = part[part["map"].notna()]
+            brief = len(mapped) > MOST_FULL_CAPTIONS
+            heats = [self.photo(image), *(self.heat(row, brief) for row in mapped.itertuples())]
+            # One word has nothing beside it to be told from.
+            strips = [
+                self._words(row) for row in part[part["tokens"].notna()].itertuples() if len(word_strip(row)[0]) > 1
+            ]
             facts = f"{kind}, cosine {number(part.score.iloc[0])}"
             out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
         if not out:

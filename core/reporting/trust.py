@@ -19,7 +19,7 @@ from core.reporting.charts import (
     trust_chart,
 )
 from core.reporting.content import Chart, Column, Section, Table
-from core.reporting.words import measured, number
+from core.reporting.words import bounded, measured, number
 from core.runs import Run
 
 MOST_TEXTS = 60
@@ -61,8 +61,9 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         ),
     ]
     rows = []
+    same = _same(summary.trust)
     for (kind, name), part in summary.trust.groupby(["kind", "method"], sort=False):
-        by = {row.metric: measured(row.value, row.low, row.high, int(row.n)) for row in part.itertuples()}
+        by = {row.metric: _told(row, same) for row in part.itertuples()}
         rows.append(
             (
                 method_title(name) + (" (control)" if kind == "control" else ""),
@@ -90,14 +91,30 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         "Faithfulness and controls",
         sentences=sentences,
         charts=tuple(charts),
-        tables=(Table("Areas with 95 % interval and number of pictures", columns, tuple(rows)),),
+        tables=(Table(f"Areas and correlation with 95 % interval{_everywhere(same)}", columns, tuple(rows)),),
     )
 
 
-def _difference(row: Any, thresholds: Thresholds) -> str:
+def _same(frame: pd.DataFrame) -> int | None:
+    """The number of pictures, if it is the same in every row."""
+    counts = set(frame.n.astype(int))
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _everywhere(same: int | None) -> str:
+    return "; n differs and stands with each" if same is None else f"; n = {same} pictures everywhere"
+
+
+def _told(row: Any, same: int | None) -> str:
+    if same is None:
+        return measured(row.value, row.low, row.high, int(row.n))
+    return bounded(row.value, row.low, row.high)
+
+
+def _difference(row: Any, thresholds: Thresholds, same: int | None) -> str:
     p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
     word = "beats it" if beats(row, thresholds) else "worse" if row.high is not None and row.high < 0 else "not shown"
-    return f"{measured(row.value, row.low, row.high, int(row.n))}, p {p}: {word}"
+    return f"{_told(row, same)}, p {p}: {word}"
 
 
 def _versus(run: Run, summary: Summary) -> Section:
@@ -106,10 +123,11 @@ def _versus(run: Run, summary: Summary) -> Section:
         float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
     )
     controls = list(dict.fromkeys(summary.versus.control))
+    same = _same(summary.versus)
     rows = []
     for method, part in summary.versus.groupby("method", sort=True):
         by = {row.control: row for row in part.itertuples()}
-        cells = tuple(_difference(by[name], thresholds) if name in by else "not measured" for name in controls)
+        cells = tuple(_difference(by[name], thresholds, same) if name in by else "not measured" for name in controls)
         rows.append((method_title(str(method)), *cells))
     columns = (
         Column("Method", share=25),
@@ -118,7 +136,8 @@ def _versus(run: Run, summary: Summary) -> Section:
     tables = (
         (
             Table(
-                "Difference of faithfulness on the same pictures and texts: 95 % interval, n pictures, p (Holm)",
+                "Difference of faithfulness on the same pictures and texts: 95 % interval, p (Holm over methods)"
+                + _everywhere(same),
                 columns,
                 tuple(rows),
             ),

@@ -66,9 +66,14 @@ def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: in
     """A measured value as `0.31 [0.24, 0.38], n = 24`; the interval is named as missing where there is none."""
     if n == 0 or value is None or not math.isfinite(float(value)):
         return f"not measured, n = {n}"
+    return f"{bounded(value, low, high, unit, digits)}, n = {n}"
+
+
+def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) -> str:
+    """A measured value as `0.31 [0.24, 0.38]`, where n stands once for the whole table."""
     known = low is not None and high is not None and math.isfinite(float(low)) and math.isfinite(float(high))
     bounds = f"[{number(low, digits)}, {number(high, digits)}]" if known else "[no interval]"
-    return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}, n = {n}"
+    return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}"
 
 
 def amount(value: float) -> str:

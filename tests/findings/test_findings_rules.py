@@ -14,7 +14,17 @@ import pytest
 
 from core.datasets import Dataset, Duplicate, Refusal
 from core.evaluation.summary import Summary, summarise
-from core.findings import RULES, Finding, data_rules, judge, load_findings, load_thresholds, save_findings, trust_rules
+from core.findings import (
+    RULES,
+    Finding,
+    control_rules,
+    data_rules,
+    judge,
+    load_findings,
+    load_thresholds,
+    save_findings,
+    trust_rules,
+)
 from core.runs import Run, TrustPlan, write_unit
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
@@ -133,7 +143,7 @@ def test_what_is_found_is_backed_and_says_what_to_do(run: Run, summary: Summary)
 
 def controls(run: Run, summary: Summary, table: pd.DataFrame, method: str = "rise") -> Finding:
     made = dataclasses.replace(summary, versus=table, methods=(method,))
-    return only(trust_rules.beats_controls(run, made, LIMITS))
+    return only(control_rules.beats_controls(run, made, LIMITS))
 
 
 def test_a_method_that_beats_every_control_passes_and_one_that_loses_to_any_is_found(
@@ -167,14 +177,14 @@ def test_a_method_that_was_never_measured_is_named_unless_it_could_not_run(run: 
     assert nothing.status == "cannot_conclude"
     assert "Raw similarity" in nothing.title
     away = dataclasses.replace(summary, versus=versus(0.3), methods=("raw",), not_run=(("raw", "image", "why"),))
-    assert list(trust_rules.beats_controls(run, away, LIMITS)) == []
+    assert list(control_rules.beats_controls(run, away, LIMITS)) == []
 
 
 def test_one_picture_has_no_interval_and_still_no_crash(run: Run, summary: Summary, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text('version = "2"\n[general]\nleast_images = 1\n')
     table = versus(0.3, n=1).assign(low=None, high=None, p=None, p_adjusted=np.nan)
     made = dataclasses.replace(summary, versus=table, methods=("rise",))
-    found = only(trust_rules.beats_controls(run, made, load_thresholds(tmp_path / "t.toml")))
+    found = only(control_rules.beats_controls(run, made, load_thresholds(tmp_path / "t.toml")))
     assert found.status == "finding"
     assert all(number.low is None for number in found.evidence)
 
@@ -195,7 +205,7 @@ def test_samples_are_the_worst_pictures_and_counter_samples_the_best(run: Run, s
 def test_without_curves_nothing_is_said_about_controls(run: Run, summary: Summary) -> None:
     plain = Run(run.folder)
     plain.__dict__["plan"] = run.plan.model_copy(update={"trust": TrustPlan(curves=False)})
-    assert list(trust_rules.beats_controls(plain, summary, LIMITS)) == []
+    assert list(control_rules.beats_controls(plain, summary, LIMITS)) == []
 
 
 # -- agreement ---------------------------------------------------------------------------------------------------

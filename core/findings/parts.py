@@ -1,0 +1,45 @@
+"""What rules share: samples from rows, the outcome for too few pictures, the command that reproduces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.findings.finding import Finding, Sample
+from core.findings.outcomes import cannot_conclude
+from core.findings.thresholds import Thresholds
+from core.methods import METHODS
+from core.runs import Run
+
+SAMPLES = 3
+
+
+def sample_of(row: Any, methods: tuple[str, ...], note: str) -> Sample:
+    """A sample from a row with image, image_name and text."""
+    return Sample(image=row.image, image_name=row.image_name, text=row.text, methods=methods, note=note)
+
+
+def too_few(title: str, n: int, thresholds: Thresholds, common: dict[str, Any]) -> Finding:
+    """The outcome of a rule that has too few pictures."""
+    least = thresholds["general.least_images"]
+    return cannot_conclude(
+        title=title,
+        condition=f"Only {n} pictures carry this measure; at least {least} are needed.",
+        **common,
+    )
+
+
+def title_of(method: str) -> str:
+    """How a method is named for people."""
+    return METHODS[method].title
+
+
+def known(value: float | None) -> float | None:
+    """The value, None where it isn't known."""
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def again(run: Run) -> str:
+    """The command that works the run and its report out again."""
+    return f"python -m core resume {run.handle} && python -m core report {run.handle}"
