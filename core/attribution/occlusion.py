@@ -27,12 +27,13 @@ def attribute_image(work: Work, options: OcclusionOptions) -> Tensor:
 
 
 def windows(grid: tuple[int, int], side: int) -> Tensor:
-    """One window `(windows, rows, columns)` of `side` cells a side around each cell, cut at the border.
+    """Every window `(windows, rows, columns)` of `side` cells a side that touches the grid, cut at the border.
 
-    An even side reaches one cell further up and left than down and right.
+    So each cell is hidden by as many windows as any other; with fewer at the border its mean would tie with its
+    neighbour's.
     """
     rows, columns = grid
     cells = torch.eye(rows * columns).unflatten(1, grid)[:, None]
-    before, after = (side - 1) // 2, side // 2
-    spread = F.max_pool2d(F.pad(cells, (before, after, before, after)), side, stride=1)
-    return spread[:, 0].bool()
+    spread = F.max_pool2d(F.pad(cells, (side - 1,) * 4), side, stride=1)
+    # One map a cell of the windows that hide it; wanted is one a window.
+    return spread.flatten(1).T.unflatten(1, grid).bool()

@@ -64,7 +64,7 @@ class OcclusionOptions(Options):
     """Options of occlusion."""
 
     cells: int = Field(0, ge=0, description=CELLS)
-    window: int = Field(2, ge=1, description="side of the hidden window, in cells")
+    window: int = Field(2, ge=1, description="side of the hidden window, in cells; at the border it is cut")
     removal: RemovalName = Field("auto", description=REMOVAL)
 
 
@@ -165,7 +165,7 @@ OCCLUSION = MethodInfo(
     unit="fall of the cosine when hidden",
     sides={"image": ("embeddings",)},
     schema=OcclusionOptions,
-    cost_model=lambda options, depth: Cost(pool=float((options.cells or 14) ** 2 + 1), text=1.0),
+    cost_model=lambda options, depth: Cost(pool=float(((options.cells or 14) + options.window - 1) ** 2 + 1), text=1.0),
     signed=True,
 )
 

@@ -15,6 +15,7 @@ from core import METHODS, explain
 from core.attribution.clip_surgery import feature_surgery, surgery_features
 from core.attribution.contract import Work
 from core.attribution.explain import attribute
+from core.attribution.self_attention import blocks_of
 from core.evaluation.agreement import spearman
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
@@ -36,6 +37,14 @@ QUICK: dict[str, dict[str, Any]] = {
 EVERY = tuple(METHODS)
 DIFFERENTIABLE = tuple(name for name, info in METHODS.items() if info.family in ("gradient", "attention", "bottleneck"))
 MASKING = tuple(name for name, info in METHODS.items() if info.sides.get("image") == ("embeddings",))
+MASKING = (*MASKING, "fixlip", "score_cam", "gscorecam")
+WEIGHING = ("last_attention", "rollout", "clip_prs")
+# What the picture itself says, whatever the text and whatever is made of the last state.
+TEXTLESS = ("last_attention", "rollout")
+# In blocks that only average, attention carries the same to every place; a linear model has one gradient everywhere.
+BLIND_TO_AVERAGES = ("clearclip", "naclip", "resclip", "saliency", "input_gradient", "smoothgrad", *TEXTLESS)
+# These show what is large in a layer: the bottleneck may keep it without harm, equal channels are summed up.
+NOT_FLAT = ("m2ib", "score_cam", "gscorecam", *TEXTLESS)
 RED, DOG = "a red bird on the mat", "two people and a dog walk"
 
 
@@ -81,7 +90,7 @@ def wide(zoo: Zoo) -> tuple[Model, Tensor]:
     return model, picture
 
 
-@pytest.mark.parametrize("method", [name for name in EVERY if name not in ("rise", "convis")])
+@pytest.mark.parametrize("method", [m for m in EVERY if m not in ("rise", "convis", *BLIND_TO_AVERAGES)])
 def test_the_planted_patch_is_found_on_a_grid_that_is_not_square(wide: tuple[Model, Tensor], method: str) -> None:
     model, picture = wide
     found = explain(model, picture, list(CELLS), method).image
@@ -132,7 +141,9 @@ def test_a_method_that_breaks_off_late_leaves_the_model_as_it_was(
     images, last = pixels(model), model.net.visual.transformer.resblocks[-1]
     before, expected = trace(model), run(model, images, method)
     with monkeypatch.context() as patched:
-        if method in DIFFERENTIABLE:
+        if method in WEIGHING:
+            patched.setattr(type(blocks_of(model.image)[-1]), "qkv", Bomb(None, error, calls=0))
+        elif method in DIFFERENTIABLE:
             patched.setattr(model.image, "leave", Bomb(model.image.leave, error))
             patched.setattr(model.image, "project", Bomb(model.image.project, error))
         elif method in MASKING:
@@ -146,7 +157,7 @@ def test_a_method_that_breaks_off_late_leaves_the_model_as_it_was(
     assert np.array_equal(run(model, images, method), expected)
     # Another weight shows in the maps too.
     with torch.no_grad():
-        model.net.visual.ln_post.weight[::2] *= 1.5
+        model.net.visual.ln_pre.weight[::2] *= 1.5
     assert trace(model) != before
     assert not np.array_equal(run(model, images, method), expected)
 
@@ -177,7 +188,8 @@ def test_methods_on_shared_work_leave_its_states_alone(zoo: Zoo, family: str, mo
     for name in served:
         for side in ("image", "text"):
             first, second = (getattr(results[name], side) for results in found)
-            assert np.array_equal(first, second) if first is not None else second is None
+            # The same coalitions may have gone through in other chunks: the last bit of a sum may differ.
+            assert off(first, second) < 1e-5 if first is not None else second is None
     # A block that adds to the residual stream in place is seen.
     work, plain = shared(model, images), model.image.block
     before = bytes_of(work)
@@ -190,7 +202,7 @@ def test_methods_on_shared_work_leave_its_states_alone(zoo: Zoo, family: str, mo
 # -- what a map must depend on ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", EVERY)
+@pytest.mark.parametrize("method", [name for name in EVERY if name not in TEXTLESS])
 def test_maps_change_with_either_tower_s_weights(zoo: Zoo, method: str) -> None:
     model = zoo("vit")
     images = pixels(model, 1)
@@ -209,8 +221,7 @@ def test_maps_change_with_either_tower_s_weights(zoo: Zoo, method: str) -> None:
         assert off(run(other, images, method), own) > 0.02, part
 
 
-# The information bottleneck shows what is large in a layer that it may keep or not without any harm.
-@pytest.mark.parametrize("method", [name for name in EVERY if name != "m2ib"])
+@pytest.mark.parametrize("method", [name for name in EVERY if name not in NOT_FLAT])
 def test_a_model_that_sees_nothing_gets_a_flat_map(zoo: Zoo, method: str) -> None:
     model, images = fresh(zoo("vit")), pixels(zoo("vit"))
     seeing = run(model, images, method)

@@ -102,15 +102,15 @@ def test_occlusion_is_the_mean_fall_over_windows(zoo: Zoo, window: int) -> None:
     total, times = np.zeros((3, 3, 5)), np.zeros((3, 5))
     words = work.texts.embeddings
     whole = F.normalize(model.image.plain(work.images.pixels[:1]), dim=-1) @ words.T
-    for row in range(3):
-        for column in range(5):
-            top, left = row - window // 2, column - window // 2
+    for top in range(1 - window, 3):
+        for left in range(1 - window, 5):
             part = (slice(max(top, 0), top + window), slice(max(left, 0), left + window))
             kept = torch.ones(1, 3, 5, dtype=torch.bool)
             kept[(0, *part)] = False
             fall = (whole - masked(model, work.images.pixels[0], kept) @ words.T)[0].numpy()
             total[(slice(None), *part)] += fall[:, None, None]
             times[part] += 1
+    assert (times == window**2).all()
     agrees(got[0].flatten(1), torch.tensor(total / times).flatten(1), 1e-3)
     with pytest.raises(AssertionError):
         agrees(got[0].flip(1).flatten(1), torch.tensor(total / times).flatten(1), 1e-2)
