@@ -21,6 +21,8 @@ SAMPLES = 3
 KEY = ["image", "image_name", "text", "text_kind"]
 # A difference smaller than this, in cosine, is no difference to be parted.
 LEAST_DIFFERENCE = 0.01
+# Methods whose map is such a sum.
+SUMMING = ("rise", "kernel_shap", "lime")
 
 
 def places_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
@@ -62,9 +64,9 @@ def places_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         title="Heat maps can explain only part of these scores",
         condition=f"On average a sum over cells explains {ceiling.value:.0%} of the score's variance while places come "
         "and go; the rest is in how places work together.",
-        samples=_samples(pairs.head(SAMPLES), "additive_share", "share {:.2f}"),
+        samples=_samples(pairs.head(SAMPLES), "additive_share", "share {:.2f}", *SUMMING),
         rule_of_samples="lowest share",
-        counter=_samples(pairs.tail(SAMPLES).iloc[::-1], "additive_share", "share {:.2f}"),
+        counter=_samples(pairs.tail(SAMPLES).iloc[::-1], "additive_share", "share {:.2f}", *SUMMING),
         counter_note="highest share",
         cause="Hypothesis: the model needs several parts together, or hidden places themselves change the score.",
         effect="No heat map, of any method, says all of what decides these scores.",

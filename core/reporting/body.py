@@ -170,18 +170,18 @@ def data(run: Run, plates: Plates) -> tuple[Section, ...]:
 
 
 def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
-    """One card a planned method: what it is, what was used, and whether it ran."""
+    """One card a planned method that began on some picture: what it is and what was used."""
     explained = summary.trust[summary.trust.kind == "method"].method.tolist()
     rows = run.results(["method", "kind", "status"])
     ran = Counter(rows[(rows.kind == "method") & (rows.status == "ok")].method)
     failed = Counter(rows[(rows.kind == "method") & (rows.status == "failed")].method)
-    reasons: dict[str, list[str]] = {}
-    for name, side, reason in summary.not_run:
-        reasons.setdefault(name, []).append(f"{side} side: {reason}")
+    reasons = _not_run(summary)
     depth = int(run.manifest.get("model", {}).get("image_depth") or 12)
     planned = {method.name: method.options for method in run.plan.methods}
     out = []
     for name in dict.fromkeys([*planned, *reasons]):
+        if not ran.get(name) and not failed.get(name):
+            continue
         info = METHODS[name]
         options = planned.get(name, {})
         used = info.parse(options).model_dump()
@@ -207,9 +207,31 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
         if info.notice:
             facts.append(Fact("Notice", info.notice))
         if name in reasons:
-            facts.append(Fact("Not run", "; ".join(reasons[name])))
+            facts.append(Fact("Side not run", "; ".join(reasons[name])))
         out.append(Card(method_title(name), info.paper, status, bool(done), tuple(facts)))
     return tuple(out)
+
+
+def absent(run: Run, summary: Summary) -> Table | None:
+    """Planned methods that explained nothing, with the reason; None if there are none."""
+    rows = run.results(["method", "kind"])
+    began = set(rows[rows.kind == "method"].method)
+    reasons = _not_run(summary)
+    planned = [method.name for method in run.plan.methods]
+    left = [name for name in dict.fromkeys([*planned, *reasons]) if name not in began]
+    told = tuple(
+        (method_title(name), METHODS[name].paper, "; ".join(reasons.get(name, ["no picture was reached"])))
+        for name in left
+    )
+    columns = (Column("Method", share=20), Column("Paper", share=40), Column("Reason"))
+    return Table("Methods that did not run; they are part of no number", columns, told) if told else None
+
+
+def _not_run(summary: Summary) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for name, side, reason in summary.not_run:
+        reasons.setdefault(name, []).append(f"{side} side: {reason}")
+    return reasons
 
 
 def thresholds_of(run: Run) -> Thresholds:

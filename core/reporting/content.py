@@ -192,6 +192,7 @@ class Report:
     subject: tuple[Section, ...]
     data: tuple[Section, ...]
     cards: tuple[Card, ...]
+    absent: Table | None
     trust: tuple[Section, ...]
     applications: tuple[Section, ...]
     gallery: tuple[Sample, ...]

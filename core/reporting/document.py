@@ -9,7 +9,7 @@ from core.findings import Finding
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
 from core.reporting.assets import Assets
-from core.reporting.body import cards, data, scope, subject, thresholds_of
+from core.reporting.body import absent, cards, data, scope, subject, thresholds_of
 from core.reporting.comparison import comparisons
 from core.reporting.content import Report
 from core.reporting.front import cover, limits, overview
@@ -48,6 +48,7 @@ def build_report(
         subject=subject(run),
         data=tuple(section for section in data(run, plates) if not section.empty),
         cards=cards(run, summary),
+        absent=absent(run, summary),
         trust=(*trust(run, summary, assets), *comparisons(run)),
         applications=applications(run, assets),
         gallery=tuple(sample for sample in samples if sample is not None),

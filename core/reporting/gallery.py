@@ -116,10 +116,11 @@ class Plates:
 
     def finding_samples(self, samples: Iterable[FindingSample]) -> tuple[Sample, ...]:
         """The sample sheet of a finding."""
-        known = set(self.rows.method)
+        known = set(self.rows[self.rows["map"].notna()].method)
+        planned = [method.name for method in self.run.plan.methods]
         out = []
         for sample in samples:
-            wanted = [name for name in sample.methods if name in known][:MOST_METHODS_IN_FINDING]
+            wanted = [name for name in sample.methods or planned if name in known][:MOST_METHODS_IN_FINDING]
             text = sample.text if (self.rows.text == sample.text).any() else None
             made = self.sample(sample.image, sample.note, text=text, methods=wanted, texts=1)
             out.append(made or Sample(sample.image_name, sample.note or "not among the stored pictures", ()))

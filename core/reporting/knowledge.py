@@ -145,7 +145,7 @@ def _pictures(run: Run, record: KnowledgeRecord, assets: Assets) -> Section:
     images = record.images.sort_values(["auc", "image_name"], kind="stable")
     places = np.unique(np.linspace(0, len(images) - 1, SHOWN).round().astype(int))
     known = {picture.id: picture for picture in run.dataset.pictures}
-    heats = []
+    heats, told = [], []
     for image in images["image"].iloc[places[::-1]]:
         for row in record.pictures[record.pictures["image"] == image].itertuples():
             picture = known[image]
@@ -155,19 +155,25 @@ def _pictures(run: Run, record: KnowledgeRecord, assets: Assets) -> Section:
             ]
             hits = concepts[concepts["class_rank"] >= 0]["descriptor"].tolist()
             first = concepts.sort_values("rank")["descriptor"].head(4).tolist()
-            caption = (
-                f"{row.variant}; class {row.predicted}; area {row.auc:.2f}, n = 1; sees: {', '.join(first)}; "
-                f"shared: {', '.join(hits) or 'nothing'}"
-            )
-            title = shorten(picture.name, 40)
+            name = shorten(picture.name, 40)
             alt_text = f"Parts of {picture.name} in colours over the picture"
-            heats.append(Heat(assets.photo(made), alt_text, title, caption))
+            heats.append(Heat(assets.photo(made), alt_text, name, row.variant))
+            seen = (", ".join(first), ", ".join(hits) or "nothing")
+            told.append((name, row.variant, row.predicted, f"{row.auc:.2f}", *seen))
+    columns = (
+        Column("Picture", share=13),
+        Column("Parts by", share=10),
+        Column("Class", share=11),
+        Column("Area", "number", share=7),
+        Column("Sees first", share=33),
+        Column("Shares with its class"),
+    )
     return Section(
         "Parts and what they are called",
         sentences=(
             "The pictures with the highest, middle and lowest area under the removal curve, by each way of finding "
-            "parts. Colours mark parts of one group of pictures; grey is background. A caption is about one "
-            "picture.",
+            "parts. Colours mark parts of one group of pictures; grey is background.",
         ),
+        tables=(Table("What is seen in each, n = 1 picture a row", columns, tuple(told)),),
         heats=tuple(heats),
     )

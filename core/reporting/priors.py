@@ -12,7 +12,6 @@ import pandas as pd
 from core.applications.priors_record import PRIORS, VALUES, WAYS, PriorsRecord, load
 from core.datasets import Picture
 from core.evaluation.statistics import bootstrap_mean
-from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, WIDTH, shorten, styled, to_svg
@@ -22,7 +21,6 @@ from core.reporting.words import amount, measured, number
 from core.runs import Run
 
 FOLDER = "applications/priors"
-METHOD = "semantic_priors"
 PRINT_SIDE = 340
 MOST_PICTURES = 4
 MOST_CAPTIONS = 6
@@ -237,15 +235,19 @@ def _comparison(run: Run, record: PriorsRecord, assets: Assets) -> Section:
 def _maps(run: Run, record: PriorsRecord, assets: Assets) -> Section:
     pictures = {picture.id: picture for picture in run.dataset.pictures}
     heats: list[Heat] = []
+    texts: dict[str, None] = {}
     for value in dict.fromkeys(record.maps["value"]):
         rows = record.of_value(value)
         for image in list(dict.fromkeys(rows["image"]))[:MOST_PICTURES]:
             own = rows[(rows["image"] == image) & (rows["way"] == "sentence")]
             first = own[own["text"] == own["text"].iloc[0]] if value != "generated" else own
             heats += _row_of_heats(run, record, assets, pictures[image], first.itertuples())
+            texts[f"{pictures[image].name}: \u201c{shorten(first['text'].iloc[0], 160)}\u201d"] = None
     sentences = (
-        f"The first {MOST_PICTURES} pictures of the record with their first text, for each value function.",
+        f"The first {MOST_PICTURES} pictures of the record with their first text, for each value function: what a "
+        "region brings to the cosine of picture and text, or to the cosine of meanings.",
         "Red regions raise the value, blue ones lower it; every cell of a region has the region's value.",
+        *texts,
     )
     return Section("What the regions bring", sentences=sentences if heats else (), heats=tuple(heats))
 
@@ -261,8 +263,7 @@ def _row_of_heats(
         painted = overlay(small, values, geometry_of(run, record, row, picture), signed=True, smooth=False)
         low, high = bar_ends(found, signed=True)
         reach = f"raw {amount(found.low)} to {amount(found.high)}"
-        unit = METHODS[METHOD].unit if row.value == "similarity" else "cosine of meanings that the region brings"
-        caption = f"{picture.name}; \u201c{shorten(row.text, 60)}\u201d; {reach}; {unit}"
+        caption = f"{shorten(picture.name, 28)}, {'cosine' if row.value == 'similarity' else 'meaning'}"
         alt_text = f"{row_title(row)} of {picture.name} for the text {row.text}; {reach}"
         yield Heat(assets.photo(painted), alt_text, PRIORS[row.prior], caption, bar, amount(low), amount(high))
 

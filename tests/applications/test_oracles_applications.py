@@ -159,7 +159,9 @@ class Flat(Run):
         ]
         rows = rows.assign(map=values)
         rows.loc[flat, ["rows", "columns"]] = (5, 6)
-        rows.loc[flat, ["deletion", "insertion", "faithfulness"]] = np.nan  # as for every map without an order
+        rows.loc[flat, ["deletion", "insertion", "faithfulness", "correlation"]] = (
+            np.nan
+        )  # as for every map without an order
         return rows if columns is None else rows[columns]
 
 

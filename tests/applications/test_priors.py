@@ -154,9 +154,11 @@ def test_the_audited_model_writes_its_own_captions_if_it_can(
     priors.work(Subject(subject.run, coca), CARD.parse({**OPTIONS, "pictures": 1}), tmp_path, lambda words: None)
     record = load(tmp_path)
     assert record.about["captioner"] == record.about["encoder"] == coca.title
-    # An attentional pooler projects no single place: regions come from its last block, without names.
+    # The audited model names its regions; those of the captioner's own input stay without a name.
     semantic = record.maps[record.maps["prior"] == "semantic"]
-    assert len(semantic) and all(len(names) == 0 for names in semantic["names"])
+    own = semantic["value"] != "generated"
+    assert own.any() and not own.all()
+    assert [len(names) > 0 for names in semantic["names"]] == own.tolist()
     off = CARD.parse({**OPTIONS, "pictures": 1, "generate": False})
     priors.work(Subject(subject.run, coca), off, tmp_path, lambda words: None)
     assert load(tmp_path).about["captioner"] is None

@@ -420,7 +420,7 @@ def test_seeds_together_are_seeds_alone(zoo: Zoo, family: str) -> None:
             agrees(found.places[row], alone)
         for row, other in ((0, 1), (0, 3), (3, 6)):
             with pytest.raises(AssertionError):
-                agrees(found.places[row], found.places[other], 1e-3)
+                agrees(found.places[row], found.places[other], 1e3 * TOLERANCE)
 
 
 def test_the_cosine_that_passes_is_that_of_the_mixed_state(zoo: Zoo) -> None:
