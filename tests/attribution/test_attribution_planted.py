@@ -19,7 +19,7 @@ WORDS = {RED: "red", DOG: "dog"}
 # Norms make a patch as bright as before however little of it is seen: soft masks can't show this model's evidence.
 # Crops are enlarged, which leaves no whole patch of the planted kind. Where no place takes from another, all but the
 # planted places are projected to nothing, whose cosine is rounding.
-# Each patch is scaled by a norm as it enters, so it has no gradient along itself, and a mean over noise drowns the rest.
+# Each patch is scaled by a norm as it enters, so it has no gradient along itself; a mean over noise drowns the rest.
 # What Score-CAM keeps of a channel is enlarged, and shows a neighbour more than a patch at the border.
 ELSEWHERE = ("rise", "convis", "maskclip", "input_gradient", "smoothgrad", "score_cam", "gscorecam")
 METHODS_HERE = [name for name, info in METHODS.items() if not info.text_free and name not in ELSEWHERE]
