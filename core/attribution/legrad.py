@@ -8,6 +8,7 @@ from torch import Tensor
 
 from core.attribution.contract import Work
 from core.attribution.gradients import score_gradients
+from core.attribution.self_attention import blocks_of
 from core.methods.gradient import LeGradOptions
 
 
@@ -26,8 +27,8 @@ def attribute_image(work: Work, options: LeGradOptions) -> Tensor:
             kept.append(weights.detach().requires_grad_())
             return kept[0]
 
-        tokens = tower.block(block, work.images.entering(block), attend)
-        unit = F.normalize(tower.project(tokens.mean(dim=1)), dim=-1)
+        mean = blocks_of(tower)[block].mean(work.images.entering(block), attend)
+        unit = F.normalize(tower.project(mean), dim=-1)
         (gradient,) = score_gradients(unit, work.texts.embeddings, kept)
         part = gradient.relu().mean(dim=(2, 3))
         total = part if total is None else total + part

@@ -54,12 +54,21 @@ class Block(ABC):
     def __call__(self, x: Tensor, mask: Tensor | None = None, attend: Attend | None = None) -> Tensor:
         if attend is None:
             return self.plain(x, mask)
+        return self.add_mlp(self._attended(x, mask, attend))
+
+    def mean(self, x: Tensor, attend: Attend) -> Tensor:
+        """The mean `(batch, width)` over the tokens that leave the block."""
+        return self._mean_mlp(self._attended(x, None, attend))
+
+    def _attended(self, x: Tensor, mask: Tensor | None, attend: Attend) -> Tensor:
         q, k, v, scale = self.qkv(x)
         scores = (q * scale) @ k.transpose(-2, -1)
         if mask is not None:
             scores = scores + mask
-        weights = attend(scores.softmax(dim=-1))
-        return self.add_mlp(self.add_attention(x, weights @ v))
+        return self.add_attention(x, attend(scores.softmax(dim=-1)) @ v)
+
+    def _mean_mlp(self, x: Tensor) -> Tensor:
+        return self.add_mlp(x).mean(dim=1)
 
     def value_attention(self, x: Tensor) -> Tensor:
         """CLIP Surgery's value-value attention of the residual `x`, projected; without the residual itself."""
@@ -128,6 +137,12 @@ class OpenClipBlock(Block):
 
     def add_mlp(self, x: Tensor) -> Tensor:
         return x + _own(self.module, ("ls_2",), self.module.mlp(self.module.ln_2(x)))
+
+    def _mean_mlp(self, x: Tensor) -> Tensor:
+        # The last layer is linear, so the mean may come before it: half of what a walk back multiplies.
+        mlp = self.module.mlp
+        hidden = mlp[:-1](self.module.ln_2(x)).mean(dim=1)
+        return x.mean(dim=1) + _own(self.module, ("ls_2",), mlp[-1](hidden))
 
 
 class TimmBlock(Block):
