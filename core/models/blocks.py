@@ -77,6 +77,24 @@ class Block(ABC):
         return self.add_attention(torch.zeros_like(x), weights @ v)
 
 
+class Slope(torch.autograd.Function):
+    """An activation of single numbers whose slope is computed once; torch's own computes it anew for every text."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, activation: nn.Module) -> Tensor:
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            values = activation(leaf)
+            (slope,) = torch.autograd.grad(values.sum(), leaf)
+        ctx.save_for_backward(slope)
+        return values.detach()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
+
+
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """`(batch, tokens, width)` -> `(batch, heads, tokens, head width)`."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -141,8 +159,10 @@ class OpenClipBlock(Block):
     def _mean_mlp(self, x: Tensor) -> Tensor:
         # The last layer is linear, so the mean may come before it: half of what a walk back multiplies.
         mlp = self.module.mlp
-        hidden = mlp[:-1](self.module.ln_2(x)).mean(dim=1)
-        return x.mean(dim=1) + _own(self.module, ("ls_2",), mlp[-1](hidden))
+        hidden = mlp[0](self.module.ln_2(x))
+        for part in mlp[1:-1]:
+            hidden = Slope.apply(hidden, part) if isinstance(part, nn.GELU) else part(hidden)
+        return x.mean(dim=1) + _own(self.module, ("ls_2",), mlp[-1](hidden.mean(dim=1)))
 
 
 class TimmBlock(Block):
