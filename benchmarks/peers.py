@@ -41,11 +41,11 @@ from core.models.listing import embedded_name
 from core.reporting.charts import ACCENT, PALETTE, styled, to_svg
 
 PACKAGES = ("torch", "open-clip-torch", "captum", "grad-cam", "shap", "legrad-torch")
-PARTS = ("gradient", "pixels", "sampled", "channels", "each", "legrad", "pool", "ranks")
+PARTS = ("gradient", "pixels", "sampled", "channels", "each", "verdict", "pool", "ranks")
 # A quick way is timed this often, and no further run begins after so many seconds of the processor. A way that takes
 # this long is timed while it is counted.
 QUICK_RUNS, QUICK, LONG = 5, 6.0, 15.0
-DEFAULT = ("gradient", "pixels", "sampled", "each", "legrad", "pool")
+DEFAULT = ("gradient", "pixels", "sampled", "each", "verdict", "pool")
 
 
 def main() -> None:
@@ -175,7 +175,7 @@ def others(way: str, problem: Any, pixels: Any, asked: dict[str, Any]) -> dict[s
         from benchmarks.peer_ways import each_of_the_group
 
         return each_of_the_group(problem)
-    if way == "legrad":
+    if way == "verdict":
         from benchmarks.packages.with_legrad import verdict
 
         return verdict(problem)
