@@ -64,6 +64,8 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
         by_method["trust: deletion and insertion"] = 2 * share * ((plan.trust.steps - 1) * orders + len(pictures))
         more = max(plan.trust.coalitions - paid, 0.0) * len(pictures)
         by_method["trust: correlation"] = share * more
+        for way in plan.trust.again:
+            by_method[f"trust: {way}"] = 2.0 * ((plan.trust.again_steps - 1) * orders + len(pictures))
         by_method["trust: confidence"] = float(plan.trust.confidence) * orders
         image_forwards += sum(count for name, count in by_method.items() if name.startswith("trust: "))
     if plan.trust.curves and plan.trust.words and worded:

@@ -23,6 +23,7 @@ from core.evaluation.confidence import confidence, faded_embeddings
 from core.evaluation.controls import control_maps
 from core.evaluation.correlation import additive_share, faithfulness_correlation, infidelity, sensitivity_n
 from core.evaluation.curves import curves
+from core.evaluation.imputation import ImputedPool
 from core.evaluation.word_faithfulness import word_faithfulness
 from core.runs import Plan
 
@@ -132,8 +133,16 @@ def _of_maps(plan: Plan, groups: list[Group], maps: Maps, values: Values) -> Non
                 "infidelity": infidelity(rows, seen, whole[key[1]], grid),
                 "additive_share": share if np.isfinite(share) else None,
             }
+    for way in plan.trust.again:
+        other = pool_of(work, 0, "blur") if way == "blur" else _imputed(work)
+        for key, curve in curves(other, maps, texts, steps=plan.trust.again_steps).items():
+            values[key][f"{way}_faithfulness"] = curve.faithfulness
     if plan.trust.confidence:
         _confidences(groups, maps, values)
+
+
+def _imputed(work: Work) -> ImputedPool:
+    return ImputedPool(work.model, work.images.pixels[0], work.generator("imputed", work.image_keys[0]))
 
 
 def _confidences(groups: list[Group], maps: Maps, values: Values) -> None:

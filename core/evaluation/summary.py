@@ -26,6 +26,8 @@ OTHER_METRICS = {
     "infidelity": ("Infidelity", "low"),
     "relative_drop": ("Confidence drop", "low"),
     "confidence_increase": ("Confidence rises", "high"),
+    "blur_faithfulness": ("Faithful, blurred", "high"),
+    "road_faithfulness": ("Faithful, ROAD", "high"),
     "comprehensiveness": ("Words: compre\u00adhensive", "high"),
     "sufficiency": ("Words: sufficient", "low"),
     "sparseness": ("Sparse\u00adness", ""),

@@ -17,6 +17,8 @@ _ABOUT = {
     "infidelity": "infidelity: the share of the squared falls that these sums miss even at their best scale",
     "relative_drop": "confidence: the picture is faded where the map is low; by what share the probability (classes) "
     "or the cosine (other texts) falls, and how often it rises",
+    "blur_faithfulness": "faithfulness once more in few steps with cells blurred",
+    "road_faithfulness": "with cells filled in from around them (ROAD), so that no hole has a shape",
     "comprehensiveness": "comprehensiveness and sufficiency: the cosine's fall without a text's best words, and with "
     "them alone, here in thousandths",
     "sparseness": "sparseness (Gini), entropy and effective area (the least part of the cells with half of the values) "

@@ -19,6 +19,7 @@ from core.reporting.charts import (
     trust_chart,
 )
 from core.reporting.content import Chart, Column, Section, Table
+from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.words import bounded, measured, number, share
 from core.runs import Run
@@ -33,6 +34,7 @@ def trust(run: Run, summary: Summary, assets: Assets) -> tuple[Section, ...]:
         _faithfulness(run, summary, assets),
         _versus(run, summary),
         other_measures(summary),
+        against_drawn(run),
         _agreement(summary, assets),
         _scores(summary, assets),
         _statistics(run, summary),

@@ -121,6 +121,10 @@ class TrustPlan(_Part):
     )
     confidence: bool = Field(True, description="confidence drop and increase: one forward a map")
     words: bool = Field(True, description="comprehensiveness and sufficiency of words: at most four texts a method")
+    again: tuple[Literal["blur", "road"], ...] = Field(
+        (), description="faithfulness once more with cells blurred, or filled in from around them (ROAD)"
+    )
+    again_steps: int = Field(4, ge=2, le=64, description="steps of those curves; each costs a whole forward")
     resamples: int = Field(1000, ge=100, le=20_000, description="bootstrap resamples over images")
 
 

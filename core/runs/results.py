@@ -80,6 +80,8 @@ SCHEMA = pa.schema(
         pa.field("sparseness", pa.float32(), True, {"about": "Gini index of the map's sizes on the common grid"}),
         pa.field("entropy", pa.float32(), True, {"about": "entropy of the map's sizes over its largest value"}),
         pa.field("effective_area", pa.float32(), True, {"about": "smallest share of cells with half of the sizes"}),
+        pa.field("blur_faithfulness", pa.float32(), True, {"about": "faithfulness in few steps with cells blurred"}),
+        pa.field("road_faithfulness", pa.float32(), True, {"about": "the same with cells filled in from around them"}),
         pa.field(
             "comprehensiveness",
             pa.float32(),

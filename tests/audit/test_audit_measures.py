@@ -10,6 +10,7 @@ import pytest
 
 from core.attribution.contract import Work
 from core.attribution.draws import kept_cells
+from core.audit.cost import estimate
 from core.audit.units import Bench, prepare, run_unit
 from core.datasets import Dataset
 from core.evaluation.compactness import compactness
@@ -132,3 +133,19 @@ def test_measures_do_not_depend_on_what_else_is_planned(
         for first, second in zip(one, other, strict=True):
             told = {measure: first[measure] for measure in OF_MAPS}
             assert told == pytest.approx({measure: second[measure] for measure in OF_MAPS}, abs=1e-5)
+
+
+def test_faithfulness_is_measured_again_where_the_plan_says_so(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
+    spent = {}
+    for name, again in (("once", ()), ("twice", ("blur", "road"))):
+        bench, plan = bench_for(tmp_path / name, dataset, vit, methods=("raw",), again=again, again_steps=2)
+        with bench.model.meter.measuring() as counted:
+            rows = rows_of(bench, plan)
+        spent[name] = counted.image
+        ways = {way for row in rows for way in ("blur", "road") if f"{way}_faithfulness" in row}
+        assert ways == set(again)
+    # Of each order of half the cells, both halves; the whole and the hidden picture once a way.
+    orders = len({row["text"] for row in rows if row["kind"] == "method"}) + len(CONTROLS)
+    assert spent["twice"] - spent["once"] == pytest.approx(2 * (2 + 2 * orders))
+    named = estimate(plan, dataset).by_method
+    assert named["trust: road"] == named["trust: blur"] == len(dataset.pictures) * (2 + 2 * orders)

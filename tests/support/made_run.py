@@ -220,6 +220,8 @@ def _measure_further(rows: list[dict[str, Any]]) -> None:
             row |= {
                 "sensitivity_n": skill,
                 "infidelity": 0.6 - skill,
+                "blur_faithfulness": skill / 2,
+                "road_faithfulness": skill / 3,
                 "confidence_drop": score * (0.5 - skill),
                 "relative_drop": 0.5 - skill,
                 "confidence_increase": float(skill > score),
