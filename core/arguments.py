@@ -51,7 +51,11 @@ def plan_parts(chosen: argparse.Namespace) -> dict[str, Any]:
         "texts": text_plan(chosen),
         "methods": methods,
         "applications": applications,
-        "trust": TrustPlan(curves=not chosen.no_curves, steps=EFFORTS[chosen.effort].steps),
+        "trust": TrustPlan(
+            curves=not chosen.no_curves,
+            steps=EFFORTS[chosen.effort].steps,
+            again=EFFORTS[chosen.effort].again,
+        ),
         "seed": chosen.seed,
         "declared": Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
     }

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation.agreement import consensus
+from core.evaluation.summary import METRICS, OTHER_METRICS
 from core.reporting.charts import curves_chart
 from core.reporting.gallery import word_strip
 from core.runs import Run
@@ -190,7 +191,8 @@ def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:
         with st.expander("Deletion and insertion curves"):
             charts.show(curves_chart(rows), "Deletion and insertion curves by method")
     with st.expander("Raw values"):
-        names = ["kind", "method", "status", "score", "deletion", "insertion", "faithfulness", "rows", "columns"]
+        measured = [name for name in (*METRICS, *OTHER_METRICS) if rows[name].notna().any()]
+        names = ["kind", "method", "status", "score", *measured, "rows", "columns"]
         st.dataframe(rows.loc[rows["kind"] != "score", names], hide_index=True)
         for row in explained.itertuples():
             values = maps.native(row)

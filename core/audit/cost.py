@@ -11,6 +11,7 @@ from core.methods.applications import application_info
 from core.models.listing import embedded_models, embedded_name
 from core.runs import Plan
 from core.runs.manifest import write_json
+from core.runs.plan import WORD_SHARES
 from core.settings import workspace
 
 CONTROLS = 3
@@ -39,7 +40,7 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
     capabilities, depth, text_depth = _model(plan)
     by_method: dict[str, float] = {}
     text_forwards = float(len(plan.texts.prompts) + len(plan.texts.classes) * len(plan.texts.templates) + pairs)
-    explained = 0
+    explained = worded = 0
     drops = capabilities is not None and "token_dropping" in capabilities
     paid = 0.0
     for method in plan.methods:
@@ -54,6 +55,7 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
             explained += 1
         if "text" in reasons and reasons["text"] is None:
             text_forwards += pairs * text_cost.text_pair
+            worded += 1
     image_forwards = len(pictures) + sum(by_method.values())
     if plan.trust.curves and explained:
         # All orders of a picture share the whole and the fully hidden one; a control has one order for all texts.
@@ -62,7 +64,13 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
         by_method["trust: deletion and insertion"] = 2 * share * ((plan.trust.steps - 1) * orders + len(pictures))
         more = max(plan.trust.coalitions - paid, 0.0) * len(pictures)
         by_method["trust: correlation"] = share * more
-        image_forwards += by_method["trust: deletion and insertion"] + by_method["trust: correlation"]
+        for way in plan.trust.again:
+            by_method[f"trust: {way}"] = 2.0 * ((plan.trust.again_steps - 1) * orders + len(pictures))
+        by_method["trust: confidence"] = float(plan.trust.confidence) * orders
+        image_forwards += sum(count for name, count in by_method.items() if name.startswith("trust: "))
+    if plan.trust.curves and plan.trust.words and worded:
+        # The whole text, and each method's sets beside those of the control.
+        text_forwards += pairs * (1 + 2 * len(WORD_SHARES) * (worded + 1))
     for part in plan.applications:
         application = application_info(part.name)
         if capabilities is None or application.reason(capabilities) is None:

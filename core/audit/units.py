@@ -12,20 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from core.attribution.context import estimate_context
 from core.attribution.contract import Attribution, Context, Work
-from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.explain import attribute
 from core.attribution.word_games import WORDS
-from core.audit.rows import curve_values, method_values
+from core.audit.measures import Explained, Group, Item, measured
+from core.audit.rows import method_values
 from core.datasets import Picture
 from core.errors import CapabilityError, InputError
-from core.evaluation.controls import control_maps
-from core.evaluation.correlation import additive_share, faithfulness_correlation
-from core.evaluation.curves import curves
 from core.methods import METHODS
 from core.methods.info import Side
 from core.models.geometry import Geometry
@@ -37,16 +33,6 @@ from core.runs.plan import MethodPlan, canonical
 
 CONTEXT_IMAGES = 64
 CONTEXT_BATCH = 8
-# The cells of RISE, KernelSHAP and LIME, so that their coalitions serve here too.
-TRUST_CELLS = 7
-
-
-@dataclass(frozen=True)
-class Item:
-    """One text that one picture is explained with. `template` texts are embedded through the plan's templates."""
-
-    text: str
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -129,46 +115,23 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
             )
         if best:
             groups.append(_class_group(bench, images, best, pools))
-    explained: list[_Explained] = []
+    explained: list[Explained] = []
     for number, group in enumerate(groups):
         told, found = _explain_group(bench, base, group, number, geometry)
         rows += told
         explained += found
     rows += [entry.row for entry in explained]
-    return rows + _measured(bench, base, groups, explained)
+    return rows + measured(plan, base, groups, explained)
 
 
-@dataclass
-class _Explained:
-    """One row of a method, the map behind it, and which text of which group it explains."""
-
-    row: dict[str, Any]
-    group: int
-    index: int
-    values: NDArray[Any] | None
-
-
-@dataclass
-class _Group:
-    """Texts of one picture that are explained together.
-
-    `labels` holds the whole label set, and `chosen` where the items stand in it, for methods defined on a set.
-    """
-
-    work: Work
-    items: list[Item]
-    labels: Work | None = None
-    chosen: tuple[int, ...] = ()
-
-
-def _group(bench: Bench, images: ImageTrunk, items: list[Item], pools: dict[Any, Any]) -> _Group | None:
+def _group(bench: Bench, images: ImageTrunk, items: list[Item], pools: dict[Any, Any]) -> Group | None:
     if not items:
         return None
     texts = TextTrunk(bench.model, [item.text for item in items])
-    return _Group(_work(bench, images, texts, pools), items)
+    return Group(_work(bench, images, texts, pools), items)
 
 
-def _class_group(bench: Bench, images: ImageTrunk, best: list[int], pools: dict[Any, Any]) -> _Group:
+def _class_group(bench: Bench, images: ImageTrunk, best: list[int], pools: dict[Any, Any]) -> Group:
     plan = bench.run.plan
     items = [Item(plan.texts.classes[index], "class") for index in best]
     texts = TextTrunk(bench.model, [item.text for item in items], plan.texts.templates)
@@ -176,7 +139,7 @@ def _class_group(bench: Bench, images: ImageTrunk, best: list[int], pools: dict[
     texts.embeddings = bench.classes[best]
     labels = TextTrunk(bench.model, plan.texts.classes, plan.texts.templates)
     labels.embeddings = bench.classes
-    return _Group(_work(bench, images, texts, pools), items, _work(bench, images, labels, pools), tuple(best))
+    return Group(_work(bench, images, texts, pools), items, _work(bench, images, labels, pools), tuple(best))
 
 
 def _work(bench: Bench, images: ImageTrunk, texts: TextTrunk, pools: dict[Any, Any]) -> Work:
@@ -184,8 +147,8 @@ def _work(bench: Bench, images: ImageTrunk, texts: TextTrunk, pools: dict[Any, A
 
 
 def _explain_group(
-    bench: Bench, base: dict[str, Any], group: _Group, number: int, geometry: list[Geometry]
-) -> tuple[list[dict[str, Any]], list[_Explained]]:
+    bench: Bench, base: dict[str, Any], group: Group, number: int, geometry: list[Geometry]
+) -> tuple[list[dict[str, Any]], list[Explained]]:
     """The score rows of a group (classes have theirs already, every one of them) and its methods' rows."""
     scores = group.work.scores[0].cpu().numpy()
     heads = [
@@ -202,12 +165,12 @@ def _explain_group(
             row = {**head, "kind": "method", "method": method.name}
             row |= {"status": "failed", "message": problem} if got is None else method_values(got, index)
             values = None if got is None or got.image is None else got.image[0, index]
-            explained.append(_Explained(row, number, index, values))
+            explained.append(Explained(row, number, index, values))
     return told, explained
 
 
 def _attempt(
-    bench: Bench, group: _Group, method: MethodPlan, geometry: list[Geometry]
+    bench: Bench, group: Group, method: MethodPlan, geometry: list[Geometry]
 ) -> tuple[Attribution | None, str | None]:
     """A method's result, or the one line that says why there is none: one bad picture must not stop an audit."""
     sides = bench.sides[method.name]
@@ -230,60 +193,6 @@ def _attempt(
         details = {name: values[:, chosen] for name, values in got.details.items()}
         got = replace(got, image=got.image[:, chosen], details=details)
     return got, None
-
-
-def _measured(
-    bench: Bench, base: dict[str, Any], groups: list[_Group], explained: list[_Explained]
-) -> list[dict[str, Any]]:
-    """Curves and correlations of every map and control, for all texts of a picture at once so that they share forwards.
-
-    Fills the methods' rows and returns the controls' rows.
-    """
-    plan = bench.run.plan
-    if not plan.trust.curves or not any(entry.values is not None for entry in explained):
-        return []
-    work = groups[0].work
-    first = np.cumsum([0, *(len(group.items) for group in groups)])
-    texts = torch.cat([group.work.texts.embeddings for group in groups])
-    grid = work.images.grid() if "image_layers" in bench.model.capabilities else (14, 14)
-    controls = control_maps(work.images.pixels[0], *grid, work.generator("control", work.image_keys[0]))
-    maps: dict[tuple[str, int], NDArray[Any]] = {
-        (entry.row["method"], int(first[entry.group]) + entry.index): entry.values
-        for entry in explained
-        if entry.values is not None
-    }
-    for name, values in controls.items():
-        maps |= {(f"control:{name}", text): values.numpy() for text in range(len(texts))}
-    pool = pool_of(work, 0, plan.trust.removal)
-    found = curves(pool, maps, texts, steps=plan.trust.steps)
-    measures = {key: curve_values(curve) for key, curve in found.items()}
-    if plan.trust.coalitions:
-        kept = kept_cells(work, 0, cell_grid(work, TRUST_CELLS), plan.trust.coalitions)
-        answers = (pool.embeddings(kept) @ texts.T).cpu()
-        ceiling = additive_share(kept, answers)
-        for key, grid_values in maps.items():
-            told = faithfulness_correlation(kept.numpy(), answers[:, key[1]].numpy(), grid_values)
-            share = float(ceiling[key[1]])
-            more = {"correlation": told, "additive_share": share if np.isfinite(share) else None}
-            measures[key] = {**measures.get(key, {}), **more}
-    for entry in explained:
-        entry.row |= measures.get((entry.row["method"], int(first[entry.group]) + entry.index), {})
-    scores = (work.images.embeddings @ texts.T)[0].cpu().numpy()
-    items = [item for group in groups for item in group.items]
-    return [
-        {
-            **base,
-            "text": item.text,
-            "text_kind": item.kind,
-            "kind": "control",
-            "method": name,
-            "status": "ok",
-            "score": float(scores[text]),
-            **measures.get((f"control:{name}", text), {}),
-        }
-        for name in controls
-        for text, item in enumerate(items)
-    ]
 
 
 def _context(run: Run, model: Model, sides: dict[str, tuple[Side, ...]]) -> Context:

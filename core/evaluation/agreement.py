@@ -48,6 +48,39 @@ def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> f
     return len(best_a & best_b) / len(best_a | best_b)
 
 
+def rank_vector(grid: NDArray[Any]) -> NDArray[np.float64] | None:
+    """The ranks of a map as a vector of mean 0 and length 1, so that a product of two is Spearman's correlation.
+
+    None for a constant map.
+    """
+    flat = np.ravel(grid)
+    if not np.isfinite(flat).all() or np.ptp(flat) == 0:
+        return None
+    ranks = rankdata(flat)
+    ranks -= ranks.mean()
+    return np.asarray(ranks / np.sqrt(ranks @ ranks), dtype=np.float64)
+
+
+def unrelated(
+    a: NDArray[np.float64], b: NDArray[np.float64], *, draws: int = 500, seed: int = 0
+) -> tuple[float, float] | None:
+    """What two methods' maps of *different* pictures correlate by: the mean, and the 95 % quantile of a mean like ours.
+
+    `a` and `b` are `rank_vector`s `(pictures, cells)` in one order of the pictures. The mean is over all pairs of two
+    different pictures; the quantile is over `draws` random ways to give each picture's map of the one method another
+    picture's of the other. None for fewer than three pictures.
+    """
+    count = len(a)
+    if count < 3:
+        return None
+    found = a @ b.T
+    mean = (found.sum() - np.trace(found)) / (count * (count - 1))
+    # Neighbours on a random ring are never the same picture.
+    ring = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
+    drawn = found[ring, np.roll(ring, 1, axis=1)].mean(axis=1)
+    return float(mean), float(np.quantile(drawn, 0.95))
+
+
 def consensus(maps: list[NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean of the maps' ranks (scaled to 0..1) and the standard deviation of the ranks, on the common grid."""
     ranks = []

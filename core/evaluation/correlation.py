@@ -1,7 +1,9 @@
-"""Faithfulness correlation and its ceiling, on coalitions that the methods have embedded already.
+"""How well a map's sums foretell the score, on coalitions that the methods have embedded already: no forwards.
 
 Correlation (Bhatt, Weller, Moura, IJCAI 2020): over random coalitions, does the share of a map that stays in view go
-with the score? The ceiling is the share of the score's variance that *any* sum over cells explains.
+with the score? Sensitivity-n (Ancona et al., ICLR 2018) asks the same among coalitions of one size, infidelity (Yeh et
+al., NeurIPS 2019) by how much the sums miss the score's falls. The ceiling is the share of the score's variance that
+*any* sum over cells explains.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from torch import Tensor
 
 from core.attribution.surrogate import fit
 from core.evaluation.agreement import common_grid
+
+# A correlation of fewer coalitions than this says nothing.
+LEAST_OF_A_SIZE = 6
 
 
 def faithfulness_correlation(
@@ -31,6 +36,50 @@ def faithfulness_correlation(
     if np.ptp(grid) == 0 or spread < 1e-12:
         return None
     return float(left @ right / spread)
+
+
+def sensitivity_n(
+    kept: NDArray[np.bool_],
+    scores: NDArray[np.floating],
+    values: NDArray[np.floating],
+    least: int = LEAST_OF_A_SIZE,
+) -> float | None:
+    """Mean, over the numbers n of hidden cells that occur, of the correlation of hidden sum and fall of the score.
+
+    Only sizes with at least `least` coalitions count; which those are depends on the draw and not on the map. None if
+    no size has a correlation.
+    """
+    grid = common_grid(values, (kept.shape[1], kept.shape[2]))
+    flat = kept.reshape(len(kept), -1)
+    hidden = (~flat).astype(float) @ grid.ravel()
+    falls, size = -np.asarray(scores, dtype=float), flat.sum(axis=1)
+    found = []
+    if np.ptp(grid) > 0:
+        for count in np.unique(size):
+            same = size == count
+            if same.sum() >= least and np.ptp(hidden[same]) > 1e-12 and np.ptp(falls[same]) > 1e-12:
+                found.append(np.corrcoef(hidden[same], falls[same])[0, 1])
+    return float(np.mean(found)) if found else None
+
+
+def infidelity(
+    kept: NDArray[np.bool_], scores: NDArray[np.floating], full: float, values: NDArray[np.floating]
+) -> float | None:
+    """Infidelity as a share: mean over coalitions of (b I'a - (s(x) - s(x_I)))^2 over the mean of (s(x) - s(x_I))^2.
+
+    I'a is the map's sum over the hidden cells, `full` the score s(x) of the whole picture, and b >= 0 the factor that
+    fits best, because methods have units of their own: 0 is perfect, 1 is what a map of zeros has. A factor below 0
+    isn't allowed; it would forgive a wrong sign. None if the map is constant or the score never falls.
+    """
+    grid = common_grid(values, (kept.shape[1], kept.shape[2]))
+    hidden = (~kept.reshape(len(kept), -1)).astype(float) @ grid.ravel()
+    falls = full - np.asarray(scores, dtype=float)
+    size = float(falls @ falls)
+    if np.ptp(grid) == 0 or size < 1e-12 or float(hidden @ hidden) < 1e-20:
+        return None
+    factor = max(float(hidden @ falls) / float(hidden @ hidden), 0.0)
+    left = factor * hidden - falls
+    return float(left @ left) / size
 
 
 def additive_share(kept: Tensor, scores: Tensor) -> NDArray[np.float64]:

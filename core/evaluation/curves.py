@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.evaluation.agreement import common_grid
-from core.models.pool import CoalitionPool
 
 SIDE = 14
 LEAST_RISE = 0.01
@@ -43,8 +43,23 @@ class Curves:
         return self.insertion_area - self.deletion_area
 
 
+class Pool(Protocol):
+    """What gives embeddings of one picture with some of its cells hidden, as `CoalitionPool` does."""
+
+    @property
+    def removal(self) -> str:
+        """How cells are hidden."""
+
+    @property
+    def token_grid(self) -> tuple[int, int]:
+        """Rows and columns of the tower's tokens."""
+
+    def embeddings(self, kept: Tensor) -> Tensor:
+        """Unit embeddings `(coalitions, embedding)` of the kept cells `(coalitions, rows, columns)`."""
+
+
 def curves(
-    pool: CoalitionPool,
+    pool: Pool,
     maps: Mapping[tuple[str, int], NDArray[np.floating]],
     texts: Tensor,
     *,

@@ -1,4 +1,4 @@
-"""How well a map finds a region that is known: pointing game, energy, overlap at the region's own area.
+"""How well a map finds a region that is known: pointing game, energy, relevance mass and rank, overlap, contrast.
 
 Maps and regions are compared over the original picture; pixels that the model never saw (NaN in the map) don't count.
 """
@@ -57,7 +57,52 @@ def overlap(values: Map, region: Region) -> float | None:
     return float(shared / (2 * area - shared))
 
 
-MEASURES = {"pointing": pointing, "energy": energy, "overlap": overlap}
+def relevance_rank(values: Map, region: Region) -> float | None:
+    """Relevance rank accuracy (Arras et al., 2022): of the highest pixels, as many as the region has, the share inside.
+
+    With r this share, the overlap at the region's own area is r / (2 - r): one says nothing that the other doesn't.
+    Ties and None as for `overlap`.
+    """
+    shared = overlap(values, region)
+    return None if shared is None else 2 * shared / (1 + shared)
+
+
+def relevance_mass(values: Map, region: Region) -> float | None:
+    """Relevance mass accuracy (Arras et al., 2022): the share of the positive values' sum that lies in the region.
+
+    Unlike `energy` it takes the map's own zero for what speaks neither way; where all values are positive, an offset
+    makes it the region's part of the area, which it also is where none is. None as for `pointing`.
+    """
+    seen = _seen(values, region)
+    if seen is None:
+        return None
+    kept, inside = seen
+    mass = np.maximum(kept, 0)
+    return float(mass[inside].sum() / mass.sum()) if mass.sum() > 0 else float(inside.mean())
+
+
+def contrast(values: Map, region: Region) -> float | None:
+    """The mean score contrast of CLIP Surgery (Li et al., 2023): mean inside minus mean outside of the map in 0 to 1.
+
+    From -1 to 1, 0 for a constant map. A map that is level inside the region beats one that tells its cells apart.
+    None if the model saw no pixel of the region, or none outside it.
+    """
+    seen = _seen(values, region)
+    if seen is None or seen[1].all():
+        return None
+    kept, inside = seen
+    span = kept.max() - kept.min()
+    return float((kept[inside].mean() - kept[~inside].mean()) / span) if span > 0 else 0.0
+
+
+MEASURES = {
+    "pointing": pointing,
+    "energy": energy,
+    "overlap": overlap,
+    "relevance_rank": relevance_rank,
+    "relevance_mass": relevance_mass,
+    "contrast": contrast,
+}
 
 
 def _seen(values: Map, region: Region) -> tuple[NDArray[np.float64], Region] | None:

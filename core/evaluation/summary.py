@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from core.evaluation.agreement import spearman, stored_grid, top_overlap
+from core.evaluation.agreement import rank_vector, spearman, stored_grid, top_overlap, unrelated
 from core.evaluation.statistics import Interval, adjusted, bootstrap_mean, interval_of_means, sign_flip_p
 from core.runs import Run
 
@@ -19,6 +20,22 @@ METRICS = {
     "faithfulness": "higher is better",
     "correlation": "higher is better",
 }
+# Shown together in one further table, means only: a short title and which way is better.
+OTHER_METRICS = {
+    "sensitivity_n": ("Sensitivity-n", "high"),
+    "infidelity": ("Infidelity", "low"),
+    "relative_drop": ("Confidence drop", "low"),
+    "confidence_increase": ("Confidence rises", "high"),
+    "blur_faithfulness": ("Faithful, blurred", "high"),
+    "road_faithfulness": ("Faithful, ROAD", "high"),
+    "comprehensiveness": ("Words: compre\u00adhensive", "high"),
+    "sufficiency": ("Words: sufficient", "low"),
+    "sparseness": ("Sparse\u00adness", ""),
+    "entropy": ("Entropy", ""),
+    "effective_area": ("Effective area", ""),
+}
+# Pictures behind what unrelated maps correlate by.
+MOST_UNRELATED = 256
 CONTROLS = ("random", "centre", "edge")
 
 
@@ -31,7 +48,9 @@ class Summary:
     methods: tuple[str, ...]
     trust: pd.DataFrame  # method, kind, metric, value, low, high, n
     versus: pd.DataFrame  # method, control, value (mean paired difference of faithfulness), low, high, n, p, p_adjusted
-    agreement: pd.DataFrame  # a, b, value (mean Spearman), low, high, n, overlap (mean top-20 % IoU)
+    agreement: (
+        pd.DataFrame
+    )  # a, b, value (mean Spearman), low, high, n, overlap (mean top-20 % IoU), chance, chance_high
     pair_agreement: pd.DataFrame  # image, image_name, text, value (mean Spearman over pairs of methods), methods
     scores: pd.DataFrame  # image, image_name, text, text_kind, score
     texts: pd.DataFrame  # text, text_kind, value (mean score), low, high, n
@@ -73,7 +92,7 @@ def _frame(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
 def _trust(rows: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
     records = []
     for (kind, method), part in rows.groupby(["kind", "method"], sort=True):
-        for metric in METRICS:
+        for metric in (*METRICS, *OTHER_METRICS):
             got = bootstrap_mean(part[metric].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
             if got.n:
                 records.append({"method": method, "kind": kind, "metric": metric, **vars(got)})
@@ -104,12 +123,21 @@ def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, see
 
 
 def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`chance` is the mean correlation of the two methods' maps of different pictures, `chance_high` the 95 % quantile
+    of the mean over as many pairs as there are pictures; a pair that isn't above it shares a habit, not a picture.
+    """
     with_map = explained[explained["map"].notna()]
     correlations: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     per_pair = []
+    ranks: dict[str, dict[str, NDArray[np.float64]]] = {}
     keys = ["image", "image_name", "text", "text_kind"]
     for (image, name, text, _), part in with_map.groupby(keys, sort=True, dropna=False):
         grids = {row.method: stored_grid(row.map, row.rows, row.columns) for row in part.itertuples()}
+        for method, grid in grids.items():
+            vector = rank_vector(grid)
+            if vector is not None:
+                # One text a picture: maps of its other texts are related.
+                ranks.setdefault(method, {}).setdefault(image, vector)
         values = []
         for a, b in combinations(sorted(grids), 2):
             rho, overlap = spearman(grids[a], grids[b]), top_overlap(grids[a], grids[b])
@@ -130,11 +158,20 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
     for (a, b), found in correlations.items():
         images = np.array([image for image, _, _ in found])
         got = bootstrap_mean(np.array([rho for _, rho, _ in found]), images, resamples=resamples, seed=seed)
-        records.append({"a": a, "b": b, **vars(got), "overlap": float(np.mean([overlap for *_, overlap in found]))})
+        chance = _chance(ranks[a], ranks[b], seed)
+        records.append(
+            {"a": a, "b": b, **vars(got), "overlap": float(np.mean([overlap for *_, overlap in found])), **chance}
+        )
     return (
-        _frame(records, ["a", "b", "value", "low", "high", "n", "overlap"]),
+        _frame(records, ["a", "b", "value", "low", "high", "n", "overlap", "chance", "chance_high"]),
         _frame(per_pair, ["image", "image_name", "text", "value", "methods"]),
     )
+
+
+def _chance(a: dict[str, Any], b: dict[str, Any], seed: int) -> dict[str, float | None]:
+    both = sorted(set(a) & set(b))[:MOST_UNRELATED]
+    found = unrelated(np.stack([a[image] for image in both]), np.stack([b[image] for image in both]), seed=seed)
+    return {"chance": None, "chance_high": None} if found is None else dict(chance=found[0], chance_high=found[1])
 
 
 def _texts(scores: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:

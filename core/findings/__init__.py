@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
 from core.findings import control_rules, data_rules, sum_rules, trust_rules
-from core.findings.control_rules import beats
+from core.findings.control_rules import beats, healthy_methods
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
 from core.runs import Run
@@ -38,6 +38,7 @@ __all__ = [
     "Sample",
     "Thresholds",
     "beats",
+    "healthy_methods",
     "judge",
     "load_findings",
     "load_thresholds",

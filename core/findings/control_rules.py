@@ -103,6 +103,16 @@ def beats(row: Any, thresholds: Thresholds) -> bool:
     return bool(above and row.p_adjusted < float(thresholds["general.significance"]))
 
 
+def healthy_methods(summary: Summary, thresholds: Thresholds) -> tuple[str, ...]:
+    """The methods that are shown above every control, in the plan's order."""
+    return tuple(
+        method
+        for method in summary.methods
+        if len(rows := summary.versus[summary.versus.method == method])
+        and all(beats(row, thresholds) for row in rows.itertuples())
+    )
+
+
 def _least_above(part: list[tuple[str, pd.DataFrame]]) -> tuple[Number, ...]:
     """For each method the control that it is least above."""
     found = []

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_EFFORT = "standard"
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Options that differ from the defaults of a method or an application, and the steps of a curve."""
+    """Options that differ from the defaults of a method or an application, and the steps of a curve.
+
+    `again` names the ways to hide cells by which faithfulness is measured once more.
+    """
 
     steps: int
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    again: tuple[Literal["blur", "road"], ...] = ()
 
     def of(self, method: str) -> dict[str, Any]:
         """The options for one method; empty where it keeps its defaults."""
@@ -62,5 +66,5 @@ EFFORTS: dict[str, Effort] = {
             "information": {"pictures": 12},
         },
     ),
-    "thorough": Effort(steps=16),
+    "thorough": Effort(steps=16, again=("blur", "road")),
 }

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.datasets import Picture
+from core.evaluation.agreement import consensus
 from core.evaluation.summary import Summary
 from core.findings.finding import Sample as FindingSample
 from core.methods import METHODS
-from core.models.geometry import Preprocessing
+from core.models.geometry import Geometry, Preprocessing
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, shorten
 from core.reporting.content import Heat, HeatRow, Sample, Words
@@ -65,10 +67,7 @@ class Plates:
         values = np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
         found = value_range(values)
         picture = self.pictures[row.image]
-        # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
-        preprocessing = self._preprocessing or Preprocessing(224, 224, mode="squash")
-        geometry = preprocessing.geometry(picture.width, picture.height)
-        painted = overlay(self._open(row.image), values, geometry, signed=signed)
+        painted = overlay(self._open(row.image), values, self._geometry(picture), signed=signed)
         low, high = bar_ends(found, signed=signed)
         title = method_title(row.method)
         caption = (
@@ -83,10 +82,53 @@ class Plates:
         alt = f"Heat map of {title} on {picture.name} for the text {row.text}; raw range {reach}"
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
+    def agreed(self, rows: pd.DataFrame, healthy: Sequence[str]) -> list[Heat]:
+        """Consensus and disagreement of the maps of one picture and text; none for fewer than two.
+
+        Of the methods in `healthy`, those above every control, or of all where fewer than two are.
+        """
+        rows = rows[[np.ptp(values) > 0 for values in rows["map"]]]
+        good = rows[rows.method.isin(list(healthy))]
+        whose = "above every control" if len(good) > 1 else "none shown above the controls"
+        used = good if len(good) > 1 else rows
+        if len(used) < 2:
+            return []
+        grids = [np.asarray(row.map, float).reshape(int(row.rows), int(row.columns)) for row in used.itertuples()]
+        first = used.iloc[0]
+        mean, spread = consensus(grids)
+        told = f"{len(used)} methods, {whose}"
+        return [
+            self._painted(first.image, mean, "Consensus", f"mean rank, 0 to 1; {told}"),
+            self._painted(first.image, spread, "Disagreement", f"standard deviation of ranks; {told}"),
+        ]
+
+    def _painted(self, image: str, values: NDArray[np.float64], title: str, caption: str) -> Heat:
+        picture, found = self.pictures[image], value_range(values)
+        painted = overlay(self._open(image), values, self._geometry(picture), signed=False)
+        low, high = bar_ends(found, signed=False)
+        alt = f"{title} of the methods on {picture.name}: {caption}"
+        bar = self.assets.drawing(colour_bar(signed=False))
+        return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
+
+    def _geometry(self, picture: Picture) -> Geometry:
+        # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
+        preprocessing = self._preprocessing or Preprocessing(224, 224, mode="squash")
+        return preprocessing.geometry(picture.width, picture.height)
+
     def sample(
-        self, image: str, why: str, *, text: str | None = None, methods: Sequence[str] = (), texts: int = MOST_TEXTS
+        self,
+        image: str,
+        why: str,
+        *,
+        text: str | None = None,
+        methods: Sequence[str] = (),
+        texts: int = MOST_TEXTS,
+        agreed: Sequence[str] | None = None,
     ) -> Sample | None:
-        """A picture's rows (all its texts, or `text`; all methods, or `methods`); None if nothing is known of it."""
+        """A picture's rows (all its texts, or `text`; all methods, or `methods`); None if nothing is known of it.
+
+        With `agreed`, the methods above every control, its first row ends with consensus and disagreement.
+        """
         picture = self.pictures.get(image)
         if picture is None:
             return None
@@ -104,6 +146,8 @@ class Plates:
             mapped = part[part["map"].notna()]
             brief = len(mapped) > MOST_FULL_CAPTIONS
             heats = [self.photo(image), *(self.heat(row, brief) for row in mapped.itertuples())]
+            if agreed is not None and not out:
+                heats += self.agreed(mapped, agreed)
             # One word has nothing beside it to be told from.
             strips = [
                 self._words(row) for row in part[part["tokens"].notna()].itertuples() if len(word_strip(row)[0]) > 1

@@ -19,7 +19,9 @@ from core.reporting.charts import (
     trust_chart,
 )
 from core.reporting.content import Chart, Column, Section, Table
-from core.reporting.words import bounded, measured, number
+from core.reporting.localisation import against_drawn
+from core.reporting.measures import other_measures
+from core.reporting.words import bounded, measured, number, share
 from core.runs import Run
 
 MOST_TEXTS = 60
@@ -27,10 +29,12 @@ MOST_PAIRS = 15
 
 
 def trust(run: Run, summary: Summary, assets: Assets) -> tuple[Section, ...]:
-    """Controls, faithfulness, agreement, scores and how the statistics were done; an empty part is left out."""
+    """Controls, faithfulness and other measures, agreement, scores, statistics; an empty part is left out."""
     parts = (
         _faithfulness(run, summary, assets),
         _versus(run, summary),
+        other_measures(summary),
+        against_drawn(run),
         _agreement(summary, assets),
         _scores(summary, assets),
         _statistics(run, summary),
@@ -61,8 +65,9 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         ),
     ]
     rows = []
-    same = _same(summary.trust)
-    for (kind, name), part in summary.trust.groupby(["kind", "method"], sort=False):
+    main = summary.trust[summary.trust.metric.isin(list(METRICS))]
+    same = _same(main)
+    for (kind, name), part in main.groupby(["kind", "method"], sort=False):
         by = {row.metric: _told(row, same) for row in part.itertuples()}
         rows.append(
             (
@@ -173,20 +178,23 @@ def _agreement(summary: Summary, assets: Assets) -> Section:
             method_title(row.b),
             measured(row.value, row.low, row.high, int(row.n)),
             number(row.overlap, 2),
+            number(row.chance, 2),
         )
         for row in shown.itertuples()
     )
     columns = (
-        Column("Method", share=28),
-        Column("Method", share=28),
-        Column("Rank correlation", "number", 28),
-        Column("Overlap of best 20 %", "number", 16),
+        Column("Method", share=25),
+        Column("Method", share=25),
+        Column("Rank correlation", "number", 26),
+        Column("Overlap of best 20 %", "number", 12),
+        Column("Other pictures", "number", 12),
     )
     return Section(
         "Agreement between methods",
         sentences=(
             "Agreement is no proof of truth: methods can share a fault. Disagreement shows that at least one of "
             "two maps does not answer the question.",
+            *_by_habit(summary),
         ),
         charts=(chart,),
         tables=(
@@ -201,6 +209,20 @@ def _agreement(summary: Summary, assets: Assets) -> Section:
                 rows,
             ),
         ),
+    )
+
+
+def _by_habit(summary: Summary) -> tuple[str, ...]:
+    """How many pairs agree no more than they do about pictures that have nothing to do with each other."""
+    known = summary.agreement[summary.agreement.chance_high.notna()]
+    if known.empty:
+        return ()
+    habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
+    return (
+        "Two maps also correlate because both prefer the middle, or the same cells, whatever is shown: 'Other "
+        "pictures' is the mean correlation of the two methods' maps of different pictures. "
+        f"{share(habit, len(known))} pairs agree about the same picture no more than that (95 % quantile of means of "
+        "pictures paired at random).",
     )
 
 

@@ -14,6 +14,9 @@ from core.methods import method_info
 from core.methods.applications import application_info
 from core.settings import LIMITS
 
+# Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
+WORD_SHARES = (0.2, 0.5)
+
 TextKind = Literal["caption", "prompt", "class"]
 
 
@@ -105,14 +108,23 @@ class ApplicationPlan(_Part):
 class TrustPlan(_Part):
     """How far the explanations are tested."""
 
-    curves: bool = True
+    curves: bool = Field(True, description="whether maps and words are tested at all")
     steps: int = Field(16, ge=2, le=64, description="steps of a deletion or insertion curve")
     removal: Literal["auto", "drop", "black", "mean", "blur"] = Field(
         "auto", description="auto: hidden cells' tokens are dropped where the model allows it, otherwise mean colour"
     )
     coalitions: int = Field(
-        128, ge=0, le=4096, description="random coalitions behind faithfulness correlation; 0: it isn't measured"
+        128,
+        ge=0,
+        le=4096,
+        description="random coalitions behind faithfulness correlation, sensitivity-n and infidelity; 0: not measured",
     )
+    confidence: bool = Field(True, description="confidence drop and increase: one forward a map")
+    words: bool = Field(True, description="comprehensiveness and sufficiency of words: at most four texts a method")
+    again: tuple[Literal["blur", "road"], ...] = Field(
+        (), description="faithfulness once more with cells blurred, or filled in from around them (ROAD)"
+    )
+    again_steps: int = Field(4, ge=2, le=64, description="steps of those curves; each costs a whole forward")
     resamples: int = Field(1000, ge=100, le=20_000, description="bootstrap resamples over images")
 
 

@@ -62,6 +62,38 @@ SCHEMA = pa.schema(
             True,
             {"about": "share of the score's variance over coalitions that any sum over cells explains, left-one-out"},
         ),
+        pa.field(
+            "sensitivity_n",
+            pa.float32(),
+            True,
+            {"about": "correlation of the map's hidden sum and the score's fall, mean over numbers of hidden cells"},
+        ),
+        pa.field(
+            "infidelity",
+            pa.float32(),
+            True,
+            {"about": "share of the score's squared falls that the map's hidden sums miss; lower is better"},
+        ),
+        pa.field("confidence_drop", pa.float32(), True, {"about": "fall of the score when the map fades the picture"}),
+        pa.field("relative_drop", pa.float32(), True, {"about": "that fall over the score of the whole picture"}),
+        pa.field("confidence_increase", pa.float32(), True, {"about": "1 if the faded picture scores higher, else 0"}),
+        pa.field("sparseness", pa.float32(), True, {"about": "Gini index of the map's sizes on the common grid"}),
+        pa.field("entropy", pa.float32(), True, {"about": "entropy of the map's sizes over its largest value"}),
+        pa.field("effective_area", pa.float32(), True, {"about": "smallest share of cells with half of the sizes"}),
+        pa.field("blur_faithfulness", pa.float32(), True, {"about": "faithfulness in few steps with cells blurred"}),
+        pa.field("road_faithfulness", pa.float32(), True, {"about": "the same with cells filled in from around them"}),
+        pa.field(
+            "comprehensiveness",
+            pa.float32(),
+            True,
+            {"about": "fall of the cosine without the text's best words; higher is better"},
+        ),
+        pa.field(
+            "sufficiency",
+            pa.float32(),
+            True,
+            {"about": "fall of the cosine with the text's best words alone; lower is better"},
+        ),
     ],
     metadata={"loupe": "1"},
 )
@@ -92,7 +124,8 @@ def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tup
 def read_results(folder: Path, columns: list[str] | None = None, units: Iterable[str] | None = None) -> pd.DataFrame:
     """The rows of the finished units (all files, or those named), ordered by image name, text and method.
 
-    Raises `RunError` if a file can't be read, naming it.
+    Columns that a file of an earlier version doesn't have are empty. Raises `RunError` if a file can't be read, naming
+    it.
     """
     names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
     files = (
@@ -101,7 +134,7 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
     tables = []
     for file in files:
         try:
-            tables.append(pq.read_table(file, columns=columns))
+            tables.append(_table(file, columns or SCHEMA.names))
         except (OSError, pa.ArrowInvalid) as error:
             raise RunError(f"{file} can't be read ({error}); `python -m core resume` computes it anew") from error
     if not tables:
@@ -109,6 +142,15 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
     frame = pa.concat_tables(tables, promote_options="default").to_pandas()
     order = [name for name in ("image_name", "image", "kind", "text", "method") if name in frame.columns]
     return frame.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def _table(file: Path, columns: list[str]) -> pa.Table:
+    written = set(pq.read_schema(file).names)
+    table = pq.read_table(file, columns=[name for name in columns if name in written])
+    for name in columns:
+        if name not in written:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))
+    return table.select(columns)
 
 
 def file_sha256(path: Path) -> str:

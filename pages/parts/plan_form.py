@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.datasets import Dataset, read_texts
-from core.methods.presets import EFFORTS
+from core.methods.presets import EFFORTS, Effort
 from core.models.listing import architectures, embedded_models
 from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
 from pages.parts import applications, methods, sample
@@ -38,7 +38,7 @@ def plan_form(dataset: Dataset) -> Plan:
     st.header("4 · Concepts, regions and uses", anchor=False)
     uses = applications.choose(capabilities, effort)
     st.header("5 · Scope and trust", anchor=False)
-    images, trust, seed = _scope(dataset, EFFORTS[effort].steps)
+    images, trust, seed = _scope(dataset, EFFORTS[effort])
     st.header("6 · What you declare", anchor=False)
     declared = _declared()
     return make_plan(
@@ -149,7 +149,7 @@ def _list(dataset: Dataset, kind: str, label: str) -> tuple[str, ...]:
     return found
 
 
-def _scope(dataset: Dataset, steps_wanted: int) -> tuple[tuple[str, ...], dict[str, Any], int]:
+def _scope(dataset: Dataset, effort: Effort) -> tuple[tuple[str, ...], dict[str, Any], int]:
     one, two, three, four = st.columns(4)
     count = len(dataset.pictures)
     wanted = one.number_input(
@@ -162,7 +162,7 @@ def _scope(dataset: Dataset, steps_wanted: int) -> tuple[tuple[str, ...], dict[s
         persist_state="session",
     )
     steps = two.number_input(
-        "Steps of a curve", 2, 64, steps_wanted, key=f"steps-{steps_wanted}", persist_state="session"
+        "Steps of a curve", 2, 64, effort.steps, key=f"steps-{effort.steps}", persist_state="session"
     )
     resamples = three.number_input(
         "Bootstrap resamples", 100, 20_000, 1000, step=100, key="resamples", persist_state="session"
@@ -185,7 +185,8 @@ def _scope(dataset: Dataset, steps_wanted: int) -> tuple[tuple[str, ...], dict[s
         persist_state="session",
     )
     images = tuple(dataset.pictures[at * count // int(wanted)].id for at in range(int(wanted)))
-    return images, TrustPlan(curves=curves, steps=steps, removal=removal, resamples=resamples).model_dump(), int(seed)
+    trust = TrustPlan(curves=curves, steps=steps, removal=removal, resamples=resamples, again=effort.again)
+    return images, trust.model_dump(), int(seed)
 
 
 def _declared() -> dict[str, str]:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from core.evaluation.agreement import COMMON_SIDE, common_grid, consensus, spearman, top_overlap
+from core.evaluation.agreement import (
+    COMMON_SIDE,
+    common_grid,
+    consensus,
+    rank_vector,
+    spearman,
+    top_overlap,
+    unrelated,
+)
 
 VALUES = st.floats(-100, 100, width=32)
 
@@ -102,3 +110,43 @@ def test_consensus_of_flat_maps_is_a_number() -> None:
     mean, spread = consensus([np.ones((3, 3)), np.zeros((5, 5))])
     assert np.allclose(mean, 0.5)
     assert np.allclose(spread, 0)
+
+
+def stacked(maps: list[np.ndarray]) -> np.ndarray:
+    return np.stack([vector for values in maps if (vector := rank_vector(values)) is not None])
+
+
+def test_rank_vectors_multiply_to_spearman() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 5, (6, 7)).astype(float), random.normal(size=(6, 7))
+    x, y = rank_vector(a), rank_vector(b)
+    assert x is not None and y is not None
+    assert float(x @ y) == pytest.approx(spearman(a, b))
+    assert rank_vector(np.ones((3, 3))) is None
+
+
+def test_unrelated_maps_correlate_by_what_the_methods_share_whatever_is_shown() -> None:
+    random = np.random.default_rng(1)
+    middle = np.exp(-((np.linspace(-1, 1, 14)[:, None] ** 2) + np.linspace(-1, 1, 14) ** 2))
+    own = [random.normal(size=(14, 14)) for _ in range(12)]
+    # Two methods that say the same of each picture, and two that only both like the middle.
+    same, also = stacked(own), stacked([values + 0.3 * random.normal(size=(14, 14)) for values in own])
+    habit = [stacked([middle + 0.1 * random.normal(size=(14, 14)) for _ in own]) for _ in range(2)]
+    told, bound = unrelated(same, also) or (9.0, 9.0)
+    assert abs(told) < 0.05 and bound < 0.1
+    assert float(np.mean(np.sum(same * also, axis=1))) > 0.8
+    told, bound = unrelated(*habit) or (0.0, 0.0)
+    assert told > 0.6
+    assert abs(float(np.mean(np.sum(habit[0] * habit[1], axis=1))) - told) < 0.05
+    pairs = [float(same[i] @ also[j]) for i in range(12) for j in range(12) if i != j]
+    assert (unrelated(same, also) or (9.0, 9.0))[0] == pytest.approx(np.mean(pairs))
+    with_own = float((same @ also.T).mean())
+    assert with_own != pytest.approx(np.mean(pairs), abs=0.02)
+
+
+def test_unrelated_never_pairs_a_picture_with_itself_and_needs_three() -> None:
+    eye = np.eye(5)
+    assert unrelated(eye, eye) == (0.0, 0.0)
+    assert unrelated(eye[:2], eye[:2]) is None
+    again = np.random.default_rng(2).normal(size=(6, 9))
+    assert unrelated(again, again, seed=4) == unrelated(again, again, seed=4)

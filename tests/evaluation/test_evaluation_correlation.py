@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from core.evaluation.correlation import additive_share, faithfulness_correlation
+from core.evaluation.correlation import additive_share, faithfulness_correlation, infidelity, sensitivity_n
 
 GRID = (5, 6)
 
@@ -68,3 +68,64 @@ def test_the_ceiling_is_one_for_a_sum_and_low_for_what_no_sum_can_say() -> None:
     share = additive_share(torch.tensor(rows), scores)
     assert share[0] > 0.999
     assert share[1] < 0.05
+
+
+def test_sensitivity_n_is_the_mean_over_sizes_of_literal_correlations() -> None:
+    rows, true, other = kept(), weights(), weights(2)
+    scores = score(rows, true)
+    size = rows.sum(axis=(1, 2))
+    literal = []
+    for count in sorted(set(size.tolist())):
+        same = rows[size == count]
+        if len(same) >= 6:
+            sums = [(true + other)[~row].sum() for row in same]
+            literal.append(np.corrcoef(sums, -scores[size == count])[0, 1])
+    assert len(literal) > 5
+    got = sensitivity_n(rows, scores, true + other)
+    assert got == pytest.approx(np.mean(literal))
+    assert got != pytest.approx(literal[0], abs=1e-4)
+
+
+def test_sensitivity_n_is_one_for_the_true_map_and_about_nothing_for_others() -> None:
+    rows, true = kept(), weights()
+    scores = score(rows, true)
+    assert sensitivity_n(rows, scores, 3 * true + 7) == pytest.approx(1.0)
+    assert sensitivity_n(rows, scores, -true) == pytest.approx(-1.0)
+    blind = [sensitivity_n(rows, scores, weights(seed)) or 0.0 for seed in range(20, 60)]
+    assert abs(np.mean(blind)) < 0.1
+    assert max(blind) < 0.9
+    assert (sensitivity_n(rows, scores, true[:, ::-1]) or 0) < 0.5
+    assert (sensitivity_n(rows, scores, np.resize(true.T, GRID)) or 0) < 0.5
+
+
+def test_sensitivity_n_needs_enough_coalitions_of_a_size() -> None:
+    rows, true = kept(20), weights()
+    assert sensitivity_n(rows, score(rows, true), true, least=20) is None
+    assert sensitivity_n(rows, score(rows, true), true, least=3) == pytest.approx(1.0)
+    assert sensitivity_n(rows, score(rows, true), np.ones(GRID)) is None
+    assert sensitivity_n(rows, np.ones(len(rows)), true) is None
+
+
+def test_infidelity_is_the_literal_share_at_the_best_scale() -> None:
+    rows, true = kept(), np.abs(weights())
+    scores, full = score(rows, true), 0.2 + true.sum()
+    other = np.abs(weights(3))
+    falls, sums = full - scores, np.array([other[~row].sum() for row in rows])
+    scales = np.linspace(0, 3, 30_001)[:, None]
+    literal = (((scales * sums - falls) ** 2).mean(axis=1) / (falls**2).mean()).min()
+    assert infidelity(rows, scores, full, other) == pytest.approx(literal, abs=1e-6)
+    assert infidelity(rows, scores, full + 1.0, other) != pytest.approx(literal, abs=1e-3)
+
+
+def test_infidelity_is_nothing_for_the_true_map_and_one_for_a_wrong_sign() -> None:
+    rows, true = kept(), np.abs(weights())
+    scores, full = score(rows, true), 0.2 + true.sum()
+    assert infidelity(rows, scores, full, 5 * true) == pytest.approx(0.0, abs=1e-12)
+    assert infidelity(rows, scores, full, -true) == 1.0
+    others = [np.abs(weights(seed)) for seed in range(20, 30)] + [true[:, ::-1]]
+    assert min(infidelity(rows, scores, full, other) or 0.0 for other in others) > 0.01
+    # What the measure can't see through: a level map foretells much, since more hidden cells mean a larger fall.
+    near_level = infidelity(rows, scores, full, np.ones(GRID) + 1e-6 * weights(4)) or 1.0
+    assert 0.0 < near_level < 0.2
+    assert infidelity(rows, scores, full, np.ones(GRID)) is None
+    assert infidelity(rows, np.full(len(rows), full), full, true) is None

@@ -12,7 +12,7 @@ from scipy import stats
 
 from core.evaluation.agreement import common_grid
 from core.evaluation.statistics import holm, sign_flip_p
-from core.evaluation.summary import CONTROLS, METRICS, Summary, summarise
+from core.evaluation.summary import CONTROLS, METRICS, OTHER_METRICS, Summary, summarise
 from core.runs import Run
 from tests.support.made_run import made_run
 
@@ -91,6 +91,18 @@ def test_agreement_is_the_mean_rank_correlation(run: Run, summary: Summary) -> N
         assert row.value == pytest.approx(np.mean([np.mean(values) for values in per_image.values()]))
         assert row.n == 6
         assert (row.value < 0) == ("raw" in (row.a, row.b))
+        # Maps of different pictures: the first text's, each with every other picture's.
+        first = {(image, method): grid for (image, _, method), grid in reversed(grids.items())}
+        images = sorted({image for image, _ in first})
+        other = [
+            float(stats.spearmanr(first[i, row.a].ravel(), first[j, row.b].ravel()).statistic)
+            for i in images
+            for j in images
+            if i != j
+        ]
+        assert row.chance == pytest.approx(np.mean(other))
+        assert row.chance < row.chance_high
+        assert row.chance != pytest.approx(row.value, abs=0.01)
         assert 0 <= row.overlap <= 1
 
 
@@ -145,4 +157,27 @@ def test_a_run_of_one_method_agrees_with_nobody(tmp_path: Path) -> None:
     summary = summarise(made_run(tmp_path / "run", images=2, methods=("raw",)))
     assert summary.agreement.empty
     assert summary.pair_agreement.empty
-    assert list(summary.agreement.columns) == ["a", "b", "value", "low", "high", "n", "overlap"]
+    assert list(summary.agreement.columns) == [
+        "a",
+        "b",
+        "value",
+        "low",
+        "high",
+        "n",
+        "overlap",
+        "chance",
+        "chance_high",
+    ]
+
+
+def test_further_measures_are_summed_up_where_they_were_taken(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=4, methods=("raw", "m2ib"))
+    assert not set(summarise(run).trust.metric) & set(OTHER_METRICS), "a run from before these measures"
+    further = made_run(tmp_path / "further", images=4, methods=("raw", "m2ib"), further=True)
+    trust = summarise(further).trust.set_index(["kind", "method", "metric"])
+    for metric in OTHER_METRICS:
+        got, part = trust.loc[("method", "m2ib", metric)], rows_of(further, "method", "m2ib")
+        assert got["value"] == pytest.approx(part.groupby("image")[metric].mean().mean())
+        assert got["low"] <= got["value"] <= got["high"]
+    assert ("control", "random", "sufficiency") in trust.index
+    assert ("method", "raw", "sufficiency") not in trust.index, "a method without words"

@@ -99,7 +99,8 @@ _VALUES: dict[tuple[str, str], Any] = {
     ("texts", "captions"): False, ("texts", "captions_each"): 2, ("texts", "prompts"): ("x",),
     ("texts", "classes"): ("x",), ("texts", "templates"): ("{}",), ("texts", "top_classes"): 0,
     ("trust", "curves"): False, ("trust", "steps"): 9, ("trust", "removal"): "blur", ("trust", "resamples"): 101,
-    ("trust", "coalitions"): 7,
+    ("trust", "coalitions"): 7, ("trust", "confidence"): False, ("trust", "words"): False,
+    ("trust", "again"): ("road",), ("trust", "again_steps"): 5,
 }  # fmt: skip
 
 

@@ -57,6 +57,19 @@ def test_columns_that_are_left_out_are_null_and_required_ones_are_missed(tmp_pat
         pq.read_table(tmp_path / "results" / "other.parquet").validate(full=True)
 
 
+def test_files_from_before_a_column_was_added_still_open(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    old = [field for field in SCHEMA if field.name not in ("infidelity", "sufficiency")]
+    table = pa.Table.from_pylist([row()], schema=pa.schema(old, metadata=SCHEMA.metadata))
+    pq.write_table(table, tmp_path / "results" / "old.parquet")
+    write_unit(tmp_path, "new", [row(image_name="o.png", infidelity=0.25)])
+    frame = read_results(tmp_path)
+    assert list(frame.columns) == SCHEMA.names
+    assert frame.infidelity.isna().tolist() == [True, False]
+    assert read_results(tmp_path, ["image_name", "infidelity"]).infidelity.tolist()[1] == 0.25
+    assert read_results(tmp_path, ["method", "sufficiency"], units=["old"]).sufficiency.isna().all()
+
+
 @settings(deadline=None, max_examples=40)
 @given(values=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30))
 def test_equal_rows_give_equal_bytes(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:

@@ -38,12 +38,14 @@ def made_run(
     prefix: str = "shape",
     note: str = "",
     failed_rows: int = 0,
+    further: bool = False,
 ) -> Run:
     """A run in `folder` whose rows, units, log and manifest look like a real one's.
 
     `failed` units (of two pictures each, from the end) fail for good; `finished=False` leaves the last unit waiting and
-    the run cancelled; `failed_rows` rows of the first unit carry an error instead of a map. `prefix` starts the
-    pictures' names, `note` ends each caption (tests put markup there). The same arguments give the same results.
+    the run cancelled; `failed_rows` rows of the first unit carry an error instead of a map; `further` adds the measures
+    that an older run doesn't have. `prefix` starts the pictures' names, `note` ends each caption (tests put markup
+    there). The same arguments give the same results.
     """
     random = np.random.default_rng(seed)
     dataset = _dataset(folder.parent / f"{folder.name}-data", images, prefix, note)
@@ -80,6 +82,8 @@ def made_run(
         assert unit is not None and unit.key == key
         if index < good:
             rows = [row for name in shard for row in _rows(key, *by_id[name], methods, random)]
+            if further:
+                _measure_further(rows)
             _fail(rows, failed_rows if index == 0 else 0)
             _, digest, count = write_unit(folder, key, rows)
             store.finish(unit, digest, count, 12.5)
@@ -206,6 +210,27 @@ def _curves(skill: float, score: float, random: np.random.Generator) -> dict[str
         "insertion": up,
         "faithfulness": up - down,
     }
+
+
+def _measure_further(rows: list[dict[str, Any]]) -> None:
+    # By arithmetic, so that no other value of the run changes.
+    for row in rows:
+        if row["kind"] in ("method", "control") and row["status"] == "ok":
+            skill, score = _skill(row["method"]), row["score"]
+            row |= {
+                "sensitivity_n": skill,
+                "infidelity": 0.6 - skill,
+                "blur_faithfulness": skill / 2,
+                "road_faithfulness": skill / 3,
+                "confidence_drop": score * (0.5 - skill),
+                "relative_drop": 0.5 - skill,
+                "confidence_increase": float(skill > score),
+                "sparseness": 0.4 + skill / 2,
+                "entropy": 0.9 - skill / 2,
+                "effective_area": 0.3 - score / 4,
+            }
+            if row.get("tokens") or row["method"] == "random":
+                row |= {"comprehensiveness": 0.02 + skill * score / 10, "sufficiency": 0.03 - skill * score / 10}
 
 
 def _fail(rows: list[dict[str, Any]], count: int) -> None:
