@@ -103,8 +103,9 @@ def work(subject: Subject, options: RelianceOptions, out: Path, tell: Tell) -> N
 
 
 def foregrounds(subject: Subject, pictures: Sequence[Picture], tell: Tell) -> Masks | None:
-    """The foreground of each picture `(pictures, rows, columns)`, by a singular vector of all; None if places are hidden
-    from us.
+    """The foreground of each picture `(pictures, rows, columns)`, by a singular vector of all.
+
+    None if the model doesn't show its features at places.
     """
     if not can_be_semantic(subject.model):
         return None
@@ -285,7 +286,19 @@ def over_texts(study: Study, images: Tensor) -> None:
 
 def stored_rows(subject: Subject) -> pd.DataFrame:
     """The audit's own maps and word values, the ones that rest on hidden places first."""
-    columns = ["image", "text", "text_kind", "kind", "method", "status", "map", "rows", "columns", "words", "word_values"]
+    columns = [
+        "image",
+        "text",
+        "text_kind",
+        "kind",
+        "method",
+        "status",
+        "map",
+        "rows",
+        "columns",
+        "words",
+        "word_values",
+    ]
     rows = subject.run.results(columns)
     rows = rows[(rows["kind"] == "method") & (rows["status"] == "ok")]
     order = {name: at for at, name in enumerate(PREFERRED)}
@@ -296,4 +309,3 @@ def stored_rows(subject: Subject) -> pd.DataFrame:
 def of_pair(stored: pd.DataFrame, image: str, pair: Pair) -> pd.DataFrame:
     """The stored rows of one picture and text."""
     return stored[(stored["image"] == image) & (stored["text"] == pair.text) & (stored["text_kind"] == pair.kind)]
-

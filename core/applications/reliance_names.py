@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+from core.concepts.english import FRAMES, content_words
 from core.concepts.glosses import embed_names
 from core.concepts.vocabulary import vocabulary
 from core.concepts.wordnet import senses, synset
@@ -18,32 +19,8 @@ from core.errors import InputError
 from core.models.model import Model
 
 Floats = NDArray[np.float64]
-# Words of closed classes of English: articles, pronouns, prepositions, conjunctions, auxiliaries.
-FUNCTION_WORDS = frozenset(
-    """a an the this that these those some any each every no all both few many much more most several such one
-    i you he she it we they me him her us them my your his its our their mine yours who whom whose which what
-    and or but nor so yet if while as than because although though when where how
-    of in on at by for with to from into onto over under above below between among through across along around about
-    against behind beside besides near next inside outside within without up down off out toward towards upon during
-    before after is are was were be been being am has have had do does did can could will would shall should may might
-    must not there here 's""".split()
-)
-WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 FEWEST_A_KIND = 3
 SENSES = 3
-FRAMES = frozenset({"photo", "picture", "image", "photograph", "close-up", "drawing", "view", "scene"})
-
-
-def is_function(word: str) -> bool:
-    """Whether a word (or a sign) belongs to a closed class: it says how others go together and shows nothing."""
-    bare = word.strip().lower()
-    return bare in FUNCTION_WORDS or not any(letter.isalnum() for letter in bare)
-
-
-def content_words(text: str) -> list[str]:
-    """The words of a text that may show something, lower case, each once, in order."""
-    found = [word.lower() for word in WORD.findall(text)]
-    return list(dict.fromkeys(word for word in found if not is_function(word)))
 
 
 class Candidates:
@@ -123,7 +100,7 @@ def is_kin(concept: str, text: str) -> bool:
     if plain & {form for word in words for form in (word, word.removesuffix("s"), word.removesuffix("es"))}:
         return True
     own = _family(concept)
-    phrases = [*words, *(" ".join(pair) for pair in zip(words, words[1:], strict=False))]
+    phrases = [*words, *(" ".join(pair) for pair in pairwise(words))]
     return any(bool(own[0] & other[1]) or bool(own[1] & other[0]) for other in map(_family, phrases))
 
 

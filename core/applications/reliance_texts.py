@@ -30,7 +30,9 @@ class Pair:
 class Bank:
     """The audit's texts, embedded once: classes through the plan's templates, captions and prompts as they are."""
 
-    def __init__(self, model: Model, classes: Sequence[str], templates: Sequence[str], sentences: Sequence[str]) -> None:
+    def __init__(
+        self, model: Model, classes: Sequence[str], templates: Sequence[str], sentences: Sequence[str]
+    ) -> None:
         self.model = model
         self.classes = list(dict.fromkeys(classes))
         self.templates = tuple(templates) or ("{}",)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.applications.reliance_names import FRAMES, content_words, is_function
 from core.applications.reliance_texts import Bank
 from core.attribution.contract import Work
 from core.attribution.shapley import coalitions_for, shapley_values
+from core.concepts.english import FRAMES, content_words, is_function
 from core.models.model import Model
 from core.models.word_pool import WordPool
 
@@ -71,7 +71,9 @@ class TextGame:
         self.change = (1 - self.without @ self.full).cpu().tolist()
         self._falls: list[Tensor] = []
 
-    def row_of(self, image: Tensor, about: Mapping[str, Any], stored: Mapping[str, tuple[list[str], list[float]]]) -> list[Row]:
+    def row_of(
+        self, image: Tensor, about: Mapping[str, Any], stored: Mapping[str, tuple[list[str], list[float]]]
+    ) -> list[Row]:
         """The rows of the table `texts` for one picture `(embedding,)`, one a method; `stored` holds words and values.
 
         Nothing for a text without function words or without others.

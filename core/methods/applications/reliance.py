@@ -26,8 +26,12 @@ class RelianceOptions(Options):
     texts: int = Field(2, ge=1, le=10, description="most texts a picture: first captions, best prompt, top classes")
     regions: int = Field(6, ge=2, le=10, description="most regions that a picture is cut into")
     kinds: int = Field(12, ge=2, le=60, description="most kinds of regions over all pictures, each named by a concept")
-    controls: int = Field(2, ge=1, le=8, description="how often a hidden place is compared with the same shape elsewhere")
-    masks: int = Field(48, ge=0, le=1024, description="coalitions for attribution where the audit stored no map; 0: none")
+    controls: int = Field(
+        2, ge=1, le=8, description="how often a hidden place is compared with the same shape elsewhere"
+    )
+    masks: int = Field(
+        48, ge=0, le=1024, description="coalitions for attribution where the audit stored no map; 0: none"
+    )
     stickers: int = Field(1, ge=0, le=8, description="places at which a word is pasted into each picture; 0: none")
     words: int = Field(60, ge=0, le=400, description="most content words that are tried in carrier sentences; 0: none")
     templates: tuple[str, ...] = Field(TEMPLATES, description="templates that are compared with those of the plan")
