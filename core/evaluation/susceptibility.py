@@ -83,7 +83,7 @@ def function_words(record: RelianceRecord, *, least: float, resamples: int, seed
         risen = known[known["total"] > 0]
         fall = float(risen["fall"].mean() / risen["total"].mean()) if len(risen) else None
         told = {"share": float(known["share"].mean()), "words": float(expected.mean()), "fall": fall}
-        rows.append({"method": method, **told, **vars(got), "p": above_zero_p(means - least, seed=seed)})
+        rows.append({"method": method, **told, **vars(got), "p": above_zero_p(means - least)})
     columns = ["method", "share", "words", "fall", "value", "low", "high", "n", "p"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -101,6 +101,7 @@ def word_effects(record: RelianceRecord) -> pd.DataFrame:
     found.columns = pd.Index(["value", "low", "high", "n"])
     content = record.words[~record.words["function"].astype(bool)]
     typical = float(content["change"].median()) if len(content) else np.nan
-    own = content.groupby(content["word"].str.lower())["change"].max() / (typical if typical > 1e-9 else np.nan)
+    own = content.groupby(content["word"].astype(str).str.lower())["change"].max()
+    own = own / (typical if typical > 1e-9 else np.nan)
     found["own"] = own.reindex(found.index)
     return found.sort_values(["high", "value"], kind="stable").reset_index(names="word")

@@ -35,8 +35,8 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         id="groups.difference",
         rule="groups.difference",
         threshold=thresholds.label("groups.difference.least_difference"),
-        criterion=f"Groups of {fewest} pictures or more that a column of the metadata makes differ by at most {least:g} "
-        "standard deviations within groups in best score, confidence and faithfulness.",
+        criterion=f"Groups of {fewest} pictures or more that a column of the metadata makes differ by at most "
+        f"{least:g} standard deviations within groups in best score, confidence and faithfulness.",
         reproduce=again(run),
     )
     values = _measures(run, record)
@@ -69,8 +69,8 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         first = ordered[0][0]
         yield passed(
             title="No group is shown to differ",
-            condition=f"{len(found)} pairs of column and measure were tested; the largest difference is {first.value:.2f} "
-            f"standard deviations ({MEASURES[first.measure]} by {first.column}).",
+            condition=f"{len(found)} pairs of column and measure were tested; the largest difference is "
+            f"{first.value:.2f} standard deviations ({MEASURES[first.measure]} by {first.column}).",
             **common,
         )
         return
@@ -84,8 +84,8 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         severity=word,
         grade=made,
         title=f"{MEASURES[first.measure].capitalize()} differs between groups of \u201c{first.column}\u201d",
-        condition=f"\u201c{first.high_group}\u201d lies {first.value:.2f} standard deviations above \u201c{first.low_group}\u201d."
-        + (f" {len(shown) - 1} more of the same kind." if len(shown) > 1 else ""),
+        condition=f"\u201c{first.high_group}\u201d lies {first.value:.2f} standard deviations above "
+        f"\u201c{first.low_group}\u201d." + (f" {len(shown) - 1} more of the same kind." if len(shown) > 1 else ""),
         samples=_of_images(record, lowest, known, MEASURES[first.measure]),
         rule_of_samples=f"lowest {MEASURES[first.measure]} in \u201c{first.low_group}\u201d",
         counter=_of_images(record, highest, known, MEASURES[first.measure]),

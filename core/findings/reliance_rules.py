@@ -74,7 +74,8 @@ def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         yield passed(
             title="No unrelated concept is shown to carry scores",
             condition=f"{len(table)} pairs of topic and unrelated concept were tested; the most, "
-            f"\u201c{first.concept}\u201d for {_topic(first.topic)}, carries {first.value:.0%} [{first.low:.0%}, {first.high:.0%}].",
+            f"\u201c{first.concept}\u201d for {_topic(first.topic)}, carries {first.value:.0%} "
+            f"[{first.low:.0%}, {first.high:.0%}].",
             evidence=tuple(_concept_number(row) for row in table.head(1).itertuples()),
             **common,
         )
@@ -91,9 +92,9 @@ def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         severity=word,
         grade=made,
         title=f"Scores rest on \u201c{first.concept}\u201d, which their texts don't speak of",
-        condition=f"For {_topic(first.topic)}, regions of the kind \u201c{first.concept}\u201d cover "
-        f"{first.area:.0%} of the picture{attribution}; hidden, they take {first.fall:.0%} of what the picture adds to the score, "
-        f"{first.value:.0%} {BEYOND}." + _more(found),
+        condition=f"For {_topic(first.topic)}, regions of the kind \u201c{first.concept}\u201d "
+        f"cover {first.area:.0%} of the picture{attribution}; hidden, they take {first.fall:.0%} of what the "
+        f"picture adds to the score, {first.value:.0%} {BEYOND}." + _more(found),
         evidence=tuple(_concept_number(row) for row in found.head(NAMED).itertuples()),
         samples=_samples(sums.sort_values("part", ascending=False), "part"),
         rule_of_samples="largest share of the score lost with the concept's regions",
@@ -116,7 +117,7 @@ def concept_dominates(run: Run, summary: Summary, thresholds: Thresholds) -> Ite
     least = float(thresholds["reliance.dominant.least_share"])
     related = float(thresholds["reliance.concept.most_related"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = dominance(record, least=least, most_related=related, enough=enough, seed=run.plan.seed)
+    table = dominance(record, least=least, most_related=related, enough=enough)
     common: dict[str, Any] = dict(
         id="reliance.dominant",
         rule="reliance.dominant",
@@ -187,7 +188,7 @@ def background_reliance(run: Run, summary: Summary, thresholds: Thresholds) -> I
         ("background",),
         id="reliance.background",
         what="the background",
-        cause="Hypothesis: a scene, surface or studio goes with this text; or what was taken for the background is not.",
+        cause="Hypothesis: a scene, surface or studio goes with this text; or what was taken for it is none.",
         recommendation="Score the same things before other backgrounds; a text on a scene may rest on it by right.",
     )
 
