@@ -7,7 +7,15 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
-from core.findings import control_rules, data_rules, sum_rules, trust_rules
+from core.findings import (
+    control_rules,
+    data_rules,
+    group_rules,
+    reliance_rules,
+    sum_rules,
+    susceptibility_rules,
+    trust_rules,
+)
 from core.findings.control_rules import beats, healthy_methods
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
@@ -21,6 +29,16 @@ RULES = (
     trust_rules.scores_exist,
     sum_rules.places_add_up,
     sum_rules.parts_add_up,
+    reliance_rules.concept_surprise,
+    reliance_rules.concept_dominates,
+    reliance_rules.border_reliance,
+    reliance_rules.background_reliance,
+    susceptibility_rules.typographic,
+    susceptibility_rules.template_sensitivity,
+    susceptibility_rules.function_word_attribution,
+    susceptibility_rules.ignored_words,
+    group_rules.groups_differ,
+    group_rules.pictures_lie_far,
     data_rules.refused,
     data_rules.duplicates,
     data_rules.failures,

@@ -45,6 +45,7 @@ EFFORTS: dict[str, Effort] = {
             "segmentation": {"templates": "audit"},
             "priors": {"pictures": 6, "regions": 5},
             "information": {"pictures": 8, "samples": 3},
+            "reliance": {"pictures": 12, "controls": 1, "masks": 32},
         },
     ),
     "standard": Effort(

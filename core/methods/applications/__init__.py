@@ -7,6 +7,7 @@ from core.methods.applications.info import ApplicationInfo
 from core.methods.applications.information import CARD as INFORMATION
 from core.methods.applications.knowledge import CARD as KNOWLEDGE
 from core.methods.applications.priors import CARD as PRIORS
+from core.methods.applications.reliance import CARD as RELIANCE
 from core.methods.applications.segmentation import CARD as SEGMENTATION
 from core.methods.info import named
 
@@ -16,6 +17,7 @@ CARDS: tuple[ApplicationInfo, ...] = (
     KNOWLEDGE,
     PRIORS,
     INFORMATION,
+    RELIANCE,
 )
 
 APPLICATIONS: dict[str, ApplicationInfo] = {card.name: card for card in CARDS}

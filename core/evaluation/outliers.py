@@ -1,0 +1,213 @@
+"""Pictures that lie far from the rest, and groups that differ, without labels. No torch.
+
+Two signals a picture: its best text's cosine, and how near its nearest other pictures are in the model's space. Both
+are read as robust z against all other pictures (leave one out): (value - median) / (1.4826 median absolute deviation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from core.applications.reliance_record import RelianceRecord
+from core.evaluation.statistics import adjusted, holm
+
+NEAREST = 3
+# Few, because a median absolute deviation of few pictures is uncertain itself and scores have long tails: of clean sets
+# of 16 to 60 pictures, normal or skewed, at most 4 % then have an outlier; with n - 2 a third would.
+FREEDOM = 4
+CONSISTENT = 1.4826
+SIGNALS = {"score": "best score", "near": "nearness to other pictures"}
+PERMUTATIONS = 5_000
+Floats = NDArray[np.float64]
+
+
+def robust_z(values: Floats) -> Floats:
+    """Each value against all others: their median and median absolute deviation. NaN where the others don't vary."""
+    values = np.asarray(values, dtype=np.float64)
+    found = np.full(len(values), np.nan)
+    for at in range(len(values)):
+        others = np.delete(values, at)
+        if len(others) < 2:
+            continue
+        middle = np.median(others)
+        spread = CONSISTENT * np.median(np.abs(others - middle))
+        if spread > 1e-12:
+            found[at] = (values[at] - middle) / spread
+    return found
+
+
+def nearness(embeddings: Floats, groups: Sequence[Any] | None = None) -> Floats:
+    """The mean cosine `(pictures,)` with the three nearest other pictures; those of one's own group don't count."""
+    cosines = embeddings @ embeddings.T
+    own = np.eye(len(cosines), dtype=bool)
+    if groups is not None:
+        named = np.asarray([str(group) for group in groups])
+        own |= named[:, None] == named[None, :]
+    cosines = np.where(own, -np.inf, cosines)
+    best = -np.sort(-cosines, axis=1)[:, :NEAREST]
+    return np.where(np.isfinite(best).all(axis=1), np.where(np.isfinite(best), best, 0.0).mean(axis=1), np.nan)
+
+
+def outliers(record: RelianceRecord) -> pd.DataFrame:
+    """One row a picture and signal: `image`, `image_name`, `signal`, `value`, `z` and `p_adjusted` (Holm, all rows).
+
+    p is one-sided, that a picture lies as low by chance, from Student's t with `FREEDOM` degrees of freedom.
+    """
+    pictures = record.pictures
+    embeddings = np.stack(pictures["embedding"].to_list()).astype(np.float64)
+    values = {"score": pictures["score"].to_numpy(float), "near": nearness(embeddings)}
+    parts = []
+    for signal, found in values.items():
+        z = robust_z(found)
+        p = student.cdf(z, FREEDOM)
+        parts.append(pictures[["image", "image_name"]].assign(signal=signal, value=found, z=z, p=p))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(p_adjusted=adjusted(rows["p"]))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference between two groups of a column, in standard deviations within groups.
+
+    `p` is that of the whole range over random regroupings, so that having picked the two groups is paid for.
+    """
+
+    column: str
+    measure: str
+    high_group: str
+    low_group: str
+    value: float
+    low: float
+    high: float
+    n: int
+    p: float
+
+
+def group_columns(
+    metadata: Mapping[str, Mapping[str, Any]], images: Sequence[str], *, fewest: int, most_groups: int
+) -> dict[str, dict[str, str]]:
+    """The columns that make 2 to `most_groups` groups of at least `fewest` pictures: the group of each picture.
+
+    Pictures of smaller groups are left out of that column.
+    """
+    columns = dict.fromkeys(name for image in images for name in metadata.get(image, {}))
+    found = {}
+    for column in columns:
+        told = {image: metadata.get(image, {}).get(column) for image in images}
+        named = {image: str(value).strip() for image, value in told.items() if value is not None and str(value).strip()}
+        sizes = pd.Series(named, dtype=object).value_counts()
+        if len(sizes) > most_groups:
+            continue
+        large = set(sizes[sizes >= fewest].index)
+        if len(large) >= 2:
+            found[column] = {image: group for image, group in named.items() if group in large}
+    return found
+
+
+def difference(
+    values: Floats, groups: Sequence[str], *, column: str, measure: str, resamples: int, seed: int
+) -> Difference | None:
+    """How far the highest group lies above the lowest; None if the values don't vary within groups."""
+    codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
+    means = _means(values, codes, len(names))
+    within = float(np.sqrt(((values - means[codes]) ** 2).sum() / max(len(values) - len(names), 1)))
+    if within < 1e-12:
+        return None
+    top, bottom = int(means.argmax()), int(means.argmin())
+    observed = means[top] - means[bottom]
+    random = np.random.default_rng(seed)
+    ranges = np.empty(PERMUTATIONS)
+    for at in range(PERMUTATIONS):
+        shuffled = _means(values, codes[random.permutation(len(codes))], len(names))
+        ranges[at] = shuffled.max() - shuffled.min()
+    p = float((1 + (ranges >= observed - 1e-15).sum()) / (PERMUTATIONS + 1))
+    above, below = values[codes == top], values[codes == bottom]
+    drawn = [
+        above[random.integers(0, len(above), len(above))].mean()
+        - below[random.integers(0, len(below), len(below))].mean()
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975]) / within
+    return Difference(
+        column, measure, str(names[top]), str(names[bottom]), float(observed / within), float(low), float(high),
+        len(values), p,
+    )  # fmt: skip
+
+
+def _means(values: Floats, codes: NDArray[Any], count: int) -> Floats:
+    return np.bincount(codes, weights=values, minlength=count) / np.maximum(np.bincount(codes, minlength=count), 1)
+
+
+@dataclass(frozen=True)
+class FarGroup:
+    """A group of pictures whose `signal` lies low: mean robust z with its interval, and the adjusted p."""
+
+    column: str
+    group: str
+    signal: str
+    value: float
+    low: float
+    high: float
+    n: int
+    p_adjusted: float
+
+
+def far_groups(
+    record: RelianceRecord, columns: Mapping[str, Mapping[str, str]], *, fewest: int, resamples: int, seed: int
+) -> list[FarGroup]:
+    """Every group of the columns and of the best class with `fewest` pictures, by each signal; Holm over all of them.
+
+    Nearness counts pictures of other groups only: a group that is far from the rest is near to itself.
+    """
+    pictures = record.pictures.reset_index(drop=True)
+    embeddings = np.stack(pictures["embedding"].to_list()).astype(np.float64)
+    images = pictures["image"].tolist()
+    by_best = dict(zip(images, pictures["best"], strict=True))
+    found: list[tuple[str, str, str, Floats, float]] = []
+    random = np.random.default_rng(seed)
+    for column, named in {**columns, "best class": by_best}.items():
+        groups = [named.get(image, "") for image in images]
+        values = {"score": pictures["score"].to_numpy(float), "near": nearness(embeddings, groups)}
+        for group in sorted({group for group in groups if group}):
+            inside = np.array([one == group for one in groups])
+            if inside.sum() < fewest or (~inside).sum() < fewest:
+                continue
+            for signal, numbers in values.items():
+                known = np.isfinite(numbers)
+                z = _against(numbers, inside, known)
+                if z is not None:
+                    found.append((column, group, signal, z, _low_p(numbers, inside, known, random)))
+    if not found:
+        return []
+    adjusted_p = holm(np.array([entry[-1] for entry in found]))
+    told = []
+    for (column, group, signal, z, _), p in zip(found, adjusted_p, strict=True):
+        draws = z[random.integers(0, len(z), (resamples, len(z)))].mean(axis=1)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        told.append(FarGroup(column, group, signal, float(z.mean()), float(low), float(high), len(z), float(p)))
+    return told
+
+
+def _against(values: Floats, inside: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats | None:
+    """The group's robust z against all other pictures; None where these don't vary."""
+    rest = values[~inside & known]
+    if len(rest) < 2 or not (inside & known).any():
+        return None
+    middle = np.median(rest)
+    spread = CONSISTENT * np.median(np.abs(rest - middle))
+    return (values[inside & known] - middle) / spread if spread > 1e-12 else None
+
+
+def _low_p(values: Floats, inside: NDArray[np.bool_], known: NDArray[np.bool_], random: np.random.Generator) -> float:
+    """One-sided p that the group's mean is as low, over random groups of its size."""
+    numbers, size = values[known], int((inside & known).sum())
+    observed = values[inside & known].mean()
+    drawn = np.array([numbers[random.permutation(len(numbers))[:size]].mean() for _ in range(PERMUTATIONS)])
+    return float((1 + (drawn <= observed + 1e-15).sum()) / (PERMUTATIONS + 1))

@@ -1,0 +1,236 @@
+"""What a record of reliance says over pictures: shares with intervals, tests against a threshold, topics. No torch.
+
+A share is a ratio of means over pictures, so that a picture whose score hardly rises can't blow it up. A test asks
+whether `amount - least x total` has a mean above 0, which is the same question without the division.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import binom
+from scipy.stats import t as student
+
+from core.applications.reliance_record import CORNERS, RelianceRecord
+from core.concepts.english import content_words
+from core.evaluation.statistics import LEVEL, Interval
+
+EVERY = "every text"
+EDGES = ("border", *CORNERS)
+KEY = ["image", "image_name", "text", "text_kind"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A ratio of means with its 95 % interval over `n` pictures, and the one-sided p that it exceeds a threshold."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    p: float | None
+
+    @property
+    def interval(self) -> Interval:
+        """Without the test."""
+        return Interval(self.value, self.low, self.high, self.n)
+
+
+def share_of(
+    amount: NDArray[Any], total: NDArray[Any], images: NDArray[Any], least: float, *, resamples: int, seed: int
+) -> Share:
+    """mean(amount) / mean(total) over pictures, and whether it is above `least`.
+
+    Pairs without an amount or whose total isn't above 0 are left out; several of one picture are averaged first.
+    """
+    frame = pd.DataFrame({"amount": amount, "total": total, "image": images}).astype({"amount": float, "total": float})
+    frame = frame[np.isfinite(frame.amount) & (frame.total > 0)]
+    means = frame.groupby("image")[["amount", "total"]].mean()
+    a, t = means["amount"].to_numpy(), means["total"].to_numpy()
+    n = len(a)
+    if n == 0:
+        return Share(None, None, None, 0, None)
+    value = float(a.mean() / t.mean())
+    if n == 1:
+        return Share(value, None, None, 1, None)
+    draws = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    ratios = a[draws].mean(axis=1) / t[draws].mean(axis=1)
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Share(value, float(low), float(high), n, above_zero_p(a - least * t))
+
+
+def above_zero_p(differences: NDArray[Any]) -> float | None:
+    """One-sided p that the mean of differences, one a picture, isn't above 0 (Student's t). None below two.
+
+    Flipping signs can't reach a small p on the eight pictures of a small class, of which many are compared.
+    """
+    d = np.asarray(differences, dtype=float)
+    d = d[np.isfinite(d)]
+    if len(d) < 2:
+        return None
+    error = d.std(ddof=1) / np.sqrt(len(d))
+    if error < 1e-12:
+        return 0.0 if d.mean() > 0 else 1.0
+    return float(student.sf(d.mean() / error, len(d) - 1))
+
+
+def topics_of(text: str, kind: str) -> list[str]:
+    """What a text is about, to group pictures by: a class or prompt itself, the content words of a caption."""
+    return content_words(text) if kind == "caption" else [text]
+
+
+def by_topic(frame: pd.DataFrame, least: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All rows, then those of each topic that at least `least` pictures have, the most frequent first."""
+    yield EVERY, frame
+    pairs = frame[["text", "text_kind"]].drop_duplicates()
+    topics: dict[str, list[tuple[str, str]]] = {}
+    for row in pairs.itertuples():
+        for topic in topics_of(row.text, row.text_kind):
+            topics.setdefault(topic, []).append((row.text, row.text_kind))
+    keys = pd.MultiIndex.from_frame(frame[["text", "text_kind"]])
+    found = [(topic, frame[keys.isin(texts)]) for topic, texts in topics.items()]
+    kept = [(topic, part, part["image"].nunique()) for topic, part in found if part["image"].nunique() >= least]
+    for topic, part, _ in sorted(kept, key=lambda entry: (-entry[2], entry[0])):
+        yield topic, part
+
+
+def unrelated(record: RelianceRecord, most_related: float) -> pd.Series:
+    """For each row of `regions` whether its concept has nothing to do with its text."""
+    return ~record.regions["kin"].astype(bool) & (record.regions["related"] < most_related)
+
+
+# -- concepts ------------------------------------------------------------------------------------------------------
+
+
+def region_sums(record: RelianceRecord) -> pd.DataFrame:
+    """One row a picture, text and concept: the concept's regions taken together.
+
+    `fall`, `excess` (fall minus control), `share` (of attribution) and `area` are summed; `related` and `kin` are the
+    concept's.
+    """
+    regions = record.regions.assign(excess=record.regions["fall"] - record.regions["control"].fillna(0.0))
+    grouped = regions.groupby([*KEY, "concept"], sort=False)
+    summed = grouped[["fall", "excess", "area"]].sum()
+    summed["share"] = grouped["share"].sum(min_count=1)
+    return summed.join(grouped[["total", "related", "kin"]].first()).reset_index()
+
+
+def concept_table(
+    record: RelianceRecord, *, least: float, most_related: float, enough: int, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Every topic and concept that at least `enough` pictures have together, the largest excess first.
+
+    Columns `topic`, `concept`, `surprise` (none of its rows is related), `related`; `fall` (share of the score's gain
+    that is lost with the concept's regions), `value`, `low`, `high`, `n`, `p` (the same beyond the control's), `share`
+    of attribution and `area`.
+    """
+    sums = region_sums(record)
+    sums["surprise"] = ~sums["kin"].astype(bool) & (sums["related"] < most_related)
+    rows = []
+    for topic, part in by_topic(sums, enough):
+        for (concept, surprise), group in part.groupby(["concept", "surprise"], sort=True):
+            got = share_of(
+                group["excess"].to_numpy(), group["total"].to_numpy(), group["image"].to_numpy(), least,
+                resamples=resamples, seed=seed,
+            )  # fmt: skip
+            if got.n < enough:
+                continue
+            risen = group[group["total"] > 0]
+            rows.append(
+                {
+                    "topic": topic,
+                    "concept": concept,
+                    "surprise": bool(surprise),
+                    "related": float(group["related"].mean()),
+                    "fall": float(risen["fall"].mean() / risen["total"].mean()),
+                    "share": float(group["share"].mean()),
+                    "area": float(group["area"].mean()),
+                    **vars(got),
+                }
+            )
+    columns = ["topic", "concept", "surprise", "related", "fall", "share", "area", "value", "low", "high", "n", "p"]
+    return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def leading(record: RelianceRecord, most_related: float) -> pd.DataFrame:
+    """For each picture and text the concept that most of the score rests on beyond its control.
+
+    Columns of the pair, `concept`, `surprise`, `excess` and `total`; pairs without a gain or without any excess are
+    left out.
+    """
+    sums = region_sums(record)
+    sums = sums[(sums["total"] > 0) & (sums["excess"] > 0)]
+    first = sums.loc[sums.groupby(KEY, sort=False)["excess"].idxmax()]
+    surprise = ~first["kin"].astype(bool) & (first["related"] < most_related)
+    return first.assign(surprise=surprise)[[*KEY, "concept", "surprise", "excess", "total"]].reset_index(drop=True)
+
+
+def dominance(record: RelianceRecord, *, least: float, most_related: float, enough: int) -> pd.DataFrame:
+    """For each topic the unrelated concept that leads in most of its pictures.
+
+    Columns `topic`, `concept`, `value` (share of the topic's pictures), `low`, `high`, `n`, `p` (share above `least`).
+    The interval is Wilson's, p is exact (binomial).
+    """
+    rows: list[dict[str, Any]] = []
+    for topic, part in by_topic(leading(record, most_related), enough):
+        if topic == EVERY:
+            continue
+        n = part["image"].nunique()
+        odd = part[part["surprise"]]
+        counted = odd.groupby("concept")["image"].nunique().sort_values(ascending=False, kind="stable")
+        concept, hits = (str(counted.index[0]), int(counted.iloc[0])) if len(counted) else ("", 0)
+        low, high = wilson(hits, n)
+        rows.append(
+            {"topic": topic, "concept": concept, "value": hits / n, "low": low, "high": high, "n": n}
+            | {"p": float(binom.sf(hits - 1, n, least))}
+        )
+    return pd.DataFrame(rows, columns=["topic", "concept", "value", "low", "high", "n", "p"])
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson, 1927)."""
+    z, share = 1.959964, hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+# -- places --------------------------------------------------------------------------------------------------------
+
+
+def place_table(
+    record: RelianceRecord, names: Iterable[str], *, least: float, enough: int, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Every topic and place: the share of the score's gain that is lost with the place beyond its control.
+
+    Columns `topic`, `place`, `fall`, `value`, `low`, `high`, `n`, `p`, `pictures` (share of the pictures where hiding
+    the place costs more than the control) and `inside` (how much of the place is foreground).
+    """
+    rows = []
+    places = record.places.assign(excess=record.places["fall"] - record.places["control"])
+    for topic, part in by_topic(places, enough):
+        for name in names:
+            group = part[(part["place"] == name) & (part["total"] > 0) & part["excess"].notna()]
+            got = share_of(
+                group["excess"].to_numpy(), group["total"].to_numpy(), group["image"].to_numpy(), least,
+                resamples=resamples, seed=seed,
+            )  # fmt: skip
+            if not got.n:
+                continue
+            rows.append(
+                {
+                    "topic": topic,
+                    "place": name,
+                    "fall": float(group["fall"].mean() / group["total"].mean()),
+                    "pictures": float((group["excess"] > 0).mean()),
+                    "inside": float(pd.to_numeric(group["inside"]).mean()),
+                    **vars(got),
+                }
+            )
+    columns = ["topic", "place", "fall", "value", "low", "high", "n", "p", "pictures", "inside"]
+    return pd.DataFrame(rows, columns=columns)

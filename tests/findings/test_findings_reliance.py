@@ -1,0 +1,220 @@
+"""What the rules on reliance find where a flaw was planted, and that they stay silent on its clean twin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.applications.reliance_record import FOLDER
+from core.evaluation.outliers import difference, group_columns, nearness, robust_z
+from core.evaluation.reliance import share_of, wilson
+from core.evaluation.summary import Summary, summarise
+from core.findings import Finding
+from core.findings import group_rules as groups
+from core.findings import reliance_rules as reliance
+from core.findings import susceptibility_rules as words
+from core.runs import Run
+from tests.findings.pinned import PINNED
+from tests.support.made_reliance import made_reliance
+from tests.support.made_run import made_run
+
+RULES: dict[str, Callable[..., Any]] = {
+    "reliance.concept": reliance.concept_surprise,
+    "reliance.dominant": reliance.concept_dominates,
+    "reliance.border": reliance.border_reliance,
+    "reliance.background": reliance.background_reliance,
+    "reliance.typographic": words.typographic,
+    "prompts.templates": words.template_sensitivity,
+    "words.function": words.function_word_attribution,
+    "words.ignored": words.ignored_words,
+    "data.outliers": groups.pictures_lie_far,
+}
+# Each planted flaw and the rules that must see it; all others must pass.
+FLAWS = {
+    "concept": {"reliance.concept", "reliance.dominant"},
+    "border": {"reliance.border"},
+    "corner": {"reliance.border"},
+    "background": {"reliance.background"},
+    "sticker": {"reliance.typographic"},
+    "template": {"prompts.templates"},
+    "function": {"words.function"},
+    "ignored": {"words.ignored"},
+    "picture": {"data.outliers"},
+    "group": {"data.outliers"},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_run(tmp_path_factory.mktemp("reliance") / "run", images=24, methods=("raw",))
+
+
+@pytest.fixture(scope="module")
+def summary(run: Run) -> Summary:
+    return summarise(run)
+
+
+@pytest.fixture(autouse=True)
+def no_record(run: Run) -> Any:
+    yield
+    shutil.rmtree(run.folder / FOLDER, ignore_errors=True)
+
+
+def judged(run: Run, summary: Summary) -> dict[str, Finding]:
+    found = {}
+    for name, rule in RULES.items():
+        (finding,) = rule(run, summary, PINNED)
+        assert finding.id == finding.rule == name
+        found[name] = finding
+    return found
+
+
+def test_a_clean_record_passes_every_rule(run: Run, summary: Summary) -> None:
+    for seed in range(3):
+        made_reliance(run, seed=seed)
+        assert {finding.status for finding in judged(run, summary).values()} == {"passed"}
+
+
+@pytest.mark.parametrize("flaw", list(FLAWS))
+def test_a_planted_flaw_is_found_by_its_rule_and_by_no_other(run: Run, summary: Summary, flaw: str) -> None:
+    made_reliance(run, flaw)
+    found = judged(run, summary)
+    assert {name for name, finding in found.items() if finding.status == "finding"} == FLAWS[flaw]
+    for name in FLAWS[flaw]:
+        finding = found[name]
+        assert finding.grade is not None and finding.severity in ("low", "medium", "high")
+        assert finding.cause.startswith("Hypothesis") and finding.recommendation and finding.effect
+        assert finding.evidence and all(number.n for number in finding.evidence)
+        assert finding.counter or finding.counter_note
+        assert flaw == "ignored" or finding.samples
+        assert str(PINNED[f"{name}.{next(iter(PINNED[name]))}"]) in finding.threshold
+
+
+def test_what_a_finding_says_is_what_was_planted(run: Run, summary: Summary) -> None:
+    made_reliance(run, "corner")
+    (finding,) = reliance.border_reliance(run, summary, PINNED)
+    assert "upper left corner" in finding.title and "red circle" in finding.title
+    # 0.12 of 0.2, with noise of 0.01 a picture.
+    assert finding.evidence[0].value == pytest.approx(0.6, abs=0.03)
+    assert {sample.text for sample in finding.samples} == {"red circle"}
+    made_reliance(run, "concept")
+    (finding,) = reliance.concept_surprise(run, summary, PINNED)
+    assert "grass" in finding.title and finding.evidence[0].value == pytest.approx(0.75, abs=0.03)
+    made_reliance(run, "ignored")
+    (finding,) = words.ignored_words(run, summary, PINNED)
+    assert "bright" in finding.title and finding.evidence[0].high == pytest.approx(0.004)
+    made_reliance(run, "group")
+    (finding,) = groups.pictures_lie_far(run, summary, PINNED)
+    assert "green square" in finding.condition
+
+
+def test_without_a_record_nothing_is_said_and_with_few_pictures_nothing_is_concluded(
+    run: Run, summary: Summary, tmp_path: Path
+) -> None:
+    assert [finding for rule in RULES.values() for finding in rule(run, summary, PINNED)] == []
+    few = made_run(tmp_path / "few", images=6, methods=("raw",))
+    made_reliance(few, "corner")
+    found = judged(few, summarise(few))
+    assert {name for name, finding in found.items() if finding.status != "cannot_conclude"} == {"words.ignored"}
+    made_reliance(run, "background", foreground=False)
+    (finding,) = reliance.background_reliance(run, summary, PINNED)
+    assert finding.status == "cannot_conclude"
+
+
+def grouped(run: Run, gap: float) -> Run:
+    """The run as if its pictures had a column of two sites; the scores of one lie `gap` deviations lower."""
+    record = made_reliance(run)
+    path = run.folder / FOLDER / "pictures.parquet"
+    sites = ["north" if at % 2 else "south" for at in range(len(record.pictures))]
+    noise = np.random.default_rng(1).normal(size=len(sites))
+    scores = 0.3 + 0.01 * (noise - gap * np.array([site == "north" for site in sites]))
+    record.pictures.assign(score=scores).to_parquet(path, index=False)
+    pictures = tuple(
+        picture.model_copy(update={"metadata": {"site": site, "name": picture.name}})
+        for picture, site in zip(run.dataset.pictures, sites, strict=True)
+    )
+    other = Run(run.folder)
+    other.__dict__["dataset"] = run.dataset.model_copy(update={"pictures": pictures})
+    return other
+
+
+@pytest.mark.parametrize(("gap", "status"), [(0.0, "passed"), (2.5, "finding")])
+def test_groups_are_compared_by_the_columns_that_make_some(run: Run, summary: Summary, gap: float, status: str) -> None:
+    (finding,) = groups.groups_differ(grouped(run, gap), summary, PINNED)
+    assert finding.status == status
+    if status == "finding":
+        assert "site" in finding.title and "north" in finding.condition
+        assert finding.evidence[0].value > 1.5
+    (alone,) = groups.groups_differ(run, summary, PINNED)
+    assert alone.status == "cannot_conclude"
+
+
+# -- the numbers behind them -------------------------------------------------------------------------------------
+
+
+def test_a_share_is_a_ratio_of_means_over_pictures() -> None:
+    amount, total = np.array([0.1, 0.3, 0.2, 9.0]), np.array([0.4, 0.4, 0.8, -1.0])
+    images = np.array(["a", "a", "b", "c"])
+    got = share_of(amount, total, images, 0.0, resamples=200, seed=0)
+    # Two texts of picture a are averaged first; c gains nothing and is left out.
+    assert got.value == pytest.approx((0.2 + 0.2) / (0.4 + 0.8)) and got.n == 2
+    assert got.low is not None and got.low <= got.value <= (got.high or 0)
+    none = share_of(amount[3:], total[3:], images[3:], 0.0, resamples=200, seed=0)
+    assert (none.value, none.n, none.p) == (None, 0, None)
+    many = np.full(12, 0.3), np.ones(12), np.arange(12).astype(str)
+    above = share_of(*many, 0.2, resamples=200, seed=0).p
+    below = share_of(*many, 0.4, resamples=200, seed=0).p
+    assert above is not None and below is not None and above < 0.001 and below > 0.99
+
+
+def test_wilson_s_interval_holds_its_textbook_value() -> None:
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
+    low, high = wilson(10, 10)
+    assert 0.7 < low < 0.73 and high == pytest.approx(1.0)
+
+
+def test_robust_z_is_that_against_all_others() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0, 20.0])
+    found = robust_z(values)
+    others = values[:4]
+    expected = (20 - np.median(others)) / (1.4826 * np.median(np.abs(others - np.median(others))))
+    assert found[4] == pytest.approx(expected)
+    assert abs(found[4] - (20 - np.median(values)) / (1.4826 * np.median(np.abs(values - np.median(values))))) > 0.2
+    assert np.isnan(robust_z(np.ones(5))).all()
+
+
+def test_nearness_leaves_out_oneself_and_one_s_group() -> None:
+    vectors = np.eye(5)
+    vectors[1] = vectors[0]
+    assert nearness(vectors)[0] == pytest.approx(1 / 3)
+    assert nearness(vectors, ["x", "x", "a", "b", "c"])[0] == pytest.approx(0.0)
+    assert np.isnan(nearness(vectors, ["x", "x", "x", "a", "b"])[0])
+
+
+def test_groups_come_from_columns_with_few_large_values() -> None:
+    images = [str(at) for at in range(20)]
+    metadata = {
+        image: {"site": "a" if at < 9 else "b" if at < 18 else "c", "id": image} for at, image in enumerate(images)
+    }
+    found = group_columns(metadata, images, fewest=8, most_groups=8)
+    assert list(found) == ["site"] and set(found["site"].values()) == {"a", "b"}
+    assert group_columns(metadata, images, fewest=10, most_groups=8) == {}
+
+
+def test_a_difference_is_in_deviations_within_groups() -> None:
+    random = np.random.default_rng(0)
+    labels = ["a"] * 15 + ["b"] * 15
+    values = random.normal(size=30) + np.array([2.0] * 15 + [0.0] * 15)
+    got = difference(values, labels, column="c", measure="score", resamples=200, seed=0)
+    assert got is not None and (got.high_group, got.low_group) == ("a", "b")
+    first, second = values[:15], values[15:]
+    within = np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
+    assert got.value == pytest.approx((first.mean() - second.mean()) / within) and got.p < 0.001
+    same = difference(random.normal(size=30), labels, column="c", measure="score", resamples=200, seed=0)
+    assert same is not None and same.p > 0.01
+    assert difference(np.ones(30), labels, column="c", measure="score", resamples=10, seed=0) is None
