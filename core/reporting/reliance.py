@@ -173,14 +173,14 @@ def _words(run: Run, record: RelianceRecord) -> Section:
         for row in least_words(record, MOST_WORDS).itertuples()
     )
     if words:
-        columns = (
+        word_columns = (
             Column("Word", share=30),
             Column("Mean", "number", 20),
             Column("Smallest to largest", "number", 32),
             Column("Sentences", "number", 18),
         )
         caption = "The words that change a text least when they are left out, relative to the typical word"
-        tables.append(Table(caption, columns, words))
+        tables.append(Table(caption, word_columns, words))
     return Section(
         "Words that move the scores, and words that don't",
         sentences=(
