@@ -41,6 +41,7 @@ LIGHT = (
     "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
     "core.models.capability_table",
     "core.applications.information_record", "core.reporting.information",
+    "core.applications.reliance_record", "core.reporting.reliance", "core.concepts.english",
 )  # fmt: skip
 LONGEST = 330
 LEFT_OVERS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
