@@ -13,27 +13,37 @@ from typing import Any
 from core.arguments import picture_parts, plan_parts, thresholds_file
 from core.datasets import Annotations, ingest, keep_annotations, read_annotations
 from core.errors import InputError, RunError
+from core.methods import METHODS
 from core.models.listing import DEFAULT, embedded_models
 from core.runs import Run, create_run, list_runs, make_plan, open_run
 from core.settings import ROOT, runs_folder
 
 Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
-BESIDE = 8
+# As many as the findings on trust need. What both embedded models can serve is set side by side for a few methods.
+BESIDE = 12
+SHARED = ("raw", "gradcam", "m2ib", "rise", "kernel_shap")
 _SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 
 
 def demo(chosen: argparse.Namespace) -> Answer:
     """A full audit of the bundled sample with the default model, set beside every other embedded model.
 
-    The others explain the first `BESIDE` pictures with the same options; of the applications they run segmentation.
+    The others explain the first `BESIDE` pictures with the same options, by the methods that the default model can't
+    serve and by those of `SHARED`; of the applications they run segmentation.
     """
     beside = []
-    for other in embedded_models()[1:]:
+    first, *others = embedded_models()
+    for other in others:
         folder = chosen.out / "beside" / other.name
         _tell(f"{other.name}:")
         title = f"Demonstration audit of {other.name}"
-        short = {"limit": BESIDE, "applications": "segmentation"}
+        methods = [
+            info.name
+            for info in METHODS.values()
+            if not info.opt_in and (info.name in SHARED or info.reasons(first.capabilities).get("image") is not None)
+        ]
+        short = {"limit": BESIDE, "methods": ",".join(methods), "applications": "segmentation"}
         answer, code = audit(_demonstration(chosen, folder, other.name, title, [], **short))
         if code:
             return answer, code

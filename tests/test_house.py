@@ -40,7 +40,8 @@ LIGHT = (
     "core.applications.segmentation_record", "core.applications.priors_record", "core.applications.knowledge_record",
     "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
     "core.models.capability_table",
-    "core.applications.information_record", "core.reporting.information",
+    "core.applications.information_record", "core.reporting.information", "core.applications.sanity_record",
+    "core.evaluation.sanity", "core.findings.sanity_verdicts", "core.reporting.sanity",
     "core.applications.reliance_record", "core.reporting.reliance", "core.concepts.english",
 )  # fmt: skip
 LONGEST = 330

@@ -83,7 +83,7 @@ def work(subject: Subject, options: RelianceOptions, out: Path, tell: Tell) -> N
             tell(f"what scores rest on: picture {number} of {len(chosen)}")
             embeddings.append(measure(study, picture, before[number - 1] if before is not None else None))
         tell("what scores rest on: names and words")
-        note = name_regions(study)
+        note, names = name_regions(study)
         over_texts(study, torch.stack(embeddings))
     about = {
         "options": options.model_dump(mode="json"),
@@ -95,6 +95,7 @@ def work(subject: Subject, options: RelianceOptions, out: Path, tell: Tell) -> N
         "regions": "semantic" if can_be_semantic(model) else "superpixels",
         "foreground": before is not None,
         "vocabulary_note": note,
+        "candidates": names,
         "score": "contrast" if len(bank.names) > 1 else "cosine",
         "image_forwards": spent.image,
         "text_forwards": spent.text,
@@ -237,8 +238,11 @@ def read_words(study: Study, shared: Work, picture: Picture, pairs: Sequence[Pai
         study.rows["texts"] += study.games[pair.sentence].row_of(whole, about, told)
 
 
-def name_regions(study: Study) -> str:
-    """Give every region its kind, concept and how far that has to do with the text; what is said without WordNet."""
+def name_regions(study: Study) -> tuple[str, int]:
+    """Give every region its kind, concept and how far that has to do with the text.
+
+    Returns what is said without WordNet, and the number of names that there were to choose from.
+    """
     options, bank, model = study.options, study.bank, study.subject.model
     texts = [pair.sentence for pair in study.of_text.values()]
     everyday, note = everyday_names() if options.everyday else ([], "")
@@ -255,7 +259,7 @@ def name_regions(study: Study) -> str:
         rank = ranks[row["text"], row["text_kind"]][position[concept]]
         row |= {"kind": int(kinds[at]), "concept": concept, "nearest": nearest[at], "related": float(rank)}
         row["kin"] = is_kin(concept, row["text"])
-    return note
+    return note, len(candidates.names)
 
 
 def text_of(bank: Bank, pair: Pair) -> NDArray[np.float64]:

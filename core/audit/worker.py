@@ -24,11 +24,12 @@ Tell = Callable[[str], None]
 MAX_THREADS = 8
 
 
-def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None) -> str:
+def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None, *, report: bool = True) -> str:
     """Do all that is left of a run, and return its state at the end. A `model` that is loaded already may be given.
 
-    Safe to call on a run that was killed: finished units are kept, the one in hand starts anew. Raises `RunError` if
-    another worker is alive on it.
+    Without `report` the run is judged and nothing is rendered; the command `report` does that later. Safe to call on a
+    run that was killed: finished units are kept, the one in hand starts anew. Raises `RunError` if another worker is
+    alive on it.
     """
     store = run.store
     store.create()
@@ -38,7 +39,7 @@ def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None) -
     # Whoever launched this process may have cancelled it already.
     store.set(stage="loading the model", message="", **({} if launched else {"state": "running"}))
     try:
-        return _work(run, tell, model)
+        return _work(run, tell, model, report)
     except KeyboardInterrupt:
         store.set(state="cancelled", stage="", message="interrupted; what is finished is kept")
         store.log("cancelled", "interrupted")
@@ -55,7 +56,7 @@ def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None) -
         store.set(worker="")
 
 
-def _work(run: Run, tell: Tell, model: Model | None) -> str:
+def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
     store, plan = run.store, run.plan
     torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
     began = time.monotonic()
@@ -104,7 +105,7 @@ def _work(run: Run, tell: Tell, model: Model | None) -> str:
         return "cancelled"
     if not run.manifest.get("ended"):
         run.update_manifest(ended=_now())
-    return _close(run, tell)
+    return _close(run, tell, report)
 
 
 def _units(run: Run, bench: Bench, shards: list[tuple[str, ...]], tell: Tell) -> bool:
@@ -147,10 +148,9 @@ def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
     store.finish(unit, sha256, count, time.monotonic() - began)
 
 
-def _close(run: Run, tell: Tell) -> str:
+def _close(run: Run, tell: Tell, report: bool) -> str:
     from core.evaluation.summary import summarise
     from core.findings import judge, save_findings
-    from core.reporting import render_report
 
     store = run.store
     progress = store.progress()
@@ -162,14 +162,18 @@ def _close(run: Run, tell: Tell) -> str:
     compare_runs(run)
     findings = judge(run, summarise(run))
     save_findings(run, findings)
-    store.set(stage="rendering the report")
-    tell("rendering the report")
     state = "done_with_errors" if progress.failed else "done"
     # The report names the state that the run ends in.
     run.update_manifest(state=state)
-    path = render_report(run, findings)
+    message = ""
+    if report:
+        from core.reporting import render_report
+
+        store.set(stage="rendering the report")
+        tell("rendering the report")
+        message = f"report: {render_report(run, findings).name}"
     assert state in FINISHED
-    store.set(state=state, stage="", message=f"report: {path.name}")
+    store.set(state=state, stage="", message=message)
     store.log("done", f"{progress.done} units done, {progress.failed} failed")
     return state
 

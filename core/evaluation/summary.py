@@ -20,19 +20,19 @@ METRICS = {
     "faithfulness": "higher is better",
     "correlation": "higher is better",
 }
-# Shown together in one further table, means only: a short title and which way is better.
+# Shown together in one further table, means only: a short title and which way is better, where one is.
 OTHER_METRICS = {
-    "sensitivity_n": ("Sensitivity-n", "high"),
-    "infidelity": ("Infidelity", "low"),
-    "relative_drop": ("Confidence drop", "low"),
-    "confidence_increase": ("Confidence rises", "high"),
-    "blur_faithfulness": ("Faithful, blurred", "high"),
-    "road_faithfulness": ("Faithful, ROAD", "high"),
-    "comprehensiveness": ("Words: compre\u00adhensive", "high"),
-    "sufficiency": ("Words: sufficient", "low"),
-    "sparseness": ("Sparse\u00adness", ""),
-    "entropy": ("Entropy", ""),
-    "effective_area": ("Effective area", ""),
+    "sensitivity_n": ("Sens.", "high"),
+    "infidelity": ("Infid.", "low"),
+    "relative_drop": ("Drop", "low"),
+    "confidence_increase": ("Rise", "high"),
+    "blur_faithfulness": ("Blur", "high"),
+    "road_faithfulness": ("ROAD", "high"),
+    "comprehensiveness": ("Comp.", "high"),
+    "sufficiency": ("Suff.", "low"),
+    "sparseness": ("Gini", ""),
+    "entropy": ("Entr.", ""),
+    "effective_area": ("Area", ""),
 }
 # Pictures behind what unrelated maps correlate by.
 MOST_UNRELATED = 256

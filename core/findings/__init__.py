@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
@@ -12,13 +10,15 @@ from core.findings import (
     data_rules,
     group_rules,
     reliance_rules,
+    sanity_rules,
     sum_rules,
     susceptibility_rules,
     trust_rules,
 )
 from core.findings.control_rules import beats, healthy_methods
 from core.findings.finding import Finding, Grade, Number, Sample
-from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds
+from core.findings.sanity_verdicts import failed_methods
+from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds, run_thresholds
 from core.runs import Run
 from core.runs.manifest import write_json
 
@@ -39,6 +39,11 @@ RULES = (
     susceptibility_rules.ignored_words,
     group_rules.groups_differ,
     group_rules.pictures_lie_far,
+    sanity_rules.weights_matter,
+    sanity_rules.texts_matter,
+    sanity_rules.seeds_agree,
+    sanity_rules.mirrors_agree,
+    sanity_rules.rewording_agrees,
     data_rules.refused,
     data_rules.duplicates,
     data_rules.failures,
@@ -56,10 +61,12 @@ __all__ = [
     "Sample",
     "Thresholds",
     "beats",
+    "failed_methods",
     "healthy_methods",
     "judge",
     "load_findings",
     "load_thresholds",
+    "run_thresholds",
     "save_findings",
 ]
 
@@ -71,12 +78,6 @@ def judge(run: Run, summary: Summary, thresholds: Thresholds | None = None) -> t
     return tuple(
         sorted(found, key=lambda f: (_STATUS[f.status], _ORDER[f.severity], -(f.grade.value if f.grade else 0), f.id))
     )
-
-
-def run_thresholds(run: Run) -> Path:
-    """The thresholds file kept with the run, or the built-in one."""
-    own = run.folder / "thresholds.toml"
-    return own if own.exists() else BUILT_IN
 
 
 def save_findings(run: Run, findings: tuple[Finding, ...]) -> None:

@@ -28,6 +28,7 @@ from core.findings.thresholds import Thresholds
 from core.runs import Run
 
 NAMED = 4
+FEW_NAMES = "Too few names to say which concept a region shows"
 BEYOND = "beyond the same shape hidden elsewhere"
 
 
@@ -43,6 +44,15 @@ def shown(table: pd.DataFrame, least: float, thresholds: Thresholds) -> pd.DataF
     return table.assign(p_adjusted=p)[above & (p < float(thresholds["general.significance"]))]
 
 
+def too_few_names(record: RelianceRecord, thresholds: Thresholds) -> bool:
+    """Whether regions were named from so few candidates that the nearest name says little."""
+    return int(record.about["candidates"]) < int(thresholds["reliance.topics.least_candidates"])
+
+
+def _names_told(record: RelianceRecord) -> str:
+    return f"Regions were named from {record.about['candidates']} candidates; give more, as option `concepts`."
+
+
 def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
     """Is there a concept that carries scores although it has nothing to do with their texts?"""
     record = of_run(run)
@@ -51,7 +61,7 @@ def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
     enough = int(thresholds["reliance.topics.least_pictures"])
     table = concept_table(record, least=least, most_related=related, enough=enough, **settings(run))
-    table = table[table["surprise"]]
+    table = table[table["surprise"] & table["low"].notna()]
     common: dict[str, Any] = dict(
         id="reliance.concept",
         rule="reliance.concept",
@@ -61,6 +71,9 @@ def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         f"{BEYOND}.",
         reproduce=again(run),
     )
+    if too_few_names(record, thresholds):
+        yield cannot_conclude(title=FEW_NAMES, condition=_names_told(record), **common)
+        return
     if table.empty:
         yield cannot_conclude(
             title="No unrelated concept is in enough pictures to be judged",
@@ -126,6 +139,9 @@ def concept_dominates(run: Run, summary: Summary, thresholds: Thresholds) -> Ite
         "same unrelated concept.",
         reproduce=again(run),
     )
+    if too_few_names(record, thresholds):
+        yield cannot_conclude(title=FEW_NAMES, condition=_names_told(record), **common)
+        return
     if table.empty:
         yield cannot_conclude(
             title="No class has enough pictures to say what dominates it",
@@ -210,10 +226,11 @@ def _place_rule(
         reproduce=again(run),
     )
     least_n = table["topic"].eq(EVERY).map({True: int(thresholds["general.least_images"]), False: enough})
-    judged = table[table["n"] >= least_n].sort_values("value", ascending=False)
+    judged = table[(table["n"] >= least_n) & table["low"].notna()].sort_values("value", ascending=False)
     if judged.empty:
         n = int(table["n"].max()) if len(table) else 0
-        why = f"Only {n} pictures carry this measure; at least {enough} of one topic are needed."
+        whole = thresholds["general.least_images"]
+        why = f"Only {n} pictures carry this measure; a topic needs {enough}, every text together {whole}."
         if names == ("background",) and not record.about["foreground"]:
             why = "The model doesn't show its features at places, so that no foreground is known."
         yield cannot_conclude(title=f"Whether scores rest on {what} can't be said", condition=why, **common)
@@ -302,5 +319,5 @@ def surprises(record: RelianceRecord, run: Run, thresholds: Thresholds) -> pd.Da
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
     enough = int(thresholds["reliance.topics.least_pictures"])
     table = concept_table(record, least=least, most_related=related, enough=enough, **settings(run))
-    table = table[table["surprise"]]
+    table = table[table["surprise"] & table["low"].notna()]
     return table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.runs import Run
 
 BUILT_IN = Path(__file__).parent / "thresholds.toml"
 
@@ -39,6 +40,12 @@ def load_thresholds(path: Path = BUILT_IN) -> Thresholds:
     base = raw if path == BUILT_IN else _merged(_read(BUILT_IN), raw)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Thresholds(base, str(raw.get("version", "unversioned")), digest)
+
+
+def run_thresholds(run: Run) -> Path:
+    """The thresholds file kept with the run, or the built-in one."""
+    own = run.folder / "thresholds.toml"
+    return own if own.exists() else BUILT_IN
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -46,6 +46,7 @@ EFFORTS: dict[str, Effort] = {
             "priors": {"pictures": 6, "regions": 5},
             "information": {"pictures": 8, "samples": 3},
             "reliance": {"pictures": 12, "controls": 1, "masks": 32},
+            "sanity": {"pictures": 5},
         },
     ),
     "standard": Effort(

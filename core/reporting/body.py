@@ -10,7 +10,7 @@ import numpy as np
 
 from core.datasets import Picture
 from core.evaluation.summary import Summary
-from core.findings import load_thresholds, run_thresholds
+from core.findings import failed_methods, load_thresholds, run_thresholds
 from core.findings.thresholds import Thresholds
 from core.methods import METHODS
 from core.reporting.charts import method_title, shorten
@@ -176,6 +176,7 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
     ran = Counter(rows[(rows.kind == "method") & (rows.status == "ok")].method)
     failed = Counter(rows[(rows.kind == "method") & (rows.status == "failed")].method)
     reasons = _not_run(summary)
+    unsound = failed_methods(run)
     depth = int(run.manifest.get("model", {}).get("image_depth") or 12)
     planned = {method.name: method.options for method in run.plan.methods}
     out = []
@@ -204,6 +205,8 @@ def cards(run: Run, summary: Summary) -> tuple[Card, ...]:
                 f"{'' if name in explained else 'not '}tested against controls",
             ),
         ]
+        if name in unsound:
+            facts.append(Fact("Left out of conclusions", f"it fails a sanity check: {unsound[name]}"))
         if info.notice:
             facts.append(Fact("Notice", info.notice))
         if name in reasons:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.evaluation.summary import Summary
-from core.findings import Finding, healthy_methods, load_thresholds, run_thresholds
+from core.findings import Finding, failed_methods, healthy_methods, load_thresholds, run_thresholds
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
 from core.reporting.assets import Assets
@@ -36,7 +36,8 @@ def build_report(
     chosen, rule = choose(run, summary)
     methods, whole = choose_methods(run, summary)
     # The first picture shows every method; text strips are kept for all.
-    healthy = healthy_methods(summary, load_thresholds(run_thresholds(run)))
+    thresholds, failed = load_thresholds(run_thresholds(run)), failed_methods(run)
+    healthy = tuple(name for name in healthy_methods(summary, thresholds) if name not in failed)
     samples = [
         plates.sample(image, why, methods=() if at == 0 else methods, agreed=healthy if at == 0 else None)
         for at, (image, why) in enumerate(chosen)

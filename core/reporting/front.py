@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.applications.sanity_record import of_run
 from core.evaluation.summary import Summary
-from core.findings import Finding, beats, load_thresholds, run_thresholds
+from core.findings import Finding, beats, failed_methods, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, severity_chart, to_svg
 from core.reporting.content import Chart, Cover, Fact, Headline, Overview
@@ -122,13 +123,24 @@ def limits(run: Run, summary: Summary) -> tuple[str, ...]:
         out.append(told)
     out += [
         f"{REMOVALS[run.manifest.get('removal', plan.trust.removal)]}; another way to hide gives other curves.",
-        "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases "
-        "of the text, "
-        "planted cues, and dependence on the seed.",
+        _not_tested(run),
         "The words of a text are the audience's concepts, not necessarily the model's.",
         "The report lapses when the weights, the preprocessing, the texts or the kind of pictures change.",
     ]
     return tuple(out)
+
+
+def _not_tested(run: Run) -> str:
+    checked = of_run(run)
+    if checked is None:
+        return (
+            "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases "
+            "of the text, planted cues, and dependence on the seed."
+        )
+    return (
+        f"The sanity checks rest on {plural(checked.about['pictures'], 'picture')} at most; they don't say that a map "
+        "points at the right places. Not tested: planted cues."
+    )
 
 
 def anchor(finding: Finding) -> str:
@@ -151,12 +163,19 @@ def _confidence(run: Run, summary: Summary) -> str:
         for name in rows.method
         if len(part := versus[versus.method == name]) and all(beats(row, thresholds) for row in part.itertuples())
     ]
-    best = rows.sort_values("value", ascending=False).iloc[0]
+    base = f"{base} {share(len(won), len(rows))} methods are shown to beat every control."
+    failed = {name: reason for name, reason in failed_methods(run, thresholds).items() if name in set(rows.method)}
+    kept = rows[~rows.method.isin(list(failed))]
+    left_out = ""
+    if failed:
+        each = ", ".join(method_title(name) for name in failed)
+        left_out = f" Left out, because they fail a sanity check: {each}."
+    if kept.empty:
+        return f"{base} No method passes the sanity checks, so no conclusion rests on a heat map.{left_out}"
+    best = kept.sort_values("value", ascending=False).iloc[0]
     told = measured(best.value, best.low, best.high, int(best.n))
-    return (
-        f"{base} {share(len(won), len(rows))} methods are shown to beat every control. The highest faithfulness is "
-        f"that of {method_title(best.method)}: {told}."
-    )
+    among = " among methods that fail no sanity check" if failed else ""
+    return f"{base} The highest faithfulness{among} is that of {method_title(best.method)}: {told}.{left_out}"
 
 
 def _default_actions(word: str) -> tuple[str, ...]:

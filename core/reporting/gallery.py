@@ -15,6 +15,7 @@ from PIL import Image
 from core.datasets import Picture
 from core.evaluation.agreement import consensus
 from core.evaluation.summary import Summary
+from core.findings import failed_methods
 from core.findings.finding import Sample as FindingSample
 from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
@@ -253,9 +254,14 @@ def choose_methods(run: Run, summary: Summary, most: int = MOST_METHODS) -> tupl
         return (), ""
     rows = summary.trust[(summary.trust.metric == "faithfulness") & (summary.trust.kind == "method")]
     ranked = list(rows.sort_values("value", ascending=False, kind="stable").method)
-    best = (ranked + [name for name in planned if name not in ranked])[:most]
+    failed = failed_methods(run)
+    ordered = ranked + [name for name in planned if name not in ranked]
+    best = [name for name in ordered if name not in failed][:most] or ordered[:most]
+    left_out = ", ".join(method_title(name) for name in planned if name in failed)
     told = (
-        f"The first picture shows all {len(planned)} methods, the others the {most} with the highest mean faithfulness "
-        "in this audit; every map is in the evidence."
+        f"The first picture shows all {len(planned)} methods, the others the {len(best)} with the highest mean "
+        "faithfulness in this audit"
+        + (f" among those that fail no sanity check (fail: {left_out})" if left_out else "")
+        + "; every map is in the evidence."
     )
     return tuple(name for name in planned if name in best), told

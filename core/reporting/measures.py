@@ -6,23 +6,27 @@ import pandas as pd
 
 from core.evaluation.summary import OTHER_METRICS, Summary
 from core.reporting.charts import method_title
-from core.reporting.content import Column, Section, Table
+from core.reporting.content import Column, Fact, Section, Table
 from core.reporting.words import number
 
 TITLE = "Other measures"
 DIGITS = 2
+# Which way is better, as printed above a column.
+_BETTER = {"high": "\u2191", "low": "\u2193", "": ""}
 _ABOUT = {
-    "sensitivity_n": "Sensitivity-n: correlation of what a map holds for hidden cells and the score's fall, among "
-    "coalitions that hide as many",
-    "infidelity": "infidelity: the share of the squared falls that these sums miss even at their best scale",
-    "relative_drop": "confidence: the picture is faded where the map is low; by what share the probability (classes) "
-    "or the cosine (other texts) falls, and how often it rises",
-    "blur_faithfulness": "faithfulness once more in few steps with cells blurred",
-    "road_faithfulness": "with cells filled in from around them (ROAD), so that no hole has a shape",
-    "comprehensiveness": "comprehensiveness and sufficiency: the cosine's fall without a text's best words, and with "
-    "them alone, here in thousandths",
-    "sparseness": "sparseness (Gini), entropy and effective area (the least part of the cells with half of the values) "
-    "say how small a region a map points at and not whether it is right",
+    (
+        "sensitivity_n",
+    ): "sensitivity-n: does what a map holds for hidden cells go with the score's fall, among coalitions "
+    "that hide as many?",
+    ("infidelity",): "infidelity: the share of the squared falls that these sums miss at their best scale",
+    ("relative_drop", "confidence_increase"): "confidence: the picture is faded where the map is low; the share of the "
+    "probability (classes) or cosine (other texts) that is lost, and how often it rises",
+    ("blur_faithfulness", "road_faithfulness"): "faithfulness once more, in few steps, with cells blurred or filled in "
+    "from around them",
+    ("comprehensiveness", "sufficiency"): "words: the cosine's fall, in thousandths, without a text's best words "
+    "(comprehensiveness) and with them alone (sufficiency)",
+    ("sparseness", "entropy", "effective_area"): "how small a region a map points at (sparseness, entropy, the part of "
+    "the cells with half of the values), not whether it is right",
 }
 # Falls of a cosine are small numbers.
 _FACTOR = {"comprehensiveness": 1000.0, "sufficiency": 1000.0}
@@ -40,17 +44,25 @@ def other_measures(summary: Summary) -> Section:
         title = method_title(str(name)) + (" (control)" if kind == "control" else "")
         rows.append((title, *(means.get(metric, "") for metric in measured)))
     rows.sort(key=lambda row: (row[0].endswith("(control)"), row[0]))
-    share = 76 // len(measured)
+    share = 77 // len(measured)
     columns = (
-        Column("Map", share=24),
-        *(Column(", ".join(part for part in OTHER_METRICS[m] if part), "number", share) for m in measured),
+        Column("Map", share=23),
+        *(
+            Column(f"{title} {_BETTER[better]}".strip(), "number", share)
+            for title, better in (OTHER_METRICS[name] for name in measured)
+        ),
     )
-    about = "; ".join(text for metric, text in _ABOUT.items() if metric in measured)
     return Section(
         TITLE,
+        facts=tuple(
+            Fact(", ".join(OTHER_METRICS[name][0] for name in names if name in measured), text)
+            for names, text in _ABOUT.items()
+            if set(names) & set(measured)
+        ),
         sentences=(
-            f"{about}. Each plays a game of its own, so that they need not agree; a method that a control equals has "
-            "shown nothing by that measure.",
+            "Arrows say which way is better. Each measure plays a game of its own, so that they need not agree; a "
+            "method that a control equals has shown nothing by that measure. Sensitivity-n and infidelity favour RISE "
+            "and LIME, which are fitted to coalitions of the same draw.",
         ),
         tables=(Table(f"Means over pictures, {_counts(table)}", columns, tuple(rows), _WHERE),),
     )

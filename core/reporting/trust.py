@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from core.evaluation.summary import METRICS, Summary
-from core.findings import Thresholds, beats, load_thresholds, run_thresholds
+from core.findings import Thresholds, beats, failed_methods, load_thresholds, run_thresholds
 from core.reporting.assets import Assets
 from core.reporting.charts import (
     agreement_chart,
@@ -66,12 +67,12 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
     ]
     rows = []
     main = summary.trust[summary.trust.metric.isin(list(METRICS))]
-    same = _same(main)
+    same, failed = _same(main), failed_methods(run)
     for (kind, name), part in main.groupby(["kind", "method"], sort=False):
         by = {row.metric: _told(row, same) for row in part.itertuples()}
         rows.append(
             (
-                method_title(name) + (" (control)" if kind == "control" else ""),
+                (_marked(name, failed) if kind == "method" else f"{method_title(name)} (control)"),
                 *(by.get(metric, "not measured") for metric in METRICS),
             )
         )
@@ -85,12 +86,16 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         "watched. An order "
         "by chance gives a faithfulness of 0. A method that does not beat the controls says nothing about this model.",
     )
+    marked = [f"{method_title(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
+    if marked:
+        sentences += (f"Left out of conclusions, because they fail a sanity check. {' '.join(marked)}",)
     if summary.ceiling.n:
         got = summary.ceiling
         sentences += (
             "Correlation is that of the score and the part of the map that random coalitions of cells leave in view, "
             "how many they leave taken out. Of the score's variance over these coalitions any sum over cells explains "
-            f"{measured(got.value, got.low, got.high, got.n)}: that is the ceiling for every heat map here.",
+            f"{measured(got.value, got.low, got.high, got.n)}: that is the ceiling for every heat map here. "
+            "RISE and LIME are fitted to coalitions of the same draw, which favours them by this measure.",
         )
     return Section(
         "Faithfulness and controls",
@@ -98,6 +103,11 @@ def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
         charts=tuple(charts),
         tables=(Table(f"Areas and correlation with 95 % interval{_everywhere(same)}", columns, tuple(rows)),),
     )
+
+
+def _marked(method: str, failed: Mapping[str, str]) -> str:
+    """The method's title, and that it fails a sanity check where it does."""
+    return method_title(method) + (" (fails a sanity check)" if method in failed else "")
 
 
 def _same(frame: pd.DataFrame) -> int | None:
@@ -129,11 +139,12 @@ def _versus(run: Run, summary: Summary) -> Section:
     )
     controls = list(dict.fromkeys(summary.versus.control))
     same = _same(summary.versus)
+    failed = failed_methods(run, thresholds)
     rows = []
     for method, part in summary.versus.groupby("method", sort=True):
         by = {row.control: row for row in part.itertuples()}
         cells = tuple(_difference(by[name], thresholds, same) if name in by else "not measured" for name in controls)
-        rows.append((method_title(str(method)), *cells))
+        rows.append((_marked(str(method), failed), *cells))
     columns = (
         Column("Method", share=25),
         *(Column(f"Above {method_title(name)}", "number", 75 // len(controls)) for name in controls),

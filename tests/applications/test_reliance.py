@@ -32,7 +32,7 @@ from core.settings import ROOT
 from tests.audit.small import loaded, new_run, plan_for, save_model, take_in
 from tests.findings.pinned import PINNED
 from tests.findings.test_findings_reliance import RULES
-from tests.support.tiny import fresh
+from tests.support.tiny import fresh, tiny_model
 
 FEW: dict[str, Any] = {"masks": 16, "words": 12, "everyday": False, "concepts": ("wall", "paper", "shape")}
 
@@ -233,6 +233,17 @@ def test_an_audit_without_a_text_is_told_so(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run", plan_for(take_in(tmp_path, 2), config, texts=TextPlan(captions=False)))
     with pytest.raises(InputError, match="needs a text"):
         run_stage(Subject(run, loaded(config)), "reliance", FEW, lambda line: None)
+
+
+def test_a_model_that_hides_its_features_is_cut_into_superpixels(tmp_path: Path) -> None:
+    config = save_model(tmp_path / "vit")
+    run = new_run(tmp_path / "run", plan_for(take_in(tmp_path, 2), config))
+    opaque = tiny_model("byobnet", tmp_path)
+    assert "image_layers" not in opaque.capabilities
+    record = load(run_stage(Subject(run, opaque), "reliance", {**FEW, "masks": 0}, lambda line: None))
+    assert record.about["regions"] == "superpixels" and not record.about["foreground"]
+    assert "background" not in set(record.places["place"]) and record.regions["share"].isna().all()
+    assert record.regions.groupby(["image", "text"])["area"].sum().tolist() == pytest.approx([1.0] * 4)
 
 
 def marked(folder: Path, count: int) -> list[Path]:

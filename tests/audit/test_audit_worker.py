@@ -231,6 +231,18 @@ def test_a_unit_that_raises_is_tried_again_and_then_fails(
     assert before.items() < result_hashes(run).items()
 
 
+def test_without_a_report_a_run_is_judged_and_nothing_is_rendered(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]
+) -> None:
+    run = new_run(tmp_path / "run", plan_for(dataset, vit))
+    assert work(run, model=loaded(vit), report=False) == "done"
+    assert load_findings(run)
+    assert rendered == [] and not any(run.report.glob("*"))
+    other = new_run(tmp_path / "other", plan_for(dataset, vit))
+    assert go(other, vit) == "done"
+    assert rendered == [other.id]
+
+
 def test_a_run_of_which_every_unit_fails_has_failed(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,7 +352,7 @@ def test_a_second_worker_is_refused_while_one_is_alive(
     monkeypatch.undo()
     monkeypatch.setenv("LOUPE_HOME", str(tmp_path / "home"))
     rendered_again: list[str] = []
-    monkeypatch.setattr(worker, "_close", lambda run, tell: rendered_again.append(run.id) or "done")
+    monkeypatch.setattr(worker, "_close", lambda run, tell, report: rendered_again.append(run.id) or "done")
     assert go(run, vit) == "done"
     assert rendered_again == [run.id]
     assert run.store.get("worker") == ""

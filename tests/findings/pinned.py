@@ -17,13 +17,21 @@ PINNED = Thresholds(
         "scores": {"flat": {"most_share": 0.2}},
         "additive": {"share": {"least": 0.5}},
         "sums": {"rest": {"most": 0.1}},
+        "sanity": {
+            "least_images": 4,
+            "model": {"most_correlation": 0.6, "most_correlation_text": 0.8},
+            "text": {"most_correlation": 0.95},
+            "seed": {"least_correlation": 0.3},
+            "flip": {"least_correlation": 0.3},
+            "paraphrase": {"least_correlation": 0.5},
+        },
         "data": {
             "refused": {"most_share": 0.0},
             "duplicates": {"most_share": 0.05},
             "outliers": {"least_z": 3.5, "least_group_z": 2.0},
         },
         "reliance": {
-            "topics": {"least_pictures": 8},
+            "topics": {"least_pictures": 8, "least_candidates": 30},
             "concept": {"least_share": 0.1, "most_related": 0.8},
             "dominant": {"least_share": 0.5},
             "border": {"least_share": 0.15},

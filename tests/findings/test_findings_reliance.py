@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,17 @@ def test_a_planted_flaw_is_found_by_its_rule_and_by_no_other(run: Run, summary: 
         assert finding.counter or finding.counter_note
         assert flaw == "ignored" or finding.samples
         assert str(PINNED[f"{name}.{next(iter(PINNED[name]))}"]) in finding.threshold
+
+
+def test_among_few_names_no_concept_is_found(run: Run, summary: Summary) -> None:
+    made_reliance(run, "concept")
+    path = run.folder / FOLDER / "about.json"
+    about = json.loads(path.read_text())
+    for count, status in ((29, "cannot_conclude"), (30, "finding")):
+        path.write_text(json.dumps({**about, "candidates": count}))
+        found = judged(run, summary)
+        assert {found[name].status for name in FLAWS["concept"]} == {status}
+        assert found["reliance.border"].status == "passed"
 
 
 def test_what_a_finding_says_is_what_was_planted(run: Run, summary: Summary) -> None:
@@ -218,3 +232,18 @@ def test_a_difference_is_in_deviations_within_groups() -> None:
     same = difference(random.normal(size=30), labels, column="c", measure="score", resamples=200, seed=0)
     assert same is not None and same.p > 0.01
     assert difference(np.ones(30), labels, column="c", measure="score", resamples=10, seed=0) is None
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_thresholds_of_one_picture_and_records_of_few_break_nothing(tmp_path: Path, count: int) -> None:
+    few = made_run(tmp_path / "run", images=count, methods=("raw",))
+    summary = summarise(few)
+    values = copy.deepcopy(PINNED.values)
+    values["general"]["least_images"] = values["reliance"]["topics"]["least_pictures"] = 1
+    for flaw in ("", "border", "concept"):
+        made_reliance(few, flaw)
+        for rule in RULES.values():
+            (finding,) = rule(few, summary, replace(PINNED, values=values))
+            assert finding.condition and finding.title
+            assert count > 1 or finding.id not in ("reliance.border", "reliance.concept") or not finding.grade
+        shutil.rmtree(few.folder / FOLDER)

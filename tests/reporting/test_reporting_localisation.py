@@ -94,6 +94,7 @@ def test_crowds_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def half_a_crowd(self: object, *args: object) -> object:
         found = mask(self, *args)  # type: ignore[arg-type]
+        assert found is not None
         found[:, : found.shape[1] // 2] = -1
         return found
 

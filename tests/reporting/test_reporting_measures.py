@@ -43,7 +43,8 @@ def test_one_table_has_a_row_a_map_and_a_column_a_measure(summary: Summary) -> N
     row = next(row for row in table.rows if "RISE" in row[0])
     at = 1 + list(OTHER_METRICS).index("infidelity")
     assert row[at] == number(trusted["rise", "infidelity"], 2) != number(trusted["raw", "infidelity"], 2)
-    assert "low" in table.columns[at].title
+    assert table.columns[at].title == "Infid. \u2193"
+    assert table.columns[1].title.endswith("\u2191") and table.columns[-1].title == "Area"
     assert row[1 + list(OTHER_METRICS).index("sufficiency")] == ""
 
 

@@ -120,6 +120,7 @@ def _about(pictures: int, foreground: bool) -> dict[str, Any]:
         "options": CARD.parse().model_dump(mode="json"),
         "model": "a model",
         "pictures": pictures,
+        "candidates": 40,
         "pictures_left_out": 0,
         "classes": len(CLASSES),
         "sentences": pictures,

@@ -8,6 +8,7 @@ from core.methods.applications.information import CARD as INFORMATION
 from core.methods.applications.knowledge import CARD as KNOWLEDGE
 from core.methods.applications.priors import CARD as PRIORS
 from core.methods.applications.reliance import CARD as RELIANCE
+from core.methods.applications.sanity import CARD as SANITY
 from core.methods.applications.segmentation import CARD as SEGMENTATION
 from core.methods.info import named
 
@@ -18,6 +19,7 @@ CARDS: tuple[ApplicationInfo, ...] = (
     PRIORS,
     INFORMATION,
     RELIANCE,
+    SANITY,
 )
 
 APPLICATIONS: dict[str, ApplicationInfo] = {card.name: card for card in CARDS}

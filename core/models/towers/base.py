@@ -68,6 +68,10 @@ class ImageTower(ABC):
     def block(self, index: int, state: Tensor, attend: Attend | None = None) -> Tensor:
         """The state that leaves block `index`."""
 
+    def part(self, index: int) -> Any:
+        """The torch module that holds the weights of block `index`."""
+        raise NotImplementedError(f"{self.family} has no blocks that are known")
+
     @abstractmethod
     def leave(self, state: Tensor) -> Tensor:
         """The embedding (not normalised) of the state that left the last block."""
@@ -116,6 +120,9 @@ class TokenTower(ImageTower):
 
     def block(self, index: int, state: Tensor, attend: Attend | None = None) -> Tensor:
         return self.blocks[index](state, None, attend)
+
+    def part(self, index: int) -> Any:
+        return self.blocks[index].module
 
     def value_attention(self, index: int, state: Tensor) -> Tensor:
         return self.blocks[index].value_attention(state)

@@ -43,6 +43,9 @@ class TimmCnn(ImageTower):
             raise NotImplementedError(f"{self.family} has no self-attention")
         return self._stages[index](state)
 
+    def part(self, index: int) -> Any:
+        return self._stages[index]
+
     def tail(self, state: Tensor) -> Tensor:
         """The feature map that is pooled, `(batch, channels, rows, columns)`."""
         for part in self._tail:
@@ -86,6 +89,9 @@ class TimmSwin(TimmCnn):
 
     def check(self, pixels: Tensor) -> None:
         exactly(pixels, self.size)
+
+    def part(self, index: int) -> Any:
+        return self.module.trunk.layers[index]
 
     def pool(self, features: Tensor) -> Tensor:
         return super().pool(features.permute(0, 2, 3, 1))

@@ -1,0 +1,198 @@
+"""The states in which a method explains one picture for the sanity checks, and what each of them costs.
+
+A state is a model, a picture and texts. All methods share its work: one forward of the trunk, one pool of masked
+pictures. States of the same image tower and picture share masked pictures too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.applications.sanity_checks import SHIFT, paraphrases
+from core.attribution.contract import Work
+from core.methods import MethodInfo
+from core.methods.applications.sanity import FLOOR, LEAST_PICTURES, SanityOptions
+from core.methods.presets import EFFORTS
+from core.models.model import Model
+from core.models.randomised import CASCADE, TEXT, Randomised
+from core.models.trunk import ImageTrunk, TextTrunk
+
+Role = tuple[str, str]
+# What the judged checks need, whatever it costs; states of seeds are added for methods that draw.
+JUDGED = ("texts", "flip", CASCADE[-1], TEXT)
+# Masked and cropped pictures that depend on neither the text nor, the first kind, the seed.
+_BY_CONTENT = ("coalitions",)
+_BY_PICTURE = (*_BY_CONTENT, "rise", "convis", "channels", "semantic_priors")
+# Coarser than the quick effort: fewer cells, regions, channels, steps and samples. Methods fitted to coalitions
+# keep those they have: with fewer, KernelSHAP's maps differ from seed to seed.
+_COARSER: dict[str, dict[str, Any]] = {
+    "occlusion": {"cells": 4},
+    "semantic_priors": {"count": 4},
+    "m2ib": {"samples": 3},
+    "smoothgrad": {"samples": 4},
+    "score_cam": {"channels": 16},
+    "gscorecam": {"channels": 8},
+    "integrated_gradients": {"steps": 5},
+    "convis": {"preset": "fast", "score": "similarity", "paper_exact": False},
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """One state by name, with the work that all methods share in it."""
+
+    name: str
+    work: Work
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One picture's pixels `(1, 3, height, width)` with its texts, the own one first, and what each text is for."""
+
+    pixels: Tensor
+    texts: tuple[str, ...]
+    roles: tuple[Role, ...]
+    more_texts: tuple[str, ...]
+    more_roles: tuple[Role, ...]
+
+
+def subject(pixels: Tensor, own: str, wrong: Sequence[str]) -> Subject:
+    """The texts of one picture: its own, a wrong one and a reworded one; then the empty one, further wrong and reworded
+    ones, which only cheap methods explain.
+    """
+    others = [("text", f"wrong {number}", text) for number, text in enumerate(wrong, start=1)]
+    reworded = [("paraphrase", name, text) for name, text in paraphrases(own).items()]
+    first = [("own", "", own), *others[:1], *reworded[:1]]
+    more = [("empty", "", ""), *others[1:], *reworded[1:]]
+    return Subject(
+        pixels,
+        tuple(text for *_, text in first),
+        tuple((check, variant) for check, variant, _ in first),
+        tuple(text for *_, text in more),
+        tuple((check, variant) for check, variant, _ in more),
+    )
+
+
+def states(model: Model, copy: Randomised, given: Subject, options: SanityOptions, seed: int) -> Iterator[State]:
+    """Every state of one picture. Those of randomised models are only good until the next one is asked for."""
+    images = ImageTrunk(model, given.pixels)
+    own = given.texts[:1]
+    first = Work(model, images, TextTrunk(model, given.texts), seed)
+    yield State("texts", first)
+    yield State("more_texts", Work(model, images, TextTrunk(model, given.more_texts), seed, pools=first.pools))
+    for number in range(1, options.seeds):
+        pools = shared(first.pools, _BY_CONTENT)
+        yield State(f"seed {number}", Work(model, images, TextTrunk(model, own), seed + number, pools=pools))
+    draw = first.generator("sanity", first.image_keys[0])
+    for name, pixels in changed(model, given.pixels, options, draw):
+        yield State(name, Work(model, ImageTrunk(model, pixels), TextTrunk(model, own), seed))
+    for step, other in copy.cascade(draw):
+        yield State(step, Work(other, ImageTrunk(other, given.pixels), TextTrunk(other, own), seed))
+    other = copy.text(draw)
+    pools = shared(first.pools, _BY_PICTURE)
+    yield State(TEXT, Work(other, images, TextTrunk(other, own), seed, pools=pools))
+
+
+def changed(
+    model: Model, pixels: Tensor, options: SanityOptions, generator: torch.Generator
+) -> Iterator[tuple[str, Tensor]]:
+    """The picture mirrored, moved to the right, replaced by noise, and slightly disturbed `options.draws` times."""
+    yield "flip", pixels.flip(-1)
+    yield "shift", moved(pixels)
+    mean, spread = (
+        torch.tensor(values, device=pixels.device)[:, None, None]
+        for values in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    noise = torch.rand(pixels.shape, generator=generator).to(pixels)
+    yield "noise", (noise - mean) / spread
+    for number in range(1, options.draws + 1):
+        noise = 2 * torch.rand(pixels.shape, generator=generator).to(pixels) - 1
+        yield f"disturbed {number}", pixels + options.noise * noise / spread
+
+
+def moved(pixels: Tensor) -> Tensor:
+    """The picture moved to the right by `moved_share` of its width; what comes into view repeats its border."""
+    step = round(SHIFT * pixels.shape[-1])
+    return F.pad(pixels, (step, 0, 0, 0), mode="replicate")[..., : pixels.shape[-1]]
+
+
+def moved_share(pixels: Tensor) -> float:
+    """By which share of its width `moved` moves a picture: whole pixels."""
+    return round(SHIFT * pixels.shape[-1]) / pixels.shape[-1]
+
+
+def shared(pools: Mapping[Any, Any], kinds: Sequence[str]) -> dict[Any, Any]:
+    """The part of `pools` that another state may use: its keys begin with one of `kinds`."""
+    return {key: value for key, value in pools.items() if isinstance(key, tuple) and key[0] in kinds}
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """On how many of the pictures a method is checked, and in all states or only in those that are judged."""
+
+    options: dict[str, Any]
+    pictures: int
+    all: bool
+
+    def wants(self, state: str, info: MethodInfo) -> bool:
+        """Whether the method is run in this state."""
+        if state.startswith("seed"):
+            return not info.deterministic
+        return self.all or state in JUDGED
+
+
+def allotted(info: MethodInfo, planned: Mapping[str, Any], model: Model, given: Allowance) -> Allotment:
+    """What a method may do within `budget` image forwards, by its card's cost.
+
+    All states on all pictures if that fits; otherwise only the judged states, on as many pictures as fit, but on
+    `LEAST_PICTURES` as long as those cost, seeds aside, no more than `FLOOR` times the budget. That may be on none.
+    """
+    options = dict(planned) if given.options.effort == "planned" else cheaper(info, planned)
+    if info.label_set and options.get("mode", "auto") == "auto":
+        # Own texts are no label set: each stands on its own.
+        options["mode"] = "single"
+    cost = info.cost(options, model.image.depth)
+    # What methods share is paid by each of them in part.
+    kept = cost.kept if model.image.droppable else 1.0
+    once = cost.image + kept * (cost.pool - cost.shared * (1 - 1 / max(given.sharing, 1)))
+    whole = (7 + given.options.draws) * once + (given.texts + 7 + given.options.draws) * cost.pair
+    if whole * given.pictures <= given.options.budget:
+        return Allotment(options, given.pictures, True)
+    # The text tower drawn anew leaves masked pictures as they were.
+    judged = 3 * once + 6 * cost.pair
+    seeds = 0.0 if info.deterministic else (given.options.seeds - 1) * (once + cost.pair)
+    fits = int(given.options.budget // (judged + seeds))
+    if LEAST_PICTURES * judged <= FLOOR * given.options.budget:
+        fits = max(fits, LEAST_PICTURES)
+    return Allotment(options, min(fits, given.pictures), False)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What all methods are allotted from: pictures, texts of a picture, and how many methods share masked pictures."""
+
+    options: SanityOptions
+    pictures: int
+    texts: int
+    sharing: int
+
+
+def cheaper(info: MethodInfo, planned: Mapping[str, Any]) -> dict[str, Any]:
+    """The planned options, none dearer than in the quick effort."""
+    told = info.parse(planned).model_dump()
+    options = dict(planned)
+    for name, cheap in {**EFFORTS["quick"].of(info.name), **_COARSER.get(info.name, {})}.items():
+        now = told[name]
+        number = isinstance(now, int | float) and not isinstance(now, bool)
+        # 0 stands for the model's own grid, the finest.
+        options[name] = min(now, cheap) if number and now > 0 else cheap
+    return options

@@ -1,0 +1,60 @@
+"""The page of sanity checks: it says what is missing, which methods fail and why, and shows one method's numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.applications.sanity_record import CHECKS, FOLDER
+from core.runs import Run
+from core.settings import ROOT, runs_folder
+from tests.pages.test_pages import HOSTILE, words
+from tests.support.made_run import made_run
+from tests.support.made_sanity import made_sanity
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    """A finished run without a record."""
+    return made_run(runs_folder() / "20260115-093000-abcdef")
+
+
+def opened(run: Run) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["run"] = run.id
+    app.run().switch_page("pages/sanity.py").run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
+    app = opened(run)
+    assert not app.error and "did not check its methods" in words(app)
+
+
+def test_the_page_names_who_fails_and_follows_its_choice(run: Run) -> None:
+    made_sanity(run, {"rise": {("flip", ""): 0.0}}, problems=[["m2ib", HOSTILE, "noise", HOSTILE]])
+    app = opened(run)
+    assert not app.error and "RISE fails: its maps don't follow a mirrored picture" in words(app)
+    table = app.dataframe[0].value.set_index("Method")
+    assert table.loc["RISE", "Mirror"] == "FAILS" and table.loc["RISE", "Text"] == "passes"
+    assert (table.drop("RISE")["Mirror"] == "passes").all() and table.loc["Raw similarity", "Seed"] == "not measured"
+    assert HOSTILE in app.dataframe[-1].value["Reason"].tolist()
+    assert not [item for item in app.markdown if "<script>" in item.value]
+    # The chosen method's own numbers, and not another's.
+    assert "FAILS" not in " ".join(item.value for item in app.markdown)
+    app.selectbox(key=f"sanity-method-{run.id}").set_value("rise").run()
+    assert not app.exception and "FAILS" in " ".join(item.value for item in app.markdown)
+    numbers = app.dataframe[1].value
+    mirrored = numbers[numbers["Measured"].str.contains("mirrored")]["Mean (95 % interval)"].iloc[0]
+    assert mirrored.endswith("n = 4") and abs(float(mirrored.split(" ")[0].replace("\u2212", "-"))) < 0.1
+
+
+def test_no_failure_is_said_and_a_damaged_record_too(run: Run) -> None:
+    made_sanity(run)
+    assert "No method fails" in words(opened(run))
+    (run.folder / FOLDER / CHECKS).write_bytes(b"nothing")
+    app = opened(run)
+    assert app.error and all("\n" not in item.value for item in app.error)
