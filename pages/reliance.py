@@ -224,6 +224,6 @@ def _tables(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
 
 
 entry.through_app("pages/reliance.py")
-st.title("What the scores rest on")
+st.title("Reliance")
 with problems_shown():
     page()
