@@ -25,7 +25,7 @@ PATHS = {
     "Semantic priors": "priors", "Information": "information", "Sanity checks": "sanity", "Reliance": "reliance",
     "Compare": "compare", "Findings": "findings", "Report": "report",
 }  # fmt: skip
-WORK_MS = 420_000
+WORK_MS = 900_000
 STEP_MS = 60_000
 
 
