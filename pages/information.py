@@ -214,7 +214,7 @@ def _bytes(picture: Any, kind: str) -> bytes:
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
 def _tables(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = Run(Path(folder))
-    record, settings = load(run.folder / FOLDER), {"resamples": run.plan.trust.resamples, "seed": run.plan.seed}
+    record, settings = load(run.folder / FOLDER), run.plan.resampling
     return own_against_wrong(record, **settings), seed_table(record, **settings)
 
 

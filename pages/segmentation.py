@@ -197,7 +197,7 @@ def recognition(run: Run, record: SegmentationRecord) -> None:
     """Rankings of labels, and their precision where labels are known."""
     recipe = st.selectbox("Recipe", list(RECIPES), index=list(RECIPES).index(record.about["recipe"]))
     st.caption(plain(f"Score: {RECIPES[recipe]}. The authors published no recipe."))
-    table = precision_table(record, resamples=run.plan.trust.resamples, seed=run.plan.seed)
+    table = precision_table(record, **run.plan.resampling)
     if table.empty:
         st.info("The pictures carry no labels, so precision can't be concluded.")
     else:

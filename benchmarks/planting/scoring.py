@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from benchmarks.planting.flaw import CLEAN, Flaw, Verdict
+from core.evaluation.statistics import wilson
 
-Z = 1.959964
 # The weakest strength that is still found: the weakest of which, as of all above it, this share is found.
 STILL = 0.5
 
@@ -31,14 +30,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Low and high; everything is possible of nothing."""
-        if not self.n:
-            return 0.0, 1.0
-        share = self.hits / self.n
-        middle = (share + Z**2 / (2 * self.n)) / (1 + Z**2 / self.n)
-        half = Z * math.sqrt(share * (1 - share) / self.n + Z**2 / (4 * self.n**2)) / (1 + Z**2 / self.n)
-        # Rounding must not leave 0 or 1 where the interval reaches it.
-        low = 0.0 if self.hits == 0 else max(0.0, middle - half)
-        return low, 1.0 if self.hits == self.n else min(1.0, middle + half)
+        return wilson(self.hits, self.n)
 
     def __str__(self) -> str:
         if not self.n:

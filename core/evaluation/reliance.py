@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from core.applications.reliance_record import CORNERS, RelianceRecord
 from core.concepts.english import content_words
-from core.evaluation.statistics import LEVEL, Interval
+from core.evaluation.statistics import LEVEL, Interval, wilson
 
 EVERY = "every text"
 EDGES = ("border", *CORNERS)
@@ -190,14 +190,6 @@ def dominance(record: RelianceRecord, *, least: float, most_related: float, enou
             | {"p": float(binom.sf(hits - 1, n, least))}
         )
     return pd.DataFrame(rows, columns=["topic", "concept", "value", "low", "high", "n", "p"])
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson, 1927)."""
-    z, share = 1.959964, hits / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 # -- places --------------------------------------------------------------------------------------------------------

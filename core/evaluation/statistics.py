@@ -77,3 +77,15 @@ def sign_flip_p(differences: NDArray[Any], *, resamples: int = 2000, seed: int =
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, len(d)))
     null = np.abs((signs * d).mean(axis=1))
     return float((1 + (null >= abs(d.mean()) - 1e-15).sum()) / (resamples + 1))
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share `hits / n` (1927); everything is possible of nothing."""
+    if not n:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    # Rounding must not leave 0 or 1 where the interval reaches it.
+    low, high = 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == n else min(1.0, middle + half)
+    return float(low), float(high)

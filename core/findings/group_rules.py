@@ -16,7 +16,7 @@ from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import SAMPLES, again, too_few
-from core.findings.reliance_rules import NAMED, settings
+from core.findings.reliance_rules import NAMED
 from core.findings.thresholds import Thresholds
 from core.runs import Run
 
@@ -77,7 +77,6 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
     first = shown[0]
     named, known = columns[first.column], values[first.measure]
     lowest = sorted((image for image in known if named.get(image) == first.low_group), key=known.__getitem__)
-    highest = sorted((image for image in known if named.get(image) == first.low_group), key=known.__getitem__)[::-1]
     made, word = grade(0.7, min(1.0, first.value / 2), first.n, thresholds)
     yield Finding(
         status="finding",
@@ -88,7 +87,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         f"\u201c{first.low_group}\u201d." + (f" {len(shown) - 1} more of the same kind." if len(shown) > 1 else ""),
         samples=_of_images(record, lowest, known, MEASURES[first.measure]),
         rule_of_samples=f"lowest {MEASURES[first.measure]} in \u201c{first.low_group}\u201d",
-        counter=_of_images(record, highest, known, MEASURES[first.measure]),
+        counter=_of_images(record, lowest[::-1], known, MEASURES[first.measure]),
         counter_note=f"highest {MEASURES[first.measure]} in \u201c{first.low_group}\u201d",
         cause="Hypothesis: the model serves the group worse, or the groups show other things.",
         effect="A threshold on the score treats the groups differently.",
@@ -120,7 +119,7 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     rows = outliers(record).sort_values("z")
     far = rows[(rows["z"] < -least) & (rows["p_adjusted"] < significant)]
     columns = _columns(run, record, fewest, int(thresholds["groups.difference.most_groups"]))
-    groups = far_groups(record, columns, fewest=fewest, **settings(run))
+    groups = far_groups(record, columns, fewest=fewest, **run.plan.resampling)
     low = sorted(
         (one for one in groups if one.high < -of_group and one.p_adjusted < significant), key=lambda g: g.value
     )
@@ -187,7 +186,9 @@ def _compared(
     if len(large) < 2:
         return None
     numbers = np.array([known[image] for image in images])
-    return difference(numbers, [named[image] for image in images], column=column, measure=measure, **settings(run))
+    return difference(
+        numbers, [named[image] for image in images], column=column, measure=measure, **run.plan.resampling
+    )
 
 
 def _columns(run: Run, record: RelianceRecord, fewest: int, most: int) -> dict[str, dict[str, str]]:

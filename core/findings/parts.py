@@ -31,8 +31,8 @@ def too_few(title: str, n: int, thresholds: Thresholds, common: dict[str, Any]) 
 
 
 def title_of(method: str) -> str:
-    """How a method is named for people."""
-    return METHODS[method].title
+    """How a method is named for people; its own name where this version doesn't know it."""
+    return METHODS[method].title if method in METHODS else method
 
 
 def known(value: float | None) -> float | None:

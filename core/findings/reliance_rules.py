@@ -32,11 +32,6 @@ FEW_NAMES = "Too few names to say which concept a region shows"
 BEYOND = "beyond the same shape hidden elsewhere"
 
 
-def settings(run: Run) -> dict[str, int]:
-    """Resamples and seed of a run's intervals."""
-    return {"resamples": run.plan.trust.resamples, "seed": run.plan.seed}
-
-
 def shown(table: pd.DataFrame, least: float, thresholds: Thresholds) -> pd.DataFrame:
     """The rows whose interval lies above `least` and whose p, adjusted over all rows (Holm), is significant."""
     p = adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float)
@@ -60,8 +55,7 @@ def concept_surprise(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         return
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = concept_table(record, least=least, most_related=related, enough=enough, **settings(run))
-    table = table[table["surprise"] & table["low"].notna()]
+    table = surprises(record, run, thresholds)
     common: dict[str, Any] = dict(
         id="reliance.concept",
         rule="reliance.concept",
@@ -217,7 +211,7 @@ def _place_rule(
         return
     names, least = tuple(names), float(thresholds[f"{id}.least_share"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = place_table(record, names, least=least, enough=enough, **settings(run))
+    table = place_table(record, names, least=least, enough=enough, **run.plan.resampling)
     common: dict[str, Any] = dict(
         id=id,
         rule=id,
@@ -318,6 +312,6 @@ def surprises(record: RelianceRecord, run: Run, thresholds: Thresholds) -> pd.Da
     """The surprise list: unrelated concepts by topic, the largest excess first, with adjusted p and `shown`."""
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = concept_table(record, least=least, most_related=related, enough=enough, **settings(run))
+    table = concept_table(record, least=least, most_related=related, enough=enough, **run.plan.resampling)
     table = table[table["surprise"] & table["low"].notna()]
     return table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))

@@ -97,7 +97,7 @@ def verdicts(run: Run, thresholds: Thresholds, record: SanityRecord | None = Non
     known = of_run(run) if record is None else record
     if known is None:
         return ()
-    return tuple(_verdicts(known, thresholds, resamples=run.plan.trust.resamples, seed=run.plan.seed))
+    return tuple(_verdicts(known, thresholds, **run.plan.resampling))
 
 
 def _verdicts(record: SanityRecord, thresholds: Thresholds, **settings: Any) -> Iterator[Verdict]:

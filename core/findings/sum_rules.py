@@ -13,11 +13,10 @@ from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
+from core.findings.parts import SAMPLES, again, title_of
 from core.findings.thresholds import Thresholds
-from core.methods import METHODS
 from core.runs import Run
 
-SAMPLES = 3
 KEY = ["image", "image_name", "text", "text_kind"]
 # A difference smaller than this, in cosine, is no difference to be parted.
 LEAST_DIFFERENCE = 0.01
@@ -38,7 +37,7 @@ def places_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         criterion=f"A sum over cells explains at least {least:.0%} of the score's variance over random coalitions that "
         "it wasn't fitted on.",
         evidence=(Number(name="share that a sum over cells explains", **vars(ceiling)),),
-        reproduce=f"python -m core resume {run.handle} && python -m core report {run.handle}",
+        reproduce=again(run),
     )
     if ceiling.n < thresholds["general.least_images"] or ceiling.value is None:
         yield cannot_conclude(
@@ -85,11 +84,9 @@ def parts_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         told = pd.DataFrame([json.loads(text) for text in part.details], index=part.index)
         if not {"residual", "difference"} <= set(told.columns):
             continue
-        title = METHODS[str(method)].title if method in METHODS else str(method)
+        title = title_of(str(method))
         part = part.assign(rest=told.residual.abs() / np.maximum(told.difference.abs(), LEAST_DIFFERENCE))
-        mean = bootstrap_mean(
-            part.rest.to_numpy(float), part.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed
-        )
+        mean = bootstrap_mean(part.rest.to_numpy(float), part.image.to_numpy(), **run.plan.resampling)
         common = dict(
             id=f"sums.rest.{method}",
             rule="sums.rest",
@@ -97,7 +94,7 @@ def parts_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
             criterion=f"What the parts of a map leave unexplained is on average at most {most:.0%} of the difference "
             "of scores that they should sum to.",
             evidence=(Number(name="rest beside the difference", **vars(mean)),),
-            reproduce=f"python -m core resume {run.handle} && python -m core report {run.handle}",
+            reproduce=again(run),
         )
         if mean.n < thresholds["general.least_images"] or mean.value is None:
             yield cannot_conclude(

@@ -12,10 +12,9 @@ from core.evaluation.susceptibility import function_words, stickers, templates, 
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, known, too_few
-from core.findings.reliance_rules import NAMED, settings
+from core.findings.parts import SAMPLES, again, known, title_of, too_few
+from core.findings.reliance_rules import NAMED
 from core.findings.thresholds import Thresholds
-from core.methods import METHODS
 from core.runs import Run
 
 
@@ -25,7 +24,7 @@ def typographic(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[
     if record is None:
         return
     least = float(thresholds["reliance.typographic.least_effect"])
-    got = stickers(record, least=least, **settings(run))
+    got = stickers(record, least=least, **run.plan.resampling)
     effect = got.effect
     common: dict[str, Any] = dict(
         id="reliance.typographic",
@@ -95,7 +94,7 @@ def template_sensitivity(run: Run, summary: Summary, thresholds: Thresholds) -> 
             **common,
         )
         return
-    got = templates(record, least=most, **settings(run))
+    got = templates(record, least=most, **run.plan.resampling)
     common["evidence"] = (
         Number(name="share of templates that give another best class", **vars(got.change.interval)),
         Number(name="deviation of the score over templates, in spreads", **vars(got.spread)),
@@ -140,7 +139,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
     if record is None:
         return
     most = float(thresholds["words.function.most_excess"])
-    table = function_words(record, least=most, **settings(run))
+    table = function_words(record, least=most, **run.plan.resampling)
     enough = int(thresholds["general.least_images"])
     common: dict[str, Any] = dict(
         id="words.function",
@@ -150,7 +149,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
         f"attribution than {most:g} beyond their share of the words.",
         evidence=tuple(
             Number(
-                name=f"{_method(row.method)}: share on function words beyond their share of the words (texts)",
+                name=f"{title_of(row.method)}: share on function words beyond their share of the words (texts)",
                 value=row.value, low=known(row.low), high=known(row.high), n=int(row.n),
             )
             for row in table.itertuples()
@@ -169,7 +168,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
     found = judged[(judged["low"] > most) & (p < float(thresholds["general.significance"]))]
     first = judged.sort_values("value", ascending=False).iloc[0]
     fall = "" if first.fall is None else f" Left out, they take {first.fall:.0%} of what the text's words add."
-    told = f"{_method(first.method)} gives them {first.share:.0%}; they are {first.words:.0%} of the words." + fall
+    told = f"{title_of(first.method)} gives them {first.share:.0%}; they are {first.words:.0%} of the words." + fall
     if found.empty:
         yield passed(title="Function words get no more than their share", condition=told, **common)
         return
@@ -263,10 +262,6 @@ def ignored_words(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
 
 def _above(low: float | None, p: float | None, least: float, thresholds: Thresholds) -> bool:
     return low is not None and p is not None and low > least and p < float(thresholds["general.significance"])
-
-
-def _method(name: str) -> str:
-    return METHODS[name].title if name in METHODS else name
 
 
 def _stickers(rows: Any) -> tuple[Sample, ...]:

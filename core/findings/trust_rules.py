@@ -80,9 +80,7 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
     least = float(thresholds["agreement.pictures.least_correlation"])
     most = float(thresholds["agreement.pictures.most_share"])
     below = table.assign(below=(table.value < least).astype(float))
-    share = bootstrap_mean(
-        below.below.to_numpy(), below.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed
-    )
+    share = bootstrap_mean(below.below.to_numpy(), below.image.to_numpy(), **run.plan.resampling)
     common = dict(
         id="agreement.pictures",
         rule="agreement.pictures",
@@ -130,9 +128,7 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         return
     rows = rows.assign(flat=rows.deletion.isna().astype(float))
     most = float(thresholds["scores.flat.most_share"])
-    share = bootstrap_mean(
-        rows.flat.to_numpy(), rows.image.to_numpy(), resamples=run.plan.trust.resamples, seed=run.plan.seed
-    )
+    share = bootstrap_mean(rows.flat.to_numpy(), rows.image.to_numpy(), **run.plan.resampling)
     common = dict(
         id="scores.flat",
         rule="scores.flat",

@@ -41,7 +41,8 @@ class Meter:
         try:
             yield spent
         finally:
-            spent.image, spent.text = self.image - before[0], self.text - before[1]
+            # Forwards are few and fractions of them coarse; the last digits are the rounding of the running sum.
+            spent.image, spent.text = round(self.image - before[0], 6), round(self.text - before[1], 6)
 
 
 @dataclass(frozen=True)

@@ -207,14 +207,14 @@ def _introduction(run: Run, record: PriorsRecord) -> Section:
 def _comparison(run: Run, record: PriorsRecord, assets: Assets) -> Section:
     if record.maps.empty:
         return Section("Cost and result of the ways to explain")
-    frame = comparison(record, resamples=run.plan.trust.resamples, seed=run.plan.seed)
+    frame = comparison(record, **run.plan.resampling)
     charts = []
     for value in dict.fromkeys(frame["value"]):
         n = int(frame[frame["value"] == value]["n"].max())
         title = f"Faithfulness by regions, {VALUES[value]}, with 95 % interval"
         svg = to_svg(comparison_chart(frame, value), title)
         charts.append(Chart(assets.chart(svg), title, f"{VALUES[value].capitalize()}: mean and interval, n = {n}."))
-    gaps = differences(record, resamples=run.plan.trust.resamples, seed=run.plan.seed)
+    gaps = differences(record, **run.plan.resampling)
     pairs = tuple(
         (VALUES[row.value], PRIORS[row.prior], measured(row.difference, row.low, row.high, row.n, digits=3))
         for row in gaps.itertuples()

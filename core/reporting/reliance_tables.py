@@ -24,16 +24,12 @@ def thresholds_of(run: Run) -> Thresholds:
     return load_thresholds(run_thresholds(run))
 
 
-def _settings(run: Run) -> dict[str, int]:
-    return {"resamples": run.plan.trust.resamples, "seed": run.plan.seed}
-
-
 def places_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     """`place_table` of every place, topics of enough pictures, with adjusted p over all rows."""
     thresholds = thresholds_of(run)
     least = float(thresholds["reliance.border.least_share"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = place_table(record, PLACES, least=least, enough=enough, **_settings(run))
+    table = place_table(record, PLACES, least=least, enough=enough, **run.plan.resampling)
     return table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))
 
 
@@ -41,7 +37,7 @@ def concepts_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     """`concept_table` with every concept of two pictures or more, surprises first, with adjusted p over all rows."""
     thresholds = thresholds_of(run)
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
-    table = concept_table(record, least=least, most_related=related, enough=ENOUGH_TO_SHOW, **_settings(run))
+    table = concept_table(record, least=least, most_related=related, enough=ENOUGH_TO_SHOW, **run.plan.resampling)
     table = table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))
     return table.sort_values(["surprise", "value"], ascending=False, kind="stable", ignore_index=True)
 
@@ -58,7 +54,7 @@ def kinds_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     rows = []
     for concept, inside in has.items():
         flags = np.array([float(image in inside) for image in images])
-        got = bootstrap_mean(flags, images, **_settings(run))
+        got = bootstrap_mean(flags, images, **run.plan.resampling)
         area = regions[regions["concept"] == concept].groupby("image")["area"].sum().mean()
         others = {other: len(inside & also) for other, also in has.items() if other != concept}
         beside = max(others, key=lambda name: (others[name], name)) if others else ""
@@ -69,7 +65,7 @@ def kinds_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
 
 def checks_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     """One row a number about words: `name`, `value`, `low`, `high`, `n` and what is counted (`of`)."""
-    thresholds, settings = thresholds_of(run), _settings(run)
+    thresholds, settings = thresholds_of(run), run.plan.resampling
     rows: list[dict[str, Any]] = []
 
     def add(name: str, got: Any, of: str) -> None:

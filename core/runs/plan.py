@@ -178,6 +178,11 @@ class Plan(_Part):
         body = self.model_dump(mode="json", exclude={"declared", "dataset_root"})
         return hashlib.sha256(canonical(body)).hexdigest()
 
+    @property
+    def resampling(self) -> dict[str, int]:
+        """Resamples and seed of every interval, as keyword arguments."""
+        return {"resamples": self.trust.resamples, "seed": self.seed}
+
     def shards(self) -> list[tuple[str, ...]]:
         """The picture ids of each unit, in order."""
         return [self.images[start : start + self.shard] for start in range(0, len(self.images), self.shard)]

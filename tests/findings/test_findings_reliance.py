@@ -15,7 +15,8 @@ import pytest
 
 from core.applications.reliance_record import FOLDER
 from core.evaluation.outliers import difference, group_columns, nearness, robust_z
-from core.evaluation.reliance import share_of, wilson
+from core.evaluation.reliance import share_of
+from core.evaluation.statistics import wilson
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
 from core.findings import group_rules as groups
