@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.applications.out_of_distribution import fit_scores, leaf_positions
 from core.applications.splice import rebuilt_frame
 from core.applications.stage import Subject, Tell
+from core.attribution.contract import picture_key
 from core.attribution.convis import embed_crops
 from core.concepts.glosses import embed_glosses
 from core.concepts.graph import ConceptGraph
@@ -114,7 +115,10 @@ def work(subject: Subject, options: ConceptsOptions, out: Path, tell: Tell) -> N
             pixels, _ = model.preprocess(subject.open(picture))
             with torch.no_grad():
                 whole[at] = _array(model.embed_images(pixels))[0]
-            stored[at] = _array(embed_crops(model, pixels[0], lattice, _noise(seed, at))).astype(np.float16)
+            crops = subject.kept.crops(picture_key(pixels[0]), options.preset) if seed is None else None
+            if crops is None:
+                crops = embed_crops(model, pixels[0], lattice, _noise(seed, at))
+            stored[at] = _array(crops).astype(np.float16)
             # Scores come from what is stored, so that they agree with every map that is drawn from it.
             cosines = similarities(stored[at], kept)
             scores.append(all_scores(cosines, graph, lattice, options.scale_weight))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from core.attribution.kept import KeptCrops
 from core.datasets import Picture
 from core.methods.applications import application_info
 from core.models.model import Model
@@ -24,10 +25,11 @@ FOLDER = "applications"
 
 @dataclass(frozen=True)
 class Subject:
-    """What a stage works on: the loaded model and the run's pictures and texts."""
+    """What a stage works on: the loaded model, the run's pictures and texts, and what the methods left for it."""
 
     run: Run
     model: Model
+    kept: KeptCrops = field(default_factory=KeptCrops)
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:

@@ -31,6 +31,11 @@ class Context:
     channels: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
+def picture_key(pixels: Tensor) -> str:
+    """A content key of one picture's pixels."""
+    return hashlib.sha256(pixels.cpu().contiguous().numpy().data).hexdigest()
+
+
 @dataclass
 class Work:
     """Pictures x texts for one or more methods; what methods share is computed once."""
@@ -45,7 +50,7 @@ class Work:
     @cached_property
     def image_keys(self) -> list[str]:
         """A content key of each picture's pixels, for seeds that don't depend on its place in the batch."""
-        return [hashlib.sha256(picture.cpu().contiguous().numpy().data).hexdigest() for picture in self.images.pixels]
+        return [picture_key(picture) for picture in self.images.pixels]
 
     @property
     def scores(self) -> Tensor:

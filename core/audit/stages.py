@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.applications.stage import FOLDER, Subject, run_stage
+from core.attribution.kept import KeptCrops
 from core.errors import LoupeError
 from core.evaluation.comparison import compare, save_comparisons
 from core.methods.applications import application_info
@@ -16,13 +17,13 @@ from core.runs import Run, open_run
 Tell = Callable[[str], None]
 
 
-def run_applications(run: Run, model: Model, tell: Tell) -> bool:
+def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None = None) -> bool:
     """Run the plan's applications that aren't done yet; False if the run is cancelled between two of them.
 
     One that the model can't serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
-    are printed in the report, neither ends the audit.
+    are printed in the report, neither ends the audit. `kept` holds crops that the methods have embedded.
     """
-    subject = Subject(run, model)
+    subject = Subject(run, model, kept or KeptCrops())
     problems: dict[str, str] = {}
     for part in run.plan.applications:
         if run.store.get("state") == "cancelling":

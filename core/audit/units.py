@@ -17,6 +17,7 @@ from torch import Tensor
 from core.attribution.context import estimate_context
 from core.attribution.contract import Attribution, Context, Work
 from core.attribution.explain import attribute
+from core.attribution.kept import KeptCrops
 from core.attribution.word_games import WORDS
 from core.audit.measures import Explained, Group, Item, measured
 from core.audit.rows import method_values
@@ -46,6 +47,7 @@ class Bench:
     sides: dict[str, tuple[Side, ...]]
     not_run: tuple[tuple[str, str, str], ...]
     words: dict[Any, Any] = field(default_factory=dict)
+    kept: KeptCrops = field(default_factory=KeptCrops)
 
 
 def unit_key(plan: Plan, shard: Sequence[str], pictures: dict[str, Picture], model_digest: str) -> str:
@@ -120,6 +122,7 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
         told, found = _explain_group(bench, base, group, number, geometry)
         rows += told
         explained += found
+    bench.kept.keep(pools)
     rows += [entry.row for entry in explained]
     return rows + measured(plan, base, groups, explained)
 

@@ -97,7 +97,7 @@ def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
     _add_cost(run, spent)
     if finished and run.progress().done:
         with model.meter.measuring() as spent:
-            finished = run_applications(run, model, tell)
+            finished = run_applications(run, model, tell, bench.kept)
         _add_cost(run, spent)
     if not finished:
         store.set(state="cancelled", stage="", message="cancelled; what is finished is kept")

@@ -26,7 +26,7 @@ class Effort:
 
 EFFORTS: dict[str, Effort] = {
     "quick": Effort(
-        steps=8,
+        steps=6,
         options={
             "rise": {"masks": 96},
             "kernel_shap": {"masks": 96, "extra": 64, "words": 128},
@@ -46,7 +46,7 @@ EFFORTS: dict[str, Effort] = {
             "priors": {"pictures": 6, "regions": 5},
             "information": {"pictures": 8, "samples": 3},
             "reliance": {"pictures": 12, "controls": 1, "masks": 32},
-            "sanity": {"pictures": 5},
+            "sanity": {"pictures": 4},
         },
     ),
     "standard": Effort(

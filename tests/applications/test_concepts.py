@@ -18,11 +18,15 @@ from core.applications import concepts as stage
 from core.applications import splice
 from core.applications.concepts_record import FOLDER, ConceptRecord, load
 from core.applications.stage import Subject, run_stage
+from core.attribution.contract import Work
 from core.attribution.convis import embed_crops
+from core.attribution.explain import attribute
+from core.attribution.kept import KeptCrops
 from core.concepts.lattice import PRESETS
 from core.concepts.vocabulary import vocabulary
 from core.errors import InputError, RunError
 from core.methods.applications.concepts import CARD
+from core.models.trunk import ImageTrunk, TextTrunk
 from core.reporting.assets import Assets
 from core.reporting.concepts import caution, concepts_sections, rebuilt_words, top_concepts, top_groups
 from core.runs import Run
@@ -83,6 +87,23 @@ def test_the_stage_says_where_it_is_and_counts_its_work(made: Any, record: Conce
             "pictures.parquet", "presence.npy", "rebuilt.parquet", "top.parquet",
         )
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("planned", "forwards"), [("fast", 3 * 1), ("exact", 3 * (1 + 164))])
+def test_crops_that_the_maps_have_cut_are_not_cut_again(made: Any, tmp_path: Path, planned: str, forwards: int) -> None:
+    run, model, _ = made
+    kept = KeptCrops()
+    for picture in run.dataset.pictures:
+        pixels, geometry = model.preprocess([run.dataset.open(picture)])
+        work = Work(model, ImageTrunk(model, pixels), TextTrunk(model, ["a dog"]))
+        attribute(work, "convis", geometry, sides=["image"], preset=planned, score="similarity")
+        kept.keep(work.pools)
+    again = made_run(tmp_path / "run", images=3)
+    run_stage(Subject(again, model, kept), "concepts", OPTIONS, lambda line: None)
+    first, second = load(run.folder), load(again.folder)
+    assert first is not None and second is not None
+    assert second.about["image_forwards"] == forwards
+    assert np.array_equal(np.asarray(first.crops), np.asarray(second.crops))
 
 
 def test_any_map_follows_from_the_record(made: Any, record: ConceptRecord) -> None:

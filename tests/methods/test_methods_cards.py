@@ -33,6 +33,7 @@ SUPPORT = {
     "readout",
     "decomposition",
     "draws",
+    "kept",
     "surrogate",
     "meta_game",
     "word_games",

@@ -1,0 +1,42 @@
+"""Crops that one part of an audit has embedded and another asks for: the ConVis maps and the concepts of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MOST_BYTES = 256 * 2**20
+
+
+class KeptCrops:
+    """Embeddings of pictures' crops on an even margin, held in memory up to `most` bytes; the first ones stay.
+
+    What isn't held is embedded anew, to the same numbers, so a run that was interrupted loses time and nothing else.
+    """
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._left = most
+        self._held: dict[tuple[str, str], Tensor] = {}
+
+    def __len__(self) -> int:
+        """Of how many pictures and presets crops are held."""
+        return len(self._held)
+
+    def keep(self, pools: Mapping[Any, Any]) -> None:
+        """Hold the crops that one picture's methods have left in their pools."""
+        for key, found in pools.items():
+            if not (isinstance(key, tuple) and key[0] == "convis"):
+                continue
+            _, picture, preset, noisy = key
+            size = found.numel() * found.element_size()
+            # Noise is drawn from other seeds elsewhere.
+            if not noisy and (picture, preset) not in self._held and size <= self._left:
+                self._held[picture, preset] = found.detach().to("cpu", torch.float32)
+                self._left -= size
+
+    def crops(self, picture: str, preset: str) -> Tensor | None:
+        """Unit embeddings `(crops, embedding)` of the picture with this content key; None if they aren't held."""
+        return self._held.get((picture, preset))
