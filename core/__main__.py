@@ -2,9 +2,11 @@
 
 import os
 
-# Waiting threads must sleep, not spin: two busy processes on the same cores otherwise run ten times slower. Torch's
-# thread library reads this once, when it is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# How long a waiting thread spins before it sleeps. Without a limit two busy processes on the same cores stop each other;
+# sleeping at once doubles the time of a process that has them for itself. Torch's thread library reads this when it is
+# loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from core.cli import main
 
