@@ -65,7 +65,10 @@ class Shortcuts:
     flaws = (
         Flaw("corner", "corner mark with one class", ("reliance.border",), LEAST_PULL, names_subject),
         Flaw("border", "coloured border with one class", ("reliance.border",), LEAST_PULL, names_subject),
-        Flaw("texture", "textured background with one class", ("reliance.background",), LEAST_PULL, names_subject),
+        Flaw(
+            "texture", "textured background with one class", ("reliance.background", "reliance.surroundings"),
+            LEAST_PULL, names_subject,
+        ),
     )  # fmt: skip
     wish = Wish(applications=(("reliance", RELIANCE),))
 

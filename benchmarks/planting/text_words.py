@@ -30,7 +30,9 @@ class IgnoredWords:
     strengths = (1.0, 0.75, 0.5)
     flaws = (
         Flaw("padding", "a word whose row is that of padding", ("words.ignored",), LEAST_GONE, names_subject),
-        Flaw("merged", "a word whose row is another word's", ("words.ignored",), LEAST_GONE, names_subject),
+        Flaw(
+            "merged", "a word whose row is another word's", ("words.merged", "words.ignored"), LEAST_GONE, names_subject
+        ),
     )
     wish = Wish(applications=(("reliance", {**RELIANCE, "pictures": PICTURES, "words": 60, "regions": 2}),))
 

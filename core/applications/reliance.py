@@ -18,12 +18,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.applications.reliance_alone import alone_rows, corners_alone
+from core.applications.reliance_look import look_of
 from core.applications.reliance_names import Candidates, audit_names, everyday_names, is_kin, kinds_of, named
-from core.applications.reliance_places import hide, place_rows, places_of, positive_shares, resized
+from core.applications.reliance_places import (
+    hide,
+    place_rows,
+    places_of,
+    positive_shares,
+    resized,
+)
 from core.applications.reliance_record import frames, save
 from core.applications.reliance_stickers import sticker_rows
+from core.applications.reliance_stored import of_pair, stored_rows
 from core.applications.reliance_texts import Bank, Pair, softmax_confidence, spread_of, stacked
-from core.applications.reliance_words import TextGame, carrier_rows, frequent_words, template_rows
+from core.applications.reliance_words import TextGame, carrier_rows, frequent_words, template_rows, twin_rows
 from core.applications.stage import Subject, Tell
 from core.applications.visual_concepts import foreground
 from core.attribution.contract import Work
@@ -35,8 +44,6 @@ from core.errors import InputError
 from core.methods.applications.reliance import RelianceOptions
 from core.models.trunk import ImageTrunk, TextTrunk
 
-# Stored maps that rest on hidden places themselves come first: they are the faithful ones.
-PREFERRED = ("kernel_shap", "rise", "lime", "occlusion")
 ATTRIBUTION_CELLS = 7
 Masks = NDArray[np.bool_]
 Row = dict[str, Any]
@@ -140,12 +147,16 @@ def measure(study: Study, picture: Picture, front: Masks | None) -> Tensor:
             "score": float(cosines[best]),
             "confidence": softmax_confidence(cosines, model.logit_scale),
             "spread": spread_of(cosines),
+            "own": None,
+            **look_of(model, pixels[0]),
             "embedding": whole.float().cpu().tolist(),
         }
     )
     captions = picture.captions[: plan.captions_each] if plan.captions else ()
     pairs = bank.pairs(whole, captions, plan.prompts, max(plan.top_classes, 1), options.texts)
     directions = stacked(pairs)
+    captioned = [float(pair.direction @ whole) for pair in pairs if pair.kind == "caption"]
+    study.rows["pictures"][-1]["own"] = float(np.mean(captioned)) if captioned else None
     cut = regions_of(shared, 0, "auto", options.regions).cells.argmax(dim=0).numpy()
     regions = [cut == at for at in np.unique(cut)]
     places = places_of(rows, columns, front)
@@ -176,6 +187,9 @@ def measure(study: Study, picture: Picture, front: Masks | None) -> Tensor:
             )
     study.alone += list(found.alone[: len(regions)].double().cpu())
     rest = found.after(len(regions))
+    study.rows["alone"] += alone_rows(
+        bank, about, best, whole, corners_alone(list(places), rest.alone), pool, (rows, columns)
+    )
     study.rows["places"] += place_rows(about, texts, list(places), list(places.values()), front, rest)
     seed = int(study.random("sticker", picture.id).integers(2**31))
     study.rows["stickers"] += sticker_rows(model, bank, image, whole, about, options.stickers, seed)
@@ -278,38 +292,10 @@ def over_texts(study: Study, images: Tensor) -> None:
     for game in study.games.values():
         study.rows["words"] += game.word_rows()
     texts = [*bank.classes, *(pair.sentence for pair in study.of_text.values() if pair.kind != "class")]
-    study.rows["carriers"] = carrier_rows(study.subject.model, frequent_words(texts, options.words))
+    words = frequent_words(texts, options.words)
+    study.rows["carriers"] = carrier_rows(study.subject.model, words)
+    study.rows["twins"] = twin_rows(study.subject.model, words)
     if bank.classes:
         about = [{key: row[key] for key in ("image", "image_name")} for row in study.rows["pictures"]]
         best = [bank.classes.index(row["best"]) for row in study.rows["pictures"]]
         study.rows["templates"] = template_rows(bank, options.templates, images, about, best)
-
-
-# -- what the audit has stored -----------------------------------------------------------------------------------
-
-
-def stored_rows(subject: Subject) -> pd.DataFrame:
-    """The audit's own maps and word values, the ones that rest on hidden places first."""
-    columns = [
-        "image",
-        "text",
-        "text_kind",
-        "kind",
-        "method",
-        "status",
-        "map",
-        "rows",
-        "columns",
-        "words",
-        "word_values",
-    ]
-    rows = subject.run.results(columns)
-    rows = rows[(rows["kind"] == "method") & (rows["status"] == "ok")]
-    order = {name: at for at, name in enumerate(PREFERRED)}
-    key = rows["method"].map(lambda name: (order.get(name, len(order)), name))
-    return rows.assign(order=key).sort_values("order", kind="stable")
-
-
-def of_pair(stored: pd.DataFrame, image: str, pair: Pair) -> pd.DataFrame:
-    """The stored rows of one picture and text."""
-    return stored[(stored["image"] == image) & (stored["text"] == pair.text) & (stored["text_kind"] == pair.kind)]

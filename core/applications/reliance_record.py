@@ -19,7 +19,10 @@ ABOUT = "about.json"
 _PAIR = ("image", "image_name", "text", "text_kind")
 # One table a file; the columns of each in order.
 TABLES: dict[str, tuple[str, ...]] = {
-    "pictures": ("image", "image_name", "best", "score", "confidence", "spread", "embedding"),
+    "pictures": (
+        "image", "image_name", "best", "score", "confidence", "spread", "own", "light", "contrast", "colour", "detail",
+        "embedding",
+    ),
     "regions": (
         *_PAIR, "region", "kind", "concept", "nearest", "related", "kin", "area", "share", "share_method", "fall",
         "control", "only", "total", "rows", "columns", "cells",
@@ -33,6 +36,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "texts": (*_PAIR, "method", "words", "function", "share", "fall", "total"),
     "words": ("text", "text_kind", "at", "word", "function", "change", "fall", "pictures"),
     "carriers": ("word", "carrier", "change", "typical"),
+    "twins": ("word", "other", "kin", "carrier", "distance", "typical"),
+    "alone": ("image", "image_name", "text", "best", "corners", "total"),
 }  # fmt: skip
 CORNERS = {
     "top left": "upper left corner",
@@ -52,7 +57,9 @@ class RelianceRecord:
     hidden elsewhere, `total` what the whole picture has beyond an empty one.
 
     about: options, model, counts, how pictures were cut, which texts.
-    pictures: best text, its cosine, softmax confidence, spread of the texts' cosines, the unit embedding.
+    pictures: best text, its cosine, softmax confidence, spread of the texts' cosines, mean score of its captions, what
+        the model is shown (mean and spread of luminance, mean range of the channels, mean step between neighbours, all
+        of a range of 1), the unit embedding.
     regions: one row a picture, text and region. `kind` groups regions that look alike over all pictures and `concept`
         is its name; `related` is the concept's rank among all candidates by nearness to the text, 0 to 1; `kin` says
         that WordNet knows the concept as a word of the text or as above or below one; `share` is that of positive
@@ -64,6 +71,10 @@ class RelianceRecord:
     texts: per text method the share of positive attribution on function words; `fall` without all of them.
     words: leaving one word out: 1 - cosine of the embeddings, and the mean fall over the text's pictures.
     carriers: the same for content words in fixed sentences; `typical` is the median over words in that sentence.
+    twins: for each content word the one that it can be told from least, by the largest 1 - cosine of the same fixed
+        sentence with either; `typical` is the median over pairs of words in that sentence; `kin` as above.
+    alone: for each picture and class the mean score of the four corners, each shown by itself, and of the whole picture
+        beyond an empty one; `best` says whether it is the picture's best class.
     """
 
     about: dict[str, Any]
@@ -75,6 +86,8 @@ class RelianceRecord:
     texts: pd.DataFrame
     words: pd.DataFrame
     carriers: pd.DataFrame
+    twins: pd.DataFrame
+    alone: pd.DataFrame
 
     def cells(self, row: Any) -> NDArray[np.float64]:
         """The cells `(rows, columns)` of one row of `regions`, 1 inside."""

@@ -60,6 +60,12 @@ class Bank:
         """Everything that a picture may be nearest to: the classes, or the sentences where there are no classes."""
         return self.class_embeddings if self.classes else self.sentence_embeddings
 
+    @cached_property
+    def class_directions(self) -> Tensor:
+        """For each class the direction `(classes, embedding)` against the mean of the others, as in `of_class`."""
+        every = self.class_embeddings
+        return every - (every.sum(dim=0) - every) / (len(every) - 1) if len(every) > 1 else every
+
     @property
     def names(self) -> list[str]:
         """What `all_embeddings` are of."""

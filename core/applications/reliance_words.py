@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.applications.reliance_names import is_kin
 from core.applications.reliance_texts import Bank
 from core.attribution.contract import Work
 from core.attribution.shapley import coalitions_for, shapley_values
@@ -137,6 +138,24 @@ def carrier_rows(model: Model, words: Sequence[str]) -> list[Row]:
     return [
         {"word": word, "carrier": carrier, "change": float(change[at, of]), "typical": typical[of]}
         for at, word in enumerate(words)
+        for of, carrier in enumerate(CARRIERS)
+    ]
+
+
+def twin_rows(model: Model, words: Sequence[str]) -> list[Row]:
+    """The rows of the table `twins`: each word and the other that it can be told from least, in each sentence."""
+    if len(words) < 2:
+        return []
+    every = model.embed_texts([carrier.format(word) for word in words for carrier in CARRIERS]).double()
+    every = every.unflatten(0, (len(words), len(CARRIERS))).transpose(0, 1)
+    far = (1 - every @ every.mT).clamp(min=0.0).cpu()
+    above = torch.triu_indices(len(words), len(words), offset=1)
+    typical = far[:, above[0], above[1]].median(dim=1).values.tolist()
+    worst = far.amax(dim=0).fill_diagonal_(torch.inf)
+    return [
+        {"word": word, "other": words[other], "kin": is_kin(word, words[other]), "carrier": carrier}
+        | {"distance": float(far[of, at, other]), "typical": typical[of]}
+        for at, (word, other) in enumerate(zip(words, worst.argmin(dim=1).tolist(), strict=True))
         for of, carrier in enumerate(CARRIERS)
     ]
 

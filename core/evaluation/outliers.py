@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from core.applications.reliance_record import RelianceRecord
+from core.evaluation.reliance import topics_of
 from core.evaluation.statistics import adjusted, holm
 
 NEAREST = 3
@@ -23,7 +24,10 @@ NEAREST = 3
 # of 16 to 60 pictures, normal or skewed, at most 4 % then have an outlier; with n - 2 a third would.
 FREEDOM = 4
 CONSISTENT = 1.4826
-SIGNALS = {"score": "best score", "near": "nearness to other pictures"}
+LOOKS = ("light", "contrast", "colour", "detail")
+SIGNALS = {"score": "best score", "near": "nearness to other pictures"} | {name: name for name in LOOKS}
+# A caption word makes a group of the pictures that have it; this many of the most frequent ones are tried.
+TOPICS, WORD = 12, "word of captions"
 PERMUTATIONS = 5_000
 Floats = NDArray[np.float64]
 
@@ -76,7 +80,8 @@ def outliers(record: RelianceRecord) -> pd.DataFrame:
 class Difference:
     """The largest difference between two groups of a column, in standard deviations within groups.
 
-    `p` is that of the whole range over random regroupings, so that having picked the two groups is paid for.
+    `p` is that of the whole range over random regroupings, so that having picked the two groups is paid for. `word`
+    says that only pictures with this word in their captions were compared.
     """
 
     column: str
@@ -88,6 +93,7 @@ class Difference:
     high: float
     n: int
     p: float
+    word: str = ""
 
 
 def group_columns(
@@ -112,7 +118,7 @@ def group_columns(
 
 
 def difference(
-    values: Floats, groups: Sequence[str], *, column: str, measure: str, resamples: int, seed: int
+    values: Floats, groups: Sequence[str], *, column: str, measure: str, resamples: int, seed: int, word: str = ""
 ) -> Difference | None:
     """How far the highest group lies above the lowest; None if the values don't vary within groups."""
     codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
@@ -137,7 +143,7 @@ def difference(
     low, high = np.quantile(drawn, [0.025, 0.975]) / within
     return Difference(
         column, measure, str(names[top]), str(names[bottom]), float(observed / within), float(low), float(high),
-        len(values), p,
+        len(values), p, word,
     )  # fmt: skip
 
 
@@ -147,7 +153,10 @@ def _means(values: Floats, codes: NDArray[Any], count: int) -> Floats:
 
 @dataclass(frozen=True)
 class FarGroup:
-    """A group of pictures whose `signal` lies low: mean robust z with its interval, and the adjusted p."""
+    """A group of pictures whose `signal` lies off: mean robust z with its interval, and the adjusted p.
+
+    Scores and nearness are tested for being low, looks either way. `members` are images with their value and z.
+    """
 
     column: str
     group: str
@@ -157,24 +166,31 @@ class FarGroup:
     high: float
     n: int
     p_adjusted: float
+    members: tuple[tuple[str, float, float], ...]
 
 
 def far_groups(
     record: RelianceRecord, columns: Mapping[str, Mapping[str, str]], *, fewest: int, resamples: int, seed: int
 ) -> list[FarGroup]:
-    """Every group of the columns and of the best class with `fewest` pictures, by each signal; Holm over all of them.
+    """Every group of the columns, of the best class and of a word of captions with `fewest` pictures, by each signal.
 
-    Nearness counts pictures of other groups only: a group that is far from the rest is near to itself.
+    p is adjusted over all of them (Holm). Nearness counts pictures of other groups only, for a group that is far from
+    the rest is near to itself; the groups of words overlap and have no nearness.
     """
     pictures = record.pictures.reset_index(drop=True)
     embeddings = np.stack(pictures["embedding"].to_list()).astype(np.float64)
     images = pictures["image"].tolist()
     by_best = dict(zip(images, pictures["best"], strict=True))
-    found: list[tuple[str, str, str, Floats, float]] = []
+    found: list[tuple[str, str, str, Floats, float, tuple[tuple[str, float, float], ...]]] = []
     random = np.random.default_rng(seed)
-    for column, named in {**columns, "best class": by_best}.items():
+    parts: list[tuple[str, Mapping[str, str]]] = list({**columns, "best class": by_best}.items())
+    parts += [(WORD, dict.fromkeys(shown, word)) for word, shown in word_groups(record, fewest, beside=fewest).items()]
+    looks = {name: pictures[name].to_numpy(float) for name in LOOKS}
+    for column, named in parts:
         groups = [named.get(image, "") for image in images]
-        values = {"score": pictures["score"].to_numpy(float), "near": nearness(embeddings, groups)}
+        values = {"score": pictures["score"].to_numpy(float), **looks}
+        if column != WORD:
+            values["near"] = nearness(embeddings, groups)
         for group in sorted({group for group in groups if group}):
             inside = np.array([one == group for one in groups])
             if inside.sum() < fewest or (~inside).sum() < fewest:
@@ -182,17 +198,40 @@ def far_groups(
             for signal, numbers in values.items():
                 known = np.isfinite(numbers)
                 z = _against(numbers, inside, known)
-                if z is not None:
-                    found.append((column, group, signal, z, _low_p(numbers, inside, known, random)))
+                if z is None:
+                    continue
+                at = np.flatnonzero(inside & known)
+                members = tuple((images[i], float(numbers[i]), float(one)) for i, one in zip(at, z, strict=True))
+                if signal in LOOKS:
+                    numbers = numbers if z.mean() < 0 else -numbers
+                p = _low_p(numbers, inside, known, random) * (2 if signal in LOOKS else 1)
+                found.append((column, group, signal, z, min(p, 1.0), members))
     if not found:
         return []
-    adjusted_p = holm(np.array([entry[-1] for entry in found]))
+    adjusted_p = holm(np.array([entry[4] for entry in found]))
     told = []
-    for (column, group, signal, z, _), p in zip(found, adjusted_p, strict=True):
+    for (column, group, signal, z, _, members), p in zip(found, adjusted_p, strict=True):
         draws = z[random.integers(0, len(z), (resamples, len(z)))].mean(axis=1)
         low, high = np.quantile(draws, [0.025, 0.975])
-        told.append(FarGroup(column, group, signal, float(z.mean()), float(low), float(high), len(z), float(p)))
+        told.append(
+            FarGroup(column, group, signal, float(z.mean()), float(low), float(high), len(z), float(p), members)
+        )
     return told
+
+
+def word_groups(record: RelianceRecord, fewest: int, *, beside: int = 0) -> dict[str, list[str]]:
+    """For each of the most frequent content words of captions, of `fewest` pictures or more, the pictures that have it.
+
+    A word that fewer than `beside` pictures are without is left out.
+    """
+    pairs = record.places[record.places["text_kind"] == "caption"][["image", "text"]].drop_duplicates()
+    found: dict[str, dict[str, None]] = {}
+    for row in pairs.itertuples():
+        for word in topics_of(row.text, "caption"):
+            found.setdefault(word, {})[row.image] = None
+    n = record.pictures["image"].nunique()
+    kept = [(word, list(images)) for word, images in found.items() if fewest <= len(images) <= n - beside]
+    return dict(sorted(kept, key=lambda entry: (-len(entry[1]), entry[0]))[:TOPICS])
 
 
 def _against(values: Floats, inside: NDArray[np.bool_], known: NDArray[np.bool_]) -> Floats | None:

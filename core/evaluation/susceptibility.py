@@ -105,3 +105,20 @@ def word_effects(record: RelianceRecord) -> pd.DataFrame:
     own = own / (typical if typical > 1e-9 else np.nan)
     found["own"] = own.reindex(found.index)
     return found.sort_values(["high", "value"], kind="stable").reset_index(names="word")
+
+
+def word_twins(record: RelianceRecord) -> pd.DataFrame:
+    """For each content word the one that it can be told from least in fixed sentences, the closest pair first.
+
+    Columns `word`, `other`, `kin`, `value` (mean distance relative to the typical pair's in the same sentence), `low`,
+    `high` (smallest and largest over the `n` sentences). A pair that is each other's nearest is listed once.
+    """
+    rows = record.twins
+    ratio = rows["distance"] / rows["typical"].where(rows["typical"] > 1e-12)
+    found = ratio.groupby([rows["word"], rows["other"], rows["kin"].astype(bool)])
+    found = found.agg(["mean", "min", "max", "count"]).reset_index()
+    found.columns = pd.Index(["word", "other", "kin", "value", "low", "high", "n"])
+    key = [tuple(sorted(pair)) for pair in zip(found["word"], found["other"], strict=True)]
+    return found[~pd.Series(key, index=found.index).duplicated()].sort_values(
+        ["high", "value"], kind="stable", ignore_index=True
+    )

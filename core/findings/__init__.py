@@ -12,8 +12,10 @@ from core.findings import (
     reliance_rules,
     sanity_rules,
     sum_rules,
+    surroundings_rules,
     susceptibility_rules,
     trust_rules,
+    word_rules,
 )
 from core.findings.control_rules import beats, healthy_methods
 from core.findings.finding import Finding, Grade, Number, Sample
@@ -33,10 +35,12 @@ RULES = (
     reliance_rules.concept_dominates,
     reliance_rules.border_reliance,
     reliance_rules.background_reliance,
+    surroundings_rules.surroundings,
     susceptibility_rules.typographic,
     susceptibility_rules.template_sensitivity,
     susceptibility_rules.function_word_attribution,
     susceptibility_rules.ignored_words,
+    word_rules.merged_words,
     group_rules.groups_differ,
     group_rules.pictures_lie_far,
     sanity_rules.weights_matter,

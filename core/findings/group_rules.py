@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from core.applications.reliance_record import RelianceRecord, of_run
-from core.evaluation.outliers import SIGNALS, Difference, difference, far_groups, group_columns, outliers
+from core.evaluation.outliers import (
+    LOOKS,
+    SIGNALS,
+    Difference,
+    FarGroup,
+    difference,
+    far_groups,
+    group_columns,
+    outliers,
+    word_groups,
+)
 from core.evaluation.statistics import holm
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
@@ -20,11 +30,20 @@ from core.findings.reliance_rules import NAMED
 from core.findings.thresholds import Thresholds
 from core.runs import Run
 
-MEASURES = {"score": "best score", "confidence": "confidence in the best text", "faithfulness": "faithfulness of maps"}
+MEASURES = {
+    "score": "best score",
+    "confidence": "confidence in the best text",
+    "own": "score of its captions",
+    "faithfulness": "faithfulness of maps",
+}
 
 
 def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Do scores, confidence or faithfulness differ between groups that the metadata name?"""
+    """Do scores, confidence or faithfulness differ between groups that the metadata name?
+
+    The score of captions is compared among the pictures of one word too: a thing that is taken for another in one
+    group keeps a high best score.
+    """
     record = of_run(run)
     if record is None:
         return
@@ -36,7 +55,8 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         rule="groups.difference",
         threshold=thresholds.label("groups.difference.least_difference"),
         criterion=f"Groups of {fewest} pictures or more that a column of the metadata makes differ by at most "
-        f"{least:g} standard deviations within groups in best score, confidence and faithfulness.",
+        f"{least:g} standard deviations within groups in best score, confidence, faithfulness and the score of their "
+        "captions, the last also among the pictures of one word.",
         reproduce=again(run),
     )
     values = _measures(run, record)
@@ -46,6 +66,11 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         for measure, known in values.items()
         if (got := _compared(run, column, measure, named, known, fewest)) is not None
     ]
+    words = word_groups(record, 2 * fewest) if "own" in values else {}
+    for word, images in words.items():
+        among = {image: values["own"][image] for image in images if image in values["own"]}
+        each = (_compared(run, column, "own", named, among, fewest, word) for column, named in columns.items())
+        found += [got for got in each if got is not None]
     if not found:
         yield cannot_conclude(
             title="There are no groups to compare",
@@ -60,7 +85,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
     numbers_shown = shown or [ordered[0][0]]
     common["evidence"] = tuple(
         Number(
-            name=f"{MEASURES[one.measure]}: {one.high_group} above {one.low_group} ({one.column})",
+            name=f"{_measure(one)}: {one.high_group} above {one.low_group} ({one.column})",
             value=one.value, low=one.low, high=one.high, n=one.n, unit="SD",
         )
         for one in numbers_shown[:NAMED]
@@ -70,25 +95,27 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         yield passed(
             title="No group is shown to differ",
             condition=f"{len(found)} pairs of column and measure were tested; the largest difference is "
-            f"{first.value:.2f} standard deviations ({MEASURES[first.measure]} by {first.column}).",
+            f"{first.value:.2f} standard deviations ({_measure(first)} by {first.column}).",
             **common,
         )
         return
     first = shown[0]
     named, known = columns[first.column], values[first.measure]
+    known = {image: known[image] for image in words[first.word]} if first.word else known
+    told = _measure(first)
     lowest = sorted((image for image in known if named.get(image) == first.low_group), key=known.__getitem__)
-    made, word = grade(0.7, min(1.0, first.value / 2), first.n, thresholds)
+    made, severity = grade(0.7, min(1.0, first.value / 2), first.n, thresholds)
     yield Finding(
         status="finding",
-        severity=word,
+        severity=severity,
         grade=made,
-        title=f"{MEASURES[first.measure].capitalize()} differs between groups of \u201c{first.column}\u201d",
+        title=f"{told[:1].upper()}{told[1:]} differs between groups of \u201c{first.column}\u201d",
         condition=f"\u201c{first.high_group}\u201d lies {first.value:.2f} standard deviations above "
         f"\u201c{first.low_group}\u201d." + (f" {len(shown) - 1} more of the same kind." if len(shown) > 1 else ""),
-        samples=_of_images(record, lowest, known, MEASURES[first.measure]),
-        rule_of_samples=f"lowest {MEASURES[first.measure]} in \u201c{first.low_group}\u201d",
-        counter=_of_images(record, lowest[::-1], known, MEASURES[first.measure]),
-        counter_note=f"highest {MEASURES[first.measure]} in \u201c{first.low_group}\u201d",
+        samples=_of_images(record, lowest, known, told),
+        rule_of_samples=f"lowest {told} in \u201c{first.low_group}\u201d",
+        counter=_of_images(record, lowest[::-1], known, told),
+        counter_note=f"highest {told} in \u201c{first.low_group}\u201d",
         cause="Hypothesis: the model serves the group worse, or the groups show other things.",
         effect="A threshold on the score treats the groups differently.",
         recommendation="Compare pictures of the same things across groups before concluding.",
@@ -101,7 +128,9 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     record = of_run(run)
     if record is None:
         return
-    least, of_group = (float(thresholds[f"data.outliers.{name}"]) for name in ("least_z", "least_group_z"))
+    least, of_group, of_look = (
+        float(thresholds[f"data.outliers.{name}"]) for name in ("least_z", "least_group_z", "least_group_look")
+    )
     significant = float(thresholds["general.significance"])
     fewest = int(thresholds["groups.difference.least_group"])
     n = len(record.pictures)
@@ -110,7 +139,8 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         rule="data.outliers",
         threshold=thresholds.label("data.outliers.least_z"),
         criterion=f"No picture's best score or nearness to others lies {least:g} robust standard deviations below all "
-        f"others', and no group's mean lies {of_group:g} below the rest; adjusted p from {significant:g} up.",
+        f"others', no group's mean lies {of_group:g} below the rest, nor {of_look:g} off it in light, contrast, colour "
+        f"or detail; adjusted p from {significant:g} up.",
         reproduce=again(run),
     )
     if n < thresholds["general.least_images"]:
@@ -121,7 +151,8 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     columns = _columns(run, record, fewest, int(thresholds["groups.difference.most_groups"]))
     groups = far_groups(record, columns, fewest=fewest, **run.plan.resampling)
     low = sorted(
-        (one for one in groups if one.high < -of_group and one.p_adjusted < significant), key=lambda g: g.value
+        (one for one in groups if _is_far(one, of_group, of_look) and one.p_adjusted < significant),
+        key=lambda one: -abs(one.value),
     )
     lowest = rows.iloc[0]
     common["evidence"] = (
@@ -143,14 +174,17 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     count = far["image"].nunique()
     told = [f"{count} of {n} pictures lie far from all others."] if count else []
     told += (
-        [f"The group \u201c{low[0].group}\u201d ({low[0].column}) lies {-low[0].value:.1f} below the rest as a whole."]
+        [
+            f"The group \u201c{low[0].group}\u201d ({low[0].column}) lies {abs(low[0].value):.1f} "
+            f"{'below' if low[0].value < 0 else 'above'} the rest as a whole, by {SIGNALS[low[0].signal]}."
+        ]
         if low
         else []
     )
     size = count / n if not low else max(count, low[0].n) / n
     made, word = grade(0.5, min(1.0, 2 * size), n, thresholds)
     best = dict(zip(record.pictures["image"], record.pictures["best"], strict=True))
-    chosen = far if count else _group_rows(record, rows, columns, low[0])
+    chosen = far if count else _group_rows(record, low[0])
 
     def samples(part: pd.DataFrame) -> tuple[Sample, ...]:
         return tuple(
@@ -165,8 +199,8 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
         grade=made,
         title="A group of pictures lies far from the rest" if low else "Some pictures lie far from the rest",
         condition=" ".join(told),
-        samples=samples(chosen.sort_values("z")),
-        rule_of_samples="lowest robust z",
+        samples=samples(chosen.sort_values("z", key=lambda z: -z.abs())),
+        rule_of_samples="farthest by robust z",
         counter=samples(rows.sort_values("z", ascending=False)),
         counter_note="the pictures that lie nearest to others or score best",
         cause="Hypothesis: another source, camera, distortion or subject than the model and the texts were made for.",
@@ -176,8 +210,26 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     )
 
 
+def _is_far(group: FarGroup, least: float, least_look: float) -> bool:
+    if group.signal in LOOKS:
+        return group.high < -least_look or group.low > least_look
+    return group.high < -least
+
+
+def _measure(one: Difference) -> str:
+    """How a measure is called; one among the pictures of a word names the word."""
+    name = MEASURES[one.measure]
+    return f"{name} with \u201c{one.word}\u201d" if one.word else name
+
+
 def _compared(
-    run: Run, column: str, measure: str, named: dict[str, str], known: dict[str, float], fewest: int
+    run: Run,
+    column: str,
+    measure: str,
+    named: dict[str, str],
+    known: dict[str, float],
+    fewest: int,
+    word: str = "",
 ) -> Difference | None:
     """The difference of one measure by one column, over groups that `fewest` measured pictures have."""
     sizes = pd.Series([group for image, group in named.items() if image in known], dtype=object).value_counts()
@@ -186,9 +238,8 @@ def _compared(
     if len(large) < 2:
         return None
     numbers = np.array([known[image] for image in images])
-    return difference(
-        numbers, [named[image] for image in images], column=column, measure=measure, **run.plan.resampling
-    )
+    groups = [named[image] for image in images]
+    return difference(numbers, groups, column=column, measure=measure, word=word, **run.plan.resampling)
 
 
 def _columns(run: Run, record: RelianceRecord, fewest: int, most: int) -> dict[str, dict[str, str]]:
@@ -199,9 +250,9 @@ def _columns(run: Run, record: RelianceRecord, fewest: int, most: int) -> dict[s
 def _measures(run: Run, record: RelianceRecord) -> dict[str, dict[str, float]]:
     pictures = record.pictures
     found = {
-        name: dict(zip(pictures["image"], pictures[name].astype(float), strict=True))
+        name: dict(known[["image", name]].astype({name: float}).itertuples(index=False))
         for name in MEASURES
-        if name in pictures
+        if name in pictures and len(known := pictures[pictures[name].notna()])
     }
     rows = run.results(["image", "kind", "status", "faithfulness"])
     rows = rows[(rows["kind"] == "method") & (rows["status"] == "ok") & rows["faithfulness"].notna()]
@@ -217,9 +268,6 @@ def _of_images(record: RelianceRecord, images: list[str], values: dict[str, floa
     )
 
 
-def _group_rows(
-    record: RelianceRecord, rows: pd.DataFrame, columns: dict[str, dict[str, str]], far: Any
-) -> pd.DataFrame:
-    best = dict(zip(record.pictures["image"], record.pictures["best"], strict=True))
-    named = columns.get(far.column, best)
-    return rows[(rows["signal"] == far.signal) & rows["image"].map(named).eq(far.group)]
+def _group_rows(record: RelianceRecord, far: FarGroup) -> pd.DataFrame:
+    rows = pd.DataFrame(far.members, columns=["image", "value", "z"])
+    return rows.assign(image_name=rows["image"].map(record.images), signal=far.signal)

@@ -15,18 +15,30 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.applications.reliance_alone import alone_rows, corners_alone
+from core.applications.reliance_look import look_of
 from core.applications.reliance_names import audit_names, is_kin, kinds_of, named
-from core.applications.reliance_places import corners, hide, moved, places_of, positive_shares, resized, ring
+from core.applications.reliance_places import (
+    corners,
+    hide,
+    moved,
+    places_of,
+    positive_shares,
+    resized,
+    ring,
+)
 from core.applications.reliance_record import TABLES, RelianceRecord, frames, load, of_run
 from core.applications.reliance_stickers import letters_like, pasted, sticker_box
 from core.applications.reliance_texts import Bank
-from core.applications.reliance_words import CARRIERS, carrier_rows, frequent_words, function_share
+from core.applications.reliance_words import CARRIERS, carrier_rows, frequent_words, function_share, twin_rows
 from core.applications.stage import Subject, run_stage
 from core.concepts.english import content_words, is_function
 from core.datasets import ingest
 from core.errors import InputError
+from core.evaluation.outliers import LOOKS
 from core.evaluation.susceptibility import word_effects
 from core.models.model import Model
+from core.models.pool import CoalitionPool
 from core.runs import Run, TextPlan
 from core.settings import ROOT
 from tests.audit.small import loaded, new_run, plan_for, save_model, take_in
@@ -151,7 +163,7 @@ def test_a_word_that_changes_nothing_stands_out(small: Model) -> None:
 
     def largest(model: Model) -> float:
         empty = frames({})["words"]
-        record = RelianceRecord({}, *[empty] * 6, empty, pd.DataFrame(carrier_rows(model, words)))
+        record = RelianceRecord({}, *[empty] * 7, pd.DataFrame(carrier_rows(model, words)), empty, empty)
         table = word_effects(record)
         return float(table.loc[table["word"] == "bright", "high"].iloc[0])
 
@@ -188,6 +200,64 @@ def test_a_score_is_read_against_the_other_texts(small: Model) -> None:
     assert torch.equal(single.of_class(0).direction, single.class_embeddings[0])
 
 
+def test_corners_alone_are_read_along_each_class(small: Model) -> None:
+    bank = Bank(small, ["dog", "cat", "bird"], ["a {}"], [])
+    for at in range(3):
+        assert torch.allclose(bank.class_directions[at], bank.of_class(at).direction, atol=1e-6)
+    grid = (4, 4)
+    side = small.preprocessing.height
+    pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    pool = CoalitionPool(small, pixels[0])
+    shapes = places_of(*grid, None)
+    alone = pool.embeddings(torch.from_numpy(np.stack(list(shapes.values()))))
+    whole, empty = pool.embeddings(torch.stack([torch.ones(grid), torch.zeros(grid)]).bool())
+    corners = corners_alone(list(shapes), alone)
+    assert corners is not None and corners_alone(["border"], alone[:1]) is None
+    rows = alone_rows(bank, {"image": "a", "image_name": "a.png"}, 1, whole, corners, pool, grid)
+    assert [row["best"] for row in rows] == [False, True, False]
+    for at, row in enumerate(rows):
+        direction = bank.of_class(at).direction
+        # The mean of four scores, one a corner.
+        each = [float((alone[place] - empty) @ direction) for place in range(1, 5)]
+        assert row["corners"] == pytest.approx(np.mean(each), abs=1e-6)
+        assert row["corners"] != pytest.approx(float((alone[0] - empty) @ direction), abs=1e-4)
+        assert row["total"] == pytest.approx(float((whole - empty) @ direction), abs=1e-6)
+    assert alone_rows(Bank(small, ["dog"], ["a {}"], []), {}, 0, whole, corners, pool, grid) == []
+
+
+def test_the_look_of_a_picture_is_that_of_its_colours(small: Model) -> None:
+    flat = torch.full((3, 8, 8), 0.25)
+    striped = torch.zeros(3, 8, 8)
+    striped[0, :, ::2] = 1.0
+    mean, spread = (torch.tensor(part)[:, None, None] for part in (small.preprocessing.mean, small.preprocessing.std))
+    plain, red = (look_of(small, (colours - mean) / spread) for colours in (flat, striped))
+    assert plain == pytest.approx({"light": 0.25, "contrast": 0.0, "colour": 0.0, "detail": 0.0}, abs=1e-6)
+    # Red stripes one pixel wide: half the pixels at 0.299, all steps across and none down.
+    spread_of_half = 0.299 * 0.5 * (64 / 63) ** 0.5
+    expected = {"light": 0.1495, "contrast": spread_of_half, "colour": 0.5, "detail": 0.1495}
+    assert red == pytest.approx(expected, abs=1e-6)
+    assert plain != pytest.approx(red, abs=1e-2)
+
+
+def test_twins_are_the_closest_words_in_their_worst_sentence(small: Model) -> None:
+    words = ["dog", "cat", "mat", "shore"]
+    rows = twin_rows(small, words)
+    assert len(rows) == len(words) * len(CARRIERS) and twin_rows(small, ["dog"]) == []
+    far = np.array(
+        [
+            1 - np.asarray(small.embed_texts([carrier.format(word) for word in words]).double() @
+                           small.embed_texts([carrier.format(word) for word in words]).double().T)
+            for carrier in CARRIERS
+        ]
+    )  # fmt: skip
+    worst = far.max(axis=0) + 9 * np.eye(4)
+    for row in rows:
+        at, of = words.index(row["word"]), CARRIERS.index(row["carrier"])
+        assert row["other"] == words[int(worst[at].argmin())]
+        assert row["distance"] == pytest.approx(far[of, at, words.index(row["other"])], abs=1e-6)
+        assert row["typical"] == pytest.approx(float(np.sort(far[of][np.triu_indices(4, 1)])[2]), abs=1e-6)
+
+
 # -- a whole run -------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +284,9 @@ def test_a_run_is_measured_and_read_without_torch(tmp_path: Path, monkeypatch: p
     assert record.templates.groupby("image").size().nunique() == 1
     assert set(record.words["word"]) >= {"plain", "wall"} and len(record.carriers) % len(CARRIERS) == 0
     assert record.about["image_forwards"] > 0 and record.regions["concept"].notna().all()
+    assert len(record.twins) == len(record.carriers) and (record.twins["word"] != record.twins["other"]).all()
+    assert len(record.alone) == 4 * record.about["classes"] and record.alone.groupby("image")["best"].sum().eq(1).all()
+    assert record.pictures[["own", *LOOKS]].notna().all(axis=None)
     again = load(run_stage(Subject(run, loaded(config)), "reliance", FEW, told.append))
     for name in TABLES:
         assert getattr(again, name).equals(getattr(record, name)), name

@@ -28,7 +28,7 @@ PINNED = Thresholds(
         "data": {
             "refused": {"most_share": 0.0},
             "duplicates": {"most_share": 0.05},
-            "outliers": {"least_z": 3.5, "least_group_z": 2.0},
+            "outliers": {"least_z": 3.5, "least_group_z": 2.0, "least_group_look": 4.0},
         },
         "reliance": {
             "topics": {"least_pictures": 8, "least_candidates": 30},
@@ -36,10 +36,15 @@ PINNED = Thresholds(
             "dominant": {"least_share": 0.5},
             "border": {"least_share": 0.15},
             "background": {"least_share": 0.15},
+            "surroundings": {"least_share": 0.25},
             "typographic": {"least_effect": 0.25},
         },
         "prompts": {"templates": {"most_changed": 0.25}},
-        "words": {"function": {"most_excess": 0.0}, "ignored": {"least_change": 0.1, "least_words": 8}},
+        "words": {
+            "function": {"most_excess": 0.0},
+            "ignored": {"least_change": 0.1, "least_words": 8},
+            "merged": {"most_distance": 0.1},
+        },
         "groups": {"difference": {"least_difference": 0.5, "least_group": 8, "most_groups": 8}},
         "run": {"failures": {"most_share": 0.0}},
     },

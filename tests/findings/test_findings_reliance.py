@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.applications.reliance_record import FOLDER
@@ -18,9 +19,10 @@ from core.evaluation.outliers import difference, group_columns, nearness, robust
 from core.evaluation.reliance import share_of
 from core.evaluation.statistics import wilson
 from core.evaluation.summary import Summary, summarise
-from core.findings import Finding
+from core.findings import Finding, word_rules
 from core.findings import group_rules as groups
 from core.findings import reliance_rules as reliance
+from core.findings import surroundings_rules as surroundings
 from core.findings import susceptibility_rules as words
 from core.runs import Run
 from tests.findings.pinned import PINNED
@@ -32,10 +34,12 @@ RULES: dict[str, Callable[..., Any]] = {
     "reliance.dominant": reliance.concept_dominates,
     "reliance.border": reliance.border_reliance,
     "reliance.background": reliance.background_reliance,
+    "reliance.surroundings": surroundings.surroundings,
     "reliance.typographic": words.typographic,
     "prompts.templates": words.template_sensitivity,
     "words.function": words.function_word_attribution,
     "words.ignored": words.ignored_words,
+    "words.merged": word_rules.merged_words,
     "data.outliers": groups.pictures_lie_far,
 }
 # Each planted flaw and the rules that must see it; all others must pass.
@@ -48,6 +52,9 @@ FLAWS = {
     "template": {"prompts.templates"},
     "function": {"words.function"},
     "ignored": {"words.ignored"},
+    "merged": {"words.merged"},
+    "everywhere": {"reliance.surroundings"},
+    "look": {"data.outliers"},
     "picture": {"data.outliers"},
     "group": {"data.outliers"},
 }
@@ -95,7 +102,7 @@ def test_a_planted_flaw_is_found_by_its_rule_and_by_no_other(run: Run, summary: 
         assert finding.cause.startswith("Hypothesis") and finding.recommendation and finding.effect
         assert finding.evidence and all(number.n for number in finding.evidence)
         assert finding.counter or finding.counter_note
-        assert flaw == "ignored" or finding.samples
+        assert flaw in ("ignored", "merged") or finding.samples
         assert str(PINNED[f"{name}.{next(iter(PINNED[name]))}"]) in finding.threshold
 
 
@@ -123,9 +130,17 @@ def test_what_a_finding_says_is_what_was_planted(run: Run, summary: Summary) -> 
     made_reliance(run, "ignored")
     (finding,) = words.ignored_words(run, summary, PINNED)
     assert "bright" in finding.title and finding.evidence[0].high == pytest.approx(0.004)
-    made_reliance(run, "group")
-    (finding,) = groups.pictures_lie_far(run, summary, PINNED)
-    assert "green square" in finding.condition
+    for flaw, signal in (("group", "of pictures lies far"), ("look", "below the rest as a whole, by light")):
+        made_reliance(run, flaw)
+        (finding,) = groups.pictures_lie_far(run, summary, PINNED)
+        assert "green square" in finding.condition and (flaw == "group" or signal in finding.condition)
+    made_reliance(run, "merged")
+    (finding,) = word_rules.merged_words(run, summary, PINNED)
+    assert "bright" in finding.title and "small" in finding.title and len(finding.evidence) == 1
+    made_reliance(run, "everywhere")
+    (finding,) = surroundings.surroundings(run, summary, PINNED)
+    # 0.14 of 0.2 beyond the corners of other pictures.
+    assert "red circle" in finding.title and finding.evidence[0].value == pytest.approx(0.7, abs=0.05)
 
 
 def test_without_a_record_nothing_is_said_and_with_few_pictures_nothing_is_concluded(
@@ -135,7 +150,10 @@ def test_without_a_record_nothing_is_said_and_with_few_pictures_nothing_is_concl
     few = made_run(tmp_path / "few", images=6, methods=("raw",))
     made_reliance(few, "corner")
     found = judged(few, summarise(few))
-    assert {name for name, finding in found.items() if finding.status != "cannot_conclude"} == {"words.ignored"}
+    assert {name for name, finding in found.items() if finding.status != "cannot_conclude"} == {
+        "words.ignored",
+        "words.merged",
+    }
     made_reliance(run, "background", foreground=False)
     (finding,) = reliance.background_reliance(run, summary, PINNED)
     assert finding.status == "cannot_conclude"
@@ -167,6 +185,27 @@ def test_groups_are_compared_by_the_columns_that_make_some(run: Run, summary: Su
         assert finding.evidence[0].value > 1.5
     (alone,) = groups.groups_differ(run, summary, PINNED)
     assert alone.status == "cannot_conclude"
+
+
+@pytest.mark.parametrize(("gap", "status"), [(0.0, "passed"), (0.1, "finding")])
+def test_captions_with_one_word_are_compared_between_groups(
+    run: Run, summary: Summary, gap: float, status: str
+) -> None:
+    other = grouped(run, 0.0)
+    folder = run.folder / FOLDER
+    pictures, places = (pd.read_parquet(folder / f"{name}.parquet") for name in ("pictures", "places"))
+    # Ten kittens of either site, and four other pictures.
+    texts = ["a kitten" if at < 20 else "a lamp" for at in range(len(pictures))]
+    rows = places.drop_duplicates("image").assign(text=texts, text_kind="caption")
+    pd.concat([places, rows]).to_parquet(folder / "places.parquet", index=False)
+    lower = np.array([gap * (at % 2 and text == "a kitten") for at, text in enumerate(texts)])
+    pictures.assign(own=pictures["own"] - lower).to_parquet(folder / "pictures.parquet", index=False)
+    (finding,) = groups.groups_differ(other, summary, PINNED)
+    assert finding.status == status
+    if status == "finding":
+        assert "north" in finding.condition
+        assert any("\u201ckitten\u201d" in number.name and number.n == 20 for number in finding.evidence)
+        assert all("north" in number.name.split(" above ")[1] for number in finding.evidence)
 
 
 # -- the numbers behind them -------------------------------------------------------------------------------------

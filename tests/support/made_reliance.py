@@ -23,7 +23,8 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
     """Write a record for every picture of the run. Without a flaw each score rests on its own object.
 
     Flaws: concept (grass carries red circles), border, corner, background, sticker, template, function, ignored,
-    picture (one lies far), group (all pictures of the second class do).
+    picture (one lies far), group (all pictures of the second class do), look (they are dark), merged (two words),
+    everywhere (a corner says red circle).
     """
     random = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in frames({})}
@@ -39,6 +40,10 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
         score = 0.3 + 0.01 * random.normal() - 0.25 * far
         rows["pictures"].append(
             {**about, "best": best, "score": score, "confidence": 0.8 + 0.05 * random.uniform(), "spread": 0.05}
+            | {"own": 0.2 + 0.02 * random.normal()}
+            | {"light": (0.1 if flaw == "look" and best == CLASSES[1] else 0.6) + 0.05 * random.normal()}
+            | {"contrast": 0.2 + 0.02 * random.normal(), "colour": 0.3 + 0.02 * random.normal()}
+            | {"detail": 0.05 + 0.01 * random.normal()}
             | {"embedding": (vector / np.linalg.norm(vector)).tolist()}
         )
         pair = {**about, "text": best, "text_kind": "class"}
@@ -61,6 +66,12 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
             rows["places"].append(
                 {**pair, "place": place, "area": 0.1, "inside": 0.1 if foreground else None}
                 | {"fall": fall + 0.02 + _noise(random), "control": 0.02, "total": TOTAL}
+            )
+        for name in CLASSES:
+            shown = flaw == "everywhere" and best == name == CLASSES[0]
+            rows["alone"].append(
+                {**about, "text": name, "best": best == name, "total": TOTAL if best == name else 0.02}
+                | {"corners": (0.15 if shown else 0.01) + _noise(random)}
             )
         rows["stickers"].append(_sticker(about, best, flaw, random))
         for number in range(4):
@@ -85,6 +96,13 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
         for number in range(CARRIERS):
             change = 0.001 if flaw == "ignored" and word == "bright" else 0.2 + 0.1 * random.uniform()
             rows["carriers"].append({"word": word, "carrier": f"{number} {{}}", "change": change, "typical": 0.25})
+    for at, word in enumerate(WORDS):
+        twin = flaw == "merged" and word in ("bright", "small")
+        other = {"bright": "small", "small": "bright"}[word] if twin else WORDS[at - 1]
+        for number in range(CARRIERS):
+            distance = 0.001 if twin else 0.2 + 0.1 * random.uniform()
+            rows["twins"].append({"word": word, "other": other, "kin": False, "carrier": f"{number} {{}}"})
+            rows["twins"][-1] |= {"distance": distance, "typical": 0.4}
     folder = run.folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     save(folder, _about(len(pictures), foreground), frames(rows))
