@@ -17,13 +17,12 @@ import numpy as np
 import torch
 
 from core import explain
+from core.applications.mosaic_picture import mosaic
 from core.datasets import ingest
 from core.evaluation.controls import control_maps
-from core.evaluation.mosaic import mosaic, share_in_tile
+from core.evaluation.mosaic import MEASURES, halved, share_in_tile
 from core.evaluation.statistics import interval_of_means
 from core.models.loading import load_model
-
-MEASURES = ("share", "energy", "pointing")
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ def main() -> None:
 
 def _mean(maps: list[Any]) -> dict[str, float]:
     """Means over the texts of a mosaic; a map without any positive value has no share."""
-    each = [share_in_tile(values, at, len(maps)) for at, values in enumerate(maps)]
+    each = [share_in_tile(halved(values), at, len(maps)) for at, values in enumerate(maps)]
     known = {name: [one[name] for one in each if one[name] is not None] for name in MEASURES}
     return {name: float(np.mean(values)) if values else float("nan") for name, values in known.items()}  # type: ignore[arg-type]
 

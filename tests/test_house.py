@@ -41,6 +41,7 @@ LIGHT = (
     "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
     "core.models.capability_table",
     "core.applications.information_record", "core.reporting.information", "core.applications.sanity_record",
+    "core.applications.mosaic_record", "core.evaluation.mosaic", "core.reporting.mosaic",
     "core.evaluation.sanity", "core.findings.sanity_verdicts", "core.reporting.sanity",
     "core.applications.reliance_record", "core.reporting.reliance", "core.concepts.english",
 )  # fmt: skip

@@ -55,7 +55,9 @@ def work(subject_: Subject, options: SanityOptions, out: Path, tell: Tell) -> No
     text.
     """
     model, seed = subject_.model, subject_.run.plan.seed
-    planned = {part.name: part.options for part in subject_.run.plan.methods if _maps(part.name, model.capabilities)}
+    planned = {
+        part.name: part.options for part in subject_.run.plan.methods if maps_pictures(part.name, model.capabilities)
+    }
     if not planned:
         raise InputError("sanity needs a planned method that maps pictures on this model")
     own, rule = _own(subject_, options)
@@ -90,7 +92,8 @@ def work(subject_: Subject, options: SanityOptions, out: Path, tell: Tell) -> No
     (out / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _maps(name: str, capabilities: frozenset[str]) -> bool:
+def maps_pictures(name: str, capabilities: frozenset[str]) -> bool:
+    """Whether a method explains pictures on a model of these capabilities."""
     info = METHODS[name]
     return "image" in info.sides and info.reasons(capabilities)["image"] is None
 

@@ -9,36 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
+from core.applications.mosaic_picture import layout
+from core.applications.mosaic_record import MosaicRecord
 from core.errors import InputError
 from core.evaluation.localisation import energy, pointing
+from core.evaluation.reliance import above_zero_p
+from core.evaluation.statistics import adjusted, bootstrap_mean
 
-# Rows and columns of a mosaic by its number of tiles.
-LAYOUTS = {1: (1, 1), 2: (1, 2), 3: (2, 2), 4: (2, 2)}
-GREY = (127, 127, 127)
-
-
-def mosaic(pictures: list[Image.Image], side: int) -> Image.Image:
-    """One to four pictures in a square of `side` pixels, row by row; of three the last quarter stays grey.
-
-    Each is cut to its middle so that its tile is filled without stretching. Raises `InputError` for another number.
-    """
-    rows, columns = layout(len(pictures))
-    made = Image.new("RGB", (side, side), GREY)
-    for at, picture in enumerate(pictures):
-        top, bottom = (round((at // columns + k) * side / rows) for k in (0, 1))
-        left, right = (round((at % columns + k) * side / columns) for k in (0, 1))
-        made.paste(_filling(picture.convert("RGB"), right - left, bottom - top), (left, top))
-    return made
-
-
-def layout(tiles: int) -> tuple[int, int]:
-    """Rows and columns of a mosaic. Raises `InputError` unless there are one to four tiles."""
-    if tiles not in LAYOUTS:
-        raise InputError(f"a mosaic of {tiles} pictures; one to four are possible")
-    return LAYOUTS[tiles]
+MEASURES = ("share", "energy", "pointing")
 
 
 def tile_region(tile: int, tiles: int, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -66,8 +47,32 @@ def share_in_tile(values: NDArray[Any], tile: int, tiles: int) -> dict[str, floa
     return {"share": share, "energy": energy(found, inside), "pointing": pointing(found, inside)}
 
 
-def _filling(picture: Image.Image, width: int, height: int) -> Image.Image:
-    factor = max(width / picture.width, height / picture.height)
-    across, down = width / factor, height / factor
-    left, top = (picture.width - across) / 2, (picture.height - down) / 2
-    return picture.resize((width, height), Image.Resampling.BICUBIC, box=(left, top, left + across, top + down))
+def halved(values: NDArray[Any]) -> NDArray[np.float64]:
+    """A map with every cell cut in four, so that no cell of a 2 x 2 mosaic lies on both sides of a border."""
+    return np.asarray(values, dtype=np.float64).repeat(2, axis=0).repeat(2, axis=1)
+
+
+def mosaic_table(record: MosaicRecord, *, resamples: int, seed: int) -> pd.DataFrame:
+    """One row a method: means over mosaics of what `share_in_tile` tells of their texts, the largest share first.
+
+    Columns `method`, `n` mosaics, and for each measure its mean, `_low` and `_high`; `p`, one-sided, that the share
+    isn't above `record.chance`, adjusted over methods (Holm).
+    """
+    found = [
+        {"method": row.method, "mosaic": row.mosaic, **share_in_tile(halved(record.grid(row)), row.tile, record.tiles)}
+        for row in record.maps.itertuples()
+    ]
+    frame = pd.DataFrame(found, columns=["method", "mosaic", *MEASURES]).astype(dict.fromkeys(MEASURES, float))
+    rows = []
+    for method, part in frame.groupby("method", sort=False):
+        each = part.groupby("mosaic")[list(MEASURES)].mean()
+        told: dict[str, Any] = {"method": method, "n": len(each)}
+        for measure in MEASURES:
+            got = bootstrap_mean(each[measure].to_numpy(), each.index.to_numpy(), resamples=resamples, seed=seed)
+            told |= {measure: got.value, f"{measure}_low": got.low, f"{measure}_high": got.high}
+        rows.append(told | {"p": above_zero_p(each["share"].to_numpy() - record.chance)})
+    spread = [f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=["method", "n", *spread, "p"])
+    if len(table):
+        table["p"] = adjusted(table["p"].astype(float))
+    return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)

@@ -47,6 +47,7 @@ EFFORTS: dict[str, Effort] = {
             "information": {"pictures": 8, "samples": 3},
             "reliance": {"pictures": 12, "controls": 1, "masks": 32},
             "sanity": {"pictures": 4},
+            "mosaic": {"mosaics": 6, "budget": 300},
         },
     ),
     "standard": Effort(

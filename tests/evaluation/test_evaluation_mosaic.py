@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.applications.mosaic_picture import GREY, layout, mosaic
 from core.errors import InputError
-from core.evaluation.mosaic import GREY, layout, mosaic, share_in_tile, tile_region
+from core.evaluation.mosaic import share_in_tile, tile_region
 
 COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200), "dark": (10, 10, 10)}
 SIDE = 28

@@ -45,7 +45,9 @@ def test_the_excess_is_own_minus_other_corners_over_the_gain(record: RelianceRec
     assert row.low < row.value < row.high and row.n == len(own) == 12
     expected = ttest_ind(own - 0.1 * gain, others, equal_var=False, alternative="greater").pvalue
     assert row.p == pytest.approx(expected, rel=1e-6, abs=0.0) and row.p < 1e-6
-    assert row.p != pytest.approx(ttest_ind(own, others, equal_var=False, alternative="greater").pvalue, rel=1e-3, abs=0.0)
+    assert row.p != pytest.approx(
+        ttest_ind(own, others, equal_var=False, alternative="greater").pvalue, rel=1e-3, abs=0.0
+    )
 
 
 def test_what_all_corners_say_is_no_excess(record: RelianceRecord) -> None:

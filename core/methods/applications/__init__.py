@@ -6,6 +6,7 @@ from core.methods.applications.concepts import CARD as CONCEPTS
 from core.methods.applications.info import ApplicationInfo
 from core.methods.applications.information import CARD as INFORMATION
 from core.methods.applications.knowledge import CARD as KNOWLEDGE
+from core.methods.applications.mosaic import CARD as MOSAIC
 from core.methods.applications.priors import CARD as PRIORS
 from core.methods.applications.reliance import CARD as RELIANCE
 from core.methods.applications.sanity import CARD as SANITY
@@ -20,6 +21,7 @@ CARDS: tuple[ApplicationInfo, ...] = (
     INFORMATION,
     RELIANCE,
     SANITY,
+    MOSAIC,
 )
 
 APPLICATIONS: dict[str, ApplicationInfo] = {card.name: card for card in CARDS}
