@@ -24,6 +24,7 @@ page = st.navigation(
         st.Page("pages/priors.py", title="Semantic priors", icon=":material/dashboard:"),
         st.Page("pages/information.py", title="Information", icon=":material/compress:"),
         st.Page("pages/sanity.py", title="Sanity checks", icon=":material/health_and_safety:"),
+        st.Page("pages/mosaic.py", title="Mosaics", icon=":material/grid_view:"),
         st.Page("pages/reliance.py", title="Reliance", icon=":material/foundation:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),

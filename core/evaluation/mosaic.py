@@ -70,7 +70,7 @@ def mosaic_table(record: MosaicRecord, *, resamples: int, seed: int) -> pd.DataF
         for measure in MEASURES:
             got = bootstrap_mean(each[measure].to_numpy(), each.index.to_numpy(), resamples=resamples, seed=seed)
             told |= {measure: got.value, f"{measure}_low": got.low, f"{measure}_high": got.high}
-        rows.append(told | {"p": above_zero_p(each["share"].to_numpy() - record.chance)})
+        rows.append(told | {"p": above_zero_p((each["share"] - record.chance).round(9).to_numpy())})
     spread = [f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")]
     table = pd.DataFrame(rows, columns=["method", "n", *spread, "p"])
     if len(table):

@@ -10,7 +10,7 @@ import pandas as pd
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
-from core.findings.outcomes import passed
+from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import SAMPLES, again, known, sample_of, title_of, too_few
 from core.findings.thresholds import Thresholds
 from core.runs import Run
@@ -26,6 +26,7 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
     better: list[tuple[str, pd.DataFrame]] = []
     worse: list[tuple[str, pd.DataFrame]] = []
     unknown: list[tuple[str, pd.DataFrame]] = []
+    unsure: list[tuple[str, pd.DataFrame]] = []
     for method in summary.methods:
         rows = summary.versus[summary.versus.method == method]
         if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
@@ -33,7 +34,10 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         if rows.empty or int(rows.n.min()) < enough:
             unknown.append((method, rows))
         else:
-            (better if all(beats(row, thresholds) for row in rows.itertuples()) else worse).append((method, rows))
+            won = all(beats(row, thresholds) for row in rows.itertuples())
+            lost = any(not _above(row, thresholds) for row in rows.itertuples())
+            (better if won else worse if lost else unsure).append((method, rows))
+    tested = len(better) + len(worse) + len(unsure)
 
     def common(which: str, part: list[tuple[str, pd.DataFrame]]) -> dict[str, Any]:
         return dict(
@@ -53,12 +57,19 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         )
     if better:
         yield passed(
-            title=f"{len(better)} of {len(better) + len(worse)} methods beat every control",
+            title=f"{len(better)} of {tested} methods beat every control",
             condition=f"{_listed(better)} order the cells better than random, centre and edge maps do.",
             **common("better", better),
         )
     if worse:
-        yield _not_better(run, worse, len(better) + len(worse), thresholds, common("worse", worse))
+        yield _not_better(run, worse, tested, thresholds, common("worse", worse))
+    if unsure:
+        yield cannot_conclude(
+            title=f"Whether {len(unsure)} of {tested} methods beat every control can't be said",
+            condition=f"{_listed(unsure)}: every interval lies above {least:g}, but with this many comparisons the "
+            "pictures don't suffice to exclude chance.",
+            **common("undecided", unsure),
+        )
 
 
 def _not_better(
@@ -82,8 +93,8 @@ def _not_better(
         severity=word,
         grade=made,
         title=f"{len(worse)} of {tested} methods aren't shown to be better than a map that ignores the text",
-        condition=f"The difference in faithfulness isn't shown to be above {least:g}, because its interval reaches it "
-        f"or the adjusted p is too high. Not shown: {each}.",
+        condition=f"The difference in faithfulness isn't shown to be above {least:g}: an interval reaches it. "
+        f"Not shown: {each}.",
         samples=most_lost,
         rule_of_samples=f"the pictures where {title_of(method)}, which loses most, does so most clearly",
         counter=most_won,
@@ -98,9 +109,12 @@ def _not_better(
 
 def beats(row: Any, thresholds: Thresholds) -> bool:
     """Whether a row of `Summary.versus` shows a method above a control: rules and report judge by this one test."""
+    return bool(_above(row, thresholds) and row.p_adjusted < float(thresholds["general.significance"]))
+
+
+def _above(row: Any, thresholds: Thresholds) -> bool:
     low = known(row.low)  # one picture has no interval
-    above = low is not None and low > float(thresholds["trust.controls.least_difference"])
-    return bool(above and row.p_adjusted < float(thresholds["general.significance"]))
+    return low is not None and low > float(thresholds["trust.controls.least_difference"])
 
 
 def healthy_methods(summary: Summary, thresholds: Thresholds) -> tuple[str, ...]:

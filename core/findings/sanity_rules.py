@@ -76,7 +76,7 @@ def mirrors_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         "flip",
         impact=0.5,
         criterion="The mean rank correlation of a method's maps with those of the mirrored pictures, mirrored back, is "
-        "at least {0:g}.",
+        "at least {0:g}; of a method that draws, that share of two seeds' agreement.",
         good="maps follow a mirrored picture",
         bad="maps don't follow a mirrored picture",
         cause="Hypothesis: the method shows places of the grid instead of the picture's content, or is noisy.",

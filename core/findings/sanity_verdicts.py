@@ -29,12 +29,12 @@ class Test:
     needs_text: bool
     failure: str
 
-    def failed(self, measured: Interval, thresholds: Thresholds) -> bool:
-        """Whether a mean is shown to be on the wrong side: its whole interval lies there.
+    def failed(self, measured: Interval, thresholds: Thresholds, share: float = 1.0) -> bool:
+        """Whether a mean is shown to be on the wrong side of `share` of the threshold: its whole interval lies there.
 
         A handful of pictures is measured; a mean alone would fail sound but noisy methods by chance.
         """
-        limit = float(thresholds[self.threshold])
+        limit = share * float(thresholds[self.threshold])
         nearest = measured.low if self.highest else measured.high
         value = measured.value if nearest is None else nearest
         return value is not None and (value > limit if self.highest else value < limit)
@@ -104,17 +104,28 @@ def _verdicts(record: SanityRecord, thresholds: Thresholds, **settings: Any) -> 
     for method in record.methods:
         for test in TESTS:
             got = mean(record, method, test.check, test.variant, **settings)
-            yield Verdict(method, test, _word(record, method, test, got, thresholds), got)
+            share = reliability(record, method, **settings) if test.check == "flip" else 1.0
+            yield Verdict(method, test, _word(record, method, test, got, thresholds, share), got)
 
 
-def _word(record: SanityRecord, method: str, test: Test, got: Interval, thresholds: Thresholds) -> Word:
+def reliability(record: SanityRecord, method: str, **settings: Any) -> float:
+    """How far a method's maps agree with themselves: between two seeds if it draws, otherwise 1.
+
+    Two maps that each carry noise can't agree better than that (Spearman, 1904), so that what a mirrored picture's map
+    must reach is a share of it.
+    """
+    known = mean(record, method, "seed", EVERY, **settings).value
+    return 1.0 if known is None else min(max(known, 0.0), 1.0)
+
+
+def _word(record: SanityRecord, method: str, test: Test, got: Interval, thresholds: Thresholds, share: float) -> Word:
     if test.needs_text and record.text_free(method):
         return "declared"
     if got.value is None:
         return "not measured"
     if got.n < int(thresholds["sanity.least_images"]):
         return "too few"
-    return "fails" if test.failed(got, thresholds) else "passes"
+    return "fails" if test.failed(got, thresholds, share) else "passes"
 
 
 def failed_methods(run: Run, thresholds: Thresholds | None = None) -> dict[str, str]:

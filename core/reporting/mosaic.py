@@ -18,6 +18,8 @@ from core.reporting.words import amount, bounded, number
 from core.runs import Run
 
 SHOWN_METHODS, PRINT_SIDE = 3, 360
+# A map that doesn't depend on the text is at chance but for this.
+ROUNDING = 1e-6
 TILES = ("upper left", "upper right", "lower left", "lower right")
 OWN = {"captions": "its first caption"}
 HOW = (
@@ -58,8 +60,8 @@ def mosaic_chart(record: MosaicRecord, table: pd.DataFrame) -> alt.LayerChart:
 
 def reading(record: MosaicRecord, table: pd.DataFrame) -> str:
     """Which methods are above chance, and which below, in one sentence."""
-    above = table[table["share_low"].notna() & (table["share_low"] > record.chance) & (table["p"] < 0.05)]
-    below = table[table["share_high"].notna() & (table["share_high"] < record.chance)]
+    above = table[table["share_low"].notna() & (table["share_low"] > record.chance + ROUNDING) & (table["p"] < 0.05)]
+    below = table[table["share_high"].notna() & (table["share_high"] < record.chance - ROUNDING)]
     names = ", ".join(method_title(name) for name in above["method"])
     told = f"Above chance ({record.chance:.2f}), adjusted p below 0.05: {names or 'no method'}."
     if len(below):

@@ -13,6 +13,7 @@ from core.evaluation.reliance import concept_table, place_table
 from core.evaluation.statistics import adjusted, bootstrap_mean
 from core.evaluation.susceptibility import function_words, stickers, templates, word_effects
 from core.findings import load_thresholds, run_thresholds
+from core.findings.parts import title_of
 from core.findings.thresholds import Thresholds
 from core.runs import Run
 
@@ -82,7 +83,7 @@ def checks_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
         add("Deviation of the best class's score over templates, in spreads", told.spread, "pictures")
     table = function_words(record, least=float(thresholds["words.function.most_excess"]), **settings)
     for row in table.itertuples():
-        add(f"Attribution on function words beyond their share ({row.method})", row, "texts")
+        add(f"Attribution on function words beyond their share ({title_of(row.method)})", row, "texts")
     return pd.DataFrame(rows, columns=["name", "value", "low", "high", "n", "of"])
 
 

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 SAMPLE = ROOT / "core" / "sample"
 PATHS = {
     "Data set": "", "Audit": "audit", "Explore": "explore", "Concepts": "concepts", "Segmentation": "segmentation",
-    "Semantic priors": "priors", "Information": "information", "Sanity checks": "sanity", "Reliance": "reliance",
+    "Semantic priors": "priors", "Information": "information", "Sanity checks": "sanity", "Mosaics": "mosaic",
+    "Reliance": "reliance",
     "Compare": "compare", "Findings": "findings", "Report": "report",
 }  # fmt: skip
 WORK_MS = 900_000

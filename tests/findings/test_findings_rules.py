@@ -82,7 +82,7 @@ def test_every_rule_has_a_say_on_a_made_run(run: Run, summary: Summary) -> None:
         "run.failures", "additive.share",
     }  # fmt: skip
     # The five on the methods themselves say nothing without the record of their checks.
-    assert len(RULES) == 19 + 5
+    assert len(RULES) == 19 + 7
     assert len({finding.id for finding in findings}) == len(findings)
 
 
@@ -162,7 +162,9 @@ def test_a_method_that_beats_every_control_passes_and_one_that_loses_to_any_is_f
 
 def test_a_difference_that_is_not_certain_does_not_pass(run: Run, summary: Summary) -> None:
     assert controls(run, summary, versus(0.04)).status == "finding", "the interval holds 0"
-    assert controls(run, summary, versus(0.3, p=0.06)).status == "finding", "the adjusted p is too high"
+    unsure = controls(run, summary, versus(0.3, p=0.06))
+    assert (unsure.status, unsure.id) == ("cannot_conclude", "trust.controls.undecided"), "the adjusted p is too high"
+    assert "RISE" in unsure.condition and "1 of 1" in unsure.title
     assert controls(run, summary, versus(0.06, p=0.04)).status == "passed"
 
 

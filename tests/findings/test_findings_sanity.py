@@ -116,6 +116,18 @@ def test_a_mean_beyond_the_limit_is_not_enough_where_pictures_differ() -> None:
     assert test.failed(Interval(1.0, 1.0, 1.0, 4), PINNED)
 
 
+def test_a_mirrored_map_must_reach_a_share_of_what_two_seeds_reach(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run")
+
+    def words(**values: float) -> dict[str, str]:
+        made_sanity(run, {name: {("flip", ""): 0.15, ("seed", ""): values["seed"]} for name in ("rise", "raw")})
+        return {verdict.method: verdict.word for verdict in verdicts(run, PINNED) if verdict.test.check == "flip"}
+
+    # Of two seeds' 0.3 a mirrored picture must reach 0.09; of a method that doesn't draw, 0.3.
+    assert words(seed=0.3) == words(seed=0.0) | {"rise": "passes", "raw": "fails"}
+    assert words(seed=0.8)["rise"] == "fails"
+
+
 # -- what follows --------------------------------------------------------------------------------------------------
 
 

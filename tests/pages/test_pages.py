@@ -21,7 +21,7 @@ from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
 PAGES = (
-    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "sanity", "reliance",
+    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "sanity", "mosaic", "reliance",
     "compare", "findings", "report",
 )  # fmt: skip
 SAMPLE = ROOT / "core" / "sample"

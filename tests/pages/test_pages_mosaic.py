@@ -1,0 +1,79 @@
+"""The page of mosaics: what is missing, the table of methods, the maps of a chosen mosaic, what failed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.applications.mosaic_record import ABOUT, COLUMNS, FOLDER, MAPS
+from core.methods.applications.mosaic import CARD
+from core.runs import Run
+from core.settings import ROOT, runs_folder
+from tests.pages.test_pages import HOSTILE, words
+from tests.support.made_run import made_run
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    """A finished run without a record."""
+    return made_run(runs_folder() / "20260115-093000-abcdef")
+
+
+def made_mosaics(run: Run, problems: list[list[object]] | None = None) -> None:
+    """Two mosaics of two pictures: Raw similarity lights the right half, RISE lights both the same."""
+    first = run.dataset.pictures[:2]
+    rows = []
+    for number in range(2):
+        for tile, picture in enumerate(first):
+            for method in ("raw", "rise"):
+                values = np.full((4, 4), 0.2)
+                values[:, 2 * tile : 2 * tile + 2] += 0.8 * (method == "raw")
+                told = (number, tile, picture.id, picture.name, f"text {tile}", method, 4, 4, values.ravel().tolist())
+                rows.append(dict(zip(COLUMNS, told, strict=True)))
+    folder = run.folder / FOLDER
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(folder / MAPS)
+    about = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "mosaics": 2, "tiles": 2}
+    about |= {"pictures": 2, "own": "captions", "methods": {}, "problems": problems or [], "image_forwards": 4.0}
+    (folder / ABOUT).write_text(json.dumps(about))
+
+
+def opened(run: Run) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["run"] = run.id
+    app.run().switch_page("pages/mosaic.py").run()
+    assert not app.exception, [item.message for item in app.exception]
+    return app
+
+
+def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
+    app = opened(run)
+    assert not app.error and "made no mosaics" in words(app)
+
+
+def test_the_page_says_who_points_and_follows_its_choice(run: Run) -> None:
+    made_mosaics(run, [["rise", 1, HOSTILE]])
+    app = opened(run)
+    assert not app.error and "Above chance (0.50)" in words(app)
+    table = app.dataframe[0].value.set_index("Method")
+    assert table.loc["Raw similarity", "In its tile"].startswith("0.83") and table["Mosaics"].tolist() == [2, 2]
+    assert table.loc["RISE", "In its tile"].startswith("0.50")
+    assert app.dataframe[-1].value["Reason"].tolist() == [HOSTILE]
+    tiles = app.selectbox(key=f"mosaic-tile-{run.id}-0")
+    assert tiles.options == ["left: text 0", "right: text 1"]
+    tiles.set_value(1).run()
+    assert not app.exception and "Raw similarity: 0.2 to 1" in words(app).replace("\\", "")
+    assert "RISE: 0.2 to 0.2" in words(app).replace("\\", "")
+    assert "p below 0.05: Raw similarity." in words(app).replace("\\", "")
+
+
+def test_a_damaged_record_is_one_line(run: Run) -> None:
+    made_mosaics(run)
+    (run.folder / FOLDER / MAPS).write_bytes(b"nothing")
+    app = opened(run)
+    assert app.error and all("\n" not in item.value for item in app.error)
