@@ -30,8 +30,9 @@ def _section(one: Comparison) -> Section:
         "belongs to the model, not only to the picture.",
     ]
     if one.only_one:
-        listed = "; ".join(f"{method_title(method)} only on {model}" for method, model in one.only_one)
-        sentences.append(f"Not compared: {listed}.")
+        for model in dict.fromkeys(model for _, model in one.only_one):
+            alone = ", ".join(method_title(method) for method, where in one.only_one if where == model)
+            sentences.append(f"Only on {model}, and not compared: {alone}.")
     tables = tuple(table for table in (_scores(one), _trust(one), _maps(one)) if table.rows)
     title = f"{shorten(one.own, LONGEST_NAME)} beside {shorten(one.other, LONGEST_NAME)}"
     return Section(title, sentences=tuple(sentences), tables=tables)

@@ -21,7 +21,7 @@ def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: 
     own.update_manifest(comparison_problems=["third can't be compared"])
     section, problems = comparisons(own)
     assert section.title == "Loupe demo beside Another model"
-    assert any("RISE only on Loupe demo" in sentence for sentence in section.sentences)
+    assert any(sentence == "Only on Loupe demo, and not compared: RISE." for sentence in section.sentences)
     scores, trust, maps = section.tables
     assert [len(table.rows) for table in (scores, trust, maps)] == [1, 1, 1]
     assert trust.rows[0][0] == maps.rows[0][0] == "Raw similarity"
