@@ -21,6 +21,7 @@ from core.runs import ModelSpec
 TEST_SEED, TEST = 500, 180
 AUDIT_SEED = 900
 LEAST_PULL = 0.3
+EDGE = ("reliance.border", "reliance.alone")
 PICTURES, GROUPED = 84, 48
 # The vocabulary of the audit's own texts: the small text tower knows no other words.
 RELIANCE: dict[str, Any] = {
@@ -63,8 +64,8 @@ class Shortcuts:
     name = "shortcuts"
     strengths = (1.0, 0.75, 0.5)
     flaws = (
-        Flaw("corner", "corner mark with one class", ("reliance.border",), LEAST_PULL, names_subject),
-        Flaw("border", "coloured border with one class", ("reliance.border",), LEAST_PULL, names_subject),
+        Flaw("corner", "corner mark with one class", EDGE, LEAST_PULL, names_subject),
+        Flaw("border", "coloured border with one class", EDGE, LEAST_PULL, names_subject),
         Flaw(
             "texture", "textured background with one class", ("reliance.background", "reliance.surroundings"),
             LEAST_PULL, names_subject,

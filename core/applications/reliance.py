@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.applications.reliance_alone import alone_rows, corners_alone
+from core.applications.reliance_alone import alone_rows
 from core.applications.reliance_look import look_of
 from core.applications.reliance_names import Candidates, audit_names, everyday_names, is_kin, kinds_of, named
 from core.applications.reliance_places import (
@@ -187,9 +187,8 @@ def measure(study: Study, picture: Picture, front: Masks | None) -> Tensor:
             )
     study.alone += list(found.alone[: len(regions)].double().cpu())
     rest = found.after(len(regions))
-    study.rows["alone"] += alone_rows(
-        bank, about, best, whole, corners_alone(list(places), rest.alone), pool, (rows, columns)
-    )
+    alone = dict(zip(places, rest.alone, strict=True))
+    study.rows["alone"] += alone_rows(bank, about, best, whole, alone, pool, (rows, columns))
     study.rows["places"] += place_rows(about, texts, list(places), list(places.values()), front, rest)
     seed = int(study.random("sticker", picture.id).integers(2**31))
     study.rows["stickers"] += sticker_rows(model, bank, image, whole, about, options.stickers, seed)

@@ -1,6 +1,7 @@
-"""The corners of a picture shown by themselves: what of a class's score is found wherever one looks.
+"""The ring and the corners of a picture shown by themselves: what of a class's score is found there.
 
-A thing is in one place. What a corner shows as well as any other place is texture, light or style.
+Hiding a mark costs little where the thing itself says the class too; shown alone the mark can't hide behind it. And
+what every corner shows as well as any other place is texture, light or style: a thing is in one place.
 """
 
 from __future__ import annotations
@@ -15,14 +16,7 @@ from core.applications.reliance_places import Pool
 from core.applications.reliance_record import CORNERS
 from core.applications.reliance_texts import Bank
 
-
-def corners_alone(names: Sequence[str], alone: Tensor) -> Tensor | None:
-    """The mean `(embedding,)` over corners of their unit embeddings; `alone` has those of the places `names`.
-
-    Its product with a direction is the corners' mean score. None if the picture has no corners of its own.
-    """
-    chosen = [at for at, name in enumerate(names) if name in CORNERS]
-    return alone[chosen].mean(dim=0) if chosen else None
+SHOWN = ("border", *CORNERS)
 
 
 def alone_rows(
@@ -30,16 +24,22 @@ def alone_rows(
     about: Mapping[str, Any],
     best: int,
     whole: Tensor,
-    corners: Tensor | None,
+    places: Mapping[str, Tensor],
     pool: Pool,
     grid: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """The rows of the table `alone` for one picture `(embedding,)`: every class, less the empty picture."""
-    if corners is None or len(bank.classes) < 2:
+    """The rows of the table `alone` for one picture `(embedding,)`: every class, less the empty picture.
+
+    `places` has the unit embedding `(embedding,)` of each place shown by itself.
+    """
+    names = [name for name in SHOWN if name in places]
+    if not names or len(bank.classes) < 2:
         return []
     empty = pool.embeddings(torch.zeros(1, *grid, dtype=torch.bool))[0]
-    scores = (torch.stack([corners - empty, whole - empty]) @ bank.class_directions.T).double().cpu().tolist()
+    shown = torch.stack([whole, *(places[name] for name in names)]) - empty
+    total, *scores = (shown @ bank.class_directions.T).double().cpu().tolist()
     return [
-        {**about, "text": name, "best": at == best, "corners": scores[0][at], "total": scores[1][at]}
-        for at, name in enumerate(bank.classes)
+        {**about, "text": text, "best": at == best, "place": name, "shown": score[at], "total": total[at]}
+        for name, score in zip(names, scores, strict=True)
+        for at, text in enumerate(bank.classes)
     ]

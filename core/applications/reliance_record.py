@@ -37,7 +37,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "words": ("text", "text_kind", "at", "word", "function", "change", "fall", "pictures"),
     "carriers": ("word", "carrier", "change", "typical"),
     "twins": ("word", "other", "kin", "carrier", "distance", "typical"),
-    "alone": ("image", "image_name", "text", "best", "corners", "total"),
+    "alone": ("image", "image_name", "text", "best", "place", "shown", "total"),
 }  # fmt: skip
 CORNERS = {
     "top left": "upper left corner",
@@ -73,8 +73,8 @@ class RelianceRecord:
     carriers: the same for content words in fixed sentences; `typical` is the median over words in that sentence.
     twins: for each content word the one that it can be told from least, by the largest 1 - cosine of the same fixed
         sentence with either; `typical` is the median over pairs of words in that sentence; `kin` as above.
-    alone: for each picture and class the mean score of the four corners, each shown by itself, and of the whole picture
-        beyond an empty one; `best` says whether it is the picture's best class.
+    alone: for each picture, class and place (ring and corners) the score of the place shown by itself, and of the whole
+        picture, beyond an empty one; `best` says whether it is the picture's best class.
     """
 
     about: dict[str, Any]

@@ -128,18 +128,34 @@ def frequent_words(texts: Sequence[str], most: int) -> list[str]:
 
 
 def carrier_rows(model: Model, words: Sequence[str]) -> list[Row]:
-    """The rows of the table `carriers`: each word in each sentence against the sentence without it."""
+    """The rows of the table `carriers`: each word in each sentence against the sentence without it.
+
+    The last sentences hold another of the words beside it: a word that the model supposes where none is given changes
+    nothing alone, and much beside another.
+    """
     if not words:
         return []
-    bare = model.embed_texts([" ".join(carrier.replace("{}", "").split()) for carrier in CARRIERS]).double()
-    every = model.embed_texts([carrier.format(word) for word in words for carrier in CARRIERS]).double()
-    change = 1 - (every.unflatten(0, (len(words), len(CARRIERS))) * bare).sum(dim=-1).cpu()
+    sentences = [[*CARRIERS, *beside(words, at)] for at in range(len(words))]
+    each = [" ".join(sentence.replace("{}", "").split()) for own in sentences for sentence in own]
+    bare = model.embed_texts(each).double()
+    every = model.embed_texts(
+        [sentence.format(word) for word, own in zip(words, sentences, strict=True) for sentence in own]
+    )
+    change = (1 - (every.double() * bare).sum(dim=-1)).cpu().unflatten(0, (len(words), len(sentences[0])))
     typical = change.median(dim=0).values.tolist()
     return [
-        {"word": word, "carrier": carrier, "change": float(change[at, of]), "typical": typical[of]}
+        {"word": word, "carrier": sentences[at][of], "change": float(change[at, of]), "typical": typical[of]}
         for at, word in enumerate(words)
-        for of, carrier in enumerate(CARRIERS)
+        for of in range(len(sentences[at]))
     ]
+
+
+def beside(words: Sequence[str], at: int) -> list[str]:
+    """Two sentences for the word at this place, each with one of the words that follow it."""
+    if len(words) < 3:
+        return []
+    first, second = (words[(at + step) % len(words)] for step in (1, 2))
+    return [f"a {{}} and a {first}", f"a {second} and a {{}}"]
 
 
 def twin_rows(model: Model, words: Sequence[str]) -> list[Row]:

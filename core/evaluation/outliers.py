@@ -175,7 +175,8 @@ def far_groups(
     """Every group of the columns, of the best class and of a word of captions with `fewest` pictures, by each signal.
 
     p is adjusted over all of them (Holm). Nearness counts pictures of other groups only, for a group that is far from
-    the rest is near to itself; the groups of words overlap and have no nearness.
+    the rest is near to itself; the groups of words overlap and have no nearness,
+    and scores that differ by subject say nothing of a word.
     """
     pictures = record.pictures.reset_index(drop=True)
     embeddings = np.stack(pictures["embedding"].to_list()).astype(np.float64)
@@ -188,9 +189,9 @@ def far_groups(
     looks = {name: pictures[name].to_numpy(float) for name in LOOKS}
     for column, named in parts:
         groups = [named.get(image, "") for image in images]
-        values = {"score": pictures["score"].to_numpy(float), **looks}
+        values = dict(looks)
         if column != WORD:
-            values["near"] = nearness(embeddings, groups)
+            values |= {"score": pictures["score"].to_numpy(float), "near": nearness(embeddings, groups)}
         for group in sorted({group for group in groups if group}):
             inside = np.array([one == group for one in groups])
             if inside.sum() < fewest or (~inside).sum() < fewest:

@@ -1,30 +1,48 @@
-"""What corners shown by themselves say of a class, in its pictures and in others. No torch."""
+"""What places shown by themselves say of a class, in its pictures and in others. No torch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from core.applications.reliance_record import RelianceRecord
+from core.applications.reliance_record import CORNERS, RelianceRecord
 
 Floats = NDArray[np.float64]
 
 
-def corner_table(record: RelianceRecord, *, least: float, enough: int, resamples: int, seed: int) -> pd.DataFrame:
-    """Every class that is the best of `enough` pictures and not of as many others, the largest excess first.
+def alone_table(
+    record: RelianceRecord, places: Sequence[str], *, least: float, enough: int, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Every class that is the best of `enough` pictures and not of as many others, at each place; most excess first.
 
-    Columns `text`; `value`, `low`, `high`: what a corner alone of the class's own pictures has of the class's score
-    beyond a corner of other pictures, over what its whole pictures have; `n` own pictures; `p`, one-sided, that the
-    excess isn't above `least`; `own` and `others`, the two parts of `value`.
+    Columns `text`, `place`; `value`, `low`, `high`: what the place alone has of the class's score in the class's own
+    pictures beyond other pictures, over what whole own pictures have; `n` own pictures; `p`, one-sided, that the excess
+    isn't above `least`; `own` and `others`, the two parts of `value`.
     """
+    shown = record.alone[record.alone["place"].isin(list(places))]
+    return _table(shown, least=least, enough=enough, resamples=resamples, seed=seed)
+
+
+def corner_table(record: RelianceRecord, *, least: float, enough: int, resamples: int, seed: int) -> pd.DataFrame:
+    """The same for the mean over the four corners, as the place "corners"."""
+    rows = record.alone[record.alone["place"].isin(list(CORNERS))]
+    key = ["image", "image_name", "text", "best"]
+    means = rows.groupby(key, sort=False)[["shown", "total"]].mean().reset_index().assign(place="corners")
+    return _table(means, least=least, enough=enough, resamples=resamples, seed=seed)
+
+
+def _table(frame: pd.DataFrame, *, least: float, enough: int, resamples: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     rows = []
-    for text, part in record.alone.groupby("text", sort=True):
-        mine = part["best"].astype(bool) & (part["total"] > 0)
-        own, total = part[mine]["corners"].to_numpy(float), part[mine]["total"].to_numpy(float)
-        others = part[~part["best"].astype(bool)]["corners"].to_numpy(float)
+    for (text, place), part in frame.groupby(["text", "place"], sort=True):
+        best = part["best"].astype(bool)
+        mine = best & (part["total"] > 0)
+        own, total = part[mine]["shown"].to_numpy(float), part[mine]["total"].to_numpy(float)
+        others = part[~best]["shown"].to_numpy(float)
         if len(own) < max(enough, 2) or len(others) < max(enough, 2):
             continue
         gain = total.mean()
@@ -34,10 +52,11 @@ def corner_table(record: RelianceRecord, *, least: float, enough: int, resamples
         ]
         low, high = np.quantile(draws, [0.025, 0.975])
         rows.append(
-            {"text": text, "value": (own.mean() - others.mean()) / gain, "low": low, "high": high, "n": len(own)}
-            | {"p": _above_p(own - least * total, others), "own": own.mean() / gain, "others": others.mean() / gain}
+            {"text": text, "place": place, "value": (own.mean() - others.mean()) / gain, "low": low, "high": high}
+            | {"n": len(own), "p": _above_p(own - least * total, others)}
+            | {"own": own.mean() / gain, "others": others.mean() / gain}
         )
-    columns = ["text", "value", "low", "high", "n", "p", "own", "others"]
+    columns = ["text", "place", "value", "low", "high", "n", "p", "own", "others"]
     return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -36,6 +36,7 @@ RULES = (
     reliance_rules.border_reliance,
     reliance_rules.background_reliance,
     surroundings_rules.surroundings,
+    surroundings_rules.marks,
     susceptibility_rules.typographic,
     susceptibility_rules.template_sensitivity,
     susceptibility_rules.function_word_attribution,

@@ -34,6 +34,7 @@ MEASURES = {
     "score": "best score",
     "confidence": "confidence in the best text",
     "own": "score of its captions",
+    "class": "score of the class of its captions",
     "faithfulness": "faithfulness of maps",
 }
 
@@ -56,7 +57,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         threshold=thresholds.label("groups.difference.least_difference"),
         criterion=f"Groups of {fewest} pictures or more that a column of the metadata makes differ by at most "
         f"{least:g} standard deviations within groups in best score, confidence, faithfulness and the score of their "
-        "captions, the last also among the pictures of one word.",
+        "captions, and among the pictures of one word in the score of it.",
         reproduce=again(run),
     )
     values = _measures(run, record)
@@ -67,9 +68,9 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         if (got := _compared(run, column, measure, named, known, fewest)) is not None
     ]
     words = word_groups(record, 2 * fewest) if "own" in values else {}
-    for word, images in words.items():
-        among = {image: values["own"][image] for image in images if image in values["own"]}
-        each = (_compared(run, column, "own", named, among, fewest, word) for column, named in columns.items())
+    of_word = {word: _of_word(record, word, images, values["own"]) for word, images in words.items()}
+    for word, (measure, among) in of_word.items():
+        each = (_compared(run, column, measure, named, among, fewest, word) for column, named in columns.items())
         found += [got for got in each if got is not None]
     if not found:
         yield cannot_conclude(
@@ -100,8 +101,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         )
         return
     first = shown[0]
-    named, known = columns[first.column], values[first.measure]
-    known = {image: known[image] for image in words[first.word]} if first.word else known
+    named, known = columns[first.column], of_word[first.word][1] if first.word else values[first.measure]
     told = _measure(first)
     lowest = sorted((image for image in known if named.get(image) == first.low_group), key=known.__getitem__)
     made, severity = grade(0.7, min(1.0, first.value / 2), first.n, thresholds)
@@ -220,6 +220,19 @@ def _measure(one: Difference) -> str:
     """How a measure is called; one among the pictures of a word names the word."""
     name = MEASURES[one.measure]
     return f"{name} with \u201c{one.word}\u201d" if one.word else name
+
+
+def _of_word(
+    record: RelianceRecord, word: str, images: list[str], own: dict[str, float]
+) -> tuple[str, dict[str, float]]:
+    """What is compared among the pictures of a word: the score of the class of that name, or their captions' own.
+
+    A class's score has no part in what else the captions say.
+    """
+    rows = record.alone[(record.alone["text"] == word) & record.alone["image"].isin(images)].drop_duplicates("image")
+    if len(rows):
+        return "class", dict(rows[["image", "total"]].astype({"total": float}).itertuples(index=False))
+    return "own", {image: own[image] for image in images if image in own}
 
 
 def _compared(

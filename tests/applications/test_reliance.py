@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.applications.reliance_alone import alone_rows, corners_alone
+from core.applications.reliance_alone import alone_rows
 from core.applications.reliance_look import look_of
 from core.applications.reliance_names import audit_names, is_kin, kinds_of, named
 from core.applications.reliance_places import (
@@ -159,7 +159,10 @@ def test_a_word_that_changes_nothing_stands_out(small: Model) -> None:
         [" ".join(text.replace("bright", "").split()) for text in texts]
     )
     words = ["bright", "dog", "cat", "wall", "mat"]
-    assert len(carrier_rows(small, words)) == len(words) * len(CARRIERS) and carrier_rows(small, []) == []
+    rows = carrier_rows(small, words)
+    assert len(rows) == len(words) * (len(CARRIERS) + 2) and carrier_rows(small, []) == []
+    assert [row["carrier"] for row in rows if row["word"] == "mat"][-2:] == ["a {} and a bright", "a dog and a {}"]
+    assert len(carrier_rows(small, words[:2])) == 2 * len(CARRIERS)
 
     def largest(model: Model) -> float:
         empty = frames({})["words"]
@@ -211,18 +214,17 @@ def test_corners_alone_are_read_along_each_class(small: Model) -> None:
     shapes = places_of(*grid, None)
     alone = pool.embeddings(torch.from_numpy(np.stack(list(shapes.values()))))
     whole, empty = pool.embeddings(torch.stack([torch.ones(grid), torch.zeros(grid)]).bool())
-    corners = corners_alone(list(shapes), alone)
-    assert corners is not None and corners_alone(["border"], alone[:1]) is None
-    rows = alone_rows(bank, {"image": "a", "image_name": "a.png"}, 1, whole, corners, pool, grid)
-    assert [row["best"] for row in rows] == [False, True, False]
-    for at, row in enumerate(rows):
-        direction = bank.of_class(at).direction
-        # The mean of four scores, one a corner.
-        each = [float((alone[place] - empty) @ direction) for place in range(1, 5)]
-        assert row["corners"] == pytest.approx(np.mean(each), abs=1e-6)
-        assert row["corners"] != pytest.approx(float((alone[0] - empty) @ direction), abs=1e-4)
+    given = dict(zip(shapes, alone, strict=True))
+    rows = alone_rows(bank, {"image": "a", "image_name": "a.png"}, 1, whole, given, pool, grid)
+    assert len(rows) == 5 * 3 and all(row["best"] == (row["text"] == "cat") for row in rows)
+    for row in rows:
+        direction = bank.of_class(bank.classes.index(row["text"])).direction
+        assert row["shown"] == pytest.approx(float((given[row["place"]] - empty) @ direction), abs=1e-6)
+        other = "border" if row["place"] != "border" else "top left"
+        assert row["shown"] != pytest.approx(float((given[other] - empty) @ direction), abs=1e-5)
         assert row["total"] == pytest.approx(float((whole - empty) @ direction), abs=1e-6)
-    assert alone_rows(Bank(small, ["dog"], ["a {}"], []), {}, 0, whole, corners, pool, grid) == []
+    assert alone_rows(Bank(small, ["dog"], ["a {}"], []), {}, 0, whole, given, pool, grid) == []
+    assert alone_rows(bank, {}, 0, whole, {"foreground": alone[0]}, pool, grid) == []
 
 
 def test_the_look_of_a_picture_is_that_of_its_colours(small: Model) -> None:
@@ -282,10 +284,12 @@ def test_a_run_is_measured_and_read_without_torch(tmp_path: Path, monkeypatch: p
         assert sum(record.cells(row) for row in part.itertuples()).tolist() == np.ones((4, 4)).tolist()
     assert record.places["place"].nunique() >= 5 and len(record.stickers) == 4
     assert record.templates.groupby("image").size().nunique() == 1
-    assert set(record.words["word"]) >= {"plain", "wall"} and len(record.carriers) % len(CARRIERS) == 0
+    assert set(record.words["word"]) >= {"plain", "wall"} and len(record.carriers) % (len(CARRIERS) + 2) == 0
     assert record.about["image_forwards"] > 0 and record.regions["concept"].notna().all()
-    assert len(record.twins) == len(record.carriers) and (record.twins["word"] != record.twins["other"]).all()
-    assert len(record.alone) == 4 * record.about["classes"] and record.alone.groupby("image")["best"].sum().eq(1).all()
+    assert len(record.twins) % len(CARRIERS) == 0 and (record.twins["word"] != record.twins["other"]).all()
+    assert (
+        len(record.alone) == 4 * 5 * record.about["classes"] and record.alone.groupby("image")["best"].sum().eq(5).all()
+    )
     assert record.pictures[["own", *LOOKS]].notna().all(axis=None)
     again = load(run_stage(Subject(run, loaded(config)), "reliance", FEW, told.append))
     for name in TABLES:

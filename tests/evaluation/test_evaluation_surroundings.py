@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from core.applications.reliance_record import RelianceRecord
-from core.evaluation.surroundings import corner_table
+from core.evaluation.surroundings import alone_table, corner_table
 from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
@@ -29,7 +29,7 @@ def with_corners(record: RelianceRecord, own: float, others: float) -> RelianceR
     noise = 0.01 * np.random.default_rng(3).normal(size=len(record.alone))
     mine = record.alone["text"] == "red circle"
     level = np.where(mine, np.where(record.alone["best"], own, others), 0.0)
-    parts: dict[str, Any] = {**vars(record), "alone": record.alone.assign(corners=level + noise)}
+    parts: dict[str, Any] = {**vars(record), "alone": record.alone.assign(shown=level + noise)}
     return RelianceRecord(**parts)
 
 
@@ -38,8 +38,9 @@ def test_the_excess_is_own_minus_other_corners_over_the_gain(record: RelianceRec
     table = corner_table(made, least=0.1, enough=8, **SETTINGS)
     assert table["text"].tolist() == ["red circle", "green square"]
     row = table.iloc[0]
-    part = made.alone[made.alone["text"] == "red circle"]
-    own, others = (part[part["best"] == best]["corners"].to_numpy() for best in (True, False))
+    part = made.alone[(made.alone["text"] == "red circle") & (made.alone["place"] != "border")]
+    part = part.groupby(["image", "best"])[["shown", "total"]].mean().reset_index()
+    own, others = (part[part["best"] == best]["shown"].to_numpy() for best in (True, False))
     gain = part[part["best"]]["total"].mean()
     assert row.value == pytest.approx((own.mean() - others.mean()) / gain)
     assert row.low < row.value < row.high and row.n == len(own) == 12
@@ -54,6 +55,15 @@ def test_what_all_corners_say_is_no_excess(record: RelianceRecord) -> None:
     row = corner_table(with_corners(record, 0.15, 0.15), least=0.1, enough=8, **SETTINGS).set_index("text")
     assert abs(row.loc["red circle", "value"]) < 0.1 and row.loc["red circle", "p"] > 0.9
     assert row.loc["red circle", "own"] > 0.6
+
+
+def test_one_place_alone_is_told_from_the_others(record: RelianceRecord) -> None:
+    lit = (record.alone["place"] == "top left") & (record.alone["text"] == "red circle") & record.alone["best"]
+    parts: dict[str, Any] = {**vars(record), "alone": record.alone.assign(shown=record.alone["shown"] + 0.1 * lit)}
+    table = alone_table(RelianceRecord(**parts), ("top left", "border"), least=0.2, enough=8, **SETTINGS)
+    assert len(table) == 4 and (table.iloc[0].text, table.iloc[0].place) == ("red circle", "top left")
+    assert table.iloc[0].value == pytest.approx(0.5, abs=0.05) and table.iloc[0].p < 1e-3
+    assert (table.iloc[1:]["value"].abs() < 0.1).all() and (table.iloc[1:]["p"] > 0.5).all()
 
 
 def test_classes_of_few_pictures_are_left_out(record: RelianceRecord) -> None:

@@ -37,6 +37,7 @@ PINNED = Thresholds(
             "border": {"least_share": 0.15},
             "background": {"least_share": 0.15},
             "surroundings": {"least_share": 0.25},
+            "alone": {"least_share": 0.25},
             "typographic": {"least_effect": 0.25},
         },
         "prompts": {"templates": {"most_changed": 0.25}},

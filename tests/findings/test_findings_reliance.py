@@ -35,6 +35,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "reliance.border": reliance.border_reliance,
     "reliance.background": reliance.background_reliance,
     "reliance.surroundings": surroundings.surroundings,
+    "reliance.alone": surroundings.marks,
     "reliance.typographic": words.typographic,
     "prompts.templates": words.template_sensitivity,
     "words.function": words.function_word_attribution,
@@ -53,7 +54,8 @@ FLAWS = {
     "function": {"words.function"},
     "ignored": {"words.ignored"},
     "merged": {"words.merged"},
-    "everywhere": {"reliance.surroundings"},
+    "everywhere": {"reliance.surroundings", "reliance.alone"},
+    "mark": {"reliance.alone"},
     "look": {"data.outliers"},
     "picture": {"data.outliers"},
     "group": {"data.outliers"},
@@ -141,6 +143,9 @@ def test_what_a_finding_says_is_what_was_planted(run: Run, summary: Summary) -> 
     (finding,) = surroundings.surroundings(run, summary, PINNED)
     # 0.14 of 0.2 beyond the corners of other pictures.
     assert "red circle" in finding.title and finding.evidence[0].value == pytest.approx(0.7, abs=0.05)
+    made_reliance(run, "mark")
+    (finding,) = surroundings.marks(run, summary, PINNED)
+    assert finding.title == "The upper left corner alone says \u201cred circle\u201d" and len(finding.evidence) == 1
 
 
 def test_without_a_record_nothing_is_said_and_with_few_pictures_nothing_is_concluded(

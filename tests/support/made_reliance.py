@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.applications.reliance_record import FOLDER, PLACES, RelianceRecord, frames, load, save
+from core.applications.reliance_record import CORNERS, FOLDER, PLACES, RelianceRecord, frames, load, save
 from core.methods.applications.reliance import CARD
 from core.runs import Run
 
@@ -24,7 +24,7 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
 
     Flaws: concept (grass carries red circles), border, corner, background, sticker, template, function, ignored,
     picture (one lies far), group (all pictures of the second class do), look (they are dark), merged (two words),
-    everywhere (a corner says red circle).
+    everywhere (every corner says red circle), mark (one does).
     """
     random = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in frames({})}
@@ -68,11 +68,13 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
                 | {"fall": fall + 0.02 + _noise(random), "control": 0.02, "total": TOTAL}
             )
         for name in CLASSES:
-            shown = flaw == "everywhere" and best == name == CLASSES[0]
-            rows["alone"].append(
-                {**about, "text": name, "best": best == name, "total": TOTAL if best == name else 0.02}
-                | {"corners": (0.15 if shown else 0.01) + _noise(random)}
-            )
+            for place in ("border", *CORNERS):
+                lit = {"everywhere": place in CORNERS, "mark": place == "top left"}.get(flaw, False)
+                shown = lit and best == name == CLASSES[0]
+                rows["alone"].append(
+                    {**about, "text": name, "best": best == name, "total": TOTAL if best == name else 0.02}
+                    | {"place": place, "shown": (0.15 if shown else 0.01) + _noise(random)}
+                )
         rows["stickers"].append(_sticker(about, best, flaw, random))
         for number in range(4):
             other = flaw == "template" and number > 0
