@@ -29,7 +29,9 @@ page = st.navigation(
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
         st.Page("pages/report.py", title="Report", icon=":material/description:"),
-    ]
+    ],
+    # More than twelve would be folded, and Findings and Report stand last.
+    expanded=True,
 )
 entry.go_on()
 with st.sidebar:
