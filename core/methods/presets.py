@@ -47,7 +47,7 @@ EFFORTS: dict[str, Effort] = {
             "information": {"pictures": 8, "samples": 3},
             "reliance": {"pictures": 12, "controls": 1, "masks": 32},
             "sanity": {"pictures": 4},
-            "mosaic": {"mosaics": 6, "budget": 300},
+            "mosaic": {"mosaics": 4, "budget": 200},
         },
     ),
     "standard": Effort(
