@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -198,17 +197,11 @@ def _row_of_maps(run: Run, picture: Picture, own: Any, wrong: Any) -> None:
                 if found is None
                 else shared_overlay(small, values, geometry, found)
             )
-            st.image(_bytes(painted, "JPEG"), width="stretch", alt=f"{title} of {picture.name}")
+            st.image(maps.encoded(painted, "JPEG"), width="stretch", alt=f"{title} of {picture.name}")
             low, high = bar_ends(value_range(values), signed=signed) if found is None else (found.low, found.high)
-            bar = _bytes(colour_bar(420, 12, signed=signed), "PNG")
+            bar = maps.encoded(colour_bar(420, 12, signed=signed), "PNG")
             st.image(bar, width="stretch", alt=f"Colour scale from {low:.3g} to {high:.3g}")
             st.caption(plain(f"{low:.3g} to {high:.3g} {unit}"))
-
-
-def _bytes(picture: Any, kind: str) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, kind)
-    return stream.getvalue()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
-from core.applications.mosaic_picture import mosaic
 from core.applications.mosaic_record import FOLDER, MosaicRecord, load, of_run
 from core.evaluation.mosaic import mosaic_table
-from core.models.geometry import Geometry
 from core.reporting.charts import method_title
 from core.reporting.heat import bar_ends, colour_bar, overlay, value_range
-from core.reporting.mosaic import HOW, TILES, mosaic_chart, reading
-from core.reporting.words import bounded, number
+from core.reporting.mosaic import HOW, SQUARE, mosaic_chart, picture_of, reading, told, where
+from core.reporting.words import number
 from core.runs import Run
 from pages.parts import charts, entry, state
+from pages.parts.maps import encoded
 from pages.parts.words import empty, plain, problems_shown, short, tab
 
 RUNS = "It runs after an audit if the stage `mosaic` is planned."
-SIDE, ACROSS = 360, 4
+ACROSS = 4
 
 
 def page() -> None:
@@ -59,10 +56,7 @@ def methods(run: Run, record: MosaicRecord) -> None:
         [
             {
                 "Method": method_title(row.method),
-                **{
-                    title: bounded(getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
-                    for title, name in (("In its tile", "share"), ("Mass", "energy"), ("Highest cell", "pointing"))
-                },
+                **dict(zip(("In its tile", "Mass", "Highest cell"), told(row), strict=True)),
                 "p": number(row.p, 3),
                 "Mosaics": int(row.n),
             }
@@ -88,28 +82,20 @@ def maps(run: Run, record: MosaicRecord) -> None:
         "Text of the tile", sorted(texts), key=f"mosaic-tile-{run.id}-{chosen}",
         format_func=lambda at: f"{where(at, record.tiles)}: {short(texts[at])}",
     )  # fmt: skip
-    images = record.pictures(chosen)
-    known = {picture.id: picture for picture in run.dataset.pictures}
-    if any(image not in known for image in images):
+    made = picture_of(run, record, chosen)
+    if made is None:
         st.text("A picture of this mosaic isn't in the data set any more.")
         return
-    made = mosaic([run.dataset.open(known[image]) for image in images], SIDE)
-    plain_geometry = Geometry(SIDE, SIDE, SIDE, SIDE, 1.0, 1.0, 0.0, 0.0)
     places = st.columns(ACROSS)
-    places[0].image(_bytes(made), alt=f"Mosaic {chosen + 1}", caption="Mosaic")
+    places[0].image(encoded(made, "PNG"), alt=f"Mosaic {chosen + 1}", caption="Mosaic")
     for at, row in enumerate(part[part["tile"] == tile].itertuples(), start=1):
         values = record.grid(row)
         low, high = bar_ends(value_range(values), signed=False)
         title = method_title(row.method)
         with places[at % ACROSS]:
-            st.image(_bytes(overlay(made, values, plain_geometry, smooth=False)), alt=f"{title} of the mosaic")
-            st.image(_bytes(colour_bar()), alt=f"Colour scale from {low:.3g} to {high:.3g}")
+            st.image(encoded(overlay(made, values, SQUARE, smooth=False), "PNG"), alt=f"{title} of the mosaic")
+            st.image(encoded(colour_bar(), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
             st.caption(plain(f"{title}: {low:.3g} to {high:.3g}"))
-
-
-def where(tile: int, tiles: int) -> str:
-    """Where a tile lies, in words."""
-    return TILES[tile] if tiles > 2 else ("left", "right")[tile]
 
 
 def problems(record: MosaicRecord) -> None:
@@ -120,12 +106,6 @@ def problems(record: MosaicRecord) -> None:
         return
     frame = pd.DataFrame(found, columns=["Method", "Mosaic", "Reason"])
     st.dataframe(frame.assign(Method=frame["Method"].map(method_title), Mosaic=frame["Mosaic"] + 1), hide_index=True)
-
-
-def _bytes(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return stream.getvalue()
 
 
 @st.cache_resource(max_entries=40, show_spinner="Reading …")

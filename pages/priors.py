@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +93,8 @@ def one_map(run: Run, record: PriorsRecord, row: Any, picture: Any) -> None:
     values = np.asarray(row.map, dtype=np.float32).reshape(int(row.rows), int(row.columns))
     geometry = geometry_of(run, record, row, picture)
     shown = overlay(state.dataset_of(run).open(picture), values, geometry, signed=True, smooth=False, side=maps.SIDE)
-    stream = io.BytesIO()
-    shown.save(stream, "JPEG", quality=90)
     alt = f"{row_title(row)} of {picture.name} for the text {row.text}"
-    st.image(stream.getvalue(), width="stretch", alt=alt)
+    st.image(maps.jpeg(shown), width="stretch", alt=alt)
     maps.scale(values, signed=True, unit=f"{VALUES[row.value]}, {WAYS[row.way]}")
     with st.expander(f"{int(row.regions)} regions"):
         for line in region_lines(row):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import html
-import io
 import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from core.applications.multilabel import RECIPES
 from core.applications.points import draw_points
@@ -75,7 +73,7 @@ def single(run: Run, record: SegmentationRecord) -> None:
     with first:
         st.markdown("**Segmentation**")
         painted = record.painted(fit(opened, maps.SIDE), image)
-        st.image(_jpeg(painted), width="stretch", alt=f"Segmentation of {picture.name}")
+        st.image(maps.jpeg(painted), width="stretch", alt=f"Segmentation of {picture.name}")
         legend(record, image)
     with second:
         st.markdown(f"**Map of {plain(label)}**")
@@ -84,10 +82,10 @@ def single(run: Run, record: SegmentationRecord) -> None:
         st.markdown(f"**Points for {plain(label)}**")
         points = record.points[image][label]
         drawn = fit(draw_points(opened, points), maps.SIDE)
-        st.image(_jpeg(drawn), width="stretch", alt=f"Prompt points for {label} on {picture.name}")
+        st.image(maps.jpeg(drawn), width="stretch", alt=f"Prompt points for {label} on {picture.name}")
         cut = record.cut(fit(opened, maps.SIDE), image, label)
         if cut is not None:
-            st.image(_jpeg(cut), width="stretch", alt=f"What Segment Anything makes of them on {picture.name}")
+            st.image(maps.jpeg(cut), width="stretch", alt=f"What Segment Anything makes of them on {picture.name}")
         st.caption(f"{len(points.positive)} on it (discs), {len(points.negative)} off it (rings)")
         if record.about["sam"]:
             st.caption(plain(_sentence(record.about["sam"])))
@@ -211,12 +209,6 @@ def recognition(run: Run, record: SegmentationRecord) -> None:
 
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
 
 
 entry.through_app("pages/segmentation.py")

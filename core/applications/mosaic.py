@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from core.applications.information import own_texts
 from core.applications.mosaic_picture import mosaic
 from core.applications.mosaic_record import ABOUT, COLUMNS, MAPS
-from core.applications.sanity import FAILURES, maps_pictures
-from core.applications.sanity_states import cheaper
+from core.applications.planned import maps_of, maps_pictures, options_of
 from core.applications.stage import Subject, Tell
 from core.attribution.contract import Work
-from core.attribution.explain import attribute
 from core.datasets import Picture
 from core.errors import InputError
 from core.methods import METHODS
@@ -45,7 +43,7 @@ def work(subject: Subject, options: MosaicOptions, out: Path, tell: Tell) -> Non
     drawn = draw([own[picture.id][0] for picture in pictures], options, run.plan.seed)
     if not drawn:
         raise InputError(f"mosaic needs {options.tiles} pictures whose texts differ; give captions, prompts or classes")
-    chosen = {name: _options(name, given, options) for name, given in planned.items()}
+    chosen = {name: options_of(METHODS[name], given, options.effort) for name, given in planned.items()}
     many = {name: allotted(name, given, model, options, len(drawn)) for name, given in chosen.items()}
     rows: list[Row] = []
     problems: list[list[Any]] = []
@@ -108,14 +106,6 @@ def allotted(name: str, given: dict[str, Any], model: Model, options: MosaicOpti
     return min(mosaics, max(1, int(options.budget // max(each, 1e-9))))
 
 
-def _options(name: str, planned: dict[str, Any], options: MosaicOptions) -> dict[str, Any]:
-    given = dict(planned) if options.effort == "planned" else cheaper(METHODS[name], planned)
-    if METHODS[name].label_set and given.get("mode", "auto") == "auto":
-        # Captions are no label set: each stands on its own.
-        given["mode"] = "single"
-    return given
-
-
 def _explained(
     subject: Subject, shown: Sequence[Picture], texts: list[str], side: int, chosen: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, list[NDArray[Any]]], list[tuple[str, str]]]:
@@ -131,14 +121,9 @@ def _explained(
     found: dict[str, list[NDArray[Any]]] = {}
     failed = []
     for name, options in chosen.items():
-        try:
-            maps = attribute(work, name, geometry, sides=["image"], **options).image
-        except FAILURES as error:
-            failed.append((name, (str(error).splitlines() or [type(error).__name__])[0]))
-            continue
-        assert maps is not None
-        if np.isfinite(maps).all():
-            found[name] = list(maps[0])
+        maps, problem = maps_of(work, name, geometry, options)
+        if maps is None:
+            failed.append((name, problem))
         else:
-            failed.append((name, "values that are no finite numbers"))
+            found[name] = list(maps)
     return found, failed

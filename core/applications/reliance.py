@@ -21,18 +21,19 @@ from torch import Tensor
 from core.applications.reliance_alone import alone_rows
 from core.applications.reliance_look import look_of
 from core.applications.reliance_names import Candidates, audit_names, everyday_names, is_kin, kinds_of, named
-from core.applications.reliance_places import (
-    hide,
-    place_rows,
-    places_of,
-    positive_shares,
-    resized,
-)
+from core.applications.reliance_places import hide, place_rows, places_of, positive_shares, resized
 from core.applications.reliance_record import frames, save
 from core.applications.reliance_stickers import sticker_rows
 from core.applications.reliance_stored import of_pair, stored_rows
 from core.applications.reliance_texts import Bank, Pair, softmax_confidence, spread_of, stacked
-from core.applications.reliance_words import TextGame, carrier_rows, frequent_words, template_rows, twin_rows
+from core.applications.reliance_words import (
+    TextGame,
+    carrier_rows,
+    frequent_words,
+    in_sentences,
+    template_rows,
+    twin_rows,
+)
 from core.applications.stage import Subject, Tell
 from core.applications.visual_concepts import foreground
 from core.attribution.contract import Work
@@ -140,6 +141,10 @@ def measure(study: Study, picture: Picture, front: Masks | None) -> Tensor:
     about = {"image": picture.id, "image_name": picture.name}
     cosines = bank.all_embeddings @ whole
     best = int(cosines.argmax())
+    captions = picture.captions[: plan.captions_each] if plan.captions else ()
+    pairs = bank.pairs(whole, captions, plan.prompts, max(plan.top_classes, 1), options.texts)
+    directions = stacked(pairs)
+    captioned = [float(pair.direction @ whole) for pair in pairs if pair.kind == "caption"]
     study.rows["pictures"].append(
         {
             **about,
@@ -147,16 +152,11 @@ def measure(study: Study, picture: Picture, front: Masks | None) -> Tensor:
             "score": float(cosines[best]),
             "confidence": softmax_confidence(cosines, model.logit_scale),
             "spread": spread_of(cosines),
-            "own": None,
+            "own": float(np.mean(captioned)) if captioned else None,
             **look_of(model, pixels[0]),
             "embedding": whole.float().cpu().tolist(),
         }
     )
-    captions = picture.captions[: plan.captions_each] if plan.captions else ()
-    pairs = bank.pairs(whole, captions, plan.prompts, max(plan.top_classes, 1), options.texts)
-    directions = stacked(pairs)
-    captioned = [float(pair.direction @ whole) for pair in pairs if pair.kind == "caption"]
-    study.rows["pictures"][-1]["own"] = float(np.mean(captioned)) if captioned else None
     cut = regions_of(shared, 0, "auto", options.regions).cells.argmax(dim=0).numpy()
     regions = [cut == at for at in np.unique(cut)]
     places = places_of(rows, columns, front)
@@ -292,8 +292,9 @@ def over_texts(study: Study, images: Tensor) -> None:
         study.rows["words"] += game.word_rows()
     texts = [*bank.classes, *(pair.sentence for pair in study.of_text.values() if pair.kind != "class")]
     words = frequent_words(texts, options.words)
-    study.rows["carriers"] = carrier_rows(study.subject.model, words)
-    study.rows["twins"] = twin_rows(study.subject.model, words)
+    spoken = in_sentences(study.subject.model, words)
+    study.rows["carriers"] = carrier_rows(study.subject.model, words, spoken)
+    study.rows["twins"] = twin_rows(words, spoken)
     if bank.classes:
         about = [{key: row[key] for key in ("image", "image_name")} for row in study.rows["pictures"]]
         best = [bank.classes.index(row["best"]) for row in study.rows["pictures"]]

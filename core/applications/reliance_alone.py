@@ -13,10 +13,8 @@ import torch
 from torch import Tensor
 
 from core.applications.reliance_places import Pool
-from core.applications.reliance_record import CORNERS
+from core.applications.reliance_record import EDGES
 from core.applications.reliance_texts import Bank
-
-SHOWN = ("border", *CORNERS)
 
 
 def alone_rows(
@@ -32,7 +30,7 @@ def alone_rows(
 
     `places` has the unit embedding `(embedding,)` of each place shown by itself.
     """
-    names = [name for name in SHOWN if name in places]
+    names = [name for name in EDGES if name in places]
     if not names or len(bank.classes) < 2:
         return []
     empty = pool.embeddings(torch.zeros(1, *grid, dtype=torch.bool))[0]

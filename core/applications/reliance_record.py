@@ -45,6 +45,7 @@ CORNERS = {
     "bottom left": "lower left corner",
     "bottom right": "lower right corner",
 }
+EDGES = ("border", *CORNERS)
 PLACES = {"border": "outer ring", **CORNERS, "background": "background", "foreground": "foreground"}
 
 

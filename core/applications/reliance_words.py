@@ -127,26 +127,39 @@ def frequent_words(texts: Sequence[str], most: int) -> list[str]:
     return [word for word, _ in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))][:most]
 
 
-def carrier_rows(model: Model, words: Sequence[str]) -> list[Row]:
+def in_sentences(model: Model, words: Sequence[str]) -> Tensor:
+    """Unit embeddings `(words, sentences, embedding)` of each word in each of `CARRIERS`, float64."""
+    if not words:
+        return torch.empty(0, len(CARRIERS), 0, dtype=torch.float64)
+    found = model.embed_texts([carrier.format(word) for word in words for carrier in CARRIERS])
+    return found.double().unflatten(0, (len(words), len(CARRIERS)))
+
+
+def carrier_rows(model: Model, words: Sequence[str], spoken: Tensor) -> list[Row]:
     """The rows of the table `carriers`: each word in each sentence against the sentence without it.
 
-    The last sentences hold another of the words beside it: a word that the model supposes where none is given changes
-    nothing alone, and much beside another.
+    `spoken` is what `in_sentences` gives. The last sentences hold another of the words beside it: a word that the model
+    supposes where none is given changes nothing alone, and much beside another.
     """
     if not words:
         return []
-    sentences = [[*CARRIERS, *beside(words, at)] for at in range(len(words))]
-    each = [" ".join(sentence.replace("{}", "").split()) for own in sentences for sentence in own]
-    bare = model.embed_texts(each).double()
-    every = model.embed_texts(
-        [sentence.format(word) for word, own in zip(words, sentences, strict=True) for sentence in own]
-    )
-    change = (1 - (every.double() * bare).sum(dim=-1)).cpu().unflatten(0, (len(words), len(sentences[0])))
+    more = [beside(words, at) for at in range(len(words))]
+    pairs = [(word, sentence) for word, own in zip(words, more, strict=True) for sentence in own]
+    if pairs:
+        found = model.embed_texts([sentence.format(word) for word, sentence in pairs]).double()
+        spoken = torch.cat([spoken, found.unflatten(0, (len(words), len(more[0])))], dim=1)
+    sentences = [[*CARRIERS, *own] for own in more]
+    # The fixed sentences are the same for every word once it is left out.
+    bare = {sentence: " ".join(sentence.replace("{}", "").split()) for own in sentences for sentence in own}
+    place = {text: at for at, text in enumerate(dict.fromkeys(bare.values()))}
+    without = model.embed_texts(list(place)).double()
+    at_bare = torch.tensor([[place[bare[sentence]] for sentence in own] for own in sentences])
+    change = (1 - (spoken * without[at_bare]).sum(dim=-1)).cpu()
     typical = change.median(dim=0).values.tolist()
     return [
-        {"word": word, "carrier": sentences[at][of], "change": float(change[at, of]), "typical": typical[of]}
-        for at, word in enumerate(words)
-        for of in range(len(sentences[at]))
+        {"word": word, "carrier": sentence, "change": float(change[at, of]), "typical": typical[of]}
+        for at, (word, own) in enumerate(zip(words, sentences, strict=True))
+        for of, sentence in enumerate(own)
     ]
 
 
@@ -158,12 +171,14 @@ def beside(words: Sequence[str], at: int) -> list[str]:
     return [f"a {{}} and a {first}", f"a {second} and a {{}}"]
 
 
-def twin_rows(model: Model, words: Sequence[str]) -> list[Row]:
-    """The rows of the table `twins`: each word and the other that it can be told from least, in each sentence."""
+def twin_rows(words: Sequence[str], spoken: Tensor) -> list[Row]:
+    """The rows of the table `twins`: each word and the other that it can be told from least, in each sentence.
+
+    `spoken` is what `in_sentences` gives.
+    """
     if len(words) < 2:
         return []
-    every = model.embed_texts([carrier.format(word) for word in words for carrier in CARRIERS]).double()
-    every = every.unflatten(0, (len(words), len(CARRIERS))).transpose(0, 1)
+    every = spoken.transpose(0, 1)
     far = (1 - every @ every.mT).clamp(min=0.0).cpu()
     above = torch.triu_indices(len(words), len(words), offset=1)
     typical = far[:, above[0], above[1]].median(dim=1).values.tolist()

@@ -12,31 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from core.applications import sanity_checks
 from core.applications.information import own_texts, wrong_texts
+from core.applications.planned import maps_of, maps_pictures
 from core.applications.sanity_record import ABOUT, CHECKS, COLUMNS
 from core.applications.sanity_states import Allotment, Allowance, State, allotted, moved_share, states, subject
 from core.applications.stage import Subject, Tell
-from core.attribution.explain import attribute
 from core.datasets import Picture
-from core.errors import CapabilityError, InputError
+from core.errors import InputError
 from core.methods import METHODS
 from core.methods.applications.sanity import SanityOptions
 from core.models.geometry import Geometry
 from core.models.randomised import Randomised
 
-FAILURES = (
-    InputError,
-    CapabilityError,
-    ArithmeticError,
-    torch.OutOfMemoryError,
-    torch.linalg.LinAlgError,
-)
 Maps = dict[str, NDArray[Any]]
 
 
@@ -92,12 +84,6 @@ def work(subject_: Subject, options: SanityOptions, out: Path, tell: Tell) -> No
     (out / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def maps_pictures(name: str, capabilities: frozenset[str]) -> bool:
-    """Whether a method explains pictures on a model of these capabilities."""
-    info = METHODS[name]
-    return "image" in info.sides and info.reasons(capabilities)["image"] is None
-
-
 def _own(given: Subject, options: SanityOptions) -> tuple[dict[str, list[str]], str]:
     """The own texts of the pictures, and of as many more as it takes to have wrong ones.
 
@@ -151,13 +137,8 @@ def _picture(
 
 def _explained(state: State, name: str, allotment: Allotment, geometry: list[Geometry], found: Maps) -> Iterator[str]:
     """Adds the method's maps in this state to `found`; yields why there are none."""
-    try:
-        made = attribute(state.work, name, geometry, sides=["image"], **allotment.options)
-    except FAILURES as error:
-        yield (str(error).splitlines() or [type(error).__name__])[0]
-        return
-    assert made.image is not None
-    if np.isfinite(made.image).all():
-        found[state.name] = made.image[0]
+    maps, problem = maps_of(state.work, name, geometry, allotment.options)
+    if maps is None:
+        yield problem
     else:
-        yield "values that are no finite numbers"
+        found[state.name] = maps

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.applications.planned import options_of
 from core.applications.sanity_checks import SHIFT, paraphrases
 from core.attribution.contract import Work
 from core.methods import MethodInfo
 from core.methods.applications.sanity import FLOOR, LEAST_PICTURES, SanityOptions
-from core.methods.presets import EFFORTS
 from core.models.model import Model
 from core.models.randomised import CASCADE, TEXT, Randomised
 from core.models.trunk import ImageTrunk, TextTrunk
@@ -29,18 +29,6 @@ JUDGED = ("texts", "flip", CASCADE[-1], TEXT)
 # Masked and cropped pictures that depend on neither the text nor, the first kind, the seed.
 _BY_CONTENT = ("coalitions",)
 _BY_PICTURE = (*_BY_CONTENT, "rise", "convis", "channels", "semantic_priors")
-# Coarser than the quick effort: fewer cells, regions, channels, steps and samples. Methods fitted to coalitions
-# keep those they have: with fewer, KernelSHAP's maps differ from seed to seed.
-_COARSER: dict[str, dict[str, Any]] = {
-    "occlusion": {"cells": 4},
-    "semantic_priors": {"count": 4},
-    "m2ib": {"samples": 3},
-    "smoothgrad": {"samples": 4},
-    "score_cam": {"channels": 16},
-    "gscorecam": {"channels": 8},
-    "integrated_gradients": {"steps": 5},
-    "convis": {"preset": "fast", "score": "similarity", "paper_exact": False},
-}
 
 
 @dataclass(frozen=True)
@@ -156,10 +144,7 @@ def allotted(info: MethodInfo, planned: Mapping[str, Any], model: Model, given: 
     All states on all pictures if that fits; otherwise only the judged states, on as many pictures as fit, but on
     `LEAST_PICTURES` as long as those cost, seeds aside, no more than `FLOOR` times the budget. That may be on none.
     """
-    options = dict(planned) if given.options.effort == "planned" else cheaper(info, planned)
-    if info.label_set and options.get("mode", "auto") == "auto":
-        # Own texts are no label set: each stands on its own.
-        options["mode"] = "single"
+    options = options_of(info, planned, given.options.effort)
     cost = info.cost(options, model.image.depth)
     # What methods share is paid by each of them in part.
     kept = cost.kept if model.image.droppable else 1.0
@@ -184,15 +169,3 @@ class Allowance:
     pictures: int
     texts: int
     sharing: int
-
-
-def cheaper(info: MethodInfo, planned: Mapping[str, Any]) -> dict[str, Any]:
-    """The planned options, none dearer than in the quick effort."""
-    told = info.parse(planned).model_dump()
-    options = dict(planned)
-    for name, cheap in {**EFFORTS["quick"].of(info.name), **_COARSER.get(info.name, {})}.items():
-        now = told[name]
-        number = isinstance(now, int | float) and not isinstance(now, bool)
-        # 0 stands for the model's own grid, the finest.
-        options[name] = min(now, cheap) if number and now > 0 else cheap
-    return options

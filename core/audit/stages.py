@@ -23,7 +23,7 @@ def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None 
     One that the model can't serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
     are printed in the report, neither ends the audit. `kept` holds crops that the methods have embedded.
     """
-    subject = Subject(run, model, kept or KeptCrops())
+    subject = Subject(run, model, KeptCrops() if kept is None else kept)
     problems: dict[str, str] = {}
     for part in run.plan.applications:
         if run.store.get("state") == "cancelling":

@@ -75,7 +75,9 @@ def prepare(run: Run, model: Model) -> Bench:
     with torch.no_grad():
         if plan.texts.classes:
             classes = model.embed_texts(plan.texts.classes, plan.texts.templates)
-    return Bench(run, model, classes, _context(run, model, sides), sides, tuple(not_run))
+        asked = any(part.name == "concepts" for part in plan.applications)
+    kept = KeptCrops() if asked else KeptCrops(most=0)
+    return Bench(run, model, classes, _context(run, model, sides), sides, tuple(not_run), kept=kept)
 
 
 def run_unit(bench: Bench, key: str, shard: Sequence[str]) -> list[dict[str, Any]]:

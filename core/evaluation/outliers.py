@@ -175,14 +175,14 @@ def far_groups(
     """Every group of the columns, of the best class and of a word of captions with `fewest` pictures, by each signal.
 
     p is adjusted over all of them (Holm). Nearness counts pictures of other groups only, for a group that is far from
-    the rest is near to itself; the groups of words overlap and have no nearness,
-    and scores that differ by subject say nothing of a word.
+    the rest is near to itself; groups of words overlap and have no nearness, and scores that differ by subject say
+    nothing of a word.
     """
     pictures = record.pictures.reset_index(drop=True)
     embeddings = np.stack(pictures["embedding"].to_list()).astype(np.float64)
     images = pictures["image"].tolist()
     by_best = dict(zip(images, pictures["best"], strict=True))
-    found: list[tuple[str, str, str, Floats, float, tuple[tuple[str, float, float], ...]]] = []
+    found: list[tuple[str, str, str, float, tuple[tuple[str, float, float], ...]]] = []
     random = np.random.default_rng(seed)
     parts: list[tuple[str, Mapping[str, str]]] = list({**columns, "best class": by_best}.items())
     parts += [(WORD, dict.fromkeys(shown, word)) for word, shown in word_groups(record, fewest, beside=fewest).items()]
@@ -206,12 +206,13 @@ def far_groups(
                 if signal in LOOKS:
                     numbers = numbers if z.mean() < 0 else -numbers
                 p = _low_p(numbers, inside, known, random) * (2 if signal in LOOKS else 1)
-                found.append((column, group, signal, z, min(p, 1.0), members))
+                found.append((column, group, signal, min(p, 1.0), members))
     if not found:
         return []
-    adjusted_p = holm(np.array([entry[4] for entry in found]))
+    adjusted_p = holm(np.array([entry[3] for entry in found]))
     told = []
-    for (column, group, signal, z, _, members), p in zip(found, adjusted_p, strict=True):
+    for (column, group, signal, _, members), p in zip(found, adjusted_p, strict=True):
+        z = np.array([one for _, _, one in members])
         draws = z[random.integers(0, len(z), (resamples, len(z)))].mean(axis=1)
         low, high = np.quantile(draws, [0.025, 0.975])
         told.append(

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from core.applications.reliance_record import CORNERS, RelianceRecord
+from core.applications.reliance_record import RelianceRecord
 from core.concepts.english import content_words
 from core.evaluation.statistics import LEVEL, Interval, wilson
 
 EVERY = "every text"
-EDGES = ("border", *CORNERS)
 KEY = ["image", "image_name", "text", "text_kind"]
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.applications.reliance_record import CORNERS, PLACES, RelianceRecord, of_run
+from core.applications.reliance_record import CORNERS, EDGES, PLACES, RelianceRecord, of_run
 from core.evaluation.reliance import (
-    EDGES,
     EVERY,
     concept_table,
     dominance,

@@ -102,20 +102,20 @@ def verdicts(run: Run, thresholds: Thresholds, record: SanityRecord | None = Non
 
 def _verdicts(record: SanityRecord, thresholds: Thresholds, **settings: Any) -> Iterator[Verdict]:
     for method in record.methods:
-        for test in TESTS:
-            got = mean(record, method, test.check, test.variant, **settings)
-            share = reliability(record, method, **settings) if test.check == "flip" else 1.0
+        measured = {test: mean(record, method, test.check, test.variant, **settings) for test in TESTS}
+        limit = reliability(next(got for test, got in measured.items() if test.check == "seed"))
+        for test, got in measured.items():
+            share = limit if test.check == "flip" else 1.0
             yield Verdict(method, test, _word(record, method, test, got, thresholds, share), got)
 
 
-def reliability(record: SanityRecord, method: str, **settings: Any) -> float:
+def reliability(seeds: Interval) -> float:
     """How far a method's maps agree with themselves: between two seeds if it draws, otherwise 1.
 
     Two maps that each carry noise can't agree better than that (Spearman, 1904), so that what a mirrored picture's map
     must reach is a share of it.
     """
-    known = mean(record, method, "seed", EVERY, **settings).value
-    return 1.0 if known is None else min(max(known, 0.0), 1.0)
+    return 1.0 if seeds.value is None else min(max(seeds.value, 0.0), 1.0)
 
 
 def _word(record: SanityRecord, method: str, test: Test, got: Interval, thresholds: Thresholds, share: float) -> Word:

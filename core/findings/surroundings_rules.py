@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from core.applications.reliance_record import CORNERS, PLACES, RelianceRecord, of_run
-from core.evaluation.reliance import EDGES
+from core.applications.reliance_record import CORNERS, EDGES, PLACES, RelianceRecord, of_run
 from core.evaluation.summary import Summary
 from core.evaluation.surroundings import alone_table, corner_table
 from core.findings.finding import Finding, Number, Sample
@@ -24,15 +24,10 @@ WHERE = {**PLACES, "border": "ring", "corners": "corner, whichever,"}
 
 def surroundings(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
     """Do the corners of a class's pictures, each shown by itself, say the class?"""
-    record = of_run(run)
-    if record is None:
-        return
-    least, enough = _limits("reliance.surroundings", thresholds)
     yield from _judged(
         run,
-        record,
-        corner_table(record, least=least, enough=enough, **run.plan.resampling),
         thresholds,
+        corner_table,
         id="reliance.surroundings",
         title="Scores of \u201c{0}\u201d rest on what is found all over its pictures",
         good="No class is shown to be told by any corner of its pictures",
@@ -46,15 +41,10 @@ def surroundings(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
 
 def marks(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
     """Does the outer ring or one corner of a class's pictures, shown by itself, say the class?"""
-    record = of_run(run)
-    if record is None:
-        return
-    least, enough = _limits("reliance.alone", thresholds)
     yield from _judged(
         run,
-        record,
-        alone_table(record, EDGES, least=least, enough=enough, **run.plan.resampling),
         thresholds,
+        partial(alone_table, places=EDGES),
         id="reliance.alone",
         title="The {1} alone says \u201c{0}\u201d",
         good="No ring and no corner alone is shown to say a class",
@@ -65,15 +55,10 @@ def marks(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Findin
     )
 
 
-def _limits(id: str, thresholds: Thresholds) -> tuple[float, int]:
-    return float(thresholds[f"{id}.least_share"]), int(thresholds["reliance.topics.least_pictures"])
-
-
 def _judged(
     run: Run,
-    record: RelianceRecord,
-    table: pd.DataFrame,
     thresholds: Thresholds,
+    table_of: Callable[..., pd.DataFrame],
     *,
     id: str,
     title: str,
@@ -83,7 +68,10 @@ def _judged(
     effect: str,
     recommendation: str,
 ) -> Iterator[Finding]:
-    least, enough = _limits(id, thresholds)
+    record = of_run(run)
+    if record is None:
+        return
+    least, enough = float(thresholds[f"{id}.least_share"]), int(thresholds["reliance.topics.least_pictures"])
     common: dict[str, Any] = dict(
         id=id,
         rule=id,
@@ -92,6 +80,7 @@ def _judged(
         "their class, itself and beyond the same place of other pictures.",
         reproduce=again(run),
     )
+    table = table_of(record, least=least, enough=enough, **run.plan.resampling)
     if table.empty:
         yield cannot_conclude(
             title="What a place alone says of a class can't be said",

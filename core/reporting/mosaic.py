@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
-import numpy as np
 import pandas as pd
+from PIL import Image
 
 from core.applications.mosaic_picture import mosaic
 from core.applications.mosaic_record import MosaicRecord, of_run
-from core.evaluation.mosaic import mosaic_table
+from core.evaluation.mosaic import MEASURES, mosaic_table
 from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, WIDTH, method_title, shorten, styled, to_svg
@@ -20,6 +22,8 @@ from core.runs import Run
 SHOWN_METHODS, PRINT_SIDE = 3, 360
 # A map that doesn't depend on the text is at chance but for this.
 ROUNDING = 1e-6
+# All of a square mosaic is seen.
+SQUARE = Geometry(PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, 1.0, 1.0, 0.0, 0.0)
 TILES = ("upper left", "upper right", "lower left", "lower right")
 OWN = {"captions": "its first caption"}
 HOW = (
@@ -69,6 +73,27 @@ def reading(record: MosaicRecord, table: pd.DataFrame) -> str:
     return told
 
 
+def told(row: Any) -> tuple[str, ...]:
+    """What a row of `mosaic_table` says of each measure, with its interval."""
+    return tuple(
+        bounded(getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high")) for name in MEASURES
+    )
+
+
+def picture_of(run: Run, record: MosaicRecord, mosaic_number: int) -> Image.Image | None:
+    """A mosaic as it is shown; None if a picture of it isn't in the data set any more."""
+    images = record.pictures(mosaic_number)
+    known = {picture.id: picture for picture in run.dataset.pictures}
+    if not images or any(image not in known for image in images):
+        return None
+    return mosaic([run.dataset.open(known[image]) for image in images], PRINT_SIDE)
+
+
+def where(tile: int, tiles: int) -> str:
+    """Where a tile lies, in words."""
+    return TILES[tile] if tiles > 2 else ("left", "right")[tile]
+
+
 def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Section:
     about = record.about
     settings = (
@@ -90,18 +115,7 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
         Column("Method", share=26), Column("In its tile", "number"), Column("Mass", "number"),
         Column("Highest cell", "number"), Column("p", "number", 9), Column("n", "number", 6),
     )  # fmt: skip
-    rows = tuple(
-        (
-            method_title(row.method),
-            *(
-                bounded(getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
-                for name in ("share", "energy", "pointing")
-            ),
-            number(row.p, 3),
-            str(row.n),
-        )
-        for row in table.itertuples()
-    )
+    rows = tuple((method_title(row.method), *told(row), number(row.p, 3), str(row.n)) for row in table.itertuples())
     note = "p: that the share is above chance (Student\u2019s t over mosaics), adjusted over methods (Holm)."
     return Section(
         "Mosaic pointing game",
@@ -114,29 +128,25 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
 
 def _shown(run: Run, record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Section:
     """The first mosaic with the maps of a few methods for the text of its first tile."""
-    images = record.pictures(0)
-    known = {picture.id: picture for picture in run.dataset.pictures}
-    if not images or any(image not in known for image in images):
+    made = picture_of(run, record, 0)
+    if made is None:
         return Section("A mosaic")
-    made = mosaic([run.dataset.open(known[image]) for image in images], PRINT_SIDE)
-    plain = Geometry(PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, 1.0, 1.0, 0.0, 0.0)
-    first = record.maps[(record.maps["mosaic"] == 0) & (record.maps["tile"] == 0)].set_index("method")
+    first = record.maps[(record.maps["mosaic"] == 0) & (record.maps["tile"] == 0)]
+    rows = {row.method: row for row in first.itertuples()}
     text = str(first["text"].iloc[0])
-    heats = [Heat(assets.photo(made), f"a mosaic of {len(images)} pictures", "Mosaic")]
-    for method in [name for name in table["method"] if name in first.index][:SHOWN_METHODS]:
-        row = first.loc[method]
-        values = np.asarray(row["map"], dtype=float).reshape(int(row["rows"]), int(row["columns"]))
+    heats = [Heat(assets.photo(made), f"a mosaic of {record.tiles} pictures", "Mosaic")]
+    for method in [name for name in table["method"] if name in rows][:SHOWN_METHODS]:
+        values = record.grid(rows[method])
         low, high = bar_ends(value_range(values), signed=False)
         heats.append(
             Heat(
-                assets.photo(overlay(made, values, plain, smooth=False)),
+                assets.photo(overlay(made, values, SQUARE, smooth=False)),
                 f"{method_title(method)} of the mosaic for the text {text}; raw {amount(low)} to {amount(high)}",
                 method_title(method), "", assets.drawing(colour_bar()), amount(low), amount(high),
             )
         )  # fmt: skip
-    where = TILES[0] if record.tiles > 2 else "left"
-    told = f"The first mosaic, for the text of its {where} picture: \u201c{shorten(text, 160)}\u201d."
-    return Section("A mosaic", sentences=(told,), heats=tuple(heats))
+    said = f"The first mosaic, for the text of its {where(0, record.tiles)} picture: \u201c{shorten(text, 160)}\u201d."
+    return Section("A mosaic", sentences=(said,), heats=tuple(heats))
 
 
 def _problems(record: MosaicRecord) -> Section:

@@ -103,13 +103,13 @@ def method_card(run: Run, picture: Picture, row: Any, *, opacity: float, smooth:
 def _original(root: str, image: str) -> bytes:
     dataset = load_dataset(Path(root))
     found = next(picture for picture in dataset.pictures if picture.id == image)
-    return _jpeg(fit(dataset.open(found), SIDE))
+    return jpeg(fit(dataset.open(found), SIDE))
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _square(path: str) -> bytes:
     with Image.open(path) as image:
-        return _jpeg(ImageOps.fit(image, (144, 144)))
+        return jpeg(ImageOps.fit(image, (144, 144)))
 
 
 @st.cache_data(max_entries=600, show_spinner=False)
@@ -119,17 +119,21 @@ def _overlay(
     dataset = load_dataset(Path(root))
     found = next(picture for picture in dataset.pictures if picture.id == image)
     shown = overlay(dataset.open(found), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
-    return _jpeg(shown)
+    return jpeg(shown)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def _bar(signed: bool) -> bytes:
-    stream = io.BytesIO()
-    colour_bar(420, 12, signed=signed).save(stream, "PNG")
-    return stream.getvalue()
+    return encoded(colour_bar(420, 12, signed=signed), "PNG")
 
 
-def _jpeg(image: Any) -> bytes:
+def jpeg(picture: Image.Image) -> bytes:
+    """A photograph for the page."""
+    return encoded(picture, "JPEG", quality=90)
+
+
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of a picture as a file of this kind, with Pillow's options for it."""
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
+    picture.save(stream, kind, **options)
     return stream.getvalue()

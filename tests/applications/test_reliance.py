@@ -30,7 +30,14 @@ from core.applications.reliance_places import (
 from core.applications.reliance_record import TABLES, RelianceRecord, frames, load, of_run
 from core.applications.reliance_stickers import letters_like, pasted, sticker_box
 from core.applications.reliance_texts import Bank
-from core.applications.reliance_words import CARRIERS, carrier_rows, frequent_words, function_share, twin_rows
+from core.applications.reliance_words import (
+    CARRIERS,
+    carrier_rows,
+    frequent_words,
+    function_share,
+    in_sentences,
+    twin_rows,
+)
 from core.applications.stage import Subject, run_stage
 from core.concepts.english import content_words, is_function
 from core.datasets import ingest
@@ -152,6 +159,10 @@ def test_kinds_are_regions_that_look_alike_and_bear_the_nearest_name() -> None:
     assert nearest == [concepts[kind] for kind in truth]
 
 
+def carriers(model: Model, words: list[str]) -> list[dict[str, Any]]:
+    return carrier_rows(model, words, in_sentences(model, words))
+
+
 def test_a_word_that_changes_nothing_stands_out(small: Model) -> None:
     deaf = fresh(small)
     plain = deaf.embed_texts
@@ -159,14 +170,14 @@ def test_a_word_that_changes_nothing_stands_out(small: Model) -> None:
         [" ".join(text.replace("bright", "").split()) for text in texts]
     )
     words = ["bright", "dog", "cat", "wall", "mat"]
-    rows = carrier_rows(small, words)
-    assert len(rows) == len(words) * (len(CARRIERS) + 2) and carrier_rows(small, []) == []
+    rows = carriers(small, words)
+    assert len(rows) == len(words) * (len(CARRIERS) + 2) and carriers(small, []) == []
     assert [row["carrier"] for row in rows if row["word"] == "mat"][-2:] == ["a {} and a bright", "a dog and a {}"]
-    assert len(carrier_rows(small, words[:2])) == 2 * len(CARRIERS)
+    assert len(carriers(small, words[:2])) == 2 * len(CARRIERS)
 
     def largest(model: Model) -> float:
         empty = frames({})["words"]
-        record = RelianceRecord({}, *[empty] * 7, pd.DataFrame(carrier_rows(model, words)), empty, empty)
+        record = RelianceRecord({}, *[empty] * 7, pd.DataFrame(carriers(model, words)), empty, empty)
         table = word_effects(record)
         return float(table.loc[table["word"] == "bright", "high"].iloc[0])
 
@@ -243,8 +254,8 @@ def test_the_look_of_a_picture_is_that_of_its_colours(small: Model) -> None:
 
 def test_twins_are_the_closest_words_in_their_worst_sentence(small: Model) -> None:
     words = ["dog", "cat", "mat", "shore"]
-    rows = twin_rows(small, words)
-    assert len(rows) == len(words) * len(CARRIERS) and twin_rows(small, ["dog"]) == []
+    rows = twin_rows(words, in_sentences(small, words))
+    assert len(rows) == len(words) * len(CARRIERS) and twin_rows(["dog"], in_sentences(small, ["dog"])) == []
     far = np.array(
         [
             1 - np.asarray(small.embed_texts([carrier.format(word) for word in words]).double() @

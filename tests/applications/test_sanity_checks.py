@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from core.applications.planned import cheaper
 from core.applications.sanity_checks import cosine, likeness, overlapping, paraphrases, values
-from core.applications.sanity_states import Allowance, allotted, changed, cheaper, moved, moved_share, shared, states
+from core.applications.sanity_states import Allowance, allotted, changed, moved, moved_share, shared, states
 from core.applications.sanity_states import subject as made_subject
 from core.methods import METHODS
 from core.methods.applications.sanity import CARD

@@ -1,0 +1,78 @@
+"""The planned methods as an application runs them: which ones, with which options, and what becomes of a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.attribution.contract import Work
+from core.attribution.explain import attribute
+from core.errors import CapabilityError, InputError
+from core.methods import METHODS, MethodInfo
+from core.methods.presets import EFFORTS
+from core.models.geometry import Geometry
+
+FAILURES = (
+    InputError,
+    CapabilityError,
+    ArithmeticError,
+    torch.OutOfMemoryError,
+    torch.linalg.LinAlgError,
+)
+# Coarser than the quick effort: fewer cells, regions, channels, steps and samples. Methods fitted to coalitions
+# keep those they have: with fewer, KernelSHAP's maps differ from seed to seed.
+_COARSER: dict[str, dict[str, Any]] = {
+    "occlusion": {"cells": 4},
+    "semantic_priors": {"count": 4},
+    "m2ib": {"samples": 3},
+    "smoothgrad": {"samples": 4},
+    "score_cam": {"channels": 16},
+    "gscorecam": {"channels": 8},
+    "integrated_gradients": {"steps": 5},
+    "convis": {"preset": "fast", "score": "similarity", "paper_exact": False},
+}
+
+
+def maps_pictures(name: str, capabilities: frozenset[str]) -> bool:
+    """Whether a method explains pictures on a model of these capabilities."""
+    info = METHODS[name]
+    return "image" in info.sides and info.reasons(capabilities)["image"] is None
+
+
+def options_of(info: MethodInfo, planned: Mapping[str, Any], effort: str) -> dict[str, Any]:
+    """What a method runs with: the planned options, or with the effort "quick" cheaper ones.
+
+    Own texts are no label set: each stands on its own.
+    """
+    options = dict(planned) if effort == "planned" else cheaper(info, planned)
+    if info.label_set and options.get("mode", "auto") == "auto":
+        options["mode"] = "single"
+    return options
+
+
+def cheaper(info: MethodInfo, planned: Mapping[str, Any]) -> dict[str, Any]:
+    """The planned options, none dearer than in the quick effort."""
+    told = info.parse(planned).model_dump()
+    options = dict(planned)
+    for name, cheap in {**EFFORTS["quick"].of(info.name), **_COARSER.get(info.name, {})}.items():
+        now = told[name]
+        number = isinstance(now, int | float) and not isinstance(now, bool)
+        # 0 stands for the model's own grid, the finest.
+        options[name] = min(now, cheap) if number and now > 0 else cheap
+    return options
+
+
+def maps_of(
+    work: Work, name: str, geometry: list[Geometry], options: Mapping[str, Any]
+) -> tuple[NDArray[Any] | None, str]:
+    """A method's maps `(texts, rows, columns)` of the one picture of `work`, or None and the line that says why."""
+    try:
+        made = attribute(work, name, geometry, sides=["image"], **options).image
+    except FAILURES as error:
+        return None, (str(error).splitlines() or [type(error).__name__])[0]
+    assert made is not None
+    return (made[0], "") if np.isfinite(made).all() else (None, "values that are no finite numbers")
