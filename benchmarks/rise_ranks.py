@@ -23,6 +23,8 @@ from core.attribution.surrogate import fit
 from core.evaluation.agreement import spearman
 
 OTHER_SEED = 1
+# Least squares with fewer coalitions than asked: where does it meet the published masks?
+FEWER = (64, 128, 256)
 
 
 def ranks(problem: Problem, pixels: Tensor, reference: int, published: int) -> dict[str, Any]:
@@ -33,11 +35,13 @@ def ranks(problem: Problem, pixels: Tensor, reference: int, published: int) -> d
         one = replace(problem, pixels=pixels[index : index + 1])
         hard, centred = _hard_reference(one, reference, published)
         soft, spent["soft reference"] = _rise(one, OTHER_SEED, masks=reference, paper_exact=True)
-        own, spent["least squares"] = _rise(one, 0, masks=problem.samples)
+        sizes = [size for size in FEWER if hard[0].size < size < problem.samples] + [problem.samples]
+        own = {f"least squares, {size}": _rise(one, 0, masks=size) for size in sizes}
+        spent |= {name: forwards for name, (_, forwards) in own.items()}
         theirs, spent["published masks"] = _rise(one, 0, masks=published, paper_exact=True)
         rows.append(
             {
-                "least squares": _mean_rank(own, hard),
+                **{name: _mean_rank(maps, hard) for name, (maps, _) in own.items()},
                 "centred average of hard cells": _mean_rank(centred, hard),
                 "published masks": _mean_rank(theirs, soft),
                 "the two references with each other": _mean_rank(_pooled(soft, hard.shape[1:]), hard),
@@ -46,7 +50,6 @@ def ranks(problem: Problem, pixels: Tensor, reference: int, published: int) -> d
     return {
         "reference": reference,
         "published": published,
-        "coalitions of least squares": problem.samples,
         "pictures": len(pixels),
         "rank_correlation": {name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
         "each picture": rows,
