@@ -25,6 +25,7 @@ page = st.navigation(
         st.Page("pages/information.py", title="Information", icon=":material/compress:"),
         st.Page("pages/sanity.py", title="Sanity checks", icon=":material/health_and_safety:"),
         st.Page("pages/mosaic.py", title="Mosaics", icon=":material/grid_view:"),
+        st.Page("pages/word_maps.py", title="Word maps", icon=":material/text_fields:"),
         st.Page("pages/reliance.py", title="Reliance", icon=":material/foundation:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),

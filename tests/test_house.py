@@ -42,6 +42,7 @@ LIGHT = (
     "core.models.capability_table",
     "core.applications.information_record", "core.reporting.information", "core.applications.sanity_record",
     "core.applications.mosaic_record", "core.evaluation.mosaic", "core.reporting.mosaic",
+    "core.applications.word_maps_record", "core.evaluation.word_maps", "core.reporting.word_maps",
     "core.evaluation.sanity", "core.findings.sanity_verdicts", "core.reporting.sanity",
     "core.applications.reliance_record", "core.reporting.reliance", "core.concepts.english",
 )  # fmt: skip

@@ -74,7 +74,7 @@ def estimate(plan: Plan, dataset: Dataset) -> Estimate:
     for part in plan.applications:
         application = application_info(part.name)
         if capabilities is None or application.reason(capabilities) is None:
-            by_method[part.name] = len(pictures) * application.cost_model(application.parse(part.options))
+            by_method[part.name] = application.cost(part.options, len(pictures))
             image_forwards += by_method[part.name]
     speed = _speeds().get(_speed_key(plan))
     seconds = None if speed is None else image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]

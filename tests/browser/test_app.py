@@ -23,7 +23,7 @@ SAMPLE = ROOT / "core" / "sample"
 PATHS = {
     "Data set": "", "Audit": "audit", "Explore": "explore", "Concepts": "concepts", "Segmentation": "segmentation",
     "Semantic priors": "priors", "Information": "information", "Sanity checks": "sanity", "Mosaics": "mosaic",
-    "Reliance": "reliance",
+    "Word maps": "word_maps", "Reliance": "reliance",
     "Compare": "compare", "Findings": "findings", "Report": "report",
 }  # fmt: skip
 WORK_MS = 900_000

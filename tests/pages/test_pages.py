@@ -21,8 +21,8 @@ from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
 PAGES = (
-    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "sanity", "mosaic", "reliance",
-    "compare", "findings", "report",
+    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "sanity", "mosaic",
+    "word_maps", "reliance", "compare", "findings", "report",
 )  # fmt: skip
 SAMPLE = ROOT / "core" / "sample"
 HOSTILE = "<script>alert(1)</script> **bold** :red[x] [link](http://x.test) $a$ `c`"

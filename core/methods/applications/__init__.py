@@ -11,6 +11,7 @@ from core.methods.applications.priors import CARD as PRIORS
 from core.methods.applications.reliance import CARD as RELIANCE
 from core.methods.applications.sanity import CARD as SANITY
 from core.methods.applications.segmentation import CARD as SEGMENTATION
+from core.methods.applications.word_maps import CARD as WORD_MAPS
 from core.methods.info import named
 
 CARDS: tuple[ApplicationInfo, ...] = (
@@ -22,6 +23,7 @@ CARDS: tuple[ApplicationInfo, ...] = (
     RELIANCE,
     SANITY,
     MOSAIC,
+    WORD_MAPS,
 )
 
 APPLICATIONS: dict[str, ApplicationInfo] = {card.name: card for card in CARDS}

@@ -12,7 +12,11 @@ from core.methods.info import OptionInfo, Options, options_of, parse_options
 
 @dataclass(frozen=True)
 class ApplicationInfo:
-    """An application's card. `cost_model` gives image forward-equivalents a picture."""
+    """An application's card.
+
+    `cost_model` gives image forward-equivalents a picture, or of whatever the option named in `limit` counts; that
+    option, where the schema has it, says how many are worked on.
+    """
 
     name: str
     title: str
@@ -26,6 +30,7 @@ class ApplicationInfo:
     needs: tuple[str, ...]
     schema: type[Options]
     cost_model: Callable[[Any], float]
+    limit: str = "pictures"
 
     @property
     def options(self) -> dict[str, OptionInfo]:
@@ -35,6 +40,12 @@ class ApplicationInfo:
     def parse(self, options: Mapping[str, Any] | None = None) -> Any:
         """The validated options, defaults filled in. Raises `InputError` in one line."""
         return parse_options(self.name, self.schema, options)
+
+    def cost(self, options: Mapping[str, Any], pictures: int) -> float:
+        """Image forward-equivalents on a data set of so many pictures. Raises `InputError` for wrong options."""
+        parsed = self.parse(options)
+        most = getattr(parsed, self.limit, pictures)
+        return (min(pictures, most) if self.limit == "pictures" else most) * self.cost_model(parsed)
 
     def reason(self, capabilities: Iterable[str]) -> str | None:
         """None if a model with these capabilities can serve it, otherwise why not."""

@@ -48,4 +48,5 @@ CARD = ApplicationInfo(
     needs=("embeddings",),
     schema=MosaicOptions,
     cost_model=_cost,
+    limit="mosaics",
 )

@@ -1,0 +1,171 @@
+"""Maps of single words, in the report. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.applications.word_maps_record import INTERACTION, WAYS, WordMapsRecord, grid, of_run
+from core.datasets import Picture
+from core.evaluation.word_maps import MEASURES, each_picture, shares, word_maps_table
+from core.models.geometry import Preprocessing
+from core.reporting.assets import Assets
+from core.reporting.charts import method_title, shorten
+from core.reporting.content import Column, Fact, Heat, Section, Table
+from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.reporting.words import amount, bounded, measured, number
+from core.runs import Run
+
+PRINT_SIDE, SHOWN_WORDS, SHOWN_PICTURES, MOST_WORDS = 340, 4, 2, 12
+UNIT = "cosine: what cell and word add together beyond each on its own"
+HOW = (
+    "Interactions: cells of the picture and words of the text were hidden together. Each pair of a cell and a word has "
+    "what it adds beyond both on their own: red, the cell raises the score because of this word; blue, it lowers it. "
+    "Shared map: the map of the whole text, divided among its words so that the parts (one of no word) sum to it.",
+    "Where the two ways agree about a word, beyond what maps of other words of the same text do, its map can be read. "
+    "Function words (articles, prepositions) show nothing: what they own beyond their share of the words says that "
+    "maps follow the form of a sentence and not what it names.",
+)
+
+
+def word_maps_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
+    """What the application `word_maps` found in this run; nothing if it was not computed."""
+    record = of_run(run)
+    if record is None:
+        return ()
+    parts = [_measured(run, record), *_shown(run, record, assets), _problems(record)]
+    return tuple(part for part in parts if not part.empty)
+
+
+def reading(table: pd.DataFrame) -> tuple[str, ...]:
+    """What the measures say, in sentences; each with its number."""
+    rows = {row.measure: row for row in table.itertuples()}
+    said = []
+    beyond, gain = rows["beyond"], rows["gain"]
+    if beyond.n:
+        above = pd.notna(beyond.low) and beyond.low > 0
+        end = "so single words' maps can be read" if above else "so single words' maps can't be told apart"
+        said.append(
+            f"The two ways agree about a word by {_told(beyond)} more than about other words of the same text, {end}."
+        )
+    else:
+        said.append("No text has two different content words whose maps vary, so the two ways can't be compared.")
+    if gain.n:
+        said.append(f"Pairs of a cell and a word add {_told(gain)} to the share of the score's variance explained.")
+    for way, title in WAYS.items():
+        row = rows[f"function_{way}"]
+        if row.n and pd.notna(row.low) and (row.low > 0 or row.high < 0):
+            more = "more" if row.low > 0 else "less"
+            said.append(f"{title}: function words own {more} than their share of the words ({_told(row)}).")
+    return tuple(said)
+
+
+def measures_told(table: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
+    """The rows of `word_maps_table` as printed: what, mean with interval, pictures."""
+    return tuple(
+        (MEASURES[row.measure], bounded(row.value, row.low, row.high) if row.n else "not measured", str(row.n))
+        for row in table.itertuples()
+    )
+
+
+def word_rows(record: WordMapsRecord, image: str) -> pd.DataFrame:
+    """The words of a picture's text: `place`, `word`, `function`, `effect`, and `share` of each way."""
+    owned = shares(record)
+    owned = owned[owned["image"] == image].pivot(index="place", columns="way", values="share")
+    words = record.of(image, INTERACTION)[["place", "word", "function", "effect"]]
+    return words.merge(owned, on="place", how="left").reset_index(drop=True)
+
+
+def word_heat(run: Run, picture: Picture, row: Any, assets: Assets, title: str, caption: str) -> Heat:
+    """One word's map over its picture."""
+    values = grid(row)
+    low, high = bar_ends(value_range(values), signed=True)
+    small = fit(run.dataset.open(picture), PRINT_SIDE)
+    painted = overlay(small, values, geometry_of(run, picture), signed=True, smooth=False)
+    alt = f"{WAYS[row.way]} of the word {row.word} on {picture.name}; raw {amount(low)} to {amount(high)}"
+    bar = assets.drawing(colour_bar(signed=True))
+    return Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
+
+
+def geometry_of(run: Run, picture: Picture) -> Any:
+    """Where the model's input lies on a picture; without a recorded preprocessing the whole, squashed."""
+    told = run.manifest.get("model", {}).get("preprocessing")
+    found = Preprocessing.from_dict(told) if told else Preprocessing(224, 224, mode="squash")
+    return found.geometry(picture.width, picture.height)
+
+
+def _measured(run: Run, record: WordMapsRecord) -> Section:
+    about = record.about
+    table = word_maps_table(record, **run.plan.resampling)
+    left = f"; {about['pictures_left_out']} of the audit left out" if about["pictures_left_out"] else ""
+    facts = (
+        Fact("Pictures", f"{about['pictures']}{left}"),
+        Fact("Text", "the first caption" if about["own"] == "captions" else "what the model ranks first"),
+        Fact("Map that is shared", method_title(about["method"])),
+        Fact("Forwards", f"{about['image_forwards']:,.0f} of the picture, {about['text_forwards']:,.0f} of the text"),
+    )
+    columns = (Column("Measure"), Column("Mean over pictures", "number", 26), Column("n", "number", 8))
+    tables = (Table("Maps of single words, with 95 % interval over pictures", columns, measures_told(table)),)
+    return Section("Which word looks where", facts=facts, sentences=(*HOW, *reading(table)), tables=tables)
+
+
+def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
+    """The pictures on which the two ways agree most and least, with the words that own most."""
+    each = each_picture(record).dropna(subset=["same"]).sort_values("same", ascending=False, kind="stable")
+    chosen = list(dict.fromkeys([*each["image"].head(1), *each["image"].tail(1)]))[:SHOWN_PICTURES]
+    known = {picture.id: picture for picture in run.dataset.pictures}
+    agreement = dict(zip(each["image"], each["same"], strict=True))
+    found = []
+    for image in [image for image in chosen if image in known]:
+        picture, words = known[image], word_rows(record, image)
+        text = str(record.of(image, INTERACTION)["text"].iloc[0])
+        best = words[~words["function"].astype(bool)].nlargest(SHOWN_WORDS, INTERACTION, keep="all").head(SHOWN_WORDS)
+        small = fit(run.dataset.open(picture), PRINT_SIDE)
+        heats = [Heat(assets.photo(small), f"the picture {picture.name}", "Picture", shorten(picture.name, 28))]
+        rows = {(row.way, row.place): row for way in WAYS for row in record.of(image, way).itertuples()}
+        for way in WAYS:
+            for word in best.itertuples():
+                share = getattr(word, way)
+                caption = f"{WAYS[way].lower()}, {share:.0%} of it".replace("%", " %") if pd.notna(share) else WAYS[way]
+                heats.append(
+                    word_heat(run, picture, rows[way, word.place], assets, f"\u201c{word.word}\u201d", caption)
+                )
+        columns = (
+            Column("Word"), Column("Kept, adds", "number", 20), Column("Of the interactions", "number", 24),
+            Column("Of the shared map", "number", 24),
+        )  # fmt: skip
+        told = tuple(
+            (str(word.word), number(word.effect, 4), _percent(getattr(word, INTERACTION)), _percent(word.shared))
+            for word in words.head(MOST_WORDS).itertuples()
+        )
+        more = f"The first {MOST_WORDS} words of {len(words)}." if len(words) > MOST_WORDS else ""
+        said = (
+            f"\u201c{shorten(text, 160)}\u201d. Rank correlation of the two ways on its content words: "
+            f"{number(agreement[image], 2)}, n = 1."
+        )
+        title = f"Words of {shorten(picture.name, 40)}"
+        found.append(
+            Section(
+                title,
+                sentences=(said,),
+                heats=tuple(heats),
+                tables=(Table("What each word owns", columns, told, more),),
+            )
+        )
+    return found
+
+
+def _problems(record: WordMapsRecord) -> Section:
+    rows = tuple((name, reason) for name, reason in record.about["problems"])
+    table = Table("Pictures without word maps; they are part of no number", (Column("Picture"), Column("Reason")), rows)
+    return Section("Word maps that could not be made", tables=(table,) if rows else ())
+
+
+def _told(row: Any) -> str:
+    return measured(row.value, row.low, row.high, int(row.n))
+
+
+def _percent(value: float) -> str:
+    return "n/a" if value is None or np.isnan(value) else f"{value:.0%}".replace("%", " %")

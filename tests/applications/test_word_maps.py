@@ -1,0 +1,176 @@
+"""Maps of single words over a run: what is recorded is what the two ways give, and the measures have closed forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from core.applications.stage import Subject, run_stage
+from core.applications.word_maps import shared_method
+from core.applications.word_maps_record import FOLDER, INTERACTION, REST, SHARED, WordMapsRecord, grid, load, of_run
+from core.attribution.contract import Work
+from core.attribution.explain import attribute
+from core.attribution.fixlip import interactions
+from core.attribution.meta_game import LINEAR
+from core.errors import InputError, RunError
+from core.evaluation.word_maps import MEASURES, each_picture, shares, word_maps_table
+from core.methods.applications.word_maps import CARD, SharedMap
+from core.methods.interaction import FixlipOptions
+from core.models.trunk import ImageTrunk, TextTrunk
+from core.reporting.assets import Assets
+from core.reporting.word_maps import measures_told, reading, word_maps_sections, word_rows
+from core.runs import Run, TextPlan
+from tests.applications.test_mosaic import SETTINGS, subject_of
+
+OPTIONS: dict[str, Any] = {"pictures": 4, "masks": 64, "words": 16, "cells": 4, "budget": 64}
+TEXT = "a dog on the mat"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Subject, WordMapsRecord]:
+    """Four captioned pictures of a tiny transformer, one of whose captions says more than its class."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("words")
+    subject = subject_of(folder)
+    told: list[str] = []
+    record = load(run_stage(subject, "word_maps", OPTIONS, told.append))
+    assert told == [f"word maps: picture {number} of 4" for number in (1, 2, 3, 4)]
+    return subject, record
+
+
+def test_every_word_has_a_map_of_each_way(made: tuple[Subject, WordMapsRecord]) -> None:
+    subject, record = made
+    assert record.about["problems"] == [] and record.about["pictures_left_out"] == 2
+    assert len(record.texts) == 4 and record.about["method"] == "maskclip"
+    for text in record.texts.itertuples():
+        assert record.of(text.image, INTERACTION)["place"].tolist() == list(range(text.words))
+        assert record.of(text.image, SHARED)["place"].tolist() == [REST, *range(text.words)]
+        assert record.of(text.image, INTERACTION)["function"].sum() == text.functions == 1
+        assert text.exact and text.r2_pairs <= 1
+    assert record.about["image_forwards"] <= CARD.cost(OPTIONS, len(subject.pictures))
+
+
+def test_what_is_recorded_is_what_the_two_ways_give(made: tuple[Subject, WordMapsRecord]) -> None:
+    subject, record = made
+    text = record.texts.iloc[1]
+    picture = next(picture for picture in subject.pictures if picture.id == text["image"])
+    pixels, geometry = subject.model.preprocess([subject.open(picture)])
+    seed = subject.run.plan.seed
+    work = Work(subject.model, ImageTrunk(subject.model, pixels), TextTrunk(subject.model, [text["text"]]), seed)
+    pairs = interactions(work, FixlipOptions(masks=64, words=16, cells=4))[0, 0]
+    for row, expected in zip(record.of(text["image"], INTERACTION).itertuples(), pairs, strict=True):
+        assert np.allclose(grid(row), expected, atol=1e-9)
+    whole = attribute(work, "maskclip", geometry, sides=["image"]).image
+    assert whole is not None
+    rows = list(record.of(text["image"], SHARED).itertuples())
+    assert np.allclose(sum(grid(row) for row in rows), whole[0, 0], atol=1e-5)
+    # Without the map of no word it isn't the map.
+    assert not np.allclose(sum(grid(row) for row in rows[1:]), whole[0, 0], atol=1e-5)
+    assert text["score"] == pytest.approx(float(work.scores[0, 0]), abs=1e-6)
+
+
+def test_words_own_all_of_a_map(made: tuple[Subject, WordMapsRecord]) -> None:
+    owned = shares(made[1])
+    assert np.allclose(owned.groupby(["image", "way"])["share"].sum(), 1)
+    assert (owned["share"] >= 0).all() and REST not in set(owned["place"])
+
+
+def planted(mapped: dict[str, tuple[list[float], list[float]]], text: str = TEXT) -> WordMapsRecord:
+    """A picture whose words have these maps (2 x 2) by interactions and by the shared map."""
+    named = {"image": "1", "image_name": "one.png", "text": text}
+    rows: list[dict[str, Any]] = [
+        {"way": SHARED, "place": REST, "word": "", "function": False, "effect": None, "map": [9.0, 9.0, 0.0, 0.0]}
+    ]
+    for place, (word, ways) in enumerate(mapped.items()):
+        for way, values in zip((INTERACTION, SHARED), ways, strict=True):
+            function = word in ("a", "the", "on")
+            rows.append({"way": way, "place": place, "word": word, "function": function, "effect": 0.1, "map": values})
+    maps = pd.DataFrame([named | row | {"rows": 2, "columns": 2} for row in rows])
+    whole = {"words": len(mapped), "functions": 1, "score": 0.3, "base": 0.1, "r2": 0.5, "r2_pairs": 0.7, "exact": True}
+    about = {"method": "maskclip", "own": "captions", "problems": [], "pictures": 1, "pictures_left_out": 0}
+    return WordMapsRecord(about, maps, pd.DataFrame([named | whole]))
+
+
+UP, DOWN = [1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]
+
+
+def test_the_measures_have_their_closed_forms() -> None:
+    record = planted({"a": ([5.0] * 4, [0.0] * 4), "dog": (UP, UP), "mat": (DOWN, DOWN)})
+    (row,) = each_picture(record).itertuples()
+    assert (row.same, row.other, row.beyond) == pytest.approx((1, -1, 2))
+    assert row.gain == pytest.approx(0.2)
+    # The article has 20 of 40 of the interactions and nothing of the shared map; it is one word of three.
+    assert row.function_interaction == pytest.approx(0.5 - 1 / 3)
+    assert row.function_shared == pytest.approx(0 - 1 / 3)
+
+
+def test_exchanged_words_are_seen_to_disagree() -> None:
+    record = planted({"a": ([5.0] * 4, [0.0] * 4), "dog": (UP, DOWN), "mat": (DOWN, UP)})
+    (row,) = each_picture(record).itertuples()
+    assert (row.same, row.other, row.beyond) == pytest.approx((-1, 1, -2))
+
+
+def test_a_text_of_one_content_word_has_no_control() -> None:
+    (row,) = each_picture(planted({"a": (UP, UP), "dog": (UP, UP)})).itertuples()
+    assert row.same == 1 and np.isnan(row.other) and np.isnan(row.beyond)
+    (row,) = each_picture(planted({"dog": (UP, UP), "Dog": (UP, UP)})).itertuples()
+    assert np.isnan(row.other) and np.isnan(row.function_shared)
+    table = word_maps_table(planted({"dog": (UP, UP)}), **SETTINGS)
+    assert "can't be compared" in reading(table)[0]
+
+
+def many(record: WordMapsRecord, count: int) -> WordMapsRecord:
+    """The same picture so often."""
+    named = [{"image": str(at), "image_name": f"{at}.png"} for at in range(count)]
+    maps = pd.concat([record.maps.assign(**one) for one in named])
+    texts = pd.concat([record.texts.assign(**one) for one in named])
+    return WordMapsRecord(record.about, maps, texts)
+
+
+@pytest.mark.parametrize(("second", "said"), [(DOWN, "can be read"), (UP, "can't be told apart")])
+def test_the_reading_follows_the_numbers(second: list[float], said: str) -> None:
+    record = many(planted({"a": ([5.0] * 4, [0.0] * 4), "dog": (UP, UP), "mat": (second, second)}), 5)
+    table = word_maps_table(record, **SETTINGS)
+    lines = reading(table)
+    assert said in lines[0] and "n = 5" in lines[0]
+    assert any("Interactions: function words own more" in line for line in lines)
+    assert any("Shared map: function words own less" in line for line in lines)
+    assert [row[0] for row in measures_told(table)] == list(MEASURES.values())
+
+
+def test_the_report_prints_the_words_of_two_pictures(made: tuple[Subject, WordMapsRecord]) -> None:
+    subject, record = made
+    sections = word_maps_sections(subject.run, Assets())
+    assert len(sections) == 3 and len(sections[0].tables[0].rows) == len(MEASURES)
+    for section in sections[1:]:
+        (table,) = section.tables
+        assert {len(row) for row in table.rows} == {len(table.columns)} and "n = 1" in section.sentences[0]
+        assert section.heats[0].title == "Picture" and len(section.heats) == 1 + 2 * min(4, len(table.rows) - 1)
+    rows = word_rows(record, record.texts["image"].iloc[0])
+    assert rows[[INTERACTION, SHARED]].notna().all().all()
+    told = record.about | {"problems": [["dark.png", "no cell"]]}
+    (subject.run.folder / FOLDER / "about.json").write_text(json.dumps(told))
+    assert word_maps_sections(subject.run, Assets())[-1].tables[0].rows == (("dark.png", "no cell"),)
+
+
+def test_what_is_lacking_is_told(tmp_path: Path) -> None:
+    subject = subject_of(tmp_path / "one", texts=TextPlan(captions=False, prompts=("a cat",)))
+    with pytest.raises(InputError, match="need texts of the pictures' own"):
+        run_stage(subject, "word_maps", {}, print)
+    several = subject_of(tmp_path / "two")
+    with pytest.raises(InputError, match=r"no picture has maps of words: fixlip: 8 .* 16 cells apart"):
+        run_stage(several, "word_maps", {"masks": 8}, print)
+    assert of_run(Run(tmp_path)) is None
+    with pytest.raises(RunError, match="run it again"):
+        load(tmp_path)
+
+
+def test_the_card_names_just_the_maps_that_words_can_share(made: tuple[Subject, WordMapsRecord]) -> None:
+    assert set(get_args(SharedMap)) == LINEAR
+    assert shared_method(made[0].model, "raw") == "raw"
