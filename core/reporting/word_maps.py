@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.applications.word_maps_record import INTERACTION, WAYS, WordMapsRecord, grid, of_run
+from core.applications.word_maps_record import INTERACTION, SHARED, WAYS, WordMapsRecord, grid, of_run
 from core.datasets import Picture
 from core.evaluation.word_maps import MEASURES, each_picture, shares, word_maps_table
 from core.models.geometry import Preprocessing
@@ -18,7 +18,7 @@ from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, bounded, measured, number
 from core.runs import Run
 
-PRINT_SIDE, SHOWN_WORDS, SHOWN_PICTURES, MOST_WORDS = 340, 4, 2, 12
+PRINT_SIDE, SHOWN_WORDS, SHOWN_PICTURES, MOST_WORDS = 340, 5, 2, 20
 UNIT = "cosine: what cell and word add together beyond each on its own"
 HOW = (
     "Interactions: cells of the picture and words of the text were hidden together. Each pair of a cell and a word has "
@@ -53,7 +53,13 @@ def reading(table: pd.DataFrame) -> tuple[str, ...]:
     else:
         said.append("No text has two different content words whose maps vary, so the two ways can't be compared.")
     if gain.n:
-        said.append(f"Pairs of a cell and a word add {_told(gain)} to the share of the score's variance explained.")
+        adds = pd.isna(gain.low) or gain.low > 0
+        said.append(
+            f"Pairs of a cell and a word add {_told(gain)} to the share of the score's variance explained."
+            if adds
+            else f"Pairs of a cell and a word add nothing sure to the share of the score's variance explained "
+            f"({_told(gain)}): maps by interactions may be noise."
+        )
     for way, title in WAYS.items():
         row = rows[f"function_{way}"]
         if row.n and pd.notna(row.low) and (row.low > 0 or row.high < 0):
@@ -122,39 +128,52 @@ def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
         picture, words = known[image], word_rows(record, image)
         text = str(record.of(image, INTERACTION)["text"].iloc[0])
         best = words[~words["function"].astype(bool)].nlargest(SHOWN_WORDS, INTERACTION, keep="all").head(SHOWN_WORDS)
-        small = fit(run.dataset.open(picture), PRINT_SIDE)
-        heats = [Heat(assets.photo(small), f"the picture {picture.name}", "Picture", shorten(picture.name, 28))]
-        rows = {(row.way, row.place): row for way in WAYS for row in record.of(image, way).itertuples()}
-        for way in WAYS:
-            for word in best.itertuples():
-                share = getattr(word, way)
-                caption = f"{WAYS[way].lower()}, {share:.0%} of it".replace("%", " %") if pd.notna(share) else WAYS[way]
-                heats.append(
-                    word_heat(run, picture, rows[way, word.place], assets, f"\u201c{word.word}\u201d", caption)
-                )
-        columns = (
-            Column("Word"), Column("Kept, adds", "number", 20), Column("Of the interactions", "number", 24),
-            Column("Of the shared map", "number", 24),
-        )  # fmt: skip
-        told = tuple(
-            (str(word.word), number(word.effect, 4), _percent(getattr(word, INTERACTION)), _percent(word.shared))
-            for word in words.head(MOST_WORDS).itertuples()
-        )
-        more = f"The first {MOST_WORDS} words of {len(words)}." if len(words) > MOST_WORDS else ""
         said = (
             f"\u201c{shorten(text, 160)}\u201d. Rank correlation of the two ways on its content words: "
             f"{number(agreement[image], 2)}, n = 1."
         )
-        title = f"Words of {shorten(picture.name, 40)}"
-        found.append(
-            Section(
-                title,
-                sentences=(said,),
-                heats=tuple(heats),
-                tables=(Table("What each word owns", columns, told, more),),
-            )
-        )
+        name = shorten(picture.name, 40)
+        small = assets.photo(fit(run.dataset.open(picture), PRINT_SIDE))
+        first = Heat(small, f"the picture {picture.name}", "Picture", shorten(picture.name, 28))
+        rest = next(record.of(image, SHARED).itertuples())
+        heats = {
+            INTERACTION: (first, *_heats(run, record, picture, best, INTERACTION, assets)),
+            SHARED: (
+                word_heat(run, picture, rest, assets, "Without any word", ""),
+                *_heats(run, record, picture, best, SHARED, assets),
+            ),
+        }
+        found += [
+            Section(f"Words of {name}: interactions", sentences=(said,), heats=heats[INTERACTION]),
+            Section(f"Words of {name}: shared map", heats=heats[SHARED]),
+            Section(f"Words of {name}: what each owns", tables=(_owned(words),)),
+        ]
     return found
+
+
+def _heats(
+    run: Run, record: WordMapsRecord, picture: Picture, words: pd.DataFrame, way: str, assets: Assets
+) -> list[Heat]:
+    rows = {row.place: row for row in record.of(picture.id, way).itertuples()}
+    return [
+        word_heat(
+            run, picture, rows[word.place], assets, f"\u201c{word.word}\u201d", f"{_percent(getattr(word, way))} of it"
+        )
+        for word in words.itertuples()
+    ]
+
+
+def _owned(words: pd.DataFrame) -> Table:
+    columns = (
+        Column("Word"), Column("Kept, adds", "number", 20), Column("Of the interactions", "number", 24),
+        Column("Of the shared map", "number", 24),
+    )  # fmt: skip
+    rows = tuple(
+        (str(word.word), number(word.effect, 4), _percent(getattr(word, INTERACTION)), _percent(word.shared))
+        for word in words.head(MOST_WORDS).itertuples()
+    )
+    more = f"The first {MOST_WORDS} words of {len(words)}." if len(words) > MOST_WORDS else ""
+    return Table("What keeping a word adds to the cosine, and its share of the maps", columns, rows, more)
 
 
 def _problems(record: WordMapsRecord) -> Section:

@@ -147,11 +147,14 @@ def test_the_reading_follows_the_numbers(second: list[float], said: str) -> None
 def test_the_report_prints_the_words_of_two_pictures(made: tuple[Subject, WordMapsRecord]) -> None:
     subject, record = made
     sections = word_maps_sections(subject.run, Assets())
-    assert len(sections) == 3 and len(sections[0].tables[0].rows) == len(MEASURES)
-    for section in sections[1:]:
-        (table,) = section.tables
-        assert {len(row) for row in table.rows} == {len(table.columns)} and "n = 1" in section.sentences[0]
-        assert section.heats[0].title == "Picture" and len(section.heats) == 1 + 2 * min(4, len(table.rows) - 1)
+    assert len(sections) == 7 and len(sections[0].tables[0].rows) == len(MEASURES)
+    for pairs, divided, owned in (sections[1:4], sections[4:7]):
+        (table,) = owned.tables
+        assert {len(row) for row in table.rows} == {len(table.columns)} and "n = 1" in pairs.sentences[0]
+        # A column a word: the two ways stand above each other.
+        assert [heat.title for heat in pairs.heats][1:] == [heat.title for heat in divided.heats][1:]
+        assert (pairs.heats[0].title, divided.heats[0].title) == ("Picture", "Without any word")
+        assert len(pairs.heats) == 1 + min(5, len(table.rows) - 1)
     rows = word_rows(record, record.texts["image"].iloc[0])
     assert rows[[INTERACTION, SHARED]].notna().all().all()
     told = record.about | {"problems": [["dark.png", "no cell"]]}
