@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("loupe: stopped; `python -m core resume` goes on from here", file=sys.stderr)
         return 130
+    told = answer["text"]
     if getattr(chosen, "json", False):
-        print(json.dumps(answer["data"], indent=1, ensure_ascii=False))
-    else:
-        print(answer["text"])
+        told = json.dumps(answer["data"], indent=1, ensure_ascii=False)
+    try:
+        print(told, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has had enough (`| head`). What is left must not be flushed again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return int(code)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from core.cli import main
 from core.methods import METHODS
 from core.models.listing import embedded_models
 from core.runs import Run, open_run
-from core.settings import VERSION
+from core.settings import ROOT, VERSION
 from tests.audit.small import CLASSES, draw_pictures, result_hashes, save_model, stub_report
 from tests.support.made_run import made_run
 
@@ -404,3 +407,14 @@ def test_a_damaged_bundle_fails_and_a_missing_one_is_wrong_input(
     assert "doesn't exist" in refused(capsys, "verify", str(tmp_path / "nowhere.zip"))
     (tmp_path / "empty").mkdir()
     assert "is no run directory" in refused(capsys, "verify", str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_reader_that_has_had_enough_ends_it_quietly(more: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "methods", *more], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
