@@ -23,7 +23,7 @@ NONE = "none"
 # What a stored plan settles, so that it can't be given beside `--plan`.
 SETTLED = (
     "texts", "classes", "template", "top_classes", "no_captions", "model", "pretrained", "weights", "device", "methods",
-    "applications", "option", "effort", "no_curves", "limit", "seed", "title", "purpose", "preparer",
+    "applications", "option", "effort", "again", "no_curves", "limit", "seed", "title", "purpose", "preparer",
 )  # fmt: skip
 
 # What of a stored plan is settled anew by the pictures and the thresholds that are given.
@@ -54,7 +54,7 @@ def plan_parts(chosen: argparse.Namespace) -> dict[str, Any]:
         "trust": TrustPlan(
             curves=not chosen.no_curves,
             steps=EFFORTS[chosen.effort].steps,
-            again=EFFORTS[chosen.effort].again,
+            again=EFFORTS[chosen.effort].again if chosen.again is None else tuple(dict.fromkeys(chosen.again)),
         ),
         "seed": chosen.seed,
         "declared": Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),

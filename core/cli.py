@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument(
         "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
     )
+    audit.add_argument(
+        "--again", nargs="*", choices=("blur", "road"), help="test maps once more with places hidden so (or not at all)"
+    )
     audit.add_argument("--no-curves", action="store_true", help="leave out deletion and insertion")
     audit.add_argument("--limit", type=int, help="audit only the first N pictures by name")
     audit.add_argument("--seed", type=int, default=0)

@@ -74,6 +74,7 @@ def _demonstration(
         option=[],
         annotations=None,
         plan=None,
+        again=None,
         no_curves=False,
         limit=None,
         seed=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from core import commands
+from core.arguments import plan_parts
 from core.cli import main
 from core.methods import METHODS
 from core.models.listing import embedded_models
@@ -283,6 +285,29 @@ def test_a_finding_of_the_demo_is_an_audit_of_the_sample(monkeypatch: pytest.Mon
     with pytest.raises(SystemExit):
         main(["audit", "--help"])
     assert {"images", "table", "texts", "template", "option", "thresholds", "fail_on", "limit"} <= set(seen)
+
+
+@pytest.mark.parametrize(
+    ("more", "again"),
+    [
+        ([], ()),
+        (["--effort", "thorough"], ("blur", "road")),
+        (["--effort", "thorough", "--again"], ()),
+        (["--again", "road", "road"], ("road",)),
+    ],
+)
+def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
+    more: list[str], again: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def instead(chosen: argparse.Namespace) -> tuple[dict[str, Any], int]:
+        seen.update(plan_parts(chosen))
+        return {"text": "", "data": {}}, 0
+
+    monkeypatch.setattr(commands, "audit", instead)
+    assert main(["audit", "--images", "here", "--out", "there", *more]) == 0
+    assert seen["trust"].again == again
 
 
 # -- wrong input -------------------------------------------------------------------------------------------------

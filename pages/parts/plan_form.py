@@ -21,6 +21,7 @@ REMOVALS = {
     "black": "black",
     "blur": "a blurred picture",
 }
+AGAIN = {"blur": "blurred", "road": "filled in from around them (ROAD)"}
 
 
 def plan_form(dataset: Dataset) -> Plan:
@@ -184,8 +185,18 @@ def _scope(dataset: Dataset, effort: Effort) -> tuple[tuple[str, ...], dict[str,
         key="removal",
         persist_state="session",
     )
+    again = st.multiselect(
+        "Test each map once more with places hidden otherwise",
+        list(AGAIN),
+        default=list(effort.again),
+        format_func=AGAIN.__getitem__,
+        disabled=not curves,
+        help="Shows whether the order of the methods hangs on how places are hidden. Each step is a whole forward.",
+        key=f"again-{'-'.join(effort.again)}",
+        persist_state="session",
+    )
     images = tuple(dataset.pictures[at * count // int(wanted)].id for at in range(int(wanted)))
-    trust = TrustPlan(curves=curves, steps=steps, removal=removal, resamples=resamples, again=effort.again)
+    trust = TrustPlan(curves=curves, steps=steps, removal=removal, resamples=resamples, again=tuple(again))
     return images, trust.model_dump(), int(seed)
 
 

@@ -172,6 +172,7 @@ def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch:
     for box in app.checkbox:
         if box.key and box.key.startswith("method-"):
             box.set_value(box.key in {"method-raw", "method-gradcam"})
+    app.multiselect(key="again-").set_value(["road"])
     app.run()
     assert float({m.label: m.value for m in app.metric}["Image forwards, at most"].replace(",", "")) > 0
     next(button for button in app.button if button.label == "Start the audit").click().run()
@@ -181,6 +182,7 @@ def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch:
     plan = made[0].plan
     assert [method.name for method in plan.methods] == ["raw", "gradcam"]
     assert plan.dataset == sample_stored and plan.texts.prompts and plan.texts.classes
+    assert plan.trust.again == ("road",)
 
 
 def test_a_plan_that_cannot_work_cannot_be_started(sample_stored: str) -> None:
