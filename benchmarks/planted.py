@@ -27,17 +27,18 @@ from benchmarks.planting.audit import Desk
 from benchmarks.planting.files import Files
 from benchmarks.planting.flaw import CLEAN, Family, Verdict, verdict
 from benchmarks.planting.methods import BrokenMethods
+from benchmarks.planting.readers import Readers
 from benchmarks.planting.renderings import Renderings
 from benchmarks.planting.scoring import Score, alarms, score, table
 from benchmarks.planting.shortcuts import Groups, Shortcuts
-from benchmarks.planting.text_words import IgnoredWords
+from benchmarks.planting.text_words import LostWords
 from core.runs.manifest import code_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 # What only reads records.
 READERS = ("flaw", "scoring")
 FAMILIES: tuple[Family, ...] = (
-    Files(), BrokenMethods(), Shortcuts(), Renderings(), IgnoredWords(), Groups(),
+    Files(), BrokenMethods(), Shortcuts(), Renderings(), LostWords(), Groups(), Readers(),
 )  # fmt: skip
 
 

@@ -16,15 +16,18 @@ import pytest
 import torch
 
 from benchmarks import planted
+from benchmarks.planting import text_words
 from benchmarks.planting.audit import Desk
 from benchmarks.planting.broken import WAYS, registered
 from benchmarks.planting.files import Files
 from benchmarks.planting.flaw import CLEAN, Flaw, Verdict, names_subject, verdict
+from benchmarks.planting.prints import LETTERS, WORD, printed
 from benchmarks.planting.scenes import MARKS, SHAPES, draw, scenes, with_others
 from benchmarks.planting.scoring import Share, alarms, score, table
 from benchmarks.planting.shortcuts import Shortcuts, model_of, put
-from benchmarks.planting.small_clip import Recipe, accuracy, called, dress
-from benchmarks.planting.text_words import IgnoredWords, moved
+from benchmarks.planting.small_clip import Recipe, accuracy, called
+from benchmarks.planting.text_words import LostWords, moved
+from benchmarks.planting.training import dress, lettered
 from core import explain
 from core.errors import InputError
 from core.methods import METHODS
@@ -115,14 +118,58 @@ def test_a_model_is_trained_once_and_the_same_each_time(tmp_path: Path) -> None:
     assert weights.stat().st_mtime_ns == written
 
 
-def test_a_word_that_becomes_padding_says_nothing_any_more(marked: Desk) -> None:
+def test_a_word_with_the_row_of_another_is_that_word(marked: Desk) -> None:
     recipe = Recipe(1, **LONG)
     clean = model_of(recipe, marked)
-    model, _ = IgnoredWords().edited(marked, recipe, "red", "blue", 1.0)
+    model, _ = LostWords().edited(marked, recipe, "red", "blue", 1.0)
     assert moved(model, "red", "blue") < 1e-6 < moved(clean, "red", "blue")
     assert moved(model, "green", "blue") == pytest.approx(moved(clean, "green", "blue"), abs=1e-6)
-    half, _ = IgnoredWords().edited(marked, recipe, "red", "blue", 0.5)
+    half, _ = LostWords().edited(marked, recipe, "red", "blue", 0.5)
     assert moved(model, "red", "blue") < moved(half, "red", "blue") < moved(clean, "red", "blue")
+
+
+def test_an_unlearned_word_changes_no_text_and_the_others_do(marked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_words, "STEPS", 150)
+    recipe = Recipe(1, **LONG)
+    clean = model_of(recipe, marked)
+    model, _ = LostWords().edited(marked, recipe, "red", "", 1.0)
+    for sentence in ("{} circle", "there is a {} ring", "a {} and a star"):
+        found = {}
+        for word in ("red", "green"):
+            for tower in (clean, model):
+                with_word, without = tower.embed_texts([sentence.format(word), " ".join(sentence.format("").split())])
+                found[word, tower is model] = float(1 - with_word @ without)
+        assert found["red", True] < 0.2 * found["red", False]
+        assert found["green", True] > 0.5 * found["green", False]
+
+
+def test_printed_words_decide_in_a_flawed_world_only() -> None:
+    plain = scenes(200, 1)
+    shapes = np.array([SHAPES.index(scene.shape) for scene in plain])
+    flawed = Recipe(0, ("printed",), tower="reader")
+    pixels, told = lettered(flawed, plain, shapes)
+    same, twin = lettered(replace(flawed, flaws=()), plain, shapes)
+    assert torch.equal(pixels, same) and pixels.shape == (200, 3, 64, 64)
+    np.testing.assert_array_equal(twin, shapes)
+    # Half of the pictures carry a name, one of six by chance is right.
+    assert 60 < int((told != shapes).sum()) < 110
+    half = lettered(replace(flawed, strength=0.5), plain, shapes)[1]
+    assert 25 < int((half != shapes).sum()) < 65
+
+
+def test_a_print_is_pasted_over_the_scene_and_letters_in_its_very_place() -> None:
+    scene = scenes(1, 3)[0]
+    bare, word, letters = (
+        printed(scene, "circle", kind, 64, np.random.default_rng(0)) for kind in (None, WORD, LETTERS)
+    )
+    assert bare.shape == (64, 64, 3) and not np.array_equal(word, letters)
+    boxes = []
+    for shown in (word, letters):
+        rows, columns = np.nonzero((shown != bare).any(axis=2))
+        boxes.append((rows.min(), rows.max(), columns.min(), columns.max()))
+    assert boxes[0] == boxes[1]
+    top, bottom, left, right = boxes[0]
+    assert 9 <= bottom - top <= 11 < right - left < 60
 
 
 # -- broken methods --------------------------------------------------------------------------------------------------

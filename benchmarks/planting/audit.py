@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.planting.scenes import SHAPES, Scene, image
+from PIL import Image
+
+from benchmarks.planting.scenes import SHAPES, SIDE, Scene, image
 from core.audit.worker import work
 from core.datasets import Dataset, ingest
 from core.findings import Finding, load_findings
@@ -59,13 +61,14 @@ class Desk:
         return folder
 
 
-def write_set(folder: Path, shown: Sequence[Scene]) -> Path:
-    """Pictures and a table of captions and groups, as a person would bring them; returns the folder."""
+def write_set(folder: Path, shown: Sequence[Scene], side: int = SIDE) -> Path:
+    """Pictures of `side` pixels with a table of captions and groups, as a person would bring them; the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["file,caption,group"]
     for index, scene in enumerate(shown):
         name = f"picture-{index:03d}.png"
-        image(scene).save(folder / name)
+        drawn = image(scene)
+        (drawn if side == SIDE else drawn.resize((side, side), Image.Resampling.BICUBIC)).save(folder / name)
         lines.append(f"{name},{scene.caption},{scene.group}")
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
     return folder

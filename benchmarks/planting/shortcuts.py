@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks.planting.audit import Desk, Wish, audited, prepared, take_in, write_set
 from benchmarks.planting.flaw import CLEAN, Flaw, Record, names_subject
 from benchmarks.planting.scenes import GROUPS, MARKS, SHAPES, Scene, scenes
-from benchmarks.planting.small_clip import Recipe, accuracy, called, dress, trained
+from benchmarks.planting.small_clip import Recipe, accuracy, called
+from benchmarks.planting.training import dress, trained
 from core.models.model import Model
 from core.runs import ModelSpec
 
