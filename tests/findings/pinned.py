@@ -9,11 +9,12 @@ PINNED = Thresholds(
         "version": "1",
         "general": {"least_images": 8, "significance": 0.05},
         "severity": {"high": 0.4, "medium": 0.15},
-        "trust": {"controls": {"least_difference": 0.0}},
+        "trust": {"controls": {"least_difference": 0.0}, "hiding": {"least_correlation": 0.5}},
         "agreement": {
             "methods": {"least_correlation": 0.3},
             "pictures": {"least_correlation": 0.1, "most_share": 0.2},
         },
+        "maps": {"constant": {"most_share": 0.05}},
         "scores": {"flat": {"most_share": 0.2}},
         "additive": {"share": {"least": 0.5}},
         "sums": {"rest": {"most": 0.1}},

@@ -1,0 +1,153 @@
+"""Rules about maps as such: do they vary at all, and does their order of trust hang on how places are hidden?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation.agreement import spearman
+from core.evaluation.statistics import LEVEL, Interval, bootstrap_mean
+from core.evaluation.summary import Summary
+from core.findings.finding import Finding, Number
+from core.findings.grading import grade
+from core.findings.outcomes import cannot_conclude, passed
+from core.findings.parts import SAMPLES, again, sample_of, title_of, too_few
+from core.findings.thresholds import Thresholds
+from core.runs import Run
+
+WAYS = {"blur_faithfulness": "blurred", "road_faithfulness": "filled in from around them (ROAD)"}
+# Fewer methods than this have no order to speak of.
+FEWEST_METHODS = 4
+
+
+def maps_vary(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
+    """Is there a method whose maps are the same everywhere? Such a map shows nothing, whatever its colour."""
+    rows = run.results(["image", "image_name", "text", "text_kind", "kind", "method", "status", "map"])
+    rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
+    if rows.empty:
+        return
+    most = float(thresholds["maps.constant.most_share"])
+    rows = rows.assign(flat=[float(np.ptp(np.asarray(values, float)) == 0) for values in rows["map"]])
+    settings = run.plan.resampling
+    shares = {
+        str(method): bootstrap_mean(part.flat.to_numpy(), part.image.to_numpy(), **settings)
+        for method, part in rows.groupby("method", sort=True)
+    }
+    n = max(share.n for share in shares.values())
+    flat = {name: share for name, share in shares.items() if share.value is not None and share.value > most}
+    worst = sorted(flat or shares, key=lambda name: (-(shares[name].value or 0.0), name))
+    common = dict(
+        id="maps.constant",
+        rule="maps.constant",
+        threshold=thresholds.label("maps.constant.most_share"),
+        criterion=f"For each method at most {most:.0%} of its maps have the same value everywhere.",
+        evidence=tuple(
+            Number(name=f"{title_of(name)}: share of maps without any difference", **vars(shares[name]))
+            for name in worst[:6]
+        ),
+        reproduce=again(run),
+    )
+    if n < thresholds["general.least_images"]:
+        yield too_few("Too few pictures to say whether maps vary", n, thresholds, common)
+        return
+    if not flat:
+        yield passed(title="Every method's maps vary", condition=f"{len(shares)} methods were looked at.", **common)
+        return
+    named = ", ".join(title_of(name) for name in worst)
+    bad = rows[rows.method.isin(worst) & (rows.flat > 0)].sort_values(["image_name", "method"])
+    made, word = grade(0.6, max(shares[name].value or 0.0 for name in flat), n, thresholds)
+    yield Finding(
+        status="finding",
+        severity=word,
+        grade=made,
+        title=f"Maps that show nothing: {named}",
+        condition=f"{len(bad)} maps of {len(worst)} of {len(shares)} methods have the same value in every cell.",
+        samples=tuple(
+            sample_of(row, (row.method,), f"{title_of(row.method)}: the same everywhere")
+            for row in bad.drop_duplicates("image").head(SAMPLES).itertuples()
+        ),
+        rule_of_samples="the first pictures by name",
+        cause="Hypothesis: the method has no path from this text or layer to places, or its values vanish in rounding.",
+        effect="The colour of such a map means nothing, and it takes no part in agreement.",
+        recommendation="Leave the method out for this model, or give it another layer.",
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def hiding_matters(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
+    """Do methods rank alike by faithfulness, however places are hidden? Says nothing if one way only was measured."""
+    rows = run.results(["image", "kind", "method", "status", "faithfulness", *WAYS])
+    rows = rows[(rows.kind == "method") & (rows.status == "ok")]
+    for column, told in WAYS.items():
+        known = rows[rows.faithfulness.notna() & rows[column].notna()]
+        if known.empty:
+            continue
+        yield _order(run, known, column, told, thresholds)
+
+
+def _order(run: Run, rows: pd.DataFrame, column: str, told: str, thresholds: Thresholds) -> Finding:
+    least = float(thresholds["trust.hiding.least_correlation"])
+    got = order_agreement(rows, column, **run.plan.resampling)
+    methods = int(rows.method.nunique())
+    way = column.removesuffix("_faithfulness")
+    common = dict(
+        id=f"trust.hiding.{way}",
+        rule="trust.hiding",
+        threshold=thresholds.label("trust.hiding.least_correlation"),
+        criterion=f"Over methods, mean faithfulness with places {told} has a rank correlation of at least {least:g} "
+        "with that of the way that is used throughout.",
+        evidence=(Number(name=f"rank correlation of {methods} methods' faithfulness", **vars(got)),),
+        reproduce=again(run),
+    )
+    if got.n < thresholds["general.least_images"] or methods < FEWEST_METHODS or got.value is None:
+        return cannot_conclude(
+            title=f"Whether the methods' order holds with places {told} can't be said",
+            condition=f"{methods} methods on {got.n} pictures; {FEWEST_METHODS} methods and "
+            f"{thresholds['general.least_images']} pictures are needed.",
+            **common,  # type: ignore[arg-type]
+        )
+    if got.value >= least:
+        return passed(
+            title=f"The methods' order holds with places {told}",
+            condition=f"Over {methods} methods the rank correlation is {got.value:.2f}.",
+            **common,
+        )
+    made, word = grade(0.5, 1 - max(got.value, 0.0), got.n, thresholds)
+    return Finding(
+        status="finding",
+        severity=word,
+        grade=made,
+        title=f"With places {told}, other methods look faithful",
+        condition=f"Over {methods} methods the two orders have a rank correlation of {got.value:.2f}.",
+        cause="Hypothesis: pictures with hidden places are unusual for the model, each kind in its own way; or the "
+        "methods hardly differ.",
+        effect="Which method is called faithful depends on a choice that has nothing to do with the user's question.",
+        recommendation="Trust only methods that stand above the controls both ways.",
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def order_agreement(rows: pd.DataFrame, column: str, *, resamples: int, seed: int) -> Interval:
+    """The rank correlation over methods of mean `faithfulness` and mean `column`, bootstrapped over pictures.
+
+    `rows` has `image`, `method` and both columns. Only pictures on which every method has both count.
+    """
+    means = rows.groupby(["image", "method"])[["faithfulness", column]].mean()
+    first, second = (means[name].unstack("method") for name in ("faithfulness", column))
+    whole = (first.notna() & second.notna()).all(axis=1)
+    a, b = first[whole].to_numpy(float), second[whole].to_numpy(float)
+    n = len(a)
+    if n == 0:
+        return Interval(None, None, None, 0)
+    value = spearman(a.mean(axis=0), b.mean(axis=0))
+    if n < 2:
+        return Interval(value, None, None, n)
+    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    found = [spearman(a[rows].mean(axis=0), b[rows].mean(axis=0)) for rows in drawn]
+    known = [rank for rank in found if rank is not None]
+    if not known:
+        return Interval(value, None, None, n)
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), n)

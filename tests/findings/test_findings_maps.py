@@ -1,0 +1,118 @@
+"""Maps that show nothing, and orders of methods that hang on how places are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.evaluation.summary import Summary, summarise
+from core.findings.map_rules import hiding_matters, maps_vary, order_agreement
+from core.runs import Run
+from tests.findings.pinned import PINNED
+from tests.support.made_run import made_run
+
+METHODS = ("raw", "gradcam", "rise", "m2ib", "lime")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_run(tmp_path_factory.mktemp("maps") / "run", images=10, methods=METHODS)
+
+
+@pytest.fixture(scope="module")
+def summary(run: Run) -> Summary:
+    return summarise(run)
+
+
+def changed(run: Run, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Run:
+    """The run with other rows."""
+    rows = change(run.results())
+    other = Run(run.folder)
+    other.__dict__["plan"] = run.plan
+    other.__dict__["results"] = lambda columns=None: rows if columns is None else rows[columns]
+    return other
+
+
+def flattened(share: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        images = sorted(set(rows.image))
+        chosen = rows.image.isin(images[: round(share * len(images))]) & (rows.method == "rise")
+        rows["map"] = [
+            np.full_like(np.asarray(values, float), 0.3) if flat and values is not None else values
+            for values, flat in zip(rows["map"], chosen, strict=True)
+        ]
+        return rows
+
+    return change
+
+
+def test_maps_that_vary_pass(run: Run, summary: Summary) -> None:
+    (finding,) = maps_vary(run, summary, PINNED)
+    assert finding.status == "passed" and finding.evidence[0].value == 0
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_a_method_whose_maps_show_nothing_is_named(run: Run, summary: Summary, share: float) -> None:
+    (finding,) = maps_vary(changed(run, flattened(share)), summary, PINNED)
+    assert finding.status == "finding" and finding.title == "Maps that show nothing: RISE"
+    assert finding.evidence[0].value == pytest.approx(share) and len(finding.evidence) == 1
+    assert {sample.methods for sample in finding.samples} == {("rise",)}
+
+
+def test_too_few_pictures_say_nothing_of_maps(run: Run, summary: Summary) -> None:
+    def few(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows.image.isin(sorted(set(rows.image))[:5])]
+
+    (finding,) = maps_vary(changed(run, few), summary, PINNED)
+    assert finding.status == "cannot_conclude"
+
+
+def test_one_way_of_hiding_is_no_comparison(run: Run, summary: Summary) -> None:
+    def once(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(blur_faithfulness=np.nan, road_faithfulness=np.nan)
+
+    assert list(hiding_matters(changed(run, once), summary, PINNED)) == []
+
+
+def ordered(sign: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Each method at its own level, by blurring in the same order or turned round."""
+
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        level = rows.method.map({name: 0.1 * at for at, name in enumerate(METHODS)})
+        return rows.assign(faithfulness=level, blur_faithfulness=sign * level, road_faithfulness=np.nan)
+
+    return change
+
+
+@pytest.mark.parametrize(("sign", "status"), [(1.0, "passed"), (-1.0, "finding")])
+def test_an_order_that_turns_round_is_found(run: Run, summary: Summary, sign: float, status: str) -> None:
+    (finding,) = hiding_matters(changed(run, ordered(sign)), summary, PINNED)
+    assert (finding.id, finding.status) == ("trust.hiding.blur", status)
+    assert finding.evidence[0].value == pytest.approx(sign)
+
+
+def test_three_methods_have_no_order(run: Run, summary: Summary) -> None:
+    def few(rows: pd.DataFrame) -> pd.DataFrame:
+        return ordered(-1.0)(rows[rows.method.isin(METHODS[:3])])
+
+    (finding,) = hiding_matters(changed(run, few), summary, PINNED)
+    assert finding.status == "cannot_conclude" and "3 methods on 10 pictures" in finding.condition
+
+
+@given(st.permutations(range(5)))
+def test_the_order_is_that_of_the_means(order: list[int]) -> None:
+    told: list[dict[str, Any]] = [
+        {"image": str(image), "method": str(method), "faithfulness": method + 0.01 * image, "other": order[method]}
+        for image in range(4)
+        for method in range(5)
+    ]
+    found = order_agreement(pd.DataFrame(told), "other", resamples=20, seed=0)
+    # Spearman's formula for ranks without ties.
+    gaps = sum((at - rank) ** 2 for at, rank in enumerate(order))
+    assert found.value == pytest.approx(1 - 6 * gaps / (5 * 24)) and found.n == 4
