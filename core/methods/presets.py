@@ -48,7 +48,7 @@ EFFORTS: dict[str, Effort] = {
             "reliance": {"pictures": 12, "controls": 1, "masks": 32},
             "sanity": {"pictures": 4},
             "mosaic": {"mosaics": 4, "budget": 200},
-            "word_maps": {"pictures": 6, "masks": 96, "words": 32, "budget": 64},
+            "word_maps": {"pictures": 6, "cells": 5, "masks": 96, "words": 32, "budget": 64},
         },
     ),
     "standard": Effort(
