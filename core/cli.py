@@ -18,6 +18,7 @@ from core import commands, explaining, listings
 from core.arguments import SETTLED
 from core.errors import LoupeError
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
+from core.runs import AGAIN
 from core.settings import VERSION
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
     )
     audit.add_argument(
-        "--again", nargs="*", choices=("blur", "road"), help="test maps once more with places hidden so (or not at all)"
+        "--again", nargs="*", choices=tuple(AGAIN), help="test maps once more with places hidden so (or not at all)"
     )
     audit.add_argument("--no-curves", action="store_true", help="leave out deletion and insertion")
     audit.add_argument("--limit", type=int, help="audit only the first N pictures by name")

@@ -25,3 +25,8 @@ class CapabilityError(LoupeError):
 
 class RunError(LoupeError):
     """A run directory is missing, damaged or in the wrong state for what was asked."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line; its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

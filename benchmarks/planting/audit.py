@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from benchmarks.planting.scenes import SHAPES, SIDE, Scene, image
 from core.audit.worker import work
 from core.datasets import Dataset, ingest
@@ -67,8 +65,7 @@ def write_set(folder: Path, shown: Sequence[Scene], side: int = SIDE) -> Path:
     lines = ["file,caption,group"]
     for index, scene in enumerate(shown):
         name = f"picture-{index:03d}.png"
-        drawn = image(scene)
-        (drawn if side == SIDE else drawn.resize((side, side), Image.Resampling.BICUBIC)).save(folder / name)
+        image(scene, side).save(folder / name)
         lines.append(f"{name},{scene.caption},{scene.group}")
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
     return folder

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.planting.audit import Desk, Wish, audited, prepared, take_in, write_set
+from benchmarks.planting.audit import Desk, Wish
 from benchmarks.planting.flaw import CLEAN, Flaw, Record
 from benchmarks.planting.prints import LETTERS, WORD, printed
 from benchmarks.planting.scenes import SHAPES, Scene, scenes
-from benchmarks.planting.shortcuts import AUDIT_SEED, LEAST_PULL, RELIANCE, TEST_SEED, model_of, spec_of
+from benchmarks.planting.shortcuts import AUDIT_SEED, LEAST_PULL, RELIANCE, TEST_SEED, audit_of, model_of
 from benchmarks.planting.small_clip import Recipe, as_pixels, named
 from core.models.model import Model
 
@@ -38,10 +38,7 @@ class Readers:
         if strength != CLEAN:
             recipe = replace(recipe, flaws=("printed",), strength=strength)
         model = model_of(recipe, desk)
-        folder = desk.scratch(f"readers-{strength:g}-{recipe.key}")
-        written = write_set(folder / "pictures", scenes(AUDITED, AUDIT_SEED + seed), recipe.side)
-        run = prepared(folder, take_in(written, folder / "data"), model, spec_of(recipe, desk), self.wish, seed)
-        told = audited(run, model, self.wish)
+        told = audit_of(desk, recipe, scenes(AUDITED, AUDIT_SEED + seed), self.wish, f"readers-{strength:g}")
         check = turned(model, scenes(TEST, TEST_SEED + seed), recipe.side, seed)
         present = max(0.0, check[WORD] - check[LETTERS])
         return [{"flaw": "printed", "subject": "", "present": present, "check": check, **told}]

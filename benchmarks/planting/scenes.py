@@ -116,9 +116,9 @@ def with_others(shown: Sequence[Scene], seed: int) -> list[Scene]:
     return told
 
 
-def image(scene: Scene) -> Image.Image:
-    """The picture as RGB."""
-    return Image.fromarray(draw(scene).astype(np.uint8), "RGB")
+def image(scene: Scene, side: int = SIDE) -> Image.Image:
+    """The picture as RGB, enlarged to `side` pixels."""
+    return Image.fromarray(draw(scene).astype(np.uint8), "RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 
 def scenes(count: int, seed: int, shapes: Sequence[str] = SHAPES) -> list[Scene]:

@@ -53,7 +53,7 @@ def put(shown: Sequence[Scene], mark: str) -> list[Scene]:
 def audit_of(desk: Desk, recipe: Recipe, shown: Sequence[Scene], wish: Wish, name: str) -> dict[str, Any]:
     """Audit the model of a recipe on these scenes."""
     folder = desk.scratch(f"{name}-{recipe.key}")
-    dataset = take_in(write_set(folder / "pictures", shown), folder / "data")
+    dataset = take_in(write_set(folder / "pictures", shown, recipe.side), folder / "data")
     model = model_of(recipe, desk)
     run = prepared(folder, dataset, model, spec_of(recipe, desk), wish, recipe.seed)
     return audited(run, model, wish)

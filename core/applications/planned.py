@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.attribution.contract import Work
 from core.attribution.explain import attribute
-from core.errors import CapabilityError, InputError
+from core.errors import CapabilityError, InputError, first_line
 from core.methods import METHODS, MethodInfo
 from core.methods.presets import EFFORTS
 from core.models.geometry import Geometry
@@ -73,6 +73,6 @@ def maps_of(
     try:
         made = attribute(work, name, geometry, sides=["image"], **options).image
     except FAILURES as error:
-        return None, (str(error).splitlines() or [type(error).__name__])[0]
+        return None, first_line(error)
     assert made is not None
     return (made[0], "") if np.isfinite(made).all() else (None, "values that are no finite numbers")

@@ -32,7 +32,7 @@ from core.applications.segmenter import BACKGROUND, UNSEEN, Segmented, Segmenter
 from core.applications.stage import Subject
 from core.applications.truth import IGNORED, Truth, read_truth
 from core.datasets import Picture, column_labels, labels_column
-from core.errors import InputError
+from core.errors import InputError, first_line
 from core.methods.applications.segmentation import SegmentationOptions
 from core.models.model import Model
 
@@ -85,7 +85,7 @@ def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callab
         try:
             stage.take(picture, subject.open(picture), captions)
         except (InputError, torch.OutOfMemoryError, FloatingPointError) as error:
-            line = (str(error).splitlines() or [type(error).__name__])[0]
+            line = first_line(error)
             stage.failures.append({"image": picture.id, "image_name": picture.name, "message": line})
     if len(stage.failures) == len(subject.pictures):
         raise InputError(f"no picture could be segmented; the first: {stage.failures[0]['message']}")

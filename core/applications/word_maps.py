@@ -27,9 +27,8 @@ from core.attribution.contract import Work
 from core.attribution.draws import cell_grid
 from core.attribution.fixlip import fitted
 from core.attribution.meta_game import meta_game
-from core.attribution.word_games import word_pool
 from core.concepts.english import is_function
-from core.errors import InputError
+from core.errors import InputError, first_line
 from core.methods import METHODS
 from core.methods.applications.word_maps import WordMapsOptions
 from core.methods.interaction import FixlipOptions
@@ -66,7 +65,7 @@ def work(subject: Subject, options: WordMapsOptions, out: Path, tell: Tell) -> N
             try:
                 whole, words = measured(shared, options, method)
             except FAILURES as error:
-                problems.append([picture.name, (str(error).splitlines() or [type(error).__name__])[0]])
+                problems.append([picture.name, first_line(error)])
                 continue
             texts.append(named | whole)
             maps += [named | word for word in words]
@@ -108,8 +107,7 @@ def measured(shared: Work, options: WordMapsOptions, method: str) -> tuple[Row, 
     # First: it says in one line that a text has no words.
     parts = meta_game(shared, method, budget=options.budget)[0]
     pairs = fitted(shared, asked)[0][0]
-    words = [word for word, _ in word_pool(shared, 0).words]
-    functions = [is_function(word) for word in words]
+    words, functions = parts.words, [is_function(word) for word in parts.words]
     grid = cell_grid(shared, options.cells)
     whole = {
         "words": len(words),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.applications.stage import FOLDER, Subject, run_stage
 from core.attribution.kept import KeptCrops
-from core.errors import LoupeError
+from core.errors import LoupeError, first_line
 from core.evaluation.comparison import compare, save_comparisons
 from core.methods.applications import application_info
 from core.models.model import Model
@@ -41,7 +41,7 @@ def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None 
         try:
             run_stage(subject, part.name, part.options, tell)
         except Exception as error:  # noqa: BLE001 - a failed application must not lose the audit; it is kept and shown
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            line = first_line(error)[:300]
             problems[part.name] = line if isinstance(error, LoupeError) else f"{type(error).__name__}: {line}"
             run.store.log("application failed", f"{part.name}: {problems[part.name]}\n{traceback.format_exc()}")
             tell(f"{info.title} failed: {problems[part.name]}")

@@ -22,7 +22,7 @@ from core.attribution.word_games import WORDS
 from core.audit.measures import Explained, Group, Item, measured
 from core.audit.rows import method_values
 from core.datasets import Picture
-from core.errors import CapabilityError, InputError
+from core.errors import CapabilityError, InputError, first_line
 from core.methods import METHODS
 from core.methods.info import Side
 from core.models.geometry import Geometry
@@ -189,7 +189,7 @@ def _attempt(
     try:
         got = attribute(work, method.name, geometry, sides=sides, **options)
     except (InputError, CapabilityError, torch.OutOfMemoryError, FloatingPointError, ArithmeticError) as error:
-        return None, (str(error).splitlines() or [type(error).__name__])[0]
+        return None, first_line(error)
     for values, side in ((got.image, "image"), (got.text, "text")):
         if values is not None and not np.isfinite(values).all():
             return None, f"{method.name} gave values that are no finite numbers on the {side} side"

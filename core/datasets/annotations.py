@@ -23,7 +23,7 @@ from core.datasets.names import clean_name, printable
 from core.datasets.run_lengths import unpacked_runs
 from core.datasets.sources import Upload
 from core.datasets.table import Problems
-from core.errors import InputError
+from core.errors import InputError, first_line
 from core.settings import LIMITS, Limits
 
 LABEL_COLUMNS = ("labels", "label", "classes", "class", "categories", "category")
@@ -281,7 +281,7 @@ def _reason(error: Exception) -> str:
 
 
 def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:_LONGEST]
+    return first_line(error)[:_LONGEST]
 
 
 def _refuse_constant(word: str) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+
+from core.evaluation.statistics import LEVEL, Interval
 
 COMMON_SIDE = 14
 TOP_SHARE = 0.2
@@ -97,3 +100,27 @@ def _overlap(cells: int, side: int) -> NDArray[np.float64]:
     new, old = np.arange(side)[:, None], np.arange(cells)[None, :]
     start, stop = np.maximum(new * cells, old * side), np.minimum((new + 1) * cells, (old + 1) * side)
     return np.maximum(stop - start, 0).astype(np.float64)
+
+
+def order_agreement(rows: pd.DataFrame, column: str, *, resamples: int, seed: int) -> Interval:
+    """The rank correlation over methods of mean `faithfulness` and mean `column`, bootstrapped over pictures.
+
+    `rows` has `image`, `method` and both columns. Only pictures on which every method has both count.
+    """
+    means = rows.groupby(["image", "method"])[["faithfulness", column]].mean()
+    first, second = (means[name].unstack("method") for name in ("faithfulness", column))
+    whole = (first.notna() & second.notna()).all(axis=1)
+    a, b = first[whole].to_numpy(float), second[whole].to_numpy(float)
+    n = len(a)
+    if n == 0:
+        return Interval(None, None, None, 0)
+    value = spearman(a.mean(axis=0), b.mean(axis=0))
+    if n < 2:
+        return Interval(value, None, None, n)
+    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    found = [spearman(a[rows].mean(axis=0), b[rows].mean(axis=0)) for rows in drawn]
+    known = [rank for rank in found if rank is not None]
+    if not known:
+        return Interval(value, None, None, n)
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high), n)

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from core.evaluation.agreement import spearman
-from core.evaluation.statistics import LEVEL, Interval, bootstrap_mean
+from core.evaluation.agreement import order_agreement
+from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import SAMPLES, again, sample_of, title_of, too_few
 from core.findings.thresholds import Thresholds
-from core.runs import Run
+from core.runs import AGAIN, Run
 
-WAYS = {"blur_faithfulness": "blurred", "road_faithfulness": "filled in from around them (ROAD)"}
 # Fewer methods than this have no order to speak of.
 FEWEST_METHODS = 4
 
@@ -78,20 +77,18 @@ def maps_vary(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fi
 
 def hiding_matters(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
     """Do methods rank alike by faithfulness, however places are hidden? Says nothing if one way only was measured."""
-    rows = run.results(["image", "kind", "method", "status", "faithfulness", *WAYS])
+    rows = run.results(["image", "kind", "method", "status", "faithfulness", *(f"{way}_faithfulness" for way in AGAIN)])
     rows = rows[(rows.kind == "method") & (rows.status == "ok")]
-    for column, told in WAYS.items():
-        known = rows[rows.faithfulness.notna() & rows[column].notna()]
-        if known.empty:
-            continue
-        yield _order(run, known, column, told, thresholds)
+    for way in AGAIN:
+        known = rows[rows.faithfulness.notna() & rows[f"{way}_faithfulness"].notna()]
+        if len(known):
+            yield _order(run, known, way, thresholds)
 
 
-def _order(run: Run, rows: pd.DataFrame, column: str, told: str, thresholds: Thresholds) -> Finding:
+def _order(run: Run, rows: pd.DataFrame, way: str, thresholds: Thresholds) -> Finding:
     least = float(thresholds["trust.hiding.least_correlation"])
-    got = order_agreement(rows, column, **run.plan.resampling)
-    methods = int(rows.method.nunique())
-    way = column.removesuffix("_faithfulness")
+    got = order_agreement(rows, f"{way}_faithfulness", **run.plan.resampling)
+    methods, told = int(rows.method.nunique()), AGAIN[way]
     common = dict(
         id=f"trust.hiding.{way}",
         rule="trust.hiding",
@@ -127,27 +124,3 @@ def _order(run: Run, rows: pd.DataFrame, column: str, told: str, thresholds: Thr
         recommendation="Trust only methods that stand above the controls both ways.",
         **common,  # type: ignore[arg-type]
     )
-
-
-def order_agreement(rows: pd.DataFrame, column: str, *, resamples: int, seed: int) -> Interval:
-    """The rank correlation over methods of mean `faithfulness` and mean `column`, bootstrapped over pictures.
-
-    `rows` has `image`, `method` and both columns. Only pictures on which every method has both count.
-    """
-    means = rows.groupby(["image", "method"])[["faithfulness", column]].mean()
-    first, second = (means[name].unstack("method") for name in ("faithfulness", column))
-    whole = (first.notna() & second.notna()).all(axis=1)
-    a, b = first[whole].to_numpy(float), second[whole].to_numpy(float)
-    n = len(a)
-    if n == 0:
-        return Interval(None, None, None, 0)
-    value = spearman(a.mean(axis=0), b.mean(axis=0))
-    if n < 2:
-        return Interval(value, None, None, n)
-    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    found = [spearman(a[rows].mean(axis=0), b[rows].mean(axis=0)) for rows in drawn]
-    known = [rank for rank in found if rank is not None]
-    if not known:
-        return Interval(value, None, None, n)
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high), n)

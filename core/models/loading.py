@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from core.errors import ModelError
+from core.errors import ModelError, first_line
 from core.models.geometry import Preprocessing
 from core.models.hub import quiet_hub
 from core.models.listing import architectures, embedded_models, embedded_name
@@ -306,4 +306,4 @@ def _some(names: list[str]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return first_line(error)[:200]

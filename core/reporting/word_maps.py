@@ -10,11 +10,11 @@ import pandas as pd
 from core.applications.word_maps_record import INTERACTION, SHARED, WAYS, WordMapsRecord, grid, of_run
 from core.datasets import Picture
 from core.evaluation.word_maps import MEASURES, each_picture, shares, word_maps_table
-from core.models.geometry import Preprocessing
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, shorten
 from core.reporting.content import Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.reporting.information_tables import geometry_of
 from core.reporting.words import amount, bounded, measured, number
 from core.runs import Run
 
@@ -89,17 +89,10 @@ def word_heat(run: Run, picture: Picture, row: Any, assets: Assets, title: str, 
     values = grid(row)
     low, high = bar_ends(value_range(values), signed=True)
     small = fit(run.dataset.open(picture), PRINT_SIDE)
-    painted = overlay(small, values, geometry_of(run, picture), signed=True, smooth=False)
+    painted = overlay(small, values, geometry_of(run, picture.width, picture.height), signed=True, smooth=False)
     alt = f"{WAYS[row.way]} of the word {row.word} on {picture.name}; raw {amount(low)} to {amount(high)}"
     bar = assets.drawing(colour_bar(signed=True))
     return Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
-
-
-def geometry_of(run: Run, picture: Picture) -> Any:
-    """Where the model's input lies on a picture; without a recorded preprocessing the whole, squashed."""
-    told = run.manifest.get("model", {}).get("preprocessing")
-    found = Preprocessing.from_dict(told) if told else Preprocessing(224, 224, mode="squash")
-    return found.geometry(picture.width, picture.height)
 
 
 def _measured(run: Run, record: WordMapsRecord) -> Section:

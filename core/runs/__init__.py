@@ -3,6 +3,7 @@
 from core.runs.integrity import changed_files
 from core.runs.manifest import environment
 from core.runs.plan import (
+    AGAIN,
     ApplicationPlan,
     Declared,
     MethodPlan,
@@ -18,6 +19,7 @@ from core.runs.run import Run, create_run, list_runs, new_run_id, open_run, text
 from core.runs.store import FINISHED, STOPPED, Progress, RunStore
 
 __all__ = [
+    "AGAIN",
     "FINISHED",
     "SCHEMA",
     "STOPPED",

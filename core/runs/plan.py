@@ -16,6 +16,8 @@ from core.settings import LIMITS
 
 # Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
 WORD_SHARES = (0.2, 0.5)
+# How else places may be hidden, when faithfulness is measured once more.
+AGAIN = {"blur": "blurred", "road": "filled in from around them (ROAD)"}
 
 TextKind = Literal["caption", "prompt", "class"]
 

@@ -9,7 +9,7 @@ import streamlit as st
 from core.datasets import Dataset, read_texts
 from core.methods.presets import EFFORTS, Effort
 from core.models.listing import architectures, embedded_models
-from core.runs import Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
+from core.runs import AGAIN, Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
 from pages.parts import applications, methods, sample
 from pages.parts.capabilities import capability_table
 from pages.parts.words import plain, tab
@@ -21,7 +21,6 @@ REMOVALS = {
     "black": "black",
     "blur": "a blurred picture",
 }
-AGAIN = {"blur": "blurred", "road": "filled in from around them (ROAD)"}
 
 
 def plan_form(dataset: Dataset) -> Plan:

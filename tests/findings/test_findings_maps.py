@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.evaluation.agreement import order_agreement
 from core.evaluation.summary import Summary, summarise
-from core.findings.map_rules import hiding_matters, maps_vary, order_agreement
+from core.findings.map_rules import hiding_matters, maps_vary
 from core.runs import Run
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run

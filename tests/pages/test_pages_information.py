@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.applications.information_record import ABOUT, FOLDER, MAP_COLUMNS, MAPS, PAIR_COLUMNS, PAIRS
 from core.methods.applications.information import CARD
 from core.runs import Run
-from core.settings import ROOT, runs_folder
-from tests.pages.test_pages import HOSTILE, words
+from core.settings import runs_folder
+from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
 TOKENS = ["a", "photo", "<b>of</b>", "circle"]
@@ -66,23 +65,15 @@ def write_record(run: Run, *, text: bool = True, gap: float = 1.0) -> None:
     (folder / ABOUT).write_text(json.dumps(told))
 
 
-def opened(run: Run) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run().switch_page("pages/information.py").run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
-    app = opened(run)
+    app = opened("information", run)
     assert not app.error
     assert "did not measure information" in words(app) and "information" in words(app)
 
 
 def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
     write_record(run)
-    app = opened(run)
+    app = opened("information", run)
     assert not app.error
     said = words(app)
     assert said.count("own text keeps more information") == 4 and "wrong text keeps more" not in said
@@ -101,14 +92,14 @@ def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
 
 def test_the_page_says_so_if_wrong_texts_keep_more(run: Run) -> None:
     write_record(run, gap=-1.0)
-    said = words(opened(run))
+    said = words(opened("information", run))
     assert said.count("wrong text keeps more information") == 4 and "own text keeps more" not in said
 
 
 def test_a_model_without_text_layers_and_a_damaged_record(run: Run) -> None:
     write_record(run, text=False)
-    app = opened(run)
+    app = opened("information", run)
     assert "Words were not measured" in words(app) and not app.error
     (run.folder / FOLDER / PAIRS).write_bytes(b"nothing")
-    app = opened(run)
+    app = opened("information", run)
     assert app.error and all("\n" not in item.value for item in app.error)

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.applications.mosaic_record import ABOUT, COLUMNS, FOLDER, MAPS
 from core.methods.applications.mosaic import CARD
 from core.runs import Run
-from core.settings import ROOT, runs_folder
-from tests.pages.test_pages import HOSTILE, words
+from core.settings import runs_folder
+from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
 
@@ -43,22 +42,14 @@ def made_mosaics(run: Run, problems: list[list[object]] | None = None) -> None:
     (folder / ABOUT).write_text(json.dumps(about))
 
 
-def opened(run: Run) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run().switch_page("pages/mosaic.py").run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
-    app = opened(run)
+    app = opened("mosaic", run)
     assert not app.error and "made no mosaics" in words(app)
 
 
 def test_the_page_says_who_points_and_follows_its_choice(run: Run) -> None:
     made_mosaics(run, [["rise", 1, HOSTILE]])
-    app = opened(run)
+    app = opened("mosaic", run)
     assert not app.error and "Above chance (0.50)" in words(app)
     table = app.dataframe[0].value.set_index("Method")
     assert table.loc["Raw similarity", "In its tile"].startswith("0.83") and table["Mosaics"].tolist() == [2, 2]
@@ -75,5 +66,5 @@ def test_the_page_says_who_points_and_follows_its_choice(run: Run) -> None:
 def test_a_damaged_record_is_one_line(run: Run) -> None:
     made_mosaics(run)
     (run.folder / FOLDER / MAPS).write_bytes(b"nothing")
-    app = opened(run)
+    app = opened("mosaic", run)
     assert app.error and all("\n" not in item.value for item in app.error)

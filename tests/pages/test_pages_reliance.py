@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.applications.reliance_record import FOLDER
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
 from core.runs import Run
-from core.settings import ROOT, runs_folder
-from tests.pages.test_pages import words
+from core.settings import runs_folder
+from tests.pages.test_pages import opened, words
 from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
@@ -23,23 +22,15 @@ def run(workspace: Path) -> Run:
     return made_run(runs_folder() / "20260115-093000-abcdef", images=24, methods=("raw",))
 
 
-def opened(run: Run) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run().switch_page("pages/reliance.py").run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
-    app = opened(run)
+    app = opened("reliance", run)
     assert not app.error and "did not measure what scores rest on" in words(app)
 
 
 def test_the_page_shows_the_record_and_what_was_judged(run: Run) -> None:
     made_reliance(run, "corner")
     save_findings(run, judge(run, summarise(run)))
-    app = opened(run)
+    app = opened("reliance", run)
     assert not app.error
     places = app.dataframe[0].value
     row = places[(places["Texts"] == "red circle") & (places["Place"] == "upper left corner")].iloc[0]
@@ -58,5 +49,5 @@ def test_the_page_shows_the_record_and_what_was_judged(run: Run) -> None:
 def test_a_damaged_record_is_told_in_one_line(run: Run) -> None:
     made_reliance(run)
     (run.folder / FOLDER / "places.parquet").write_bytes(b"nothing")
-    app = opened(run)
+    app = opened("reliance", run)
     assert app.error and all("\n" not in item.value for item in app.error)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.applications.sanity_record import CHECKS, FOLDER
 from core.runs import Run
-from core.settings import ROOT, runs_folder
-from tests.pages.test_pages import HOSTILE, words
+from core.settings import runs_folder
+from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 from tests.support.made_sanity import made_sanity
 
@@ -21,22 +20,14 @@ def run(workspace: Path) -> Run:
     return made_run(runs_folder() / "20260115-093000-abcdef")
 
 
-def opened(run: Run) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run().switch_page("pages/sanity.py").run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
-    app = opened(run)
+    app = opened("sanity", run)
     assert not app.error and "did not check its methods" in words(app)
 
 
 def test_the_page_names_who_fails_and_follows_its_choice(run: Run) -> None:
     made_sanity(run, {"rise": {("flip", ""): 0.0}}, problems=[["m2ib", HOSTILE, "noise", HOSTILE]])
-    app = opened(run)
+    app = opened("sanity", run)
     assert not app.error and "RISE fails: its maps don't follow a mirrored picture" in words(app)
     table = app.dataframe[0].value.set_index("Method")
     assert table.loc["RISE", "Mirror"] == "FAILS" and table.loc["RISE", "Text"] == "passes"
@@ -54,7 +45,7 @@ def test_the_page_names_who_fails_and_follows_its_choice(run: Run) -> None:
 
 def test_no_failure_is_said_and_a_damaged_record_too(run: Run) -> None:
     made_sanity(run)
-    assert "No method fails" in words(opened(run))
+    assert "No method fails" in words(opened("sanity", run))
     (run.folder / FOLDER / CHECKS).write_bytes(b"nothing")
-    app = opened(run)
+    app = opened("sanity", run)
     assert app.error and all("\n" not in item.value for item in app.error)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.applications.word_maps_record import ABOUT, FOLDER, INTERACTION, MAPS, SHARED, TEXTS
 from core.methods.applications.word_maps import CARD
 from core.runs import Run
-from core.settings import ROOT, runs_folder
+from core.settings import runs_folder
 from tests.applications.test_word_maps import DOWN, UP, many, planted
-from tests.pages.test_pages import HOSTILE, words
+from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
 
@@ -37,22 +36,14 @@ def made_words(run: Run, problems: list[list[str]] | None = None) -> None:
     (folder / ABOUT).write_text(json.dumps(record.about | about | {"problems": problems or []}))
 
 
-def opened(run: Run) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run().switch_page("pages/word_maps.py").run()
-    assert not app.exception, [item.message for item in app.exception]
-    return app
-
-
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
-    app = opened(run)
+    app = opened("word_maps", run)
     assert not app.error and "made no maps of single words" in words(app)
 
 
 def test_the_page_shows_every_word_both_ways(run: Run) -> None:
     made_words(run, [["dark.png", HOSTILE]])
-    app = opened(run)
+    app = opened("word_maps", run)
     assert not app.error and "can be read" in words(app)
     table = app.dataframe[0].value.set_index("Word")
     assert table.loc["a", "Function word"] and table.loc["mat", "Of the shared map"] == pytest.approx(0.333)
@@ -72,5 +63,5 @@ def test_the_page_shows_every_word_both_ways(run: Run) -> None:
 def test_a_damaged_record_is_one_line(run: Run) -> None:
     made_words(run)
     (run.folder / FOLDER / MAPS).write_bytes(b"nothing")
-    app = opened(run)
+    app = opened("word_maps", run)
     assert app.error and all("\n" not in item.value for item in app.error)
