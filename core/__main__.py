@@ -9,5 +9,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from core.cli import main
+from core.memory import keep_freed
 
+keep_freed()
 raise SystemExit(main())

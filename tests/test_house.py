@@ -25,6 +25,7 @@ SAME_ROOM = {
     "listings": "commands",
     "__main__": "commands",
     "errors": "settings",
+    "memory": "settings",
     "app": "pages",
     "parts": "pages",
 }

@@ -34,10 +34,18 @@ def cell_grid(work: Work, cells: int) -> tuple[int, int]:
 
 
 def kept_cells(work: Work, image: int, grid: tuple[int, int], count: int, keep: float = 0.5) -> Tensor:
-    """Coalitions `(count, rows, columns)` in which each cell is kept by itself with chance `keep`."""
+    """Coalitions `(count, rows, columns)` in which each cell is kept by itself with chance `keep`.
+
+    At a chance of 1/2, blocks of at least two rows a cell are followed by their complements, so that whatever a score
+    owes to pairs of cells cancels out of the fit of single cells; a shorter draw has more use for other rows.
+    """
     generator = work.generator("coalitions", work.image_keys[image], grid, keep)
-    parts = [torch.rand(CHUNK, *grid, generator=generator) < keep for _ in range(-(-count // CHUNK))]
-    return torch.cat(parts)[:count]
+    chunks = -(-2 * grid[0] * grid[1] // CHUNK)
+    rows: list[Tensor] = []
+    while CHUNK * len(rows) < count:
+        block = [torch.rand(CHUNK, *grid, generator=generator) < keep for _ in range(chunks)]
+        rows += block if keep != 0.5 else block + [~free for free in block]
+    return torch.cat(rows)[:count]
 
 
 def shapley_cells(work: Work, image: int, grid: tuple[int, int], count: int) -> Tensor:

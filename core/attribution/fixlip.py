@@ -21,7 +21,7 @@ from torch import Tensor
 
 from core.attribution.contract import Measured, Work
 from core.attribution.draws import cell_grid, kept_cells, pool_of
-from core.attribution.surrogate import NORMAL_95
+from core.attribution.surrogate import NORMAL_95, complements, noise, without_own
 from core.attribution.word_games import kept_words, spread_words, word_pool
 from core.errors import InputError
 from core.methods.interaction import FixlipOptions
@@ -65,23 +65,24 @@ class Side:
         # From values to coefficients.
         self.solve = (vt.T / s) @ u.T * root.T
         # How much a row's own value weighs in its prediction, with all players and with none.
-        self.leverage = (u**2).sum(dim=1)
         self.left_out = left_out
+        self.other = complements(rows) if weights is None else torch.full((count,), -1)
+        self.leverage, self.shared = (u**2).sum(dim=1), (u * u[self.other]).sum(dim=1)
 
     def predicted(self, values: Tensor) -> Tensor:
-        """The fit's values `(coalitions, any)`, each row's from a fit without that row if `left_out`."""
+        """The fit's values `(coalitions, any)`, each row's from a fit without it and its complement if `left_out`."""
         found = self.design @ (self.solve @ values)
-        return self._without_own(found, values, self.leverage)
+        return self._without_own(found, values, self.leverage, self.shared)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The weighted mean `(coalitions, any)`, each row's from the others if `left_out`."""
+        """The weighted mean `(coalitions, any)`, each row's without it and its complement if `left_out`."""
         found = (self.weights[:, None] * values).sum(dim=0, keepdim=True).expand_as(values)
-        return self._without_own(found, values, self.weights)
+        return self._without_own(found, values, self.weights, self.weights)
 
-    def _without_own(self, found: Tensor, values: Tensor, own: Tensor) -> Tensor:
+    def _without_own(self, found: Tensor, values: Tensor, own: Tensor, shared: Tensor) -> Tensor:
         if not self.left_out:
             return found
-        return (found - own[:, None] * values) / (1 - own[:, None]).clamp_min(1e-9)
+        return values - without_own(values - found, own[:, None], shared[:, None], self.other)
 
 
 def attribute_image(work: Work, options: FixlipOptions) -> Measured:
@@ -166,8 +167,10 @@ def fit_pairs(cells: Side, words: Side, values: Tensor) -> Interactions:
 def _half_width(side: Side, values: Tensor) -> Tensor:
     """Of the coefficients of the players in the fit of values `(coalitions,)`."""
     residual = values - side.design @ (side.solve @ values)
-    freedom = max(len(values) - side.design.shape[1], 1)
-    spread = (residual**2).sum() / freedom * (side.solve[1:] ** 2).sum(dim=1)
+    # A pair of complements says one thing about the cells; the other is about the intercept.
+    pairs, alone = int((side.other >= 0).sum()) // 2, bool((side.other < 0).any())
+    freedom = max(len(values) - pairs - int(alone) - (side.design.shape[1] - 1), 1)
+    spread = noise(residual[:, None], side.other) / freedom * (side.solve[1:] ** 2).sum(dim=1)
     return NORMAL_95 * spread.sqrt()
 
 

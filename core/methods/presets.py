@@ -26,7 +26,7 @@ class Effort:
 
 EFFORTS: dict[str, Effort] = {
     "quick": Effort(
-        steps=6,
+        steps=5,
         options={
             "rise": {"masks": 96},
             "kernel_shap": {"masks": 96, "extra": 64, "words": 128},

@@ -18,6 +18,7 @@ from core.attribution.contract import Work
 from core.attribution.draws import kept_cells
 from core.attribution.fixlip import Side, fit_pairs, interactions
 from core.attribution.shapley import all_coalitions
+from core.attribution.surrogate import complements
 from core.attribution.word_games import kept_words
 from core.errors import InputError
 from core.methods.interaction import FIXLIP
@@ -128,9 +129,12 @@ def test_what_is_explained_is_judged_on_coalitions_that_were_left_out(complete: 
     got = fit_pairs(Side(cells, keep), Side(words, keep, left_out=not complete), values)
     unseen, seen, spread = 0.0, 0.0, 0.0
     every = np.full(len(words), 1.0)
+    # A coalition's complement is left out with it.
+    beside, across = complements(cells), complements(words)
+    assert 0 < int((beside >= 0).sum()) < 12
     for a, b in product(range(12), range(len(words))):
-        rows = [at for at in range(12) if at != a]
-        columns = [at for at in range(len(words)) if complete or at != b]
+        rows = [at for at in range(12) if at not in (a, int(beside[a]))]
+        columns = [at for at in range(len(words)) if complete or at not in (b, int(across[b]))]
         part = values[rows][:, columns]
         known = dense(cells[rows], words[columns], part, keep, every)
         x = np.array([1.0, *(cells[a].double() - keep)])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.attribution.draws import kept_cells, kernel_weights, shapley_cells, size_chances
 from core.attribution.shapley import Coalitions, constrained_values, exact_values, kernel_weight
-from core.attribution.surrogate import fit, halves_agree
+from core.attribution.surrogate import complements, fit, halves_agree
 from tests.attribution.test_attribution_rise import work_of
 from tests.support.tiny import Zoo, pixels
 
@@ -40,25 +40,73 @@ def test_the_fit_is_ridge_regression(penalty: float, weighted: bool) -> None:
     assert np.abs(got.numpy() - other).max() > 1e-4
 
 
-def literal_r2(rows: NDArray[np.float64], scores: NDArray[np.float64], penalty: float) -> float:
-    """Leaving one out by refitting."""
+def literal_r2(
+    rows: NDArray[np.float64], scores: NDArray[np.float64], penalty: float, other: NDArray[np.int64] | None = None
+) -> float:
+    """Leaving one out, and the row `other` names, by refitting."""
     errors, spread = [], []
     for out in range(len(rows)):
         keep = np.arange(len(rows)) != out
+        if other is not None and other[out] >= 0:
+            keep[other[out]] = False
         model = Ridge(alpha=penalty).fit(rows[keep], scores[keep])
         errors.append(scores[out] - model.predict(rows[out : out + 1])[0])
         spread.append(scores[out] - scores[keep].mean())
     return 1 - float(np.square(errors).sum() / np.square(spread).sum())
 
 
+def with_complements(rows: Tensor, true: Tensor, noise: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The rows, then the complements of all but the first four, in a game in which pairs of players count as well."""
+    rows = torch.cat([rows, ~rows[4:]])
+    generator = torch.Generator().manual_seed(100 + seed)
+    signs = 2 * rows.double() - 1
+    pairs = torch.randn(rows.shape[1], rows.shape[1], generator=generator, dtype=torch.float64).triu(1)
+    even = torch.einsum("ni,ij,nj->n", signs, pairs, signs)
+    return rows, rows.double() @ true + noise * even[:, None]
+
+
 def test_the_share_that_is_explained_is_that_of_leaving_one_out() -> None:
-    rows, scores, _ = game(players=6, count=40, noise=1.0)
+    rows, scores, _ = game(players=12, count=40, noise=1.0)
+    assert int((complements(rows) >= 0).sum()) == 0
     got = fit(rows, scores, penalty=3.0).r2
     for text in range(3):
         expected = literal_r2(rows.double().numpy(), scores[:, text].numpy(), 3.0)
         # Refitting also moves the mean a little, which the closed form takes as fixed by its leverage.
         assert float(got[text]) == pytest.approx(expected, abs=2e-3)
         assert abs(float(got[text]) - literal_r2(rows.double().numpy(), scores[:, text].numpy(), 30.0)) > 5e-3
+
+
+def test_complements_are_left_out_together() -> None:
+    free, _, true = game(players=10, count=30)
+    rows, scores = with_complements(free, true, 0.2)
+    other = complements(rows)
+    assert torch.equal(other[4:30], torch.arange(30, 56))
+    assert torch.equal(other[other[4:]], torch.arange(4, 56))
+    assert set(other[:4].tolist()) == {-1}
+    got = fit(rows, scores, penalty=3.0).r2
+    x = rows.double().numpy()
+    for text in range(3):
+        y = scores[:, text].numpy()
+        assert float(got[text]) == pytest.approx(literal_r2(x, y, 3.0, other.numpy()), abs=4e-3)
+        assert abs(float(got[text]) - literal_r2(x, y, 3.0)) > 1e-2
+
+
+def test_what_pairs_of_cells_do_is_no_noise_between_complements() -> None:
+    inside, widths, naive = [], [], []
+    for seed in range(40):
+        free, _, true = game(players=8, count=70, seed=seed)
+        free = torch.unique(free, dim=0)
+        rows, scores = with_complements(free, true, 0.5, seed)
+        scores = scores + 0.3 * torch.randn(scores.shape, generator=torch.Generator().manual_seed(seed)).double()
+        rows, scores = rows[4:], scores[4:]
+        found = fit(rows, scores, penalty=1e-6)
+        error = (found.coefficients - true).abs()
+        inside.append(float((error <= found.half_width).double().mean()))
+        widths.append(float(found.half_width.mean()))
+        # The same rows, but each with a weight: then nothing is known of their complements.
+        naive.append(float(fit(rows, scores, torch.ones(len(rows)), 1e-6).half_width.mean()))
+    assert 0.92 < np.mean(inside) < 0.98
+    assert np.mean(widths) < 0.5 * np.mean(naive)
 
 
 def test_an_additive_game_is_recovered_and_known_to_be() -> None:
@@ -118,6 +166,13 @@ def test_draws_are_nested_and_depend_on_seed_and_picture(zoo: Zoo) -> None:
     assert torch.equal(long[:70], kept_cells(work, 0, (4, 4), 70))
     assert not torch.equal(long, kept_cells(work, 1, (4, 4), 200))
     assert not torch.equal(long, kept_cells(work_of(model, pixels(model), seed=4), 0, (4, 4), 200))
+    assert torch.equal(long[64:128], ~long[:64])
+    assert torch.equal(long[192:], ~long[128:136])
+    assert not torch.equal(long[128:192], long[:64])
+    # Two rows a cell at least come before any complement.
+    large = kept_cells(work, 0, (7, 7), 300)
+    assert torch.equal(large[128:256], ~large[:128])
+    assert not torch.equal(kept_cells(work, 0, (4, 4), 128, 0.2)[64:], ~kept_cells(work, 0, (4, 4), 64, 0.2))
     assert float(kept_cells(work, 0, (4, 4), 200, 0.2).double().mean()) == pytest.approx(0.2, abs=0.03)
     sized = shapley_cells(work, 0, (4, 4), 64)
     assert torch.equal(sized[0::2], ~sized[1::2])

@@ -20,7 +20,7 @@ class TimmCnn(ImageTower):
 
     layout: Literal["tokens", "maps"] = "maps"
     family = "CNN (timm)"
-    cpu_batch = 4
+    cpu_batch = 12
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
