@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from core.applications.information_record import FOLDER, KINDS, SIDES, InformationRecord, load, of_run
 from core.datasets import Picture
-from core.reporting.heat import Range, bar_ends, colour_bar, fit, overlay, value_range
+from core.reporting.heat import Range, bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.reporting.information_tables import (
     MEASURES,
     common_range,
-    geometry_of,
     grid,
     own_against_wrong,
     pairs_chart,

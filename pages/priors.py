@@ -18,9 +18,9 @@ from core.reporting.priors import (
     comparison,
     comparison_chart,
     differences,
-    geometry_of,
     reading,
     region_lines,
+    row_geometry,
     row_title,
 )
 from core.runs import Run
@@ -91,7 +91,7 @@ def one_map(run: Run, record: PriorsRecord, row: Any, picture: Any) -> None:
     """One way's map with its scale and its regions."""
     st.markdown(f"**{plain(PRIORS[row.prior])}**")
     values = np.asarray(row.map, dtype=np.float32).reshape(int(row.rows), int(row.columns))
-    geometry = geometry_of(run, record, row, picture)
+    geometry = row_geometry(run, record, row, picture)
     shown = overlay(state.dataset_of(run).open(picture), values, geometry, signed=True, smooth=False, side=maps.SIDE)
     alt = f"{row_title(row)} of {picture.name} for the text {row.text}"
     st.image(maps.jpeg(shown), width="stretch", alt=alt)

@@ -18,11 +18,11 @@ from core.evaluation.summary import Summary
 from core.findings import failed_methods
 from core.findings.finding import Sample as FindingSample
 from core.methods import METHODS
-from core.models.geometry import Geometry, Preprocessing
+from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, shorten
 from core.reporting.content import Heat, HeatRow, Sample, Words
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, shade_words, value_range
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, shade_words, value_range
 from core.reporting.words import amount, number
 from core.runs import Run
 
@@ -49,8 +49,7 @@ class Plates:
         results = self.run.results()
         self.rows = results[(results.kind == "method") & (results.status == "ok")]
         self.pictures = {picture.id: picture for picture in self.run.dataset.pictures}
-        given = self.run.manifest.get("model", {}).get("preprocessing")
-        self._preprocessing = Preprocessing.from_dict(given) if given else None
+        self._given = self.run.manifest.get("model", {}).get("preprocessing")
 
     def photo(self, image: str, title: str = "Picture") -> Heat:
         """The picture itself."""
@@ -112,9 +111,7 @@ class Plates:
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
     def _geometry(self, picture: Picture) -> Geometry:
-        # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
-        preprocessing = self._preprocessing or Preprocessing(224, 224, mode="squash")
-        return preprocessing.geometry(picture.width, picture.height)
+        return geometry_of(self.run, picture.width, picture.height, self._given)
 
     def sample(
         self,

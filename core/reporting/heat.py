@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.models.geometry import Geometry
+from core.models.geometry import Geometry, Preprocessing
+from core.runs import Run
 
 # "inferno" of S. van der Walt and N. Smith (CC0), every tenth of the scale: lightness rises evenly.
 SEQUENTIAL = (
@@ -123,6 +124,14 @@ def overlay(
     out = (1 - opacity) * base + opacity * heat
     out = np.where(seen[..., None], out, _unseen(base))
     return Image.fromarray(np.clip(np.round(out), 0, 255).astype(np.uint8), "RGB")
+
+
+def geometry_of(run: Run, width: int, height: int, given: dict[str, Any] | None = None) -> Geometry:
+    """The way from a grid to a picture of this size, by the preprocessing `given` or that of the run's model."""
+    # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
+    given = given or run.manifest.get("model", {}).get("preprocessing")
+    preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
+    return preprocessing.geometry(width, height)
 
 
 def fit(picture: Image.Image, side: int | None) -> Image.Image:

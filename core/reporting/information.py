@@ -10,11 +10,10 @@ from core.applications.information_record import SIDES, InformationRecord, of_ru
 from core.reporting.assets import Assets
 from core.reporting.charts import shorten, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.reporting.information_tables import (
     MEASURES,
     common_range,
-    geometry_of,
     grid,
     own_against_wrong,
     pairs_chart,

@@ -12,10 +12,9 @@ from PIL import Image
 
 from core.applications.information_record import KINDS, SIDES, InformationRecord
 from core.evaluation.statistics import bootstrap_mean
-from core.models.geometry import Geometry, Preprocessing
+from core.models.geometry import Geometry
 from core.reporting.charts import ACCENT, PALETTE, WIDTH, shorten, styled
 from core.reporting.heat import Range, colours, value_range
-from core.runs import Run
 
 MOST_BARS = 30
 # What is compared, how it is called, and how many digits it is printed with.
@@ -174,11 +173,3 @@ def shared_overlay(
 def grid(row: Any, name: str) -> NDArray[np.float64]:
     """A column of a map row on its grid (rows, columns)."""
     return np.asarray(getattr(row, name), dtype=np.float64).reshape(int(row.rows), int(row.columns))
-
-
-def geometry_of(run: Run, width: int, height: int) -> Geometry:
-    """The way from the model's grid to a picture of this size."""
-    # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
-    given = run.manifest.get("model", {}).get("preprocessing")
-    preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
-    return preprocessing.geometry(width, height)

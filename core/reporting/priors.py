@@ -12,11 +12,11 @@ import pandas as pd
 from core.applications.priors_record import PRIORS, VALUES, WAYS, PriorsRecord, load
 from core.datasets import Picture
 from core.evaluation.statistics import bootstrap_mean
-from core.models.geometry import Geometry, Preprocessing
+from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, WIDTH, shorten, styled, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.reporting.words import amount, measured, number
 from core.runs import Run
 
@@ -155,12 +155,10 @@ def reading(found: pd.DataFrame) -> str:
     )
 
 
-def geometry_of(run: Run, record: PriorsRecord, row: Any, picture: Picture) -> Geometry:
+def row_geometry(run: Run, record: PriorsRecord, row: Any, picture: Picture) -> Geometry:
     """The way from a row's map to the picture. Generated captions are explained on the captioner's own input."""
-    own = run.manifest.get("model", {}).get("preprocessing")
-    given = record.about.get("captioner_preprocessing") if row.value == "generated" else own
-    preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
-    return preprocessing.geometry(picture.width, picture.height)
+    given = record.about.get("captioner_preprocessing") if row.value == "generated" else None
+    return geometry_of(run, picture.width, picture.height, given)
 
 
 def row_title(row: Any) -> str:
@@ -260,7 +258,7 @@ def _row_of_heats(
     for row in rows:
         values = np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
         found = value_range(values)
-        painted = overlay(small, values, geometry_of(run, record, row, picture), signed=True, smooth=False)
+        painted = overlay(small, values, row_geometry(run, record, row, picture), signed=True, smooth=False)
         low, high = bar_ends(found, signed=True)
         reach = f"raw {amount(found.low)} to {amount(found.high)}"
         caption = f"{shorten(picture.name, 28)}, {'cosine' if row.value == 'similarity' else 'meaning'}"

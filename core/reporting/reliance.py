@@ -7,8 +7,7 @@ from core.evaluation.reliance import EVERY
 from core.reporting.assets import Assets
 from core.reporting.charts import shorten
 from core.reporting.content import Column, Fact, Heat, Section, Table
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
-from core.reporting.information_tables import geometry_of
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.reporting.reliance_tables import (
     checks_shown,
     concepts_shown,
@@ -17,7 +16,7 @@ from core.reporting.reliance_tables import (
     least_words,
     places_shown,
 )
-from core.reporting.words import amount, bounded, measured, number
+from core.reporting.words import amount, bounded, measured, number, percent
 from core.runs import Run
 
 PRINT_SIDE = 340
@@ -191,9 +190,3 @@ def _words(run: Run, record: RelianceRecord) -> Section:
         else (),
         tables=tuple(tables),
     )
-
-
-def percent(value: float) -> str:
-    """A share as printed; `n/a` if there is none."""
-    told = number(100 * value, 0) if value == value else "n/a"
-    return told if told == "n/a" else f"{told} %"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from core.applications.word_maps_record import INTERACTION, SHARED, WAYS, WordMapsRecord, grid, of_run
@@ -13,9 +12,8 @@ from core.evaluation.word_maps import MEASURES, each_picture, shares, word_maps_
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, shorten
 from core.reporting.content import Column, Fact, Heat, Section, Table
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
-from core.reporting.information_tables import geometry_of
-from core.reporting.words import amount, bounded, measured, number
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
+from core.reporting.words import amount, bounded, measured, number, percent
 from core.runs import Run
 
 PRINT_SIDE, SHOWN_WORDS, SHOWN_PICTURES, MOST_WORDS = 340, 5, 2, 20
@@ -150,7 +148,7 @@ def _heats(
     rows = {row.place: row for row in record.of(picture.id, way).itertuples()}
     return [
         word_heat(
-            run, picture, rows[word.place], assets, f"\u201c{word.word}\u201d", f"{_percent(getattr(word, way))} of it"
+            run, picture, rows[word.place], assets, f"\u201c{word.word}\u201d", f"{percent(getattr(word, way))} of it"
         )
         for word in words.itertuples()
     ]
@@ -162,7 +160,7 @@ def _owned(words: pd.DataFrame) -> Table:
         Column("Of the shared map", "number", 24),
     )  # fmt: skip
     rows = tuple(
-        (str(word.word), number(word.effect, 4), _percent(getattr(word, INTERACTION)), _percent(word.shared))
+        (str(word.word), number(word.effect, 4), percent(getattr(word, INTERACTION)), percent(word.shared))
         for word in words.head(MOST_WORDS).itertuples()
     )
     more = f"The first {MOST_WORDS} words of {len(words)}." if len(words) > MOST_WORDS else ""
@@ -177,7 +175,3 @@ def _problems(record: WordMapsRecord) -> Section:
 
 def _told(row: Any) -> str:
     return measured(row.value, row.low, row.high, int(row.n))
-
-
-def _percent(value: float) -> str:
-    return "n/a" if value is None or np.isnan(value) else f"{value:.0%}".replace("%", " %")

@@ -76,6 +76,12 @@ def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) ->
     return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}"
 
 
+def percent(value: Any) -> str:
+    """A share as printed; `n/a` if there is none."""
+    known = value is not None and math.isfinite(float(value))
+    return f"{number(100 * value, 0)} %" if known else "n/a"
+
+
 def amount(value: float) -> str:
     """A raw map value in as few digits as tell it apart."""
     return f"{value:.3g}".replace("-", MINUS)

@@ -23,12 +23,12 @@ from core.attribution.context import estimate_context
 from core.errors import InputError, RunError
 from core.methods.applications.information import CARD, TAIL
 from core.reporting.assets import Assets
+from core.reporting.heat import geometry_of
 from core.reporting.information import information_sections
 from core.reporting.information_tables import (
     MEASURES,
     by_text,
     common_range,
-    geometry_of,
     own_against_wrong,
     pairs_chart,
     reading,

@@ -59,20 +59,16 @@ def test_a_link_to_a_page_works_as_the_first_request(page: Page, server_with_run
     assert f"run={FINISHED}" in page.url and "/explore" in page.url
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("title", PATHS)
-def test_no_page_asks_another_machine(page: Page, server_with_run: Server, title: str) -> None:
+def test_no_error_no_other_machine_and_no_serious_barrier(
+    page: Page, server_with_run: Server, title: str, scheme: Any
+) -> None:
+    page.emulate_media(color_scheme=scheme)
     # The page fixture fails on a request that leaves this machine.
     open_page(page, server_with_run, title, f"?run={FINISHED}")
     drawn(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("title", PATHS)
-def test_no_serious_barrier(page: Page, server_with_run: Server, title: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
-    open_page(page, server_with_run, title, f"?run={FINISHED}")
-    drawn(page)
     found = Axe().run(page, options={"iframes": False}).response["violations"]
     serious = [
         f"{item['id']}: {node['html'][:160]} {node['any'][0]['message'][:200] if node['any'] else ''}"
