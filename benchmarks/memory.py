@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.systems import NAMES, ROOT, SAMPLE, loaded, peak_bytes, reset_peak
 from core.errors import CapabilityError
+from core.memory import keep_freed
 from core.methods import METHODS
 
 THINGS = (
@@ -60,6 +61,8 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.measure:
+        # As `python -m core` does.
+        keep_freed()
         print(json.dumps(measured(**json.loads(chosen.measure))))
         return
     rows = []

@@ -21,7 +21,7 @@ def work():
 for _ in range(5):
     work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
+for _ in range(40):
     work()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -35,9 +35,10 @@ def faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides for itself")
 def test_freed_blocks_are_used_again() -> None:
     kept, plain = faults("kept"), faults("plain")
-    # Ten times 64 MiB in pages of 4 KiB, or of 2 MiB where the system gives them out.
-    assert plain >= 10 * 32
-    assert kept < plain / 5
+    # Forty times 64 MiB in pages of 4 KiB, or of 2 MiB where the system gives them out. What is kept may still grow a
+    # few times, until a hole fits.
+    assert plain >= 40 * 32
+    assert kept < plain / 3
 
 
 def test_another_system_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
