@@ -21,7 +21,7 @@ from torch import Tensor
 
 from core.attribution.contract import Measured, Work
 from core.attribution.draws import cell_grid, kept_cells, pool_of
-from core.attribution.surrogate import NORMAL_95, complements, noise, without_own
+from core.attribution.surrogate import NORMAL_95, complements, informative, noise, without_own
 from core.attribution.word_games import kept_words, spread_words, word_pool
 from core.errors import InputError
 from core.methods.interaction import FixlipOptions
@@ -64,9 +64,9 @@ class Side:
         u, s, vt = u[:, good], s[good], vt[good]
         # From values to coefficients.
         self.solve = (vt.T / s) @ u.T * root.T
-        # How much a row's own value weighs in its prediction, with all players and with none.
         self.left_out = left_out
-        self.other = complements(rows) if weights is None else torch.full((count,), -1)
+        self.other = complements(rows, weights)
+        # How much a row's own value weighs in its prediction with all players, and how much its complement's.
         self.leverage, self.shared = (u**2).sum(dim=1), (u * u[self.other]).sum(dim=1)
 
     def predicted(self, values: Tensor) -> Tensor:
@@ -167,9 +167,7 @@ def fit_pairs(cells: Side, words: Side, values: Tensor) -> Interactions:
 def _half_width(side: Side, values: Tensor) -> Tensor:
     """Of the coefficients of the players in the fit of values `(coalitions,)`."""
     residual = values - side.design @ (side.solve @ values)
-    # A pair of complements says one thing about the cells; the other is about the intercept.
-    pairs, alone = int((side.other >= 0).sum()) // 2, bool((side.other < 0).any())
-    freedom = max(len(values) - pairs - int(alone) - (side.design.shape[1] - 1), 1)
+    freedom = max(informative(side.other) - (side.design.shape[1] - 1), 1)
     spread = noise(residual[:, None], side.other) / freedom * (side.solve[1:] ** 2).sum(dim=1)
     return NORMAL_95 * spread.sqrt()
 

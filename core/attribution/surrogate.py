@@ -44,7 +44,7 @@ def fit(rows: Tensor, scores: Tensor, weights: Tensor | None = None, penalty: fl
     x, y = rows.double(), scores.double()
     count = len(x)
     weight = torch.ones(count, dtype=torch.float64) if weights is None else weights.double() * count / weights.sum()
-    other = complements(rows) if weights is None else torch.full((count,), -1)
+    other = complements(rows, weights)
     root = weight.sqrt()[:, None]
     share = weight[:, None] / weight.sum()
     x, y = root * (x - (share * x).sum(dim=0)), root * (y - (share * y).sum(dim=0))
@@ -53,8 +53,7 @@ def fit(rows: Tensor, scores: Tensor, weights: Tensor | None = None, penalty: fl
     penalties = PENALTIES * (count / 4) if penalty is None else torch.tensor([penalty], dtype=torch.float64)
     filters = s[:, None] ** 2 / (s[:, None] ** 2 + penalties)
     left = torch.stack([noise(y - u @ (kept[:, None] * along), other) for kept in filters.T])
-    freedom = int((other < 0).any()) + int((other >= 0).sum()) // 2
-    freedom = count - freedom - filters.sum(dim=0)
+    freedom = informative(other) - filters.sum(dim=0)
     best = (left / freedom[:, None].clamp_min(1e-9) ** 2).argmin(dim=0)
     chosen = filters[:, best]
     inverse = torch.where(s[:, None] > 1e-10 * s.max().clamp_min(1e-300), chosen / s[:, None].clamp_min(1e-300), 0.0)
@@ -67,12 +66,14 @@ def fit(rows: Tensor, scores: Tensor, weights: Tensor | None = None, penalty: fl
     return Surrogate(vt.T @ (inverse * along), half_width, r2, penalties[best])
 
 
-def complements(rows: Tensor) -> Tensor:
+def complements(rows: Tensor, weights: Tensor | None = None) -> Tensor:
     """For each coalition `(coalitions, players)` the number of one that keeps just what it hides, or -1.
 
-    Each is the complement of one other at most.
+    Each is the complement of one other at most. Where coalitions have weights of their own nothing cancels: all -1.
     """
     found = torch.full((len(rows),), -1)
+    if weights is not None:
+        return found
     waiting: dict[bytes, list[int]] = {}
     for at, row in enumerate(rows.bool().cpu().numpy()):
         if same := waiting.get((~row).tobytes()):
@@ -81,6 +82,12 @@ def complements(rows: Tensor) -> Tensor:
         else:
             waiting.setdefault(row.tobytes(), []).append(at)
     return found
+
+
+def informative(other: Tensor) -> int:
+    """How many values tell of the players: one a pair of complements, and all the others but one for the intercept."""
+    alone = int((other < 0).sum())
+    return (len(other) - alone) // 2 + max(alone - 1, 0)
 
 
 def noise(residual: Tensor, other: Tensor) -> Tensor:

@@ -85,7 +85,8 @@ def infidelity(
 def additive_share(kept: Tensor, scores: Tensor) -> NDArray[np.float64]:
     """For each text the share of the score's variance over coalitions that a sum over cells explains, `(texts,)`.
 
-    `scores` `(coalitions, texts)`. Left-one-out, so it can be negative; NaN where the score doesn't vary.
+    `scores` `(coalitions, texts)`. Each coalition is left out with its complement, so it can be negative; NaN where the
+    score doesn't vary.
     """
     return fit(kept.flatten(1), scores).r2.numpy()
 

@@ -22,7 +22,7 @@ from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, shorten
 from core.reporting.content import Heat, HeatRow, Sample, Words
-from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, shade_words, value_range
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_by, overlay, shade_words, value_range
 from core.reporting.words import amount, number
 from core.runs import Run
 
@@ -111,7 +111,7 @@ class Plates:
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
     def _geometry(self, picture: Picture) -> Geometry:
-        return geometry_of(self.run, picture.width, picture.height, self._given)
+        return geometry_by(self._given, picture.width, picture.height)
 
     def sample(
         self,

@@ -126,10 +126,14 @@ def overlay(
     return Image.fromarray(np.clip(np.round(out), 0, 255).astype(np.uint8), "RGB")
 
 
-def geometry_of(run: Run, width: int, height: int, given: dict[str, Any] | None = None) -> Geometry:
-    """The way from a grid to a picture of this size, by the preprocessing `given` or that of the run's model."""
+def geometry_of(run: Run, width: int, height: int) -> Geometry:
+    """The way from the grid of a run's model to a picture of this size."""
+    return geometry_by(run.manifest.get("model", {}).get("preprocessing"), width, height)
+
+
+def geometry_by(given: dict[str, Any] | None, width: int, height: int) -> Geometry:
+    """The way from a grid to a picture of this size, by a recorded preprocessing."""
     # Without a recorded preprocessing the whole picture was squashed into the input, as far as is known.
-    given = given or run.manifest.get("model", {}).get("preprocessing")
     preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
     return preprocessing.geometry(width, height)
 

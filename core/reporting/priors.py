@@ -16,7 +16,7 @@ from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, WIDTH, shorten, styled, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
-from core.reporting.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
+from core.reporting.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.reporting.words import amount, measured, number
 from core.runs import Run
 
@@ -157,8 +157,9 @@ def reading(found: pd.DataFrame) -> str:
 
 def row_geometry(run: Run, record: PriorsRecord, row: Any, picture: Picture) -> Geometry:
     """The way from a row's map to the picture. Generated captions are explained on the captioner's own input."""
-    given = record.about.get("captioner_preprocessing") if row.value == "generated" else None
-    return geometry_of(run, picture.width, picture.height, given)
+    if row.value == "generated":
+        return geometry_by(record.about.get("captioner_preprocessing"), picture.width, picture.height)
+    return geometry_of(run, picture.width, picture.height)
 
 
 def row_title(row: Any) -> str:
