@@ -6,11 +6,12 @@ from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
 from core.findings import (
+    concept_rules,
     control_rules,
     data_rules,
     group_rules,
     map_rules,
-    reliance_rules,
+    place_rules,
     sanity_rules,
     sum_rules,
     surroundings_rules,
@@ -34,10 +35,10 @@ RULES = (
     map_rules.hiding_matters,
     sum_rules.places_add_up,
     sum_rules.parts_add_up,
-    reliance_rules.concept_surprise,
-    reliance_rules.concept_dominates,
-    reliance_rules.border_reliance,
-    reliance_rules.background_reliance,
+    concept_rules.concept_surprise,
+    concept_rules.concept_dominates,
+    place_rules.border_reliance,
+    place_rules.background_reliance,
     surroundings_rules.surroundings,
     surroundings_rules.marks,
     susceptibility_rules.typographic,

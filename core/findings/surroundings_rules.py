@@ -15,8 +15,8 @@ from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import SAMPLES, again, known
-from core.findings.reliance_rules import NAMED, shown
 from core.findings.thresholds import Thresholds
+from core.findings.topics import NAMED, shown
 from core.runs import Run
 
 WHERE = {**PLACES, "border": "ring", "corners": "corner, whichever,"}

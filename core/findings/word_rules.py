@@ -12,8 +12,8 @@ from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import again
-from core.findings.reliance_rules import NAMED
 from core.findings.thresholds import Thresholds
+from core.findings.topics import NAMED
 from core.runs import Run
 
 

@@ -36,7 +36,7 @@ PINNED = Thresholds(
             "concept": {"least_share": 0.1, "most_related": 0.8},
             "dominant": {"least_share": 0.5},
             "border": {"least_share": 0.15},
-            "background": {"least_share": 0.15},
+            "background": {"least_share": 0.15, "least_alone": 0.25},
             "surroundings": {"least_share": 0.25},
             "alone": {"least_share": 0.25},
             "typographic": {"least_effect": 0.25},

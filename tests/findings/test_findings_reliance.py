@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,9 +20,8 @@ from core.evaluation.outliers import difference, group_columns, nearness, robust
 from core.evaluation.reliance import share_of
 from core.evaluation.statistics import wilson
 from core.evaluation.summary import Summary, summarise
-from core.findings import Finding, word_rules
+from core.findings import Finding, concept_rules, place_rules, word_rules
 from core.findings import group_rules as groups
-from core.findings import reliance_rules as reliance
 from core.findings import surroundings_rules as surroundings
 from core.findings import susceptibility_rules as words
 from core.runs import Run
@@ -30,10 +30,10 @@ from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
 RULES: dict[str, Callable[..., Any]] = {
-    "reliance.concept": reliance.concept_surprise,
-    "reliance.dominant": reliance.concept_dominates,
-    "reliance.border": reliance.border_reliance,
-    "reliance.background": reliance.background_reliance,
+    "reliance.concept": concept_rules.concept_surprise,
+    "reliance.dominant": concept_rules.concept_dominates,
+    "reliance.border": place_rules.border_reliance,
+    "reliance.background": place_rules.background_reliance,
     "reliance.surroundings": surroundings.surroundings,
     "reliance.alone": surroundings.marks,
     "reliance.typographic": words.typographic,
@@ -121,13 +121,13 @@ def test_among_few_names_no_concept_is_found(run: Run, summary: Summary) -> None
 
 def test_what_a_finding_says_is_what_was_planted(run: Run, summary: Summary) -> None:
     made_reliance(run, "corner")
-    (finding,) = reliance.border_reliance(run, summary, PINNED)
+    (finding,) = place_rules.border_reliance(run, summary, PINNED)
     assert "upper left corner" in finding.title and "red circle" in finding.title
     # 0.12 of 0.2, with noise of 0.01 a picture.
     assert finding.evidence[0].value == pytest.approx(0.6, abs=0.03)
     assert {sample.text for sample in finding.samples} == {"red circle"}
     made_reliance(run, "concept")
-    (finding,) = reliance.concept_surprise(run, summary, PINNED)
+    (finding,) = concept_rules.concept_surprise(run, summary, PINNED)
     assert "grass" in finding.title and finding.evidence[0].value == pytest.approx(0.75, abs=0.03)
     made_reliance(run, "ignored")
     (finding,) = words.ignored_words(run, summary, PINNED)
@@ -160,8 +160,25 @@ def test_without_a_record_nothing_is_said_and_with_few_pictures_nothing_is_concl
         "words.merged",
     }
     made_reliance(run, "background", foreground=False)
-    (finding,) = reliance.background_reliance(run, summary, PINNED)
-    assert finding.status == "cannot_conclude"
+    (finding,) = place_rules.background_reliance(run, summary, PINNED)
+    assert finding.status == "cannot_conclude" and "foreground" in finding.condition
+
+
+def test_a_background_must_be_missed_and_say_the_class_alone(run: Run, summary: Summary) -> None:
+    made_reliance(run, "behind")
+    assert {finding.status for finding in judged(run, summary).values()} == {"passed"}
+    made_reliance(run, "background")
+    (finding,) = place_rules.background_reliance(run, summary, PINNED)
+    # 0.12 of 0.2, hidden and alone, with noise of 0.01 a picture.
+    assert finding.status == "finding" and finding.evidence[0].value == pytest.approx(0.6, abs=0.03)
+    told = re.search(r"Alone, it has (\d+)%", finding.condition)
+    assert told and int(told[1]) == pytest.approx(60, abs=4)
+    path = run.folder / FOLDER / "places.parquet"
+    pd.read_parquet(path).drop(columns="only").to_parquet(path, index=False)
+    (finding,) = place_rules.background_reliance(run, summary, PINNED)
+    assert finding.status == "cannot_conclude" and "measure again" in finding.condition
+    (finding,) = place_rules.border_reliance(run, summary, PINNED)
+    assert finding.status == "passed"
 
 
 def grouped(run: Run, gap: float) -> Run:

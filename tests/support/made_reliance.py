@@ -24,9 +24,10 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
 
     Flaws: concept (grass carries red circles), border, corner, background, sticker, template, function, ignored,
     picture (one lies far), group (all pictures of the second class do), look (they are dark), merged (two words),
-    everywhere (every corner says red circle), mark (one does).
+    everywhere (every corner says red circle), mark (one does). No flaw: behind (hiding the background costs, and it has
+    nothing alone).
     """
-    random = np.random.default_rng(seed)
+    random, also = np.random.default_rng(seed), np.random.default_rng(seed + 1000)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in frames({})}
     pictures = run.dataset.pictures
     base = np.eye(16)
@@ -61,11 +62,12 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
             )
         for place in PLACES if foreground else [name for name in PLACES if name not in ("background", "foreground")]:
             fall = 0.15 if place == "foreground" else 0.0
-            if best == CLASSES[0] and {"border": "border", "corner": "top left"}.get(flaw, flaw) == place:
+            if best == CLASSES[0] and {"corner": "top left", "behind": "background"}.get(flaw, flaw) == place:
                 fall = 0.12
             rows["places"].append(
                 {**pair, "place": place, "area": 0.1, "inside": 0.1 if foreground else None}
                 | {"fall": fall + 0.02 + _noise(random), "control": 0.02, "total": TOTAL}
+                | {"only": (0.0 if flaw == "behind" else fall) + _noise(also)}
             )
         for name in CLASSES:
             for place in ("border", *CORNERS):
