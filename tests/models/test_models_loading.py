@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import re
@@ -106,6 +107,20 @@ def test_loading_doesn_t_move_the_caller_s_random_numbers(files: tuple[Path, Pat
     before = torch.get_rng_state()
     load_model(files[0], weights=files[1])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_convolutions_keep_their_weights_channels_last_and_say_the_same(zoo: Zoo) -> None:
+    for family, turned in (("efficientnet", True), ("resnet_clip", True), ("vit", False)):
+        model = zoo(family)
+        kernels = [value for value in model.net.visual.parameters() if value.dim() == 4]
+        last = [value.is_contiguous(memory_format=torch.channels_last) for value in kernels]
+        assert all(last) if turned else not any(last)
+        plain = copy.deepcopy(model.net).to(memory_format=torch.contiguous_format)
+        assert state_digest(plain) == state_digest(model.net) == model.digest
+        with torch.no_grad():
+            whole = plain.visual(pixels(model))
+            assert torch.allclose(model.net.visual(pixels(model)), whole, atol=1e-5)
+            assert not torch.allclose(model.net.visual(pixels(model).flip(-1)), whole, atol=1e-5)
 
 
 def test_an_unknown_name_suggests_near_ones() -> None:
