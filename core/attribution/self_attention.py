@@ -41,7 +41,11 @@ def attention(block: Block, state: Tensor, mask: Tensor | None = None) -> Tensor
 
 def self_weights(one: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
     """Softmax of the products of `one` with itself, times `scale`, plus `bias`: `(images, heads, tokens, tokens)`."""
-    scores = (one * scale) @ one.transpose(-2, -1)
+    return softmax_of((one * scale) @ one.transpose(-2, -1), bias)
+
+
+def softmax_of(scores: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Weights of the scores plus `bias`."""
     return (scores if bias is None else scores + bias).softmax(dim=-1)
 
 
@@ -70,7 +74,12 @@ def blocks_of(tower: ImageTower) -> Sequence[Block]:
 
 
 def reattended(work: Work, mix: Mix, residual: bool, mlp: bool) -> Tensor:
-    """Maps `(images, texts, rows, columns)` of the last block run with `mix` in place of its attention.
+    """Maps `(images, texts, rows, columns)` of the last block run with `mix` in place of its attention."""
+    return dense_maps(work, reattended_places(work, mix, residual, mlp))
+
+
+def reattended_places(work: Work, mix: Mix, residual: bool, mlp: bool) -> Tensor:
+    """Features `(images, places, embedding)` of the last block run with `mix` in place of its attention.
 
     `residual` keeps the state that enters the block beside the attention, `mlp` its feed-forward part.
     """
@@ -83,7 +92,7 @@ def reattended(work: Work, mix: Mix, residual: bool, mlp: bool) -> Tensor:
             out = block.add_mlp(out)
         features = tower.places(out)
     work.model.meter.image += (ATTENTION_COST + (MLP_COST if mlp else 0.0)) / tower.depth * len(work.images)
-    return dense_maps(work, features)
+    return features
 
 
 def dense_maps(work: Work, features: Tensor) -> Tensor:

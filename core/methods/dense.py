@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from core.methods.info import Cost, MethodInfo, Options, Side
 
@@ -68,6 +68,18 @@ class ResClipOptions(Options):
         None, ge=0, description="last middle block, included; default: the one before three quarters of the depth"
     )
     std: float = Field(5.0, gt=0, description="standard deviation of NACLIP's neighbourhood, in places of the grid")
+    labels: tuple[str, ...] = Field((), description="names by which the picture is segmented first, for `refine`")
+    refine: float = Field(
+        0.0, ge=0, le=1, description="share of the scores that a first segmentation gives; above 0 it needs labels"
+    )
+    gain: float = Field(2.1, gt=0, description="factor of scores that a segmentation was mixed into")
+
+    @field_validator("refine")
+    @classmethod
+    def _has_labels(cls, value: float, known: ValidationInfo) -> float:
+        if value > 0 and len(set(known.data.get("labels", ()))) < 2:
+            raise ValueError("refine needs at least two labels to segment the picture by")
+        return value
 
 
 def middle_blocks(options: ResClipOptions, depth: int) -> range:
@@ -91,7 +103,8 @@ def _gem_cost(options: GemOptions, depth: int) -> Cost:
 
 def _resclip_cost(options: ResClipOptions, depth: int) -> Cost:
     middle = len(middle_blocks(options, depth)) if options.blend > 0 else 0
-    return _last_block(options.base == "sclip", depth, ATTENTION * middle)
+    again = ATTENTION + (MLP if options.base == "sclip" else 0.0) if options.refine > 0 else 0.0
+    return _last_block(options.base == "sclip", depth, ATTENTION * middle + again)
 
 
 @dataclass(frozen=True)
@@ -208,11 +221,13 @@ RESCLIP = MethodInfo(
     year=2024,
     family="dense",
     idea="Mixes the last block's self-self attention with the mean attention of middle blocks, where queries with keys "
-    "still find the right places, and compares each place with the text.",
+    "still find the right places, and compares each place with the text. Given labels, a first segmentation by them "
+    "says which places belong together.",
     assumes="Middle blocks attend to places of the same thing, and their weights fit the last block's values.",
     fails="Attention sinks of the middle blocks come along; what the base method gets wrong is only diluted.",
-    differs="Residual cross-correlation attention only: semantic feedback refinement needs a first segmentation by a "
-    "label set, so a text's map would depend on the others. Middle attention is averaged over heads too.",
+    differs="Semantic feedback refinement runs if it is given labels of its own, so that no text's map depends on "
+    "other texts; it takes the nearest label at each place as it is, without smoothing. Middle attention is averaged "
+    "over heads too.",
     unit=UNIT,
     sides=NEEDS,
     schema=ResClipOptions,

@@ -67,6 +67,27 @@ def gaussian(rows: int, columns: int, std: float, prefix: int) -> Tensor:
     return out
 
 
+def together(labels: list[int], columns: int, prefix: int) -> Tensor:
+    """What a segmentation says of places that belong together, pair by pair; chains are followed place by place."""
+    places = len(labels)
+    spots = [(at // columns, at % columns) for at in range(places)]
+    apart = [[max(abs(a[0] - b[0]), abs(a[1] - b[1])) for b in spots] for a in spots]
+    largest = max(max(row) for row in apart)
+    out = torch.zeros(prefix + places, prefix + places, dtype=torch.float64)
+    for a in range(places):
+        reached, waiting = {a}, [a]
+        while waiting:
+            here = waiting.pop()
+            near = {b for b in range(places) if apart[here][b] == 1 and labels[b] == labels[a]} - reached
+            reached |= near
+            waiting += near
+        for b in range(places):
+            if labels[b] == labels[a]:
+                out[prefix + a, prefix + b] = 1.0 if b in reached else math.exp(-apart[a][b] / largest)
+        out[prefix + a] /= out[prefix + a].sum()
+    return out / out.max()
+
+
 def cosines(plain: Plain, state: Tensor, text: str) -> Tensor:
     word = plain.words(text)
     return torch.stack([plain.place(vector) @ word for vector in state[plain.prefix :]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from core import METHODS, explain
 from core.attribution.contract import Work
 from core.attribution.registry import method_module
+from core.attribution.resclip import together
 from core.attribution.self_attention import neighbourhood
 from core.errors import InputError
 from core.models.model import Model
@@ -22,6 +24,7 @@ from tests.support.tiny import TEXTS, Zoo, double, pixels
 TOLERANCE = 1e-8
 FAMILIES = ("vit", "vit_wide", "vit_layer_scale", "timm_avg", "timm_map", "siglip", "registers")
 FEW = ("vit_wide", "siglip", "registers")
+LABELS = ("a red dog", "the grey shore", "two people")
 
 
 def work_of(model: Model) -> Work:
@@ -189,6 +192,72 @@ def test_resclip_without_blend_is_its_base(zoo: Zoo, base: str) -> None:
     assert error(one, maps(work, "resclip", base=base, first=1, last=1)) > 1e-3
 
 
+@pytest.mark.parametrize("family", FEW)
+@pytest.mark.parametrize("base", ["naclip", "clearclip", "sclip"])
+def test_resclip_refines_scores_by_what_it_has_segmented(zoo: Zoo, family: str, base: str) -> None:
+    grid = work_of(double(zoo(family))).images.grid()
+    segmented: list[list[int]] = []
+
+    def expected(plain: ref.Plain, image: Tensor, text: str) -> Tensor:
+        states = plain.states(image)
+        middle = (dense.mean_attention(plain, 1, states[1]) + dense.mean_attention(plain, 2, states[2])) / 2
+        near = dense.gaussian(*grid, 5.0, plain.prefix)
+
+        def mixed(feedback: Tensor | None) -> Any:
+            def weights(one: Tensor) -> Tensor:
+                scores = one @ one.T / one.shape[1] ** 0.5
+                if feedback is not None:
+                    scores = 1.7 * (0.4 * scores + 0.6 * feedback)
+                return (scores + near if base == "naclip" else scores).softmax(dim=-1)
+
+            def mix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+                own = {"naclip": [k], "clearclip": [q], "sclip": [q, k]}[base]
+                return (0.5 * sum(weights(one) for one in own) + 0.5 * middle) @ v
+
+            return mix
+
+        kept = base == "sclip"
+        cosines = [dense.last_block(plain, image, label, mixed(None), kept, kept) for label in LABELS]
+        labels = torch.stack(cosines).argmax(dim=0).tolist()
+        segmented.append(labels)
+        feedback = dense.together(labels, grid[1], plain.prefix)
+        return dense.last_block(plain, image, text, mixed(feedback), kept, kept)
+
+    check(zoo, family, "resclip", expected, base=base, labels=LABELS, refine=0.6, gain=1.7)
+    assert any(len(set(labels)) > 1 for labels in segmented)
+    work = work_of(double(zoo(family)))
+    options = {"base": base, "labels": LABELS}
+    plain = maps(work, "resclip", base=base)
+    assert error(maps(work, "resclip", **options), plain) == 0
+    assert error(maps(work, "resclip", **options, refine=0.6), plain) > 1e-4
+
+
+def test_a_text_s_refined_map_does_not_depend_on_other_texts(zoo: Zoo) -> None:
+    options = {"labels": LABELS, "refine": 0.6}
+    model = double(zoo("vit_wide"))
+    alone = Work(model, ImageTrunk(model, pixels(model).double()), TextTrunk(model, TEXTS[:1]))
+    assert error(maps(alone, "resclip", **options)[:, 0], maps(work_of(model), "resclip", **options)[:, 0]) < 1e-12
+
+
+def test_places_belong_together_by_label_chain_and_distance() -> None:
+    labels = np.array([[0, 1, 0], [1, 1, 0], [0, 1, 2]])
+    got = together(labels)
+    assert np.allclose(got, dense.together(labels.ravel().tolist(), 3, 0).numpy())
+    # By hand: the place in the upper left corner is cut off from the two other parts of its label.
+    weights = np.array([1, 0, np.exp(-1), 0, 0, np.exp(-1), np.exp(-1), 0, 0])
+    lone = np.eye(9)[8]
+    assert np.allclose(got[0], weights / weights.sum()) and np.allclose(got[8], lone)
+    assert not np.allclose(got, together(labels.T.copy() * 0 + labels[::-1]))
+    # Of one label everything belongs together.
+    assert np.allclose(together(np.zeros((2, 3), dtype=int)), 1)
+
+
+@pytest.mark.parametrize("options", [{"refine": 0.5}, {"refine": 0.5, "labels": ["a dog", "a dog"]}])
+def test_resclip_refines_by_two_labels_at_least(zoo: Zoo, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="refine needs at least two labels"):
+        explain(zoo("vit"), pixels(zoo("vit")), TEXTS, "resclip", **options)
+
+
 @pytest.mark.parametrize("options", [{"first": 2, "last": 1}, {"last": 4}, {"first": 9}])
 def test_resclip_refuses_blocks_that_aren_t_there(zoo: Zoo, options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="resclip: first and last must be blocks of the image side, 0 to 3"):
@@ -199,6 +268,8 @@ SPENT = [
     ("maskclip", {}), ("maskclip", {"mlp": False}), ("sclip", {}), ("clearclip", {}), ("naclip", {}),
     ("naclip", {"reduced": False}), ("gem", {}), ("gem", {"depth": 2, "iterations": 3}), ("resclip", {}),
     ("resclip", {"base": "sclip"}), ("resclip", {"blend": 0.0}), ("resclip", {"first": 0, "last": 2}),
+    ("resclip", {"labels": ("a dog 0", "a cat"), "refine": 0.6}),
+    ("resclip", {"base": "sclip", "labels": ("a dog 0", "a cat"), "refine": 0.6}),
     ("last_attention", {}), ("rollout", {}), ("rollout", {"layers": 2}), ("clip_prs", {}), ("clip_prs", {"layers": 2}),
     ("clip_prs", {"layer": -1}),
 ]  # fmt: skip
@@ -218,4 +289,6 @@ def test_the_meter_agrees_with_the_card_and_texts_are_free(
     assert spent.image < 2 * 2.0
     # Texts are embedded by their own forward beside the one that the text side keeps.
     twice = texts if "text" in info.sides else 0
-    assert spent.text - twice == pytest.approx(cost.total_text(2, texts))
+    # Labels are no texts that are explained.
+    labels = len(options.get("labels", ()))
+    assert spent.text - twice - labels == pytest.approx(cost.total_text(2, texts))
