@@ -60,7 +60,7 @@ def page() -> None:
 def _places(table: pd.DataFrame, record: RelianceRecord) -> None:
     st.text(
         "What the score loses when a place is hidden, as a share of what the whole picture adds to it, and how much of "
-        "that is beyond hiding the same shape elsewhere; alone, what the place has when nothing else is shown."
+        "that is beyond hiding the same shape elsewhere."
     )
     if not record.about["foreground"]:
         st.text("The model doesn't show its features at places, so no background is known.")
@@ -71,7 +71,6 @@ def _places(table: pd.DataFrame, record: RelianceRecord) -> None:
                 "Place": table["place"].map(PLACES),
                 "Score lost": table["fall"].map("{:.0%}".format),
                 "Beyond the control (95 % interval)": _intervals(table),
-                "Alone": table["alone"].map(lambda share: "" if pd.isna(share) else f"{share:.0%}"),
                 "Pictures where it costs more": table["pictures"].map("{:.0%}".format),
                 "Adjusted p": table["p_adjusted"].round(4),
                 "n": table["n"],

@@ -21,7 +21,8 @@ from core.attribution.registry import method_module
 from core.evaluation.controls import control_maps
 from core.methods import METHODS, Cost, MethodInfo, Options
 
-HOST = "rise"
+# Without chance, as the cards of the broken methods say of themselves.
+HOST = "occlusion"
 MASKS = 192
 
 
@@ -88,6 +89,11 @@ WAYS = (
 )
 
 
+def _cost(options: BrokenOptions, depth: int) -> Cost:
+    host = METHODS[HOST]
+    return host.cost(host.parse({}), depth)
+
+
 def card(way: Broken) -> MethodInfo:
     """The card of a broken method; it asks for what its sound host asks for."""
     return MethodInfo(
@@ -103,7 +109,7 @@ def card(way: Broken) -> MethodInfo:
         unit="cosine, from hidden to seen",
         sides={"image": ("embeddings",)},
         schema=BrokenOptions,
-        cost_model=lambda options, depth: Cost(pool=float(MASKS), shared=float(MASKS), text=1.0),
+        cost_model=_cost,
         deterministic=True,
         signed=True,
     )
@@ -119,8 +125,7 @@ def module_of(way: Broken) -> ModuleType:
 
     def attribute_image(work: Work, options: BrokenOptions) -> Measured:
         host, code = method_module(HOST)
-        found = code.attribute_image(work, host.parse({"masks": MASKS}))
-        sound = found.values
+        sound: Tensor = code.attribute_image(work, host.parse({}))
         wrong = way.breaking(work, sound)
         if options.share >= 1:
             return Measured(wrong)

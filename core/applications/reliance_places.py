@@ -150,7 +150,6 @@ def place_rows(
                     "inside": inside,
                     "fall": float(found.fall[place, text]),
                     "control": float(found.control[place, text]),
-                    "only": float(found.only[place, text]),
                     "total": float(found.total[text]),
                 }
             )

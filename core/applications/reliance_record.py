@@ -27,7 +27,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *_PAIR, "region", "kind", "concept", "nearest", "related", "kin", "area", "share", "share_method", "fall",
         "control", "only", "total", "rows", "columns", "cells",
     ),
-    "places": (*_PAIR, "place", "area", "inside", "fall", "control", "only", "total"),
+    "places": (*_PAIR, "place", "area", "inside", "fall", "control", "total"),
     "stickers": (
         "image", "image_name", "own", "pasted", "letters", "row", "column", "margin", "with_word", "with_letters",
         "spread", "best_with_word", "best_with_letters",
@@ -66,7 +66,7 @@ class RelianceRecord:
         that WordNet knows the concept as a word of the text or as above or below one; `share` is that of positive
         attribution; `only` the score of the region alone beyond the empty picture; `cells` the region, flat.
     places: the same for the ring, the corners, fore- and background; `inside` is the share of the place in the
-        foreground. `only` is NaN in records made before it was kept.
+        foreground.
     stickers: margin between the own and the pasted class, clean, with the word and with letters that say nothing.
     templates: the best class under each template alone; `own` is the score of the plan's best class.
     texts: per text method the share of positive attribution on function words; `fall` without all of them.
@@ -122,7 +122,6 @@ def load(folder: Path) -> RelianceRecord:
     """The record in `folder`. Raises `RunError` if it is missing or damaged."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-        return RelianceRecord(about, **{name: table.reindex(columns=TABLES[name]) for name, table in tables.items()})
+        return RelianceRecord(about, **{name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES})
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} holds no complete record of what scores rest on; run it again ({error})") from error

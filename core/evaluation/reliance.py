@@ -195,20 +195,12 @@ def dominance(record: RelianceRecord, *, least: float, most_related: float, enou
 
 
 def place_table(
-    record: RelianceRecord,
-    names: Iterable[str],
-    *,
-    least: float,
-    enough: int,
-    resamples: int,
-    seed: int,
-    least_alone: float = 0.0,
+    record: RelianceRecord, names: Iterable[str], *, least: float, enough: int, resamples: int, seed: int
 ) -> pd.DataFrame:
     """Every topic and place: the share of the score's gain that is lost with the place beyond its control.
 
     Columns `topic`, `place`, `fall`, `value`, `low`, `high`, `n`, `p`, `pictures` (share of the pictures where hiding
-    the place costs more than the control), `inside` (how much of the place is foreground) and, of the share of the gain
-    that the place shown by itself has, `alone`, `alone_low` and `alone_p` (that it isn't above `least_alone`).
+    the place costs more than the control) and `inside` (how much of the place is foreground).
     """
     rows = []
     places = record.places.assign(excess=record.places["fall"] - record.places["control"])
@@ -221,10 +213,6 @@ def place_table(
             )  # fmt: skip
             if not got.n:
                 continue
-            alone = share_of(
-                group["only"].to_numpy(), group["total"].to_numpy(), group["image"].to_numpy(), least_alone,
-                resamples=resamples, seed=seed,
-            )  # fmt: skip
             rows.append(
                 {
                     "topic": topic,
@@ -233,11 +221,7 @@ def place_table(
                     "pictures": float((group["excess"] > 0).mean()),
                     "inside": float(pd.to_numeric(group["inside"]).mean()),
                     **vars(got),
-                    "alone": alone.value,
-                    "alone_low": alone.low,
-                    "alone_p": alone.p,
                 }
             )
-    columns = ["topic", "place", "fall", "value", "low", "high", "n", "p", "pictures", "inside", "alone"]
-    columns += ["alone_low", "alone_p"]
+    columns = ["topic", "place", "fall", "value", "low", "high", "n", "p", "pictures", "inside"]
     return pd.DataFrame(rows, columns=columns)

@@ -10,6 +10,7 @@ import pandas as pd
 from core.applications.reliance_record import CORNERS, EDGES, PLACES, of_run
 from core.evaluation.reliance import EVERY, place_table
 from core.evaluation.summary import Summary
+from core.evaluation.surroundings import corner_table
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
@@ -33,16 +34,15 @@ def border_reliance(run: Run, summary: Summary, thresholds: Thresholds) -> Itera
 
 
 def background_reliance(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Does a score rest on what lies behind the foreground: is it lost without it, and there with nothing else?
+    """Does a class rest on what lies behind the foreground: is it lost without it, and told by the corners alone?
 
-    Hidden alone isn't enough: of a few pictures some hang on a background, and what was taken for one may hold a part
-    of the thing.
+    Either alone isn't enough: what was taken for the background may hold the thing itself, but hardly in every corner.
     """
     yield from _place_rule(
         run,
         thresholds,
         ("background",),
-        alone=True,
+        corners=True,
         id="reliance.background",
         what="the background",
         cause="Hypothesis: a scene, surface or studio goes with this text; or what was taken for it is none.",
@@ -59,42 +59,47 @@ def _place_rule(
     what: str,
     cause: str,
     recommendation: str,
-    alone: bool = False,
+    corners: bool = False,
 ) -> Iterator[Finding]:
     record = of_run(run)
     if record is None:
         return
     names, least = tuple(names), float(thresholds[f"{id}.least_share"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    least_alone = float(thresholds[f"{id}.least_alone"]) if alone else 0.0
-    table = place_table(record, names, least=least, least_alone=least_alone, enough=enough, **run.plan.resampling)
+    table = place_table(record, names, least=least, enough=enough, **run.plan.resampling)
+    least_alone = float(thresholds[f"{id}.least_alone"]) if corners else 0.0
     common: dict[str, Any] = dict(
         id=id,
         rule=id,
         threshold=thresholds.label(f"{id}.least_share"),
         criterion=f"Hiding {what} takes at most {least:.0%} of what the picture adds to the score, {BEYOND}"
-        + (f", or alone it has at most {least_alone:.0%} of it." if alone else "."),
+        + (f", or its corners alone have at most {least_alone:.0%} of it." if corners else "."),
         reproduce=again(run),
     )
     least_n = table["topic"].eq(EVERY).map({True: int(thresholds["general.least_images"]), False: enough})
     judged = table[(table["n"] >= least_n) & table["low"].notna()].sort_values("value", ascending=False)
-    if alone:
-        # Both must hold, so that the larger p is that of both together (an intersection-union test).
-        judged = judged[judged["alone_low"].notna()]
-        judged = judged.assign(p=judged[["p", "alone_p"]].astype(float).max(axis=1))
     if judged.empty:
         n = int(table["n"].max()) if len(table) else 0
         whole = thresholds["general.least_images"]
         why = f"Only {n} pictures carry this measure; a topic needs {enough}, every text together {whole}."
         if names == ("background",) and not record.about["foreground"]:
             why = "The model doesn't show its features at places, so that no foreground is known."
-        elif alone and len(table) and table["alone"].isna().all():
-            why = "The record is older than the measure of what the place has alone; measure again."
         yield cannot_conclude(title=f"Whether scores rest on {what} can't be said", condition=why, **common)
         return
     found = shown(judged, least, thresholds)
-    if alone:
-        found = found[found["alone_low"].astype(float) > least_alone]
+    if corners and len(found):
+        alone = corner_table(record, least=least_alone, enough=enough, **run.plan.resampling)
+        sure = shown(_confirmed(judged, alone), least, thresholds)
+        sure = sure[(sure[["corner_low", "corner_own"]] > least_alone).all(axis=1)]
+        if sure.empty:
+            yield cannot_conclude(
+                title=f"What was taken for {what} carries scores, and may hold the thing itself",
+                condition=_unsure(found.iloc[0], alone),
+                evidence=tuple(_place_number(row) for row in found.head(NAMED).itertuples()),
+                **common,
+            )
+            return
+        found = sure
     if found.empty:
         first = judged.iloc[0]
         yield passed(
@@ -112,7 +117,7 @@ def _place_rule(
     made, word = grade(
         0.9 if first.place in ("border", *CORNERS) else 0.7, float(first.pictures), int(first.n), thresholds
     )
-    also = f" Alone, it has {first.alone:.0%} of it." if alone else ""
+    also = f" The corners of its pictures alone have {first.corner_own:.0%} of it." if corners else ""
     inside = "" if pd.isna(first.inside) else f" {first.inside:.0%} of the place is foreground."
     yield Finding(
         status="finding",
@@ -133,6 +138,29 @@ def _place_rule(
         effect="The score says that the place is there, not what the text speaks of.",
         recommendation=recommendation,
         **common,
+    )
+
+
+def _confirmed(judged: pd.DataFrame, alone: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose topic is a class with a row of `corner_table`, as `corner_low` and `corner_own`.
+
+    Both measures must hold, so that the larger p is that of both together (an intersection-union test).
+    """
+    told = alone.set_index("text")[["low", "own", "p"]].add_prefix("corner_")
+    both = judged.join(told, on="topic", how="inner")
+    return both.assign(p=both[["p", "corner_p"]].astype(float).max(axis=1))
+
+
+def _unsure(row: Any, alone: pd.DataFrame) -> str:
+    corner = alone[alone["text"] == row.topic]
+    told = (
+        f"its corners alone have {corner.iloc[0]['own']:.0%} of it, those of other pictures "
+        f"{corner.iloc[0]['others']:.0%}"
+        if len(corner)
+        else "only of a class that is the best of enough pictures can be said what corners alone tell"
+    )
+    return (
+        f"Hidden, it takes {row.fall:.0%} of what the picture adds to the score of {topic_told(row.topic)}, but {told}."
     )
 
 

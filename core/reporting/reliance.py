@@ -51,18 +51,16 @@ def _places(run: Run, record: RelianceRecord) -> Section:
             PLACES[row.place],
             percent(row.fall),
             measured(row.value, row.low, row.high, int(row.n)),
-            percent(row.alone),
             number(row.p_adjusted),
         )
         for row in table.head(MOST_ROWS).itertuples()
     )
     columns = (
-        Column("Texts", share=22),
-        Column("Place", share=20),
-        Column("Score lost", "number", 10),
-        Column("Share beyond the control", "number", 28),
-        Column("Alone", "number", 9),
-        Column("Adjusted p", "number", 11),
+        Column("Texts", share=24),
+        Column("Place", share=22),
+        Column("Score lost", "number", 12),
+        Column("Share beyond the control", "number", 30),
+        Column("Adjusted p", "number", 12),
     )
     facts = (
         Fact("Pictures", f"{about['pictures']}{left_out}"),
@@ -72,8 +70,7 @@ def _places(run: Run, record: RelianceRecord) -> Section:
         *(() if about["foreground"] else (Fact("Background", "not known: the model doesn't show its features"),)),
     )
     more = f"{len(table) - MOST_ROWS} more rows are in the run." if len(table) > MOST_ROWS else ""
-    caption = "Places: share of the score's gain, 95 % interval over pictures; p that it is above the threshold; "
-    caption += "alone, what the place has when nothing else is shown"
+    caption = "Places: share of the score's gain, 95 % interval over pictures; p that it is above the threshold"
     return Section("What the scores rest on", facts=facts, sentences=HOW, tables=(Table(caption, columns, rows, more),))
 
 

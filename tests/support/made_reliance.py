@@ -24,10 +24,10 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
 
     Flaws: concept (grass carries red circles), border, corner, background, sticker, template, function, ignored,
     picture (one lies far), group (all pictures of the second class do), look (they are dark), merged (two words),
-    everywhere (every corner says red circle), mark (one does). No flaw: behind (hiding the background costs, and it has
-    nothing alone).
+    everywhere (every corner says red circle), mark (one does); background does so as well. No flaw: behind (hiding what
+    was taken for the background costs, and no corner says anything).
     """
-    random, also = np.random.default_rng(seed), np.random.default_rng(seed + 1000)
+    random = np.random.default_rng(seed)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in frames({})}
     pictures = run.dataset.pictures
     base = np.eye(16)
@@ -67,11 +67,10 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
             rows["places"].append(
                 {**pair, "place": place, "area": 0.1, "inside": 0.1 if foreground else None}
                 | {"fall": fall + 0.02 + _noise(random), "control": 0.02, "total": TOTAL}
-                | {"only": (0.0 if flaw == "behind" else fall) + _noise(also)}
             )
         for name in CLASSES:
             for place in ("border", *CORNERS):
-                lit = {"everywhere": place in CORNERS, "mark": place == "top left"}.get(flaw, False)
+                lit = {"mark": place == "top left"}.get(flaw, flaw in ("everywhere", "background") and place in CORNERS)
                 shown = lit and best == name == CLASSES[0]
                 rows["alone"].append(
                     {**about, "text": name, "best": best == name, "total": TOTAL if best == name else 0.02}
