@@ -23,6 +23,7 @@ from core.methods import METHODS, Cost, MethodInfo, Options
 
 # Without chance, as the cards of the broken methods say of themselves.
 HOST = "occlusion"
+HOST_OPTIONS = {"cells": 7}
 MASKS = 192
 
 
@@ -91,7 +92,7 @@ WAYS = (
 
 def _cost(options: BrokenOptions, depth: int) -> Cost:
     host = METHODS[HOST]
-    return host.cost(host.parse({}), depth)
+    return host.cost(host.parse(HOST_OPTIONS), depth)
 
 
 def card(way: Broken) -> MethodInfo:
@@ -125,7 +126,7 @@ def module_of(way: Broken) -> ModuleType:
 
     def attribute_image(work: Work, options: BrokenOptions) -> Measured:
         host, code = method_module(HOST)
-        sound: Tensor = code.attribute_image(work, host.parse({}))
+        sound: Tensor = code.attribute_image(work, host.parse(HOST_OPTIONS))
         wrong = way.breaking(work, sound)
         if options.share >= 1:
             return Measured(wrong)
