@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import InputError
+
 ResizeMode = Literal["shortest", "longest", "squash", "none"]
 
 
@@ -38,12 +40,20 @@ class Preprocessing:
         return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
     def geometry(self, width: int, height: int) -> Geometry:
-        """The way from an original picture of `width` x `height` pixels to the input and back."""
+        """The way from an original picture of `width` x `height` pixels to the input and back.
+
+        Raises `InputError` for a picture so narrow that nothing of it is left in the input.
+        """
         if self.mode == "none":
             return Geometry(width, height, width, height, 1.0, 1.0, 0.0, 0.0)
         if self.mode == "squash":
             return Geometry(width, height, self.width, self.height, self.width / width, self.height / height, 0.0, 0.0)
         new_width, new_height = self._resized(width, height)
+        if not (new_width and new_height):
+            raise InputError(
+                f"a picture of {width} x {height} pixels is too narrow: fitted into {self.width} x {self.height}, "
+                "nothing of it is left; crop it"
+            )
         # CenterCrop and CenterCropOrPad both round the offset; a negative offset is padding.
         left = _offset(new_width, self.width)
         top = _offset(new_height, self.height)

@@ -84,7 +84,8 @@ class Model:
     def preprocess(self, images: Sequence[Picture] | Picture | Tensor) -> tuple[Tensor, list[Geometry]]:
         """Pixels `(images, 3, height, width)` on the device, and the way back to each original picture.
 
-        A tensor is taken as it is. Raises `InputError` for a wrong shape or a picture that can't be opened.
+        A tensor is taken as it is. Raises `InputError` for a wrong shape or a picture that can't be opened or is too
+        narrow.
         """
         if isinstance(images, Picture):
             images = [images]
@@ -99,8 +100,9 @@ class Model:
             self.image.check(pixels)
             return pixels, [plain] * len(images)
         opened = [_open(image) for image in images]
-        pixels = torch.stack([self.transform(image) for image in opened]).to(self.device)
-        return pixels, [self.preprocessing.geometry(*image.size) for image in opened]
+        # First, because it says in one line why a picture can't be resized.
+        geometry = [self.preprocessing.geometry(*image.size) for image in opened]
+        return torch.stack([self.transform(image) for image in opened]).to(self.device), geometry
 
     def embed_images(self, pixels: Tensor) -> Tensor:
         """Unit embeddings `(images, embedding)`."""

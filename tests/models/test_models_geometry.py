@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from core.models.geometry import Geometry, Preprocessing
+from core.errors import InputError
+from core.models.geometry import Geometry, Preprocessing, ResizeMode
 from tests.support.tiny import Zoo
 
 SQUARE, WIDE = (64, 64), (48, 80)
@@ -115,10 +116,26 @@ def test_half_an_original_pixel_is_a_strict_bound() -> None:
     assert abs(back[0] - 155) > 0.5
 
 
+def made(size: tuple[int, int], mode: ResizeMode, width: int, height: int) -> Geometry:
+    try:
+        return Preprocessing(size[0], size[1], mode).geometry(width, height)
+    except InputError:
+        reject()
+
+
+def test_a_picture_that_leaves_nothing_is_refused_in_one_line() -> None:
+    fitted = Preprocessing(64, 64, "longest")
+    assert fitted.geometry(17, 2048).scale_x == 1 / 17
+    for size in ((16, 2048), (2048, 16)):
+        with pytest.raises(InputError, match=f"{size[0]} x {size[1]} pixels is too narrow: fitted into 64 x 64"):
+            fitted.geometry(*size)
+    assert Preprocessing(64, 64).geometry(16, 2048).scale_x == 4
+
+
 def geometries() -> st.SearchStrategy[Geometry]:
     side = st.integers(16, 3000)
     return st.builds(
-        lambda size, mode, width, height: Preprocessing(size[0], size[1], mode).geometry(width, height),
+        made,
         st.sampled_from([(64, 64), (224, 224), (48, 80), (336, 224)]),
         st.sampled_from(["shortest", "longest", "squash", "none"]),
         side,
