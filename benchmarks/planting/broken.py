@@ -24,7 +24,6 @@ from core.methods import METHODS, Cost, MethodInfo, Options
 # Without chance, as the cards of the broken methods say of themselves.
 HOST = "occlusion"
 HOST_OPTIONS = {"cells": 7}
-MASKS = 192
 
 
 class BrokenOptions(Options):

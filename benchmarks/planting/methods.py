@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.planting.audit import Desk, Wish, audited, prepared, take_in, write_set
-from benchmarks.planting.broken import MASKS, WAYS, Broken, registered
+from benchmarks.planting.broken import WAYS, Broken, registered
 from benchmarks.planting.flaw import Flaw, Record, Told
 from benchmarks.planting.scenes import scenes, with_others
 from benchmarks.planting.shortcuts import AUDIT_SEED, model_of, spec_of
@@ -14,6 +14,7 @@ from benchmarks.planting.small_clip import Recipe
 from core.methods import METHODS
 
 PICTURES = 24
+MASKS = 192
 HEALTHY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rise", {"masks": MASKS}),
     ("kernel_shap", {"masks": MASKS, "extra": 64, "words": 64}),

@@ -18,10 +18,11 @@ from core.attribution.self_attention import (
     ATTENTION_COST,
     attention,
     blocks_of,
+    correlative,
     dense_maps,
     neighbourhood,
     reattended_places,
-    softmax_of,
+    self_weights,
 )
 from core.errors import InputError
 from core.methods.dense import ResClipOptions, middle_blocks
@@ -70,17 +71,18 @@ def _places(
 ) -> Tensor:
     """Features `(images, places, embedding)` of the last block with its base method's attention, mixed."""
 
-    def weights(one: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
-        scores = (one * scale) @ one.transpose(-2, -1)
-        if feedback is not None:
-            scores = options.gain * ((1 - options.refine) * scores + options.refine * feedback)
-        return softmax_of(scores, bias)
+    # Scores mixed with a segmentation are the scores times a factor, plus a bias.
+    factor, bias = 1.0, None
+    if feedback is not None:
+        factor, bias = options.gain * (1 - options.refine), options.gain * options.refine * feedback
+    nearby = near if bias is None else near + bias
 
     def mix(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        scale *= factor
         if options.base == "sclip":
-            own = weights(q, scale) + weights(k, scale)
+            own = correlative(q, k, scale, bias)
         else:
-            own = weights(q, scale) if options.base == "clearclip" else weights(k, scale, near)
+            own = self_weights(q, scale, bias) if options.base == "clearclip" else self_weights(k, scale, nearby)
         return (own if middle is None else (1 - options.blend) * own + options.blend * middle) @ v
 
     kept = options.base == "sclip"

@@ -41,17 +41,13 @@ def attention(block: Block, state: Tensor, mask: Tensor | None = None) -> Tensor
 
 def self_weights(one: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
     """Softmax of the products of `one` with itself, times `scale`, plus `bias`: `(images, heads, tokens, tokens)`."""
-    return softmax_of((one * scale) @ one.transpose(-2, -1), bias)
-
-
-def softmax_of(scores: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Weights of the scores plus `bias`."""
+    scores = (one * scale) @ one.transpose(-2, -1)
     return (scores if bias is None else scores + bias).softmax(dim=-1)
 
 
-def correlative(q: Tensor, k: Tensor, scale: float) -> Tensor:
+def correlative(q: Tensor, k: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
     """SCLIP's weights: queries with queries plus keys with keys. Rows sum to 2."""
-    return self_weights(q, scale) + self_weights(k, scale)
+    return self_weights(q, scale, bias) + self_weights(k, scale, bias)
 
 
 def neighbourhood(rows: int, columns: int, std: float, prefix: int) -> Tensor:

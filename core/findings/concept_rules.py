@@ -19,9 +19,9 @@ from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import again
+from core.findings.parts import NAMED, again
 from core.findings.thresholds import Thresholds
-from core.findings.topics import BEYOND, NAMED, more_told, number_of, of_topic, samples_of, shown, topic_told
+from core.findings.topics import BEYOND, more_told, number_of, of_topic, samples_of, shown, topic_told
 from core.runs import Run
 
 FEW_NAMES = "Too few names to say which concept a region shows"

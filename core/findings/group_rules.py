@@ -25,9 +25,9 @@ from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, too_few
+from core.findings.parts import NAMED, SAMPLES, again, too_few
 from core.findings.thresholds import Thresholds
-from core.findings.topics import NAMED
+from core.findings.topics import more_told
 from core.runs import Run
 
 MEASURES = {
@@ -111,7 +111,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         grade=made,
         title=f"{told[:1].upper()}{told[1:]} differs between groups of \u201c{first.column}\u201d",
         condition=f"\u201c{first.high_group}\u201d lies {first.value:.2f} standard deviations above "
-        f"\u201c{first.low_group}\u201d." + (f" {len(shown) - 1} more of the same kind." if len(shown) > 1 else ""),
+        f"\u201c{first.low_group}\u201d." + more_told(shown),
         samples=_of_images(record, lowest, known, told),
         rule_of_samples=f"lowest {told} in \u201c{first.low_group}\u201d",
         counter=_of_images(record, lowest[::-1], known, told),

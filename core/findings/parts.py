@@ -13,6 +13,8 @@ from core.methods import METHODS
 from core.runs import Run
 
 SAMPLES = 3
+# How many rows of evidence a finding names.
+NAMED = 4
 
 
 def sample_of(row: Any, methods: tuple[str, ...], note: str) -> Sample:

@@ -14,9 +14,9 @@ from core.evaluation.surroundings import corner_table
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import again
+from core.findings.parts import NAMED, again
 from core.findings.thresholds import Thresholds
-from core.findings.topics import BEYOND, NAMED, more_told, number_of, of_topic, samples_of, shown, topic_told
+from core.findings.topics import BEYOND, more_told, number_of, of_topic, samples_of, shown, topic_told
 from core.runs import Run
 
 

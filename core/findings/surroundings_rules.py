@@ -11,12 +11,12 @@ import pandas as pd
 from core.applications.reliance_record import CORNERS, EDGES, PLACES, RelianceRecord, of_run
 from core.evaluation.summary import Summary
 from core.evaluation.surroundings import alone_table, corner_table
-from core.findings.finding import Finding, Number, Sample
+from core.findings.finding import Finding, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, known
+from core.findings.parts import NAMED, SAMPLES, again
 from core.findings.thresholds import Thresholds
-from core.findings.topics import NAMED, shown
+from core.findings.topics import more_told, number_of, shown
 from core.runs import Run
 
 WHERE = {**PLACES, "border": "ring", "corners": "corner, whichever,"}
@@ -94,12 +94,9 @@ def _judged(
     found = found[found["own"] > least].drop_duplicates("text")
     rows = (found if len(found) else table).head(NAMED)
     common["evidence"] = tuple(
-        Number(
-            name=f"share that a {WHERE[row.place]} alone carries for \u201c{row.text}\u201d", value=row.value,
-            low=known(row.low), high=known(row.high), n=int(row.n),
-        )
+        number_of(f"share that a {WHERE[row.place]} alone carries for \u201c{row.text}\u201d", row)
         for row in rows.itertuples()
-    )  # fmt: skip
+    )
     first = rows.iloc[0]
     if found.empty:
         yield passed(
@@ -111,14 +108,13 @@ def _judged(
         return
     own = _own(record, first)
     made, word = grade(impact, min(1.0, float((own["part"] > least).mean())), int(first.n), thresholds)
-    more = f" {len(found) - 1} more of the same kind." if len(found) > 1 else ""
     yield Finding(
         status="finding",
         severity=word,
         grade=made,
         title=title.format(first.text, WHERE[first.place]),
         condition=f"Alone, it has {first.own:.0%} of what the whole picture adds; the same place of other pictures "
-        f"has {first.others:.0%}." + more,
+        f"has {first.others:.0%}." + more_told(found),
         samples=_samples(own.sort_values("part", ascending=False)),
         rule_of_samples="most of the score in the place alone",
         counter=_samples(own.sort_values("part")),

@@ -12,9 +12,8 @@ from core.evaluation.susceptibility import function_words, stickers, templates, 
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, known, title_of, too_few
+from core.findings.parts import NAMED, SAMPLES, again, known, title_of, too_few
 from core.findings.thresholds import Thresholds
-from core.findings.topics import NAMED
 from core.runs import Run
 
 

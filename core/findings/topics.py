@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,6 @@ from core.findings.finding import Number, Sample
 from core.findings.parts import SAMPLES, known, sample_of
 from core.findings.thresholds import Thresholds
 
-NAMED = 4
 BEYOND = "beyond the same shape hidden elsewhere"
 
 
@@ -35,7 +35,7 @@ def topic_told(topic: str) -> str:
     return topic if topic == EVERY else f"\u201c{topic}\u201d"
 
 
-def more_told(found: pd.DataFrame) -> str:
+def more_told(found: Sized) -> str:
     """How many rows there are beside the first; nothing if it is alone."""
     return f" {len(found) - 1} more of the same kind." if len(found) > 1 else ""
 

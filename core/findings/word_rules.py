@@ -11,9 +11,8 @@ from core.evaluation.susceptibility import word_twins
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import again
+from core.findings.parts import NAMED, again
 from core.findings.thresholds import Thresholds
-from core.findings.topics import NAMED
 from core.runs import Run
 
 
