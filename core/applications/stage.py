@@ -14,9 +14,11 @@ from PIL import Image
 
 from core.attribution.kept import KeptCrops
 from core.datasets import Picture
+from core.errors import InputError
 from core.methods.applications import application_info
 from core.models.model import Model
-from core.runs import Run
+from core.runs import ApplicationPlan, Run
+from core.runs.files import base_name, file_digest
 from core.runs.results import file_sha256
 
 Tell = Callable[[str], None]
@@ -55,6 +57,8 @@ def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) 
     folder `out`. Raises whatever it raises; then nothing is left of it.
     """
     info = application_info(name)
+    part = ApplicationPlan(name=name, options=options)
+    _check_files(subject.run, part)
     draft = subject.run.folder / FOLDER / f".part-{name}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -71,5 +75,14 @@ def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) 
         if path.is_file()
     }
     told = subject.run.manifest.get(FOLDER, {})
-    subject.run.update_manifest(**{FOLDER: {**told, name: {"options": options, "files": files}}})
+    subject.run.update_manifest(**{FOLDER: {**told, name: {"options": part.public().options, "files": files}}})
     return target
+
+
+def _check_files(run: Run, part: ApplicationPlan) -> None:
+    for option, path in part.files():
+        planned = run.plan.files.get(f"{part.name}.{option}")
+        if planned and file_digest(path) != planned:
+            raise InputError(
+                f"{base_name(path)} ({option}) is missing or no longer the file that was planned; restore it"
+            )

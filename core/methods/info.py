@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,9 @@ from core.errors import InputError
 from core.methods.capability import reason_missing
 
 Side = Literal["image", "text"]
+# Marks an option that is the path of a file: only its name may leave this machine.
+IS_FILE = "a file of this machine"
+FileOption = Annotated[str, IS_FILE]
 Card = TypeVar("Card")
 
 

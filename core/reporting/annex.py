@@ -22,7 +22,7 @@ def annexes(run: Run, summary: Summary, files: Mapping[str, str]) -> tuple[Secti
 
 
 def _settings(run: Run) -> Section:
-    plan = run.plan.model_dump(mode="json", exclude={"images", "declared", "methods", "dataset_root"})
+    plan = run.plan.public().model_dump(mode="json", exclude={"images", "declared", "methods", "dataset_root"})
     rows = [(name, value) for part, body in plan.items() for name, value in _flat(part, body)]
     rows += [
         (f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value

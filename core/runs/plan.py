@@ -12,12 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.errors import InputError, RunError
 from core.methods import method_info
 from core.methods.applications import application_info
+from core.runs.files import base_name, file_digest
 from core.settings import LIMITS
 
 # Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
 WORD_SHARES = (0.2, 0.5)
 # How else places may be hidden, when faithfulness is measured once more.
 AGAIN = {"blur": "blurred", "road": "filled in from around them (ROAD)"}
+
+# What a model of the hub is named by; its owner and repository are no folders.
+HUB = "hf-hub:"
 
 TextKind = Literal["caption", "prompt", "class"]
 
@@ -37,9 +41,17 @@ class ModelSpec(_Part):
     @property
     def title(self) -> str:
         """How a person names it."""
-        if self.weights:
-            return f"{Path(self.name).name} with {Path(self.weights).name}"
-        return f"{self.name} ({self.pretrained})" if self.pretrained else self.name
+        shown = self.public()
+        if shown.weights:
+            return f"{shown.name} with {shown.weights}"
+        return f"{shown.name} ({shown.pretrained})" if shown.pretrained else shown.name
+
+    def public(self) -> ModelSpec:
+        """A copy in which files and folders of this machine keep their name only."""
+        named = self.name if self.name.startswith(HUB) else base_name(self.name)
+        weights = None if self.weights is None else base_name(self.weights)
+        pretrained = None if self.pretrained is None else base_name(self.pretrained)
+        return self.model_copy(update={"name": named, "weights": weights, "pretrained": pretrained})
 
 
 class TextPlan(_Part):
@@ -106,6 +118,16 @@ class ApplicationPlan(_Part):
             raise ValueError(str(error)) from error
         return self
 
+    def files(self) -> list[tuple[str, str]]:
+        """The options that name a file of this machine, with its path."""
+        return [(name, self.options[name]) for name in application_info(self.name).files if self.options.get(name)]
+
+    def public(self) -> ApplicationPlan:
+        """A copy in which files of this machine keep their name only."""
+        return self.model_copy(
+            update={"options": self.options | {name: base_name(path) for name, path in self.files()}}
+        )
+
 
 class TrustPlan(_Part):
     """How far the explanations are tested."""
@@ -157,6 +179,7 @@ class Plan(_Part):
     seed: int = Field(0, ge=0)
     shard: int = Field(2, ge=1, le=64, description="pictures a unit")
     thresholds: str = Field("", description="SHA-256 of the thresholds file that judges the run; empty: the built-in")
+    files: dict[str, str] = Field({}, description="SHA-256 of each file that an option names, by application.option")
     declared: Declared = Declared()
 
     @field_validator("methods", "applications")
@@ -177,8 +200,16 @@ class Plan(_Part):
     @property
     def digest(self) -> str:
         """SHA-256 of the plan without its declared part and without where files lie, as 64 hex digits."""
-        body = self.model_dump(mode="json", exclude={"declared", "dataset_root"})
-        return hashlib.sha256(canonical(body)).hexdigest()
+        free = {"declared", "dataset_root"} if self.files else {"declared", "dataset_root", "files"}
+        return hashlib.sha256(canonical(self.public().model_dump(mode="json", exclude=free))).hexdigest()
+
+    def public(self) -> Plan:
+        """A copy with nothing of this machine in it: files keep their name only, the data set has no place.
+
+        It has the plan's digest, and is what leaves the machine in reports and bundles.
+        """
+        parts = tuple(part.public() for part in self.applications)
+        return self.model_copy(update={"dataset_root": "", "model": self.model.public(), "applications": parts})
 
     @property
     def resampling(self) -> dict[str, int]:
@@ -201,12 +232,24 @@ def make_plan(**parts: Any) -> Plan:
     """
     parts.setdefault("shard", max(1, min(32, len(parts.get("images", ())) // 100)))
     try:
-        return Plan(**parts)
+        return _with_files(Plan(**parts))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         told = first["msg"].removeprefix("Value error, ")
         raise InputError(f"plan: {where}: {told}" if where else f"plan: {told}") from error
+
+
+def _with_files(plan: Plan) -> Plan:
+    """The plan with the hashes of the files that its options name. Raises `InputError` if one isn't what it was."""
+    found = dict(plan.files)
+    for part in plan.applications:
+        for option, path in part.files():
+            name = f"{part.name}.{option}"
+            digest = file_digest(path)
+            if digest and found.setdefault(name, digest) != digest:
+                raise InputError(f"plan: {base_name(path)} ({name}) is not the file that the plan was made with")
+    return plan.model_copy(update={"files": found})
 
 
 def load_plan(path: Path) -> Plan:

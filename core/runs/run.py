@@ -44,12 +44,16 @@ class Run:
         """What was asked for."""
         return load_plan(self.folder / "plan.json")
 
+    @property
+    def dataset_root(self) -> Path:
+        """The folder of its data set; a relative one is meant from the run's own folder."""
+        root = Path(self.plan.dataset_root)
+        return root if root.is_absolute() else (self.folder / root).resolve()
+
     @cached_property
     def dataset(self) -> Dataset:
         """The pictures. Raises `RunError` if they are no longer where the plan says."""
-        root = Path(self.plan.dataset_root)
-        if not root.is_absolute():
-            root = (self.folder / root).resolve()
+        root = self.dataset_root
         if not root.exists():
             raise RunError(f"the run's data set is gone: {root} doesn't exist; restore it or run the audit anew")
         dataset = load_dataset(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,7 @@ from core.datasets import Dataset, read_texts
 from core.methods.presets import EFFORTS, Effort
 from core.models.listing import architectures, embedded_models
 from core.runs import AGAIN, Declared, ModelSpec, Plan, TextPlan, TrustPlan, make_plan
+from core.settings import runs_folder
 from pages.parts import applications, methods, sample
 from pages.parts.capabilities import capability_table
 from pages.parts.words import plain, tab
@@ -43,7 +45,8 @@ def plan_form(dataset: Dataset) -> Plan:
     declared = _declared()
     return make_plan(
         dataset=dataset.id,
-        dataset_root=str(dataset.root.resolve()),
+        # From a run's folder, so that the workspace can be moved, and no plan tells where it lies.
+        dataset_root=os.path.relpath(dataset.root.resolve(), (runs_folder() / "run").resolve()),
         images=images,
         model=model,
         texts=texts,

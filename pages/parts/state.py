@@ -125,9 +125,9 @@ def choose_dataset(label: str) -> Dataset | None:
 
 def dataset_of(run: Run) -> Dataset:
     """The run's pictures."""
-    root = Path(run.plan.dataset_root)
+    root = run.dataset_root
     file = root / "dataset.json"
-    return _dataset(str(root), file.stat().st_mtime_ns) if root.is_absolute() and file.exists() else run.dataset
+    return _dataset(str(root), file.stat().st_mtime_ns) if file.exists() else run.dataset
 
 
 def summary_of(run: Run) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError, RunError
 from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
+from core.runs.plan import canonical
 from core.settings import LIMITS
 
 BASE: dict[str, Any] = {
@@ -77,6 +79,7 @@ CHANGES: dict[str, Any] = {
     "seed": 1,
     "shard": 3,
     "thresholds": "0" * 64,
+    "files": {"segmentation.truth": "0" * 64},
 }
 FREE: dict[str, Any] = {"declared": Declared(title="another"), "dataset_root": "elsewhere"}
 
@@ -182,3 +185,64 @@ def test_a_plan_with_an_unknown_field_is_of_another_version(tmp_path: Path) -> N
 )
 def test_a_model_is_named_as_a_person_would(spec: ModelSpec, title: str) -> None:
     assert spec.title == title
+
+
+def local(folder: Path, truth: Path) -> Plan:
+    """A plan of the same audit whose files lie in `folder`."""
+    return make_plan(
+        **{**BASE, "dataset_root": str(folder / "data")},
+        model=ModelSpec(name=str(folder / "config.json"), weights=str(folder / "w.safetensors")),
+        applications=(ApplicationPlan(name="segmentation", options={"truth": str(truth)}),),
+    )
+
+
+def test_a_public_plan_holds_nothing_of_the_machine_and_has_the_same_digest(tmp_path: Path) -> None:
+    plans = []
+    for name in ("secretive-one", "secretive-two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "truth.json").write_text("{}")
+        plans.append(local(folder, folder / "truth.json"))
+    one, two = plans
+    assert one != two and one.digest == two.digest == one.public().digest
+    assert one.public() == two.public()
+    told = one.public().model_dump_json()
+    assert "secretive" not in told and "/" not in told
+    assert one.public().model.title == one.model.title == "config.json with w.safetensors"
+    # The companion: the same names with another content are another plan.
+    (tmp_path / "secretive-two" / "truth.json").write_text("{} ")
+    assert local(tmp_path / "secretive-two", tmp_path / "secretive-two" / "truth.json").digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        (ModelSpec(name="hf-hub:owner/model"), "hf-hub:owner/model"),
+        (ModelSpec(name="/home/jane/model/"), "model"),
+        (ModelSpec(name="C:\\Users\\jane\\model"), "model"),
+        (ModelSpec(name="local-dir:/home/jane/model"), "model"),
+        (ModelSpec(name="ViT-B-32", pretrained="/home/jane/w.pt"), "ViT-B-32"),
+    ],
+)
+def test_a_public_model_keeps_names_only(spec: ModelSpec, name: str) -> None:
+    assert spec.public().name == name
+    assert "jane" not in spec.public().model_dump_json() and "jane" not in spec.title
+
+
+def test_a_file_that_is_not_the_planned_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text("{}")
+    plan = local(tmp_path, tmp_path / "truth.json")
+    (tmp_path / "truth.json").write_text("[]")
+    parts = {name: getattr(plan, name) for name in Plan.model_fields}
+    with pytest.raises(InputError, match=r"truth\.json \(segmentation\.truth\) is not the file"):
+        make_plan(**parts)
+
+
+def test_a_plan_without_files_keeps_the_digest_of_older_versions() -> None:
+    body = make_plan(**BASE).model_dump(mode="json", exclude={"declared", "dataset_root", "files"})
+    assert make_plan(**BASE).digest == hashlib.sha256(canonical(body)).hexdigest()
+    assert load_plan_of(body).digest == make_plan(**BASE).digest
+
+
+def load_plan_of(body: dict[str, Any]) -> Plan:
+    return Plan.model_validate({**body, "dataset_root": "/old/absolute/root"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.methods.capability import reason_missing
-from core.methods.info import OptionInfo, Options, options_of, parse_options
+from core.methods.info import IS_FILE, OptionInfo, Options, options_of, parse_options
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class ApplicationInfo:
     def options(self) -> dict[str, OptionInfo]:
         """The options by name, with default, kind and description."""
         return options_of(self.schema)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The options that name a file of this machine."""
+        return tuple(name for name, part in self.schema.model_fields.items() if IS_FILE in part.metadata)
 
     def parse(self, options: Mapping[str, Any] | None = None) -> Any:
         """The validated options, defaults filled in. Raises `InputError` in one line."""

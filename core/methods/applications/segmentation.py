@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import FileOption, Options
 
 Recipe = Literal["cosine", "softmax", "class_surgery", "best_place"]
 
@@ -41,7 +41,7 @@ class SegmentationOptions(Options):
     temperature: float = Field(2.0, gt=0, description="scale of the softmax that weighs the labels")
     pool: Literal["normalised", "plain"] = Field("normalised", description="value-value attention of a ResNet's pool")
     recipe: Recipe = Field("best_place", description="the score that ranks the labels of a picture")
-    truth: str = Field(
+    truth: FileOption = Field(
         "",
         description="annotations in COCO's form (a JSON file of this machine) with masks and labels; empty: those kept "
         "with the data set, if any",
@@ -54,7 +54,9 @@ class SegmentationOptions(Options):
     kept: int = Field(4, ge=1, le=50, description="how many labels of a picture keep their map and points")
     point_threshold: float = Field(0.8, gt=0, le=1, description="cells above it, of a map from 0 to 1, become points")
     captions: bool = Field(True, description="also show which places the tokens of a caption respond to")
-    sam_checkpoint: str = Field("", description="a checkpoint of Segment Anything on this machine; empty: points only")
+    sam_checkpoint: FileOption = Field(
+        "", description="a checkpoint of Segment Anything on this machine; empty: points only"
+    )
     sam_type: str = Field("vit_b", description="the architecture of that checkpoint")
 
 
