@@ -27,6 +27,13 @@ class RunError(LoupeError):
     """A run directory is missing, damaged or in the wrong state for what was asked."""
 
 
+class Refused(Exception):
+    """One file of many cannot be used. The text continues its name: it says why and what to do.
+
+    It becomes a `Refusal` in the data set, and everything else goes on.
+    """
+
+
 def first_line(error: BaseException) -> str:
     """What an error says in one line; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,7 +16,7 @@ from core.settings import ROOT
 # From top to bottom. A file may import from its own room and from those below it.
 ROOMS = (
     "pages", "commands", "reporting", "findings", "audit", "evaluation", "applications", "attribution", "concepts",
-    "models", "runs", "methods", "datasets", "settings",
+    "models", "runs", "methods", "datasets", "sandbox", "settings",
 )  # fmt: skip
 SAME_ROOM = {
     "cli": "commands",
@@ -33,8 +33,9 @@ SAME_ROOM = {
 # resume always has its report. It imports both inside that last step and nowhere else.
 UPWARDS = {("core/audit/worker.py", "core.findings"), ("core/audit/worker.py", "core.reporting")}
 LIGHT = (
-    "core", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings", "core.reporting",
-    "core.reporting.report", "core.reporting.evidence", "core.audit.launch", "core.audit.cost", "core.models.listing",
+    "core", "core.sandbox", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings",
+    "core.reporting", "core.reporting.report", "core.reporting.evidence", "core.audit.launch", "core.audit.cost",
+    "core.models.listing",
     "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",
     "core.commands", "core.cli", "core.explaining", "core.listings",
     "core.applications.truth", "core.methods.applications", "core.applications", "core.applications.concepts_record",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from core.errors import InputError
+from core.errors import InputError, Refused
 from core.settings import Limits
 
 CHUNK = 2**16
@@ -15,10 +15,6 @@ _ARCHIVES = tuple(
     bytes.fromhex(magic)
     for magic in ("504b0304", "504b0506", "52617221", "377abcaf271c", "1f8b", "425a68", "fd377a585a", "28b52ffd")
 )
-
-
-class Refused(Exception):
-    """One file can't be used; the text says why and what to do. It becomes a `Refusal`, and the rest goes on."""
 
 
 class Budget:

@@ -1,0 +1,166 @@
+"""Calling a task in a child with limits, from any thread of any process."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from core import errors
+from core.sandbox import frames
+from core.sandbox.allowance import Allowance, Answer, Failure, failure
+from core.settings import ROOT
+
+Task = Callable[..., tuple[Any, bytes]]
+
+# What Python, the loader and numeric libraries need; no proxy, token, key or home folder of the caller.
+_KEPT = (
+    "PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH",
+    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
+)  # fmt: skip
+_SET = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "HF_HUB_OFFLINE": "1",
+}
+_GRACE = 30.0  # seconds beyond a call's own limit, for a server that has to start on a busy machine
+_MOST_HEAD = 2**20
+
+
+class Sandbox:
+    """One server and its calls, one at a time; started at the first call and again whenever it has died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def call(self, task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | None = None) -> Answer:
+        """What `task(data, *arguments)` returns, a JSON value and bytes, run in a child of its own.
+
+        `task` is a function at the top of a module of `core` that does not load torch; `arguments` are JSON values (a
+        path as text). Raises the `Refused` or `LoupeError` that the task raised, with its text, and `Failure` if it ran
+        out of its allowance, died, or raised anything else. Whatever happens to it, the next call works.
+        """
+        given = allowance or Allowance()
+        head = {
+            "task": f"{task.__module__}:{task.__qualname__}",
+            "arguments": arguments,
+            "allowance": dataclasses.asdict(given),
+        }
+        with self._lock:
+            try:
+                told, answer = self._exchange(frames.packed(head, data), given)
+            except BaseException:
+                # An interrupt, or a server that is gone: what the pipes hold now belongs to nobody.
+                self.close()
+                raise
+        return _answer(told, answer, given)
+
+    def close(self) -> None:
+        """End the server, and with it whatever it runs."""
+        with self._lock:
+            server, self._server = self._server, None
+            if server is None:
+                return
+            # A process that was forked from the one that started the server has no say over it.
+            if self._owner == os.getpid():
+                server.kill()
+                server.wait()
+            for stream in (server.stdin, server.stdout):
+                if stream is not None:
+                    stream.close()
+
+    def _exchange(self, pieces: list[bytes], allowance: Allowance) -> tuple[dict[str, Any], bytes]:
+        server = self._started()
+        assert server.stdin is not None and server.stdout is not None
+        deadline = time.monotonic() + allowance.wall + _GRACE
+        try:
+            frames.write(server.stdin.fileno(), pieces)
+            start = _read(server.stdout.fileno(), frames.LENGTHS, deadline)
+            head, data = frames.lengths(start)
+            if head > _MOST_HEAD:
+                raise ValueError("the server's answer has another form")
+            told = json.loads(_read(server.stdout.fileno(), head, deadline))
+            return told, _read(server.stdout.fileno(), data, deadline)
+        except (OSError, ValueError) as error:
+            raise failure("crash", allowance) from error
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._server is not None and (self._owner != os.getpid() or self._server.poll() is not None):
+            self.close()
+        if self._server is None:
+            environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _SET
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "core.sandbox.server"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+            self._owner = os.getpid()
+        return self._server
+
+
+def call(task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | None = None) -> Answer:
+    """`Sandbox.call` on the one sandbox that this process keeps."""
+    return _SHARED.call(task, *arguments, data=data, allowance=allowance)
+
+
+def _answer(told: dict[str, Any], message: bytes, allowance: Allowance) -> Answer:
+    if told["ended"]:
+        raise failure(told["ended"], allowance)
+    try:
+        head_length, data_length = frames.lengths(message[: frames.LENGTHS])
+        middle = frames.LENGTHS + head_length
+        head = json.loads(message[frames.LENGTHS : middle])
+        data = message[middle:]
+        if len(data) != data_length or not isinstance(head, dict):
+            raise ValueError("the answer has another length than it says")
+        kind = head.get("failure")
+    except (ValueError, RecursionError, ArithmeticError, AttributeError, struct.error) as error:
+        raise failure("crash", allowance) from error
+    if kind is not None:
+        raise failure("memory" if kind == "memory" else "error", allowance, str(head.get("name", "")))
+    if "error" in head:
+        known = getattr(errors, str(head["error"]), None)
+        if isinstance(known, type) and issubclass(known, errors.LoupeError | errors.Refused):
+            raise known(str(head["text"]))
+        raise failure("error", allowance, str(head["error"]))
+    if "value" not in head:
+        raise failure("crash", allowance)
+    return Answer(head["value"], data, float(told["seconds"]), int(told["memory"]))
+
+
+def _read(handle: int, count: int, deadline: float) -> bytes:
+    found = bytearray()
+    # `select` would refuse the high numbers that a server with many connections hands out.
+    waiting = select.poll()
+    waiting.register(handle, select.POLLIN)
+    while len(found) < count:
+        ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        piece = os.read(handle, min(count - len(found), 2**20)) if ready else b""
+        if not piece:
+            raise ValueError("the server is gone or does not answer")
+        found += piece
+    return bytes(found)
+
+
+_SHARED = Sandbox()
+atexit.register(_SHARED.close)
+
+__all__ = ["Failure", "Sandbox", "call"]
