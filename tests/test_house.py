@@ -26,6 +26,7 @@ SAME_ROOM = {
     "__main__": "commands",
     "errors": "settings",
     "memory": "settings",
+    "opening": "settings",
     "app": "pages",
     "parts": "pages",
 }

@@ -13,7 +13,9 @@ from typing import Literal
 from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
+from core.datasets.identity import image_id
 from core.errors import InputError
+from core.opening import open_regular
 
 Value = str | float | int | bool | None
 
@@ -80,12 +82,21 @@ class Dataset(BaseModel, frozen=True):
         return path if path.is_file() else None
 
     def open(self, picture: Picture) -> Image.Image:
-        """The picture's pixels, RGB. Raises `InputError` if the stored file is missing or damaged."""
+        """The picture's pixels, RGB, checked against its id.
+
+        Raises `InputError` if the stored file is missing or damaged, or shows another image than the one taken in.
+        """
+        path = self.path(picture)
         try:
-            with Image.open(self.path(picture), formats=("PNG",)) as image:
-                return image.convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise InputError(f"{self.path(picture)} is missing or damaged; upload the pictures again") from error
+            with open_regular(path) as stream, Image.open(stream, formats=("PNG",)) as image:
+                # Looked at before anything is decoded: a file of another size need not be unpacked to be refused.
+                other = image.size != (picture.width, picture.height)
+                pixels = None if other else image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise InputError(f"{path} is missing or damaged; upload the images again") from error
+        if pixels is None or image_id(pixels) != picture.id:
+            raise InputError(f"{path} no longer shows the image that was taken in; upload the images again")
+        return pixels
 
     def thumbnail(self, picture: Picture, side: int = 320) -> Path:
         """A JPEG whose longer side has at most `side` pixels; made on the first call, then kept.

@@ -6,9 +6,7 @@ reach a vision-language model in practice (and a profile is one more thing from 
 
 from __future__ import annotations
 
-import hashlib
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from core.datasets.bounds import Refused, size_text
+from core.datasets.identity import content_id
 from core.settings import Limits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -78,11 +77,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
             raise Refused("is truncated: the end of the file is missing; copy or export it again") from error
         raise Refused(f"is damaged and can't be decoded ({type(error).__name__}); export it again") from error
     content = pixels.tobytes()
-    digest = hashlib.sha256(struct.pack(">II", *pixels.size))
-    digest.update(content)
     # Built anew from the pixels alone, so that nothing the file carried (EXIF, GPS, XMP, ICC) can be written again.
     clean = Image.frombytes("RGB", pixels.size, content)
-    return Decoded(digest.hexdigest()[:16], name, clean, difference_hash(clean))
+    return Decoded(content_id(pixels.size, content), name, clean, difference_hash(clean))
 
 
 def is_picture(data: bytes) -> bool:

@@ -225,13 +225,31 @@ class RunStore:
     def _read(self) -> Iterator[sqlite3.Connection]:
         if not self.path.exists():
             raise RunError(f"{self.folder} is no run directory: it has no run.sqlite")
-        db = sqlite3.connect(self.path, timeout=30)
+        db = self._connected()
         try:
             yield db
         except sqlite3.DatabaseError as error:
             raise self._damaged(error) from error
         finally:
             db.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        """A connection to read by. On read-only media SQLite cannot lay its log beside the file, and needs none."""
+        db = sqlite3.connect(self.path, timeout=30)
+        try:
+            db.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            return db
+        except sqlite3.DatabaseError as error:
+            db.close()
+            if os.access(self.folder, os.W_OK):
+                raise self._damaged(error) from error
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise RunError(
+                f"{self.path} has a log that was never written back ({log.name}), and its folder is read-only; "
+                "copy the run to a folder that can be written and read it there"
+            )
+        return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, timeout=30)
 
     @contextmanager
     def _write(self, create: bool = False) -> Iterator[sqlite3.Connection]:

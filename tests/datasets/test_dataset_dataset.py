@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -113,3 +114,43 @@ def test_thumbnails(dataset: Dataset) -> None:
 def test_thumbnail_sides(dataset: Dataset, side: int) -> None:
     with pytest.raises(ValueError, match="from 1 to 4096"):
         dataset.thumbnail(dataset.pictures[0], side)
+
+
+# -- the stored image against its id -------------------------------------------------------------------------------
+
+
+def test_another_image_under_an_id_is_not_opened(dataset: Dataset) -> None:
+    first, second = dataset.pictures
+    whole = dataset.path(first).read_bytes()
+    assert dataset.open(first).size == (60, 40)
+    # Of another size, of the same size, and the same image but for one bit of one pixel.
+    changed = dataset.open(first)
+    red, green, blue = changed.getpixel((7, 7))  # type: ignore[misc]
+    changed.putpixel((7, 7), (red ^ 1, green, blue))
+    for image in (dataset.open(second), noise(9, 60, 40), changed):
+        image.save(dataset.path(first), "PNG")
+        with pytest.raises(InputError, match="no longer shows the image that was taken in"):
+            dataset.open(first)
+    dataset.path(first).write_bytes(whole)
+    # The same pixels in another file are the same image.
+    noise(1, 60, 40).save(dataset.path(first), "PNG", compress_level=9)
+    assert dataset.open(first).size == (60, 40)
+
+
+def test_a_thumbnail_is_never_made_of_another_image(dataset: Dataset) -> None:
+    first, second = dataset.pictures
+    shutil.copyfile(dataset.path(second), dataset.path(first))
+    with pytest.raises(InputError, match="no longer shows"):
+        dataset.thumbnail(first)
+
+
+def test_what_lies_in_the_place_of_an_image_is_never_waited_for(dataset: Dataset) -> None:
+    first = dataset.pictures[0]
+    dataset.path(first).unlink()
+    os.mkfifo(dataset.path(first))
+    with pytest.raises(InputError, match="missing or damaged"):
+        dataset.open(first)
+    dataset.path(first).unlink()
+    dataset.path(first).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="missing or damaged"):
+        dataset.open(first)
