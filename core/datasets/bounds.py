@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from core.errors import InputError, Refused
+from core.sandbox.files import size_text
 from core.settings import Limits
+
+__all__ = ["CHUNK", "Budget", "Refused", "is_archive", "size_text", "stream_chunks"]
 
 CHUNK = 2**16
 
@@ -58,11 +61,3 @@ def stream_chunks(stream: BinaryIO) -> Iterator[bytes]:
 def is_archive(head: bytes) -> bool:
     """Whether a file that starts with `head` (262 bytes are enough) is an archive or a compressed file."""
     return head.startswith(_ARCHIVES) or head[257:262] == b"ustar"
-
-
-def size_text(count: int) -> str:
-    """A number of bytes for people: `50 MiB`, `1,024 bytes`."""
-    for unit, width in (("GiB", 2**30), ("MiB", 2**20)):
-        if count >= width:
-            return f"{count / width:.4g} {unit}"
-    return f"{count:,} bytes"
