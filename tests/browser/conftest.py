@@ -11,12 +11,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from core.reporting import render_report
 from core.settings import ROOT
@@ -51,7 +52,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An app on an empty workspace."""
-    yield from _served(tmp_path_factory.mktemp("home"))
+    with served(tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +61,20 @@ def server_with_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     """An app on a workspace with the finished run `FINISHED` and its report."""
     home = tmp_path_factory.mktemp("home")
     render_report(made_run(home / "runs" / FINISHED, failed_rows=1))
-    yield from _served(home)
+    with served(home) as server:
+        yield server
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page in a context of its own. The test fails if it asks any other machine for anything."""
+    """A page in a context of its own. The test fails if it asks any other machine, or breaks the app's policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     foreign: list[str] = []
+    broken: list[str] = []
+
+    def read(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            broken.append(message.text)
 
     def look(request: Request) -> None:
         address = urlsplit(request.url)
@@ -74,34 +82,44 @@ def page(browser: Browser) -> Iterator[Page]:
             foreign.append(request.url)
 
     context.on("request", look)
+    context.on("console", read)
     yield context.new_page()
     context.close()
     assert not foreign, foreign
+    assert not broken, broken
 
 
-def _served(home: Path) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+@contextmanager
+def served(home: Path, *options: str, script: Path = ROOT / "app.py", **variables: str) -> Iterator[Server]:
+    """A server of `script` on a free port, with `home` as its workspace and more variables in its environment."""
+    port = free_port()
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), *options],
             cwd=ROOT,
-            env={**os.environ, "LOUPE_HOME": str(home)},
+            env={**os.environ, "LOUPE_HOME": str(home), **variables},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/_stcore/health", process)
+        wait_for(f"{url}/_stcore/health", process)
         yield Server(url, home)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    """Wait until a server answers there. Raises `RuntimeError` if it ends before, or does not in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -112,4 +130,4 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 60) -
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError(f"{url} didn't answer within {seconds:.0f} s")
+    raise RuntimeError(f"{url} did not answer within {seconds:.0f} s")
