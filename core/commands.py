@@ -15,7 +15,8 @@ from core.datasets import Annotations, ingest, keep_annotations, read_annotation
 from core.errors import InputError, RunError
 from core.methods import METHODS
 from core.models.listing import DEFAULT, embedded_models
-from core.runs import Run, create_run, list_runs, make_plan, open_run
+from core.runs import STOPPED, Run, break_seal, check_before_rewriting, create_run, list_runs, make_plan, open_run
+from core.runs.seal import seal
 from core.settings import ROOT, runs_folder
 
 Answer = tuple[dict[str, Any], int]
@@ -111,7 +112,10 @@ def audit(chosen: argparse.Namespace) -> Answer:
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
         run = _planned(chosen, parts, judged_by, labelled)
-    run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others])
+    beside = [str(other.folder.resolve()) for other in others]
+    if run.manifest.get("compare_with", []) != beside:
+        break_seal(run)
+        run.update_manifest(compare_with=beside)
     state = work(run, _tell, model)
     return _outcome(run, state, chosen.fail_on)
 
@@ -186,28 +190,36 @@ def status(chosen: argparse.Namespace) -> Answer:
 
 
 def report(chosen: argparse.Namespace) -> Answer:
-    """Judge and render anew."""
-    from core.evaluation.summary import summarise
-    from core.findings import judge, save_findings
-    from core.reporting import render_report
-
+    """Judge and render again, and seal the run again."""
     run = find_run(chosen.run_directory)
-    findings = judge(run, summarise(run))
-    save_findings(run, findings)
-    path = render_report(run, findings)
-    return {"text": str(path), "data": {"report": str(path)}}, 0
+    check_before_rewriting(run)
+    return _reported(run)
 
 
 def compare(chosen: argparse.Namespace) -> Answer:
-    """Compare a finished run with others and render its report anew."""
+    """Compare a finished run with others and render its report again."""
     from core.evaluation.comparison import compare as compared
     from core.evaluation.comparison import save_comparisons
 
     run = find_run(chosen.run_directory)
     others = [find_run(name) for name in chosen.others]
+    check_before_rewriting(run)
     save_comparisons(run, [compared(run, other) for other in others])
     run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others], comparison_problems=[])
-    return report(chosen)
+    return _reported(run)
+
+
+def _reported(run: Run) -> Answer:
+    from core.evaluation.summary import summarise
+    from core.findings import judge, save_findings
+    from core.reporting import render_report
+
+    findings = judge(run, summarise(run))
+    path = render_report(run, findings)
+    save_findings(run, findings)
+    if run.progress().state in STOPPED:
+        seal(run)
+    return {"text": str(path), "data": {"report": str(path)}}, 0
 
 
 def find_run(name: str) -> Run:

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from core.commands import Answer
+from core.datasets.names import printable
 from core.errors import InputError
 from core.methods import METHODS, OptionInfo
 from core.methods.applications import APPLICATIONS
 from core.methods.info import Side
 from core.models.capability_table import as_markdown, reasons
 from core.models.listing import architectures, embedded_models, embedded_name
-from core.runs import changed_files, open_run
+from core.runs import open_run
 
 
 def verify(chosen: argparse.Namespace) -> Answer:
-    """Check the hashes of a run's results, of the files of its applications and of its evidence, or of a bundle."""
-    from core.reporting.evidence import verify_evidence
+    """Check a run against its seal and its own records, or an evidence bundle against itself.
+
+    Exit code 0 only if all of it is sound; 1 if anything is missing, changed or added, or if a run is not sealed.
+    """
+    from core.reporting.verdict import verify_bundle, verify_run
 
     if chosen.path.is_dir():
-        run = open_run(chosen.path)
-        problems = changed_files(run)
-        bundle = run.report / "evidence.zip"
-        problems += verify_evidence(bundle) if bundle.exists() else []
-    elif chosen.path.exists():
-        problems = verify_evidence(chosen.path)
+        verdict = verify_run(open_run(chosen.path))
+    elif os.path.lexists(chosen.path):
+        verdict = verify_bundle(chosen.path)
     else:
-        raise InputError(f"{chosen.path} doesn't exist; give a run directory or an evidence.zip")
-    text = "\n".join(problems) if problems else f"{chosen.path}: sound"
-    return {"text": text, "data": {"path": str(chosen.path), "problems": problems}}, 1 if problems else 0
+        raise InputError(f"{printable(str(chosen.path))} does not exist; give a run directory or an evidence.zip")
+    return {"text": verdict.text, "data": verdict.data}, 0 if verdict.outcome == "sound" else 1
 
 
 def methods(chosen: argparse.Namespace) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -181,12 +182,14 @@ def test_a_run_directory_can_be_resumed_looked_at_judged_and_verified(
     assert main(["status", str(out)]) == 0
     assert capsys.readouterr().out.startswith("mine  done  3/3 pictures")
     assert main(["verify", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"path": str(out), "problems": []}
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["path"], verdict["outcome"], verdict["problems"]) == (str(out), "sound", [])
+    assert verdict["sha256"] == hashlib.sha256((out / "seal.json").read_bytes()).hexdigest()
     changed = next((out / "results").glob("*.parquet"))
     sound = changed.read_bytes()
     changed.write_bytes(sound + b" ")
     assert main(["verify", str(out)]) == 1
-    assert capsys.readouterr().out == f"{changed.name} is missing or changed\n"
+    assert capsys.readouterr().out == f"results/{changed.name} was changed after the run was sealed\n"
     for command in ("resume", "worker"):
         assert main([command, "mine", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["state"] == "done"
@@ -429,7 +432,7 @@ def test_a_damaged_bundle_fails_and_a_missing_one_is_wrong_input(
     bundle.write_bytes(bundle.read_bytes()[: bundle.stat().st_size // 2])
     assert main(["verify", str(bundle), "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
-    assert "doesn't exist" in refused(capsys, "verify", str(tmp_path / "nowhere.zip"))
+    assert "does not exist" in refused(capsys, "verify", str(tmp_path / "nowhere.zip"))
     (tmp_path / "empty").mkdir()
     assert "is no run directory" in refused(capsys, "verify", str(tmp_path / "empty"))
 

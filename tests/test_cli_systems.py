@@ -212,19 +212,19 @@ def test_verify_checks_the_files_of_applications(
     tampered = bytearray(sound)
     tampered[len(sound) // 2] ^= 1
     areas.write_bytes(tampered)
-    assert problems() == ["applications/segmentation/areas.parquet is missing or changed"]
+    assert problems() == ["applications/segmentation/areas.parquet was changed after the run was sealed"]
     areas.write_bytes(sound)
     assert problems() == []
     mask = next((folder / "masks").iterdir())
     mask.rename(folder / "masks" / "other.png")
     assert problems() == [
-        f"applications/segmentation/masks/{mask.name} is missing or changed",
-        "applications/segmentation/masks/other.png was added after the work was done",
+        f"applications/segmentation/masks/{mask.name} is missing",
+        "applications/segmentation/masks/other.png was added after the run was sealed",
     ]
     (folder / "masks" / "other.png").rename(mask)
     plan = out / "plan.json"
     plan.write_text(plan.read_text().replace('"seed": 0', '"seed": 1'))
-    assert problems() == ["plan.json is not the plan that the work was done for"]
+    assert problems() == ["plan.json was changed after the run was sealed"]
 
 
 # -- single pictures ---------------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ SAME_ROOM = {
 UPWARDS = {("core/audit/worker.py", "core.findings"), ("core/audit/worker.py", "core.reporting")}
 LIGHT = (
     "core", "core.sandbox", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings",
-    "core.reporting", "core.reporting.report", "core.reporting.evidence", "core.audit.launch", "core.audit.cost",
+    "core.reporting", "core.reporting.report", "core.reporting.evidence", 
+    "core.reporting.verdict", "core.runs.seal", "core.audit.launch", "core.audit.cost",
     "core.models.listing",
     "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",
     "core.commands", "core.cli", "core.explaining", "core.listings",

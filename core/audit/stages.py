@@ -13,6 +13,7 @@ from core.evaluation.comparison import compare, save_comparisons
 from core.methods.applications import application_info
 from core.models.model import Model
 from core.runs import Run, open_run
+from core.runs.integrity import application_problems
 
 Tell = Callable[[str], None]
 
@@ -34,7 +35,7 @@ def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None 
             _not_run(run, part.name, reason)
             tell(f"{info.title}: not run: {reason}")
             continue
-        if part.name in run.manifest.get(FOLDER, {}) and (run.folder / FOLDER / part.name).is_dir():
+        if part.name in run.manifest.get(FOLDER, {}) and not application_problems(run, part.name):
             continue
         run.store.set(stage=info.title)
         tell(info.title)

@@ -17,7 +17,8 @@ from core.errors import LoupeError, RunError
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
-from core.runs import FINISHED, Run, environment, write_unit
+from core.runs import FINISHED, Run, break_seal, environment, write_unit
+from core.runs.seal import seal
 from core.runs.store import LEASE_SECONDS, Unit, this_owner
 
 Tell = Callable[[str], None]
@@ -69,6 +70,8 @@ def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
     shards = plan.shards()
     keys = [unit_key(plan, shard, pictures, model.digest) for shard in shards]
     _check_same(run, keys)
+    for line in break_seal(run):
+        store.log("seal", line)
     store.create([(key, len(shard)) for key, shard in zip(keys, shards, strict=True)])
     back = store.requeue()
     if back:
@@ -175,6 +178,7 @@ def _close(run: Run, tell: Tell, report: bool) -> str:
     assert state in FINISHED
     store.set(state=state, stage="", message=message)
     store.log("done", f"{progress.done} units done, {progress.failed} failed")
+    seal(run)
     return state
 
 

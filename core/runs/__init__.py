@@ -1,6 +1,6 @@
 """The record of an audit: plan, state, results, provenance. No torch."""
 
-from core.runs.integrity import changed_files
+from core.runs.integrity import break_seal, changed_files, check_before_rewriting, sealed_problems
 from core.runs.manifest import environment
 from core.runs.plan import (
     AGAIN,
@@ -16,6 +16,7 @@ from core.runs.plan import (
 )
 from core.runs.results import SCHEMA, read_results, write_unit
 from core.runs.run import Run, create_run, list_runs, new_run_id, open_run, text_id
+from core.runs.seal import load_seal
 from core.runs.store import FINISHED, STOPPED, Progress, RunStore
 
 __all__ = [
@@ -33,15 +34,19 @@ __all__ = [
     "RunStore",
     "TextPlan",
     "TrustPlan",
+    "break_seal",
     "changed_files",
+    "check_before_rewriting",
     "create_run",
     "environment",
     "list_runs",
     "load_plan",
+    "load_seal",
     "make_plan",
     "new_run_id",
     "open_run",
     "read_results",
+    "sealed_problems",
     "text_id",
     "write_unit",
 ]

@@ -135,6 +135,12 @@ class RunStore:
         with self._write() as db:
             db.execute("INSERT INTO events (at, kind, message) VALUES (?, ?, ?)", (time.time(), kind, message))
 
+    def damage(self) -> str:
+        """What SQLite's own check finds wrong with the file; empty if it is whole."""
+        with self._read() as db:
+            found = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+        return "" if found == "ok" else found
+
     # -- work ----------------------------------------------------------------------------------------------------
 
     def take(self, owner: str) -> bool:
