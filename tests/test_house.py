@@ -26,7 +26,6 @@ SAME_ROOM = {
     "__main__": "commands",
     "errors": "settings",
     "memory": "settings",
-    "opening": "settings",
     "app": "pages",
     "parts": "pages",
 }
@@ -35,7 +34,7 @@ SAME_ROOM = {
 UPWARDS = {("core/audit/worker.py", "core.findings"), ("core/audit/worker.py", "core.reporting")}
 LIGHT = (
     "core", "core.sandbox", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings",
-    "core.reporting", "core.reporting.report", "core.reporting.evidence", 
+    "core.reporting", "core.reporting.report", "core.reporting.evidence",
     "core.reporting.verdict", "core.runs.seal", "core.audit.launch", "core.audit.cost",
     "core.models.listing",
     "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",

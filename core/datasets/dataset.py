@@ -14,8 +14,8 @@ from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
 from core.datasets.identity import image_id
-from core.errors import InputError
-from core.opening import open_regular
+from core.errors import InputError, Refused
+from core.sandbox.files import opened
 
 Value = str | float | int | bool | None
 
@@ -88,11 +88,14 @@ class Dataset(BaseModel, frozen=True):
         """
         path = self.path(picture)
         try:
-            with open_regular(path) as stream, Image.open(stream, formats=("PNG",)) as image:
+            with (
+                opened(path) as (handle, _),
+                Image.open(os.fdopen(handle, "rb", closefd=False), formats=("PNG",)) as image,
+            ):
                 # Looked at before anything is decoded: a file of another size need not be unpacked to be refused.
                 other = image.size != (picture.width, picture.height)
                 pixels = None if other else image.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (Refused, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise InputError(f"{path} is missing or damaged; upload the images again") from error
         if pixels is None or image_id(pixels) != picture.id:
             raise InputError(f"{path} no longer shows the image that was taken in; upload the images again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.agreement import rank_vector, spearman, stored_grid, top_overlap, unrelated
 from core.evaluation.statistics import Interval, adjusted, bootstrap_mean, interval_of_means, sign_flip_p
-from core.runs import Run
+from core.runs import Plan, Run
 
 METRICS = {
     "deletion": "lower is better",
@@ -61,8 +62,12 @@ class Summary:
 
 def summarise(run: Run) -> Summary:
     """The summary of the units that are done so far."""
-    rows = run.results()
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
+    return summary_of(run.results(), run.plan, run.manifest.get("not_run", []))
+
+
+def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str, str]] = ()) -> Summary:
+    """The summary of result rows (see `core.runs.results.SCHEMA`) that were made for `plan`, wherever they lie."""
+    resamples, seed = plan.trust.resamples, plan.seed
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
     controls = rows[(rows.kind == "control") & (rows.status == "ok")]
     scores = rows[rows.kind == "score"][["image", "image_name", "text", "text_kind", "score"]].reset_index(drop=True)
@@ -70,7 +75,7 @@ def summarise(run: Run) -> Summary:
     return Summary(
         images=int(rows.image.nunique()),
         pairs=len(explained.drop_duplicates(["image", "text", "text_kind"])),
-        methods=tuple(dict.fromkeys(method.name for method in run.plan.methods)),
+        methods=tuple(dict.fromkeys(method.name for method in plan.methods)),
         trust=_trust(pd.concat([explained, controls]), resamples, seed),
         versus=_versus(explained, controls, resamples, seed),
         agreement=agreement,
@@ -81,7 +86,7 @@ def summarise(run: Run) -> Summary:
         failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(
             drop=True
         ),
-        not_run=tuple((m, side, reason) for m, side, reason in run.manifest.get("not_run", [])),
+        not_run=tuple((m, side, reason) for m, side, reason in not_run),
     )
 
 

@@ -10,12 +10,22 @@ from pathlib import Path
 
 from core.datasets import Dataset, Picture, load_dataset
 from core.datasets.dataset import ANNOTATIONS, PICTURES, THUMBNAILS
-from core.errors import LoupeError, RunError
-from core.opening import hash_regular
+from core.errors import LoupeError, Refused, RunError
 from core.runs.manifest import write_json
 from core.runs.results import file_sha256
 from core.runs.run import Run
-from core.runs.seal import FREE, MOST_LINES, SEAL, FileSeal, Seal, UnitSeal, content_digest, listed, load_seal
+from core.runs.seal import (
+    FREE,
+    MOST_LINES,
+    SEAL,
+    FileSeal,
+    Seal,
+    UnitSeal,
+    content_digest,
+    file_seal,
+    listed,
+    load_seal,
+)
 
 APPLICATIONS = "applications"
 AFTER = "after the run was sealed"
@@ -147,8 +157,8 @@ def _differences(sealed: Mapping[str, FileSeal], present: Mapping[str, Path], wh
 
 def _differs(path: Path, sealed: FileSeal) -> bool:
     try:
-        return path.stat().st_size != sealed.bytes or hash_regular(path)[0] != sealed.sha256
-    except OSError:
+        return path.stat().st_size != sealed.bytes or file_seal(path) != sealed
+    except (OSError, Refused):
         return True
 
 

@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.datasets import Dataset
 from core.datasets.dataset import THUMBNAILS
 from core.errors import Refused, RunError
-from core.opening import hash_regular, read_regular
 from core.runs.plan import canonical
 from core.runs.run import Run
+from core.sandbox.files import chunks, read_file
 from core.settings import LIMITS
 
 SEAL = "seal.json"
@@ -133,10 +133,10 @@ def load_seal(run: Run) -> tuple[Seal, str] | None:
     if not os.path.lexists(path):
         return None
     try:
-        data = read_regular(path, LIMITS.seal_bytes)
+        data = read_file(path, LIMITS.seal_bytes)
         found = Seal.model_validate(json.loads(data))
         whole = found.encoded() == data
-    except (OSError, Refused, ValueError, RecursionError, ValidationError) as error:
+    except (Refused, ValueError, RecursionError, ValidationError) as error:
         raise RunError(f"{SEAL} is damaged or of another version") from error
     if not whole:
         raise RunError(f"{SEAL} was changed after it was written")
@@ -152,15 +152,22 @@ def sealed_files(folder: Path, dataset: Path) -> Iterator[tuple[str, FileSeal]]:
     """Size and SHA-256 of each regular file of a run by its name, without those of the dataset at `dataset`."""
     for name in listed(folder, {dataset.resolve()})[0]:
         if name not in FREE:
-            digest, size = hash_regular(folder / name)
-            yield name, FileSeal(sha256=digest, bytes=size)
+            yield name, file_seal(folder / name)
 
 
 def dataset_files(dataset: Dataset) -> Iterator[tuple[str, FileSeal]]:
     """The same for the files of a dataset, without thumbnails."""
     for name in listed(dataset.root, {(dataset.root / THUMBNAILS).resolve()})[0]:
-        digest, size = hash_regular(dataset.root / name)
-        yield name, FileSeal(sha256=digest, bytes=size)
+        yield name, file_seal(dataset.root / name)
+
+
+def file_seal(path: Path) -> FileSeal:
+    """Size and SHA-256 of a regular file. Raises `Refused` for anything else, and for what cannot be read."""
+    digest, size = hashlib.sha256(), 0
+    for piece in chunks(path):
+        digest.update(piece)
+        size += len(piece)
+    return FileSeal(sha256=digest.hexdigest(), bytes=size)
 
 
 def listed(folder: Path, without: set[Path]) -> tuple[list[str], list[str]]:
