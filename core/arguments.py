@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from core.applications.truth import read_truth
+from core.characters import brief
 from core.datasets import Dataset, read_texts
 from core.errors import InputError
 from core.methods import METHODS, method_info
 from core.methods.applications import APPLICATIONS, application_info
 from core.methods.presets import EFFORTS
 from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan
+from core.runs.plan import first_problem
 
 NONE = "none"
 # What a stored plan settles, so that it can't be given beside `--plan`.
@@ -57,7 +59,7 @@ def plan_parts(chosen: argparse.Namespace) -> dict[str, Any]:
             again=EFFORTS[chosen.effort].again if chosen.again is None else tuple(dict.fromkeys(chosen.again)),
         ),
         "seed": chosen.seed,
-        "declared": Declared(title=chosen.title, purpose=chosen.purpose, preparer=chosen.preparer),
+        "declared": checked(Declared, {"title": chosen.title, "purpose": chosen.purpose, "preparer": chosen.preparer}),
     }
 
 
@@ -69,7 +71,7 @@ def text_plan(chosen: argparse.Namespace) -> TextPlan:
             parts[name] = texts_in(path)
     if chosen.template:
         parts["templates"] = tuple(chosen.template)
-    return _checked(TextPlan, parts)
+    return checked(TextPlan, parts)
 
 
 def texts_in(path: Path) -> tuple[str, ...]:
@@ -83,7 +85,8 @@ def texts_in(path: Path) -> tuple[str, ...]:
 def model_spec(chosen: argparse.Namespace) -> ModelSpec:
     """The model that the arguments name."""
     weights = None if chosen.weights is None else str(chosen.weights.resolve())
-    return ModelSpec(name=str(chosen.model), pretrained=chosen.pretrained, device=chosen.device, weights=weights)
+    parts = {"name": str(chosen.model), "pretrained": chosen.pretrained, "device": chosen.device, "weights": weights}
+    return checked(ModelSpec, parts)
 
 
 def method_plans(chosen: argparse.Namespace, options: dict[str, dict[str, Any]]) -> tuple[MethodPlan, ...]:
@@ -92,7 +95,7 @@ def method_plans(chosen: argparse.Namespace, options: dict[str, dict[str, Any]])
     """
     effort = EFFORTS[chosen.effort]
     return tuple(
-        _checked(MethodPlan, {"name": name, "options": effort.of(method_info(name).name) | options.get(name, {})})
+        checked(MethodPlan, {"name": name, "options": effort.of(method_info(name).name) | options.get(name, {})})
         for name in _names(chosen.methods, [info.name for info in METHODS.values() if not info.opt_in])
     )
 
@@ -101,7 +104,7 @@ def application_plans(chosen: argparse.Namespace, options: dict[str, dict[str, A
     """The named applications (without `--applications` every one, for "none" not any), with options likewise."""
     effort = EFFORTS[chosen.effort]
     return tuple(
-        _checked(
+        checked(
             ApplicationPlan, {"name": name, "options": effort.of(application_info(name).name) | options.get(name, {})}
         )
         for name in _names(chosen.applications, APPLICATIONS)
@@ -117,14 +120,16 @@ def given_options(entries: Sequence[str]) -> dict[str, dict[str, Any]]:
     for entry in entries:
         left, equals, value = entry.partition("=")
         name, dot, option = left.partition(".")
+        flag = f"--option {brief(entry, 80)!r}"
         if not (equals and dot and name and option):
-            raise InputError(f"--option {entry!r} must be NAME.OPTION=VALUE, the name of a method or an application")
+            raise InputError(f"{flag} must be NAME.OPTION=VALUE, the name of a method or an application")
         card = METHODS.get(name) or APPLICATIONS.get(name)
         if card is None:
-            raise InputError(f"--option {entry!r}: no method or application is called {name!r}; {_hint(name)}")
+            raise InputError(f"{flag}: no method or application is called {brief(name, 80)!r}; {_hint(name)}")
         known = card.schema.model_fields
         if option not in known:
-            raise InputError(f"--option {entry!r}: {name} has no option {option!r}; known: {', '.join(known) or NONE}")
+            told = ", ".join(known) or NONE
+            raise InputError(f"{flag}: {name} has no option {brief(option, 80)!r}; known: {told}")
         options.setdefault(name, {})[option] = _value(value)
     return options
 
@@ -184,21 +189,20 @@ def _kind(name: str) -> str:
 
 def _hint(name: str) -> str:
     every = [*METHODS, *APPLICATIONS]
-    near = difflib.get_close_matches(name, every, n=3)
+    near = difflib.get_close_matches(brief(name, 80), every, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(every)}"
 
 
-def _checked(kind: Any, parts: dict[str, Any]) -> Any:
+def checked(kind: Any, parts: dict[str, Any]) -> Any:
+    """A part of a plan. Raises `InputError` in one line that names what is wrong."""
     try:
         return kind(**parts)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")) from error
+        raise InputError(first_problem(error)) from error
 
 
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text

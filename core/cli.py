@@ -16,12 +16,14 @@ from typing import Any
 
 from core import commands, explaining, listings
 from core.arguments import SETTLED
+from core.characters import brief, legible, legible_values
 from core.errors import LoupeError
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import AGAIN
 from core.settings import VERSION
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+MESSAGE = 1_000
 OPTION = "NAME.OPTION=VALUE"
 OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text (repeatable)"
 
@@ -33,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer, code = chosen.run(chosen)
     except LoupeError as error:
-        print(f"loupe: {error}", file=sys.stderr)
+        print(f"loupe: {brief(str(error), MESSAGE)}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("loupe: stopped; `python -m core resume` goes on from here", file=sys.stderr)
         return 130
-    told = answer["text"]
+    told = legible(answer["text"])
     if getattr(chosen, "json", False):
-        told = json.dumps(answer["data"], indent=1, ensure_ascii=False)
+        told = json.dumps(legible_values(answer["data"]), indent=1, ensure_ascii=False)
     try:
         print(told, flush=True)
     except BrokenPipeError:

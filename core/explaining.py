@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.arguments import given_options, model_spec, texts_in
+from core.arguments import checked, given_options, model_spec, texts_in
+from core.characters import printable
 from core.commands import Answer
 from core.datasets import Dataset, ingest
 from core.errors import InputError
 from core.methods import MethodInfo, method_info
+from core.runs import TextPlan
+from core.runs.parts import MOST_SEED
 from core.settings import VERSION
 
 if TYPE_CHECKING:
@@ -73,9 +76,12 @@ def explain(chosen: argparse.Namespace) -> Answer:
 
 
 def _wish(chosen: argparse.Namespace) -> _Wish:
-    texts = tuple(dict.fromkeys([*chosen.text, *(texts_in(chosen.texts) if chosen.texts else ())]))
-    if not texts or not all(text.strip() for text in texts):
+    given = dict.fromkeys([*chosen.text, *(texts_in(chosen.texts) if chosen.texts else ())])
+    if not given or not all(map(printable, given)):
         raise InputError("there is no text to explain: give --text (not empty) or --texts")
+    parts: dict[str, Any] = {"prompts": tuple(given)} | ({"templates": chosen.template} if chosen.template else {})
+    plan = checked(TextPlan, parts)
+    texts = tuple(dict.fromkeys(plan.prompts))
     methods = tuple(method_info(name.strip()) for name in dict.fromkeys(chosen.method.split(",")))
     options = given_options(chosen.option)
     idle = next((name for name in options if name not in {info.name for info in methods}), None)
@@ -83,9 +89,9 @@ def _wish(chosen: argparse.Namespace) -> _Wish:
         raise InputError(f"--option {idle}: {idle} isn't asked for; name it with --method")
     for info in methods:
         info.parse(options.get(info.name))
-    if chosen.seed < 0:
-        raise InputError(f"--seed must be 0 or more, not {chosen.seed}")
-    return _Wish(texts, tuple(chosen.template) if chosen.template else None, methods, options, chosen.seed)
+    if not 0 <= chosen.seed <= MOST_SEED:
+        raise InputError(f"--seed must be from 0 to {MOST_SEED}")
+    return _Wish(texts, plan.templates if chosen.template else None, methods, options, chosen.seed)
 
 
 def _check_places(images: list[Path], out: Path) -> None:

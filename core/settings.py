@@ -28,6 +28,14 @@ class Limits:
     text_characters: int = 2_000
     texts: int = 2_000
     seal_bytes: int = 64 * 2**20
+    all_text_characters: int = 2_000_000
+    templates: int = 200
+    concepts: int = 20_000
+    title_characters: int = 200
+    declared_characters: int = 2_000
+    path_characters: int = 4_096
+    plan_bytes: int = 32 * 2**20
+    thresholds_bytes: int = 2**20
 
 
 LIMITS = Limits()

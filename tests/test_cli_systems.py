@@ -289,8 +289,8 @@ def test_single_pictures_are_explained_and_everything_is_recorded(
         (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "raw.depth=1"], "raw has no option 'depth'"),
         (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "rise.masks=9"], "isn't asked for"),
         (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "raw.negate=2"], "raw: option 'negate'"),
-        (["drawn-0.png", "--text", "a", "--method", "raw", "--template", "x"], "has no place for the text"),
-        (["drawn-0.png", "--text", "a", "--method", "raw", "--seed", "-1"], "--seed must be 0 or more"),
+        (["drawn-0.png", "--text", "a", "--method", "raw", "--template", "x"], "must hold exactly one {}"),
+        (["drawn-0.png", "--text", "a", "--method", "raw", "--seed", "-1"], "--seed must be from 0"),
         (["drawn-0.png", "--text", "a", "--method", "gradcam", "--option", "gradcam.layer=99"], "layer"),
     ],
 )

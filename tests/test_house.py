@@ -24,6 +24,7 @@ SAME_ROOM = {
     "explaining": "commands",
     "listings": "commands",
     "__main__": "commands",
+    "characters": "settings",
     "errors": "settings",
     "memory": "settings",
     "app": "pages",

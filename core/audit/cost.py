@@ -11,7 +11,7 @@ from core.methods.applications import application_info
 from core.models.listing import embedded_models, embedded_name
 from core.runs import Plan
 from core.runs.manifest import write_json
-from core.runs.plan import WORD_SHARES
+from core.runs.parts import WORD_SHARES
 from core.settings import workspace
 
 CONTROLS = 3

@@ -30,7 +30,8 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.runs import Plan, Run
 from core.runs.manifest import code_digest
-from core.runs.plan import MethodPlan, canonical
+from core.runs.parts import MethodPlan
+from core.runs.plan import canonical
 
 CONTEXT_IMAGES = 64
 CONTEXT_BATCH = 8

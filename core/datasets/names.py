@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from core.characters import harmless, printable
 from core.datasets.bounds import Refused
 
-# Control characters, marks that turn the direction of writing (they disguise endings), and lone surrogates.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+__all__ = ["clean_name", "is_system", "numbered", "printable", "row_name"]
+
 _SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 _PART_LENGTH = 200
 _PARTS = 20
-
-
-def printable(text: str) -> str:
-    """`text` without control characters and direction marks (each becomes a space) and without blanks around it."""
-    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def clean_name(raw: str) -> str:
@@ -26,7 +22,7 @@ def clean_name(raw: str) -> str:
     """
     # Undecodable bytes of a file name reach us as lone surrogates, which no JSON or PDF can hold. NFC because
     # macOS stores names decomposed while tables are typed composed.
-    text = unicodedata.normalize("NFC", _UNPRINTABLE.sub("_", raw)).replace("\\", "/")
+    text = unicodedata.normalize("NFC", harmless(raw, "_")).replace("\\", "/")
     text = re.sub(r"^[A-Za-z]:(?=/)", "", text)
     parts = [part[:_PART_LENGTH] for part in text.split("/") if part not in ("", ".", "..")]
     return "/".join(parts[-_PARTS:]) or "unnamed"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.models.word_pool import WordPool
-from core.runs.plan import WORD_SHARES
+from core.runs.parts import WORD_SHARES
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.characters import brief
 from core.errors import InputError
 from core.runs import Run
+from core.sandbox import named_file
+from core.settings import LIMITS
 
 BUILT_IN = Path(__file__).parent / "thresholds.toml"
+_MOST, _VERSION = 1_000_000, 40
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,12 @@ class Thresholds:
 
 def load_thresholds(path: Path = BUILT_IN) -> Thresholds:
     """Read a thresholds file; values it lacks come from the built-in one. Raises `InputError` in one line."""
-    raw = _read(path)
-    base = raw if path == BUILT_IN else _merged(_read(BUILT_IN), raw)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Thresholds(base, str(raw.get("version", "unversioned")), digest)
+    data = named_file(path, LIMITS.thresholds_bytes, f"the thresholds file {brief(str(path))}")
+    raw = _parsed(data, path)
+    base = raw if path == BUILT_IN else _merged(_parsed(BUILT_IN.read_bytes(), BUILT_IN), raw)
+    return Thresholds(
+        base, str(base["version"]) if "version" in raw else "unversioned", hashlib.sha256(data).hexdigest()
+    )
 
 
 def run_thresholds(run: Run) -> Path:
@@ -48,29 +54,46 @@ def run_thresholds(run: Run) -> Path:
     return own if own.exists() else BUILT_IN
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _parsed(data: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise InputError(f"there is no thresholds file {path}") from error
-    except OSError as error:
-        raise InputError(f"the thresholds file {path} can't be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return "number" if math.isfinite(value) else "no number"
-    return type(value).__name__
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # `ValueError` is what wrong TOML, wrong UTF-8, and a number of too many digits have in common.
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else brief(str(error))
+        raise InputError(f"the thresholds file {brief(str(path))} is no TOML: {told}") from error
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], where: str = "") -> dict[str, Any]:
     out = dict(base)
     for name, value in over.items():
+        place = brief(f"{where}{name}", 80)
         if name not in base:
-            raise InputError(f"thresholds: {where}{name} is unknown")
-        if _kind(value) != _kind(base[name]) and f"{where}{name}" != "version":
-            raise InputError(f"thresholds: {where}{name} has the wrong kind of value")
-        out[name] = _merged(base[name], value, f"{where}{name}.") if isinstance(value, dict) else value
+            raise InputError(f"thresholds: {place} is unknown")
+        known = base[name]
+        if place == "version":
+            out[name] = brief(str(value), _VERSION) if isinstance(value, (str, int, float)) else ""
+            if not out[name]:
+                raise InputError("thresholds: version must be a short text")
+        elif isinstance(known, dict) and isinstance(value, dict):
+            out[name] = _merged(known, value, f"{where}{name}.")
+        elif _is_number(known) and _is_number(value):
+            out[name] = _bounded(place, known, value)
+        elif isinstance(known, (dict, bool, int, float)) or type(value) is not type(known):
+            raise InputError(f"thresholds: {place} has the wrong kind of value")
+        else:
+            out[name] = value
     return out
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _bounded(place: str, known: float, value: float) -> float:
+    """A number that a rule can compute with: finite, no giant, and 0 or more where it counts something."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"thresholds: {place} has the wrong kind of value: it must be a finite number")
+    least = 0 if isinstance(known, int) else -_MOST
+    if not least <= value <= _MOST:
+        raise InputError(f"thresholds: {place} must be a number from {least:,} to {_MOST:,}")
+    return value

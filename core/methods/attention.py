@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_LAYERS, Cost, MethodInfo, Options
 
 # Share of a block's forward that its queries, keys, values and weights cost.
 SHARE = 0.3
@@ -15,6 +15,8 @@ class LastAttentionOptions(Options):
 
     layer: int | None = Field(
         None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
         description="block whose attention is read, from 0 (negative: from the end); default: the tower's last "
         "attention, which is its attention pool where it has one",
     )
@@ -23,17 +25,22 @@ class LastAttentionOptions(Options):
 class RolloutOptions(Options):
     """Options of attention rollout."""
 
-    layers: int | None = Field(None, ge=1, description="how many last blocks are followed; default: all of them")
+    layers: int | None = Field(
+        None, ge=1, le=MOST_LAYERS, description="how many last blocks are followed; default: all of them"
+    )
 
 
 class ClipPrsOptions(Options):
     """Options of the decomposition by head and token."""
 
-    layers: int = Field(4, ge=1, description="how many last blocks are summed")
+    layers: int = Field(4, ge=1, le=MOST_LAYERS, description="how many last blocks are summed")
     layer: int | None = Field(
-        None, description="this block alone, from 0 (negative: from the end); default: the last ones"
+        None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="this block alone, from 0 (negative: from the end); default: the last ones",
     )
-    head: int | None = Field(None, ge=0, description="this head alone, from 0; default: all heads")
+    head: int | None = Field(None, ge=0, le=MOST_LAYERS, description="this head alone, from 0; default: all heads")
 
 
 def _rollout_cost(options: RolloutOptions, depth: int) -> Cost:

@@ -6,17 +6,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_LAYERS, MOST_SAMPLES, Cost, MethodInfo, Options
 
 
 class M2ibOptions(Options):
     """Options of the multi-modal information bottleneck. Layers are counted from 0, negative ones from the end."""
 
-    layer: int | None = Field(None, description="block after which the bottleneck sits; default: third from the end")
-    beta: float = Field(0.1, ge=0, description="price of information against similarity")
-    steps: int = Field(10, ge=1, description="optimisation steps")
-    samples: int = Field(10, ge=1, description="noise samples a step")
-    lr: float = Field(1.0, gt=0, description="learning rate of Adam")
+    layer: int | None = Field(
+        None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="block after which the bottleneck sits; default: third from the end",
+    )
+    beta: float = Field(0.1, ge=0, le=1_000_000, description="price of information against similarity")
+    steps: int = Field(10, ge=1, le=MOST_SAMPLES, description="optimisation steps")
+    samples: int = Field(10, ge=1, le=MOST_SAMPLES, description="noise samples a step")
+    lr: float = Field(1.0, gt=0, le=1_000, description="learning rate of Adam")
     prior: Literal["auto", "standard", "channel"] = Field(
         "auto",
         description="what noise replaces: standard = N(0, 1); channel = each channel's own mean and spread; auto = "
@@ -61,7 +66,10 @@ class NibOptions(Options):
     """Options of the narrowing bottleneck."""
 
     layer: int | None = Field(
-        None, description="block whose input is scaled, from 0, negative from the end; default: third from the end"
+        None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="block whose input is scaled, from 0, negative from the end; default: third from the end",
     )
     steps: int = Field(10, ge=1, le=200, description="how many scalings between nothing and the whole state")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_LAYERS, MOST_MASKS, Cost, MethodInfo, Options
 
 # What a card expects of a tower whose channels aren't known: a CLIP ResNet-50's last map.
 EVERY_CHANNEL = 2048
@@ -18,10 +18,15 @@ LAYER = (
 class ScoreCamOptions(Options):
     """Options of Score-CAM."""
 
-    channels: int = Field(300, ge=1, description="most channels that are used: those whose values range widest")
-    layer: int | None = Field(None, description=LAYER)
+    channels: int = Field(
+        300, ge=1, le=MOST_MASKS, description="most channels that are used: those whose values range widest"
+    )
+    layer: int | None = Field(None, ge=-MOST_LAYERS, le=MOST_LAYERS, description=LAYER)
     scale: float | None = Field(
-        None, gt=0, description="factor of the cosines in the softmax over channels; none takes the model's own"
+        None,
+        gt=0,
+        le=10_000,
+        description="factor of the cosines in the softmax over channels; none takes the model's own",
     )
     removal: Literal["black", "mean", "blur"] = Field(
         "mean", description="what a hidden pixel becomes: black, the model's mean colour, or a blurred picture"
@@ -32,10 +37,15 @@ class ScoreCamOptions(Options):
 class GScoreCamOptions(Options):
     """Options of gScoreCAM."""
 
-    channels: int = Field(300, ge=1, description="channels of a text: those with the largest mean gradient")
-    layer: int | None = Field(None, description=LAYER)
+    channels: int = Field(
+        300, ge=1, le=MOST_MASKS, description="channels of a text: those with the largest mean gradient"
+    )
+    layer: int | None = Field(None, ge=-MOST_LAYERS, le=MOST_LAYERS, description=LAYER)
     scale: float | None = Field(
-        None, gt=0, description="factor of the cosines in the softmax over channels; none takes the model's own"
+        None,
+        gt=0,
+        le=10_000,
+        description="factor of the cosines in the softmax over channels; none takes the model's own",
     )
     removal: Literal["black", "mean", "blur"] = Field(
         "mean", description="what a hidden pixel becomes: black, the model's mean colour, or a blurred picture"

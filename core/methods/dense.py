@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from core.methods.info import Cost, MethodInfo, Options, Side
+from core.methods.info import MOST_LAYERS, Cost, Lines, MethodInfo, Options, Side
 
 # Shares of a block's forward: its attention, its feed-forward part, and one more pair of self-products in each of
 # three projections.
@@ -35,7 +35,9 @@ class ClearClipOptions(Options):
 class NaClipOptions(Options):
     """Options of NACLIP."""
 
-    std: float = Field(5.0, gt=0, description="standard deviation of the neighbourhood, in places of the grid")
+    std: float = Field(
+        5.0, gt=0, le=1_000, description="standard deviation of the neighbourhood, in places of the grid"
+    )
     reduced: bool = Field(
         True, description="without skip connection and feed-forward part in the last block; otherwise both are kept"
     )
@@ -44,11 +46,14 @@ class NaClipOptions(Options):
 class GemOptions(Options):
     """Options of GEM."""
 
-    depth: int = Field(6, ge=1, description="how many last blocks add self-self attention")
-    iterations: int = Field(1, ge=0, description="how often queries, keys and values are averaged with their like")
+    depth: int = Field(6, ge=1, le=MOST_LAYERS, description="how many last blocks add self-self attention")
+    iterations: int = Field(
+        1, ge=0, le=100, description="how often queries, keys and values are averaged with their like"
+    )
     sharpness: float | None = Field(
         None,
         gt=0,
+        le=10_000,
         description="factor of the cosines in the softmax; default: the mean length of the block's normed tokens over "
         "the root of the head width",
     )
@@ -62,17 +67,25 @@ class ResClipOptions(Options):
     )
     blend: float = Field(0.5, ge=0, le=1, description="share of the middle blocks' attention; 0 gives the base method")
     first: int | None = Field(
-        None, ge=0, description="first middle block, from 0; default: five twelfths of the depth, rounded down"
+        None,
+        ge=0,
+        le=MOST_LAYERS,
+        description="first middle block, from 0; default: five twelfths of the depth, rounded down",
     )
     last: int | None = Field(
-        None, ge=0, description="last middle block, included; default: the one before three quarters of the depth"
+        None,
+        ge=0,
+        le=MOST_LAYERS,
+        description="last middle block, included; default: the one before three quarters of the depth",
     )
-    std: float = Field(5.0, gt=0, description="standard deviation of NACLIP's neighbourhood, in places of the grid")
-    labels: tuple[str, ...] = Field((), description="names by which the picture is segmented first, for `refine`")
+    std: float = Field(
+        5.0, gt=0, le=1_000, description="standard deviation of NACLIP's neighbourhood, in places of the grid"
+    )
+    labels: Lines = Field((), description="names by which the picture is segmented first, for `refine`")
     refine: float = Field(
         0.0, ge=0, le=1, description="share of the scores that a first segmentation gives; above 0 it needs labels"
     )
-    gain: float = Field(2.1, gt=0, description="factor of scores that a segmentation was mixed into")
+    gain: float = Field(2.1, gt=0, le=1_000, description="factor of scores that a segmentation was mixed into")
 
     @field_validator("refine")
     @classmethod

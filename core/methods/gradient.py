@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_LAYERS, Cost, MethodInfo, Options
 
 
 class GradCamOptions(Options):
@@ -14,6 +14,8 @@ class GradCamOptions(Options):
 
     layer: int | None = Field(
         None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
         description="block whose input is read, from 0 (negative: from the end); default: a ViT's last block "
         "(element: the one before), a CNN's last feature map",
     )
@@ -35,13 +37,13 @@ class GaeOptions(Options):
 class LeGradOptions(Options):
     """Options of LeGrad."""
 
-    layers: int = Field(2, ge=1, description="how many last blocks are read")
+    layers: int = Field(2, ge=1, le=MOST_LAYERS, description="how many last blocks are read")
 
 
 class GradEclipOptions(Options):
     """Options of Grad-ECLIP."""
 
-    text_layers: int = Field(8, ge=1, description="how many last blocks of the text tower are added up")
+    text_layers: int = Field(8, ge=1, le=MOST_LAYERS, description="how many last blocks of the text tower are added up")
     paper_exact: bool = Field(
         False,
         description="as released: the last image block runs as one wide head, and a text's values are divided by their "
@@ -52,7 +54,12 @@ class GradEclipOptions(Options):
 class AttnLrpOptions(Options):
     """Options of AttnLRP."""
 
-    layer: int = Field(0, description="block at whose input relevance is read, from 0 (negative: from the end)")
+    layer: int = Field(
+        0,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="block at whose input relevance is read, from 0 (negative: from the end)",
+    )
 
 
 GRADCAM = MethodInfo(

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import difflib
+import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from core.characters import brief, line_of
 from core.errors import InputError
 from core.methods.capability import reason_missing
+from core.settings import LIMITS
 
 Side = Literal["image", "text"]
 # Marks an option that is the path of a file: only its name may leave this machine.
 IS_FILE = "a file of this machine"
-FileOption = Annotated[str, IS_FILE]
+OptionalFile = Annotated[str | None, IS_FILE, Field(max_length=LIMITS.path_characters)]
+FileOption = Annotated[str, IS_FILE, Field(max_length=LIMITS.path_characters)]
+# A text of one line, and a list of them, as every option of a method or an application holds them.
+Line = Annotated[str, Field(max_length=LIMITS.text_characters), BeforeValidator(line_of)]
+OptionalLine = Annotated[Line | None, Field()]
+Lines = Annotated[tuple[Line, ...], Field(max_length=LIMITS.concepts)]
+# What an option may ask for at most: random masks, blocks of a tower, cells a side, samples or steps, images.
+MOST_MASKS, MOST_LAYERS, MOST_CELLS, MOST_SAMPLES, MOST_PICTURES = 65_536, 1_000, 64, 1_000, LIMITS.files
 Card = TypeVar("Card")
 
 
 class Options(BaseModel):
     """The options of a method: typed, bounded, with a description each. Unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -119,9 +129,24 @@ def options_of(schema: type[Options]) -> dict[str, OptionInfo]:
     """The options of a method or an application by name."""
     found = {}
     for name, part in schema.model_fields.items():
-        kind = getattr(part.annotation, "__name__", None) or str(part.annotation)
-        found[name] = OptionInfo(name, part.get_default(call_default_factory=True), kind, part.description or "")
+        found[name] = OptionInfo(
+            name, part.get_default(call_default_factory=True), _kind(part.annotation), part.description or ""
+        )
     return found
+
+
+def _kind(annotation: Any) -> str:
+    """A type as a person reads it, without its bounds."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(parts[0])
+    if origin in (Union, types.UnionType):
+        return " | ".join(_kind(part) for part in parts)
+    if origin is tuple:
+        return f"tuple[{_kind(parts[0])}, ...]"
+    if annotation is type(None):
+        return "None"
+    return str(annotation) if origin else str(getattr(annotation, "__name__", annotation))
 
 
 def parse_options(name: str, schema: type[Options], options: Mapping[str, Any] | None) -> Any:
@@ -129,16 +154,17 @@ def parse_options(name: str, schema: type[Options], options: Mapping[str, Any] |
     try:
         return schema(**dict(options or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = brief(".".join(str(part) for part in first["loc"]), 80)
         known = ", ".join(schema.model_fields) or "none"
-        raise InputError(f"{name}: option {where!r}: {first['msg']} (its options: {known})") from error
+        raise InputError(f"{name}: option {where!r}: {brief(first['msg'])} (its options: {known})") from error
 
 
 def named(cards: Mapping[str, Card], name: str, kind: str) -> Card:
     """The card called `name`. Raises `InputError` naming the nearest known ones; `kind` says what they are."""
     if name in cards:
         return cards[name]
-    near = difflib.get_close_matches(name, cards, n=3)
+    asked = brief(name, 80)
+    near = difflib.get_close_matches(asked, cards, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(cards)}"
-    raise InputError(f"no {kind} is called {name!r}; {hint}")
+    raise InputError(f"no {kind} is called {asked!r}; {hint}")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_CELLS, MOST_MASKS, Cost, MethodInfo, Options
 from core.methods.perturbation import CELLS, REMOVAL, RemovalName
 
 
 class FixlipOptions(Options):
     """Options of FIxLIP."""
 
-    masks: int = Field(512, ge=8, description="coalitions of cells, shared with RISE, KernelSHAP and LIME")
-    words: int = Field(
-        128, ge=4, description="coalitions of words; where a text has no more than this many, all of them"
+    masks: int = Field(
+        512, ge=8, le=MOST_MASKS, description="coalitions of cells, shared with RISE, KernelSHAP and LIME"
     )
-    cells: int = Field(7, ge=0, description=CELLS)
+    words: int = Field(
+        128,
+        ge=4,
+        le=MOST_MASKS,
+        description="coalitions of words; where a text has no more than this many, all of them",
+    )
+    cells: int = Field(7, ge=0, le=MOST_CELLS, description=CELLS)
     keep: float = Field(0.5, gt=0, lt=1, description="chance that a cell or a word is kept")
     removal: RemovalName = Field("auto", description=REMOVAL)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_CELLS, MOST_MASKS, Cost, MethodInfo, Options
 
 RemovalName = Literal["auto", "drop", "black", "mean", "blur"]
 REMOVAL = (
@@ -19,8 +19,10 @@ CELLS = "players a side: the model's own grid, or this many where that is finer;
 class RiseOptions(Options):
     """Options of RISE."""
 
-    masks: int = Field(512, ge=8, description="coalitions of cells (masked images); the most of them with stop_at")
-    cells: int = Field(7, ge=2, description="cells along each side of the picture")
+    masks: int = Field(
+        512, ge=8, le=MOST_MASKS, description="coalitions of cells (masked images); the most of them with stop_at"
+    )
+    cells: int = Field(7, ge=2, le=MOST_CELLS, description="cells along each side of the picture")
     keep: float = Field(0.5, gt=0, lt=1, description="chance that a cell is kept")
     estimator: Literal["least_squares", "centred"] = Field(
         "least_squares",
@@ -41,11 +43,16 @@ class RiseOptions(Options):
 class KernelShapOptions(Options):
     """Options of KernelSHAP."""
 
-    masks: int = Field(512, ge=8, description="coalitions shared with RISE and LIME")
-    extra: int = Field(256, ge=8, description="more coalitions, with sizes drawn as the Shapley kernel weighs them")
-    cells: int = Field(7, ge=0, description=CELLS)
+    masks: int = Field(512, ge=8, le=MOST_MASKS, description="coalitions shared with RISE and LIME")
+    extra: int = Field(
+        256, ge=8, le=MOST_MASKS, description="more coalitions, with sizes drawn as the Shapley kernel weighs them"
+    )
+    cells: int = Field(7, ge=0, le=MOST_CELLS, description=CELLS)
     words: int = Field(
-        1024, ge=4, description="most coalitions of a text's words; up to ten words the default takes all of them"
+        1024,
+        ge=4,
+        le=MOST_MASKS,
+        description="most coalitions of a text's words; up to ten words the default takes all of them",
     )
     removal: RemovalName = Field("auto", description=REMOVAL)
 
@@ -53,18 +60,22 @@ class KernelShapOptions(Options):
 class LimeOptions(Options):
     """Options of LIME."""
 
-    masks: int = Field(512, ge=8, description="coalitions shared with RISE and KernelSHAP")
-    cells: int = Field(7, ge=0, description=CELLS)
-    width: float = Field(0.25, gt=0, description="how fast a coalition far from the whole picture stops to count")
-    penalty: float = Field(1.0, gt=0, description="ridge penalty")
+    masks: int = Field(512, ge=8, le=MOST_MASKS, description="coalitions shared with RISE and KernelSHAP")
+    cells: int = Field(7, ge=0, le=MOST_CELLS, description=CELLS)
+    width: float = Field(
+        0.25, gt=0, le=1_000, description="how fast a coalition far from the whole picture stops to count"
+    )
+    penalty: float = Field(1.0, gt=0, le=1_000_000, description="ridge penalty")
     removal: RemovalName = Field("auto", description=REMOVAL)
 
 
 class OcclusionOptions(Options):
     """Options of occlusion."""
 
-    cells: int = Field(0, ge=0, description=CELLS)
-    window: int = Field(2, ge=1, description="side of the hidden window, in cells; at the border it is cut")
+    cells: int = Field(0, ge=0, le=MOST_CELLS, description=CELLS)
+    window: int = Field(
+        2, ge=1, le=MOST_CELLS, description="side of the hidden window, in cells; at the border it is cut"
+    )
     removal: RemovalName = Field("auto", description=REMOVAL)
 
 

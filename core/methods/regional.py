@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from core.methods.info import Cost, MethodInfo, Options
+from core.methods.info import MOST_MASKS, Cost, Lines, MethodInfo, Options
 
 
 class SemanticPriorsOptions(Options):
@@ -19,19 +19,25 @@ class SemanticPriorsOptions(Options):
     )
     count: int = Field(10, ge=2, le=64, description="most regions of a picture")
     budget: int = Field(
-        2048, ge=8, description="most masked pictures; all coalitions are used if they fit, a paired sample otherwise"
+        2048,
+        ge=8,
+        le=MOST_MASKS,
+        description="most masked pictures; all coalitions are used if they fit, a paired sample otherwise",
     )
     removal: Literal["black", "mean", "blur"] = Field(
         "mean", description="what a removed pixel becomes: black, the model's mean colour, or a blurred picture"
     )
-    bank: tuple[str, ...] = Field((), description="captions that describe a masked picture; caption values need two")
+    bank: Lines = Field((), description="captions that describe a masked picture; caption values need two")
     value: Literal["similarity", "caption_soft", "caption_best"] = Field(
         "similarity",
         description="what a masked picture is worth for a text: its cosine, or the cosine of what the captions of the "
         "bank say of it (weighted, or the best one alone)",
     )
     scale: float | None = Field(
-        None, gt=0, description="factor of the cosines in the softmax over the bank; none takes the model's own"
+        None,
+        gt=0,
+        le=10_000,
+        description="factor of the cosines in the softmax over the bank; none takes the model's own",
     )
     paper_exact: bool = Field(
         False,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.methods.info import Cost, MethodInfo, Options, Side
+from core.methods.info import MOST_LAYERS, Cost, MethodInfo, Options, Side
 
 
 class RawOptions(Options):
@@ -25,8 +25,10 @@ class ClipSurgeryOptions(Options):
         description="labels: the texts are one label set; single: each text on its own against the empty text; "
         "auto: labels for two or more texts, single for one",
     )
-    depth: int = Field(6, ge=0, description="how many last blocks use value-value attention; 0 gives the raw map")
-    temperature: float = Field(2.0, gt=0, description="scale of the softmax that weighs the labels")
+    depth: int = Field(
+        6, ge=0, le=MOST_LAYERS, description="how many last blocks use value-value attention; 0 gives the raw map"
+    )
+    temperature: float = Field(2.0, gt=0, le=10_000, description="scale of the softmax that weighs the labels")
     pool: Literal["normalised", "plain"] = Field(
         "normalised",
         description="value-value attention of a ResNet's pool: normalised (values of unit length, scale times 8) is "

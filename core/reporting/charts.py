@@ -20,6 +20,7 @@ from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from core.characters import legible, legible_values
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding
 from core.methods import METHODS
@@ -235,13 +236,16 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
 def to_svg(chart: Any, title: str) -> str:
     """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
     _register_fonts()
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    # The maker refuses some of the characters that are taken out here, and writes others that no XML may hold.
+    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()))
     # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
     numbers: dict[str, str] = {}
     svg = re.sub(
         r"\b(clip|gradient_)\d+\b", lambda found: numbers.setdefault(found[0], f"{found[1]}{len(numbers)}"), svg
     )
-    return re.sub(r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(title)}</title>", svg, count=1)
+    return re.sub(
+        r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(legible(title))}</title>", svg, count=1
+    )
 
 
 def shorten(text: str, most: int) -> str:

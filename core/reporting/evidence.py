@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
+from core.characters import legible, legible_values
 from core.datasets import escape_cell
 from core.errors import RunError
 from core.evaluation.summary import Summary
@@ -108,7 +109,7 @@ def table_csv(frame: pd.DataFrame) -> bytes:
     writer.writerow([escape_cell(str(name)) for name in frame.columns])
     for row in frame.itertuples(index=False, name=None):
         writer.writerow([None if _missing(cell) else escape_cell(cell) for cell in row])
-    return stream.getvalue().encode()
+    return legible(stream.getvalue()).encode()
 
 
 def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterable[tuple[str, bytes]]:
@@ -196,7 +197,7 @@ def _digest(bundle: zipfile.ZipFile, name: str) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _missing(cell: Any) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from core.characters import legible
 from core.reporting.assets import Asset, Assets
 from core.reporting.content import Report
 from core.settings import ROOT, VERSION
@@ -49,6 +51,11 @@ def stylesheet(assets: Assets, *, standalone: bool) -> str:
     return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
+def _shown(value: Any) -> Any:
+    """A text without what no page, XML or PDF may hold, whoever let it through; the product's own markup as it is."""
+    return legible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _font(file: str) -> bytes:
     return (TEMPLATES / "fonts" / file).read_bytes()
@@ -60,6 +67,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -2,18 +2,16 @@
 
 from core.runs.integrity import break_seal, changed_files, check_before_rewriting, sealed_problems
 from core.runs.manifest import environment
-from core.runs.plan import (
+from core.runs.parts import (
     AGAIN,
     ApplicationPlan,
     Declared,
     MethodPlan,
     ModelSpec,
-    Plan,
     TextPlan,
     TrustPlan,
-    load_plan,
-    make_plan,
 )
+from core.runs.plan import Plan, load_plan, make_plan
 from core.runs.results import SCHEMA, read_results, write_unit
 from core.runs.run import Run, create_run, list_runs, new_run_id, open_run, text_id
 from core.runs.seal import load_seal

@@ -7,9 +7,14 @@ import os
 import stat
 from functools import lru_cache
 
+# What a model of the hub is named by; its owner and repository are no folders.
+HUB = "hf-hub:"
+
 
 def base_name(path: str) -> str:
-    """The last part of a path, of this system or another; a name that is no path stays as it is."""
+    """The last part of a path, of this system or another; a name that is no path, or one of the hub, stays as it is."""
+    if path.startswith(HUB):
+        return path
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
 
 

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from core.characters import legible_values
 from core.settings import ROOT, VERSION
 
 PACKAGES = (
@@ -70,7 +71,8 @@ def code_digest() -> str:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, never half-written."""
     draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    told = json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False)
+    draft.write_text(told + "\n", encoding="utf-8")
     draft.replace(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.errors import InputError
 from core.evaluation.summary import summarise
 from core.findings import BUILT_IN, judge, load_thresholds
 from core.findings.grading import grade
+from core.settings import LIMITS
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
 
@@ -70,18 +72,48 @@ def test_a_file_without_a_version_says_so(tmp_path: Path) -> None:
         ("general = 3\n", "general has the wrong kind"),
         ("[severity.high]\nx = 1\n", "severity.high has the wrong kind"),
         ("[general", "is no TOML"),
+        ("[general]\nleast_images = -1\n", "general.least_images must be a number from 0"),
+        (f"[general]\nleast_images = {10**399}\n", "general.least_images must be a number from 0"),
+        ("[general]\nleast_images = 1" + "0" * 5000 + "\n", "is no TOML"),
+        ("[severity]\nhigh = 1e300\n", "severity.high must be a number"),
+        ("[severity]\nhigh = []\n", "severity.high has the wrong kind"),
+        ("[severity]\nhigh = 1979-05-27\n", "severity.high has the wrong kind"),
+        ("version = []\n", "version must be a short text"),
+        ("version = ''\n", "version must be a short text"),
+        ("x = " + "[" * 100_000, "is no TOML: it is nested too deeply"),
+        ("x = " + "{a=" * 5_000, "is no TOML"),
+        (".".join(["a"] * 5_000) + " = 1\n", "is unknown"),
+        ("'" + "x" * 100_000 + "' = 1\n", "is unknown"),
+        ('"a\\u001b[31m\\nloupe: sound" = 1\n', "is unknown"),
+        ("a = 1\na = 2\n", "is no TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, text: str, what: str) -> None:
     with pytest.raises(InputError, match=what) as caught:
         load_thresholds(write(tmp_path, text))
-    assert "\n" not in str(caught.value)
+    told = str(caught.value)
+    assert "\n" not in told and "\x1b" not in told and len(told) < 700
+
+
+def test_a_version_is_cut_and_cleaned(tmp_path: Path) -> None:
+    own = load_thresholds(write(tmp_path, f'version = "9\\n\\u202e{"x" * 10_000}"\n'))
+    assert own.version.startswith("9  xxx") and len(own.version) == 40
+
+
+def test_a_file_that_is_too_large_or_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is larger than 1 MiB"):
+        load_thresholds(write(tmp_path, "#" * (LIMITS.thresholds_bytes + 1)))
+    load_thresholds(write(tmp_path, "#" * LIMITS.thresholds_bytes))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="is not a regular file"):
+            load_thresholds(path)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no thresholds file"):
+    with pytest.raises(InputError, match="No such file"):
         load_thresholds(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="is a folder"):
         load_thresholds(tmp_path)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="is no TOML"):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
 from core.methods.concept import CONVIS, CROPS
-from core.methods.info import Options
+from core.methods.info import Lines, OptionalLine, Options
 
 
 class ConceptsOptions(Options):
@@ -22,9 +22,7 @@ class ConceptsOptions(Options):
         description="concepts to rank against: everyday things and what is above them, the most used nouns for "
         "visible things, or only your own",
     )
-    own: tuple[str, ...] = Field(
-        (), description="concepts of your own, one an entry: name | text that the model reads | parent"
-    )
+    own: Lines = Field((), description="concepts of your own, one an entry: name | text that the model reads | parent")
     size: int = Field(4000, ge=100, le=8000, description="nouns of the broad vocabulary, most used first")
     scale_weight: Literal["sum", "mean"] = Field(
         "sum", description="sum: large crops weigh four times as much as small ones, as released; mean: the same"
@@ -35,7 +33,7 @@ class ConceptsOptions(Options):
     penalty: float = Field(
         0.2, gt=0, lt=1, description="how much a word must explain to be one of those that rebuild a picture (SpLiCE)"
     )
-    in_distribution: str | None = Field(
+    in_distribution: OptionalLine = Field(
         None, description="a synset like bird.n.01 that all pictures should show; they are scored by how well they fit"
     )
 

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_LAYERS, MOST_PICTURES, MOST_SAMPLES, Options
 
 NIB_STEPS = 5
 # Two blocks lie behind the bottleneck, of 7 to 12 that a tower usually has.
 TAIL = 0.25
 
 
+Price = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
 class InformationOptions(Options):
     """Options of the information a pair keeps. Layers are counted from 0, negative ones from the end."""
 
-    pictures: int = Field(16, ge=2, description="most pictures that are measured, in the order of the plan")
+    pictures: int = Field(
+        16, ge=2, le=MOST_PICTURES, description="most pictures that are measured, in the order of the plan"
+    )
     seeds: int = Field(3, ge=3, le=20, description="how often each bottleneck is optimised, each time with other noise")
     wrong: int = Field(1, ge=1, le=10, description="how many texts of other pictures each picture is measured with")
-    prices: tuple[float, ...] = Field(
-        (0.1, 3.0), description="prices of information (beta) that are compared; the first is the published one"
+    prices: tuple[Price, ...] = Field(
+        (0.1, 3.0),
+        max_length=5,
+        description="prices of information (beta) that are compared; the first is the published one",
     )
-    steps: int = Field(10, ge=1, description="optimisation steps")
-    samples: int = Field(4, ge=1, description="noise samples a step")
-    layer: int | None = Field(None, description="block of the image tower before the bottleneck; none: third last")
-    text_layer: int | None = Field(None, description="block of the text tower before the bottleneck; none: third last")
+    steps: int = Field(10, ge=1, le=MOST_SAMPLES, description="optimisation steps")
+    samples: int = Field(4, ge=1, le=MOST_SAMPLES, description="noise samples a step")
+    layer: int | None = Field(
+        None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="block of the image tower before the bottleneck; none: third last",
+    )
+    text_layer: int | None = Field(
+        None,
+        ge=-MOST_LAYERS,
+        le=MOST_LAYERS,
+        description="block of the text tower before the bottleneck; none: third last",
+    )
     prior: Literal["auto", "standard", "channel"] = Field(
         "auto", description="what noise replaces, on both sides; see the method's own options"
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_PICTURES, Line, Lines, Options
 from core.settings import LIMITS
 
 RENDERINGS = 3
@@ -28,8 +28,12 @@ class KnowledgeOptions(Options):
     foreground: Literal["auto", "first", "second", "third"] = Field(
         "auto", description="the component whose sign marks the foreground; auto: the one that best avoids the border"
     )
-    candidates: int = Field(500, ge=1, description="best descriptors of a part that are kept for the intersection")
-    slack: float = Field(0.02, ge=0, description="how far below the mean cosine with the picture a descriptor may lie")
+    candidates: int = Field(
+        500, ge=1, le=20_000, description="best descriptors of a part that are kept for the intersection"
+    )
+    slack: float = Field(
+        0.02, ge=0, le=1, description="how far below the mean cosine with the picture a descriptor may lie"
+    )
     per_part: int = Field(3, ge=1, le=10, description="descriptors a part is named by")
     seeds: int = Field(
         3,
@@ -39,18 +43,24 @@ class KnowledgeOptions(Options):
         "most 12; 1: not measured",
     )
     transport: bool = Field(True, description="share descriptors out over the parts; false: each part takes its best")
-    temperature: float = Field(1.0, gt=0, description="of the transport: larger spreads descriptors more evenly")
+    temperature: float = Field(
+        1.0, gt=0, le=10_000, description="of the transport: larger spreads descriptors more evenly"
+    )
     class_concepts: int = Field(50, ge=1, le=500, description="best descriptors of a class that count as its concepts")
-    least_group: int = Field(8, ge=1, description="a class with fewer pictures is pooled with its nearest class")
-    largest_group: int = Field(64, ge=2, description="a class with more pictures is split in groups of at most this")
+    least_group: int = Field(
+        8, ge=1, le=MOST_PICTURES, description="a class with fewer pictures is pooled with its nearest class"
+    )
+    largest_group: int = Field(
+        64, ge=2, le=MOST_PICTURES, description="a class with more pictures is split in groups of at most this"
+    )
     bank: Literal["auto", "wordnet", "attributes"] = Field(
         "auto",
         description="where descriptors come from: WordNet glosses and parts with attributes, or attributes alone; "
         "auto: WordNet if it is found",
     )
-    descriptors: tuple[str, ...] = Field((), description="descriptors to use instead of a bank of our own")
+    descriptors: Lines = Field((), description="descriptors to use instead of a bank of our own")
     bank_size: int = Field(2000, ge=20, le=20_000, description="the most descriptors of a bank of our own")
-    labels: str = Field(
+    labels: Line = Field(
         "", description="metadata column with each picture's true class; empty: pictures are assigned by zero-shot"
     )
     paper_exact: bool = Field(

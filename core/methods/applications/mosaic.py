@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_PICTURES, Options
 
 # What the methods that fit in the default budget need for one mosaic of a picture's cost, in image forwards.
 FORWARDS = 300.0
@@ -16,11 +16,16 @@ FORWARDS = 300.0
 class MosaicOptions(Options):
     """Options of the mosaic pointing game."""
 
-    mosaics: int = Field(12, ge=1, description="how many mosaics are made; their pictures are drawn with the seed")
+    mosaics: int = Field(
+        12, ge=1, le=MOST_PICTURES, description="how many mosaics are made; their pictures are drawn with the seed"
+    )
     tiles: int = Field(4, ge=2, le=4, description="pictures a mosaic; of three the last quarter stays grey")
     side: int = Field(448, ge=64, le=2048, description="side of a mosaic in pixels, before the model's own resizing")
     budget: float = Field(
-        1200, gt=0, description="image forwards that a method may spend; a dearer one is run on fewer mosaics"
+        1200,
+        gt=0,
+        le=1_000_000_000,
+        description="image forwards that a method may spend; a dearer one is run on fewer mosaics",
     )
     effort: Literal["quick", "planned"] = Field(
         "quick", description="quick: methods run with cheap settings; planned: with those of the audit"

@@ -7,33 +7,35 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_PICTURES, OptionalFile, Options
 
 
 class PriorsOptions(Options):
     """Options of semantic priors over a data set."""
 
-    pictures: int = Field(12, ge=1, description="most pictures that are explained")
+    pictures: int = Field(12, ge=1, le=MOST_PICTURES, description="most pictures that are explained")
     texts: int = Field(2, ge=1, le=20, description="most texts a picture is explained with")
     regions: int = Field(7, ge=2, le=11, description="most regions of a picture; each more doubles the cost")
     baselines: bool = Field(True, description="also cut the pictures into superpixels and a grid, to compare")
     removal: Literal["black", "mean", "blur"] = Field(
         "mean", description="what a hidden pixel becomes: black, the model's mean colour, or a blurred picture"
     )
-    bank: int = Field(200, ge=0, description="most of the audit's texts that serve as caption bank; 0 leaves it out")
+    bank: int = Field(
+        200, ge=0, le=20_000, description="most of the audit's texts that serve as caption bank; 0 leaves it out"
+    )
     generate: bool = Field(True, description="explain generated captions where a model that writes captions is at hand")
     caption_regions: int = Field(5, ge=2, le=11, description="most regions of a picture whose caption is explained")
     caption_length: int = Field(20, ge=6, le=77, description="most tokens of a generated caption")
-    captioner: str | None = Field(
+    captioner: OptionalFile = Field(
         None, description="a CoCa model that writes the captions; none takes the audited model if it writes any"
     )
-    captioner_pretrained: str | None = Field(None, description="the captioner's pretrained tag")
-    captioner_weights: str | None = Field(None, description="the captioner's file of weights")
-    encoder: str | None = Field(
+    captioner_pretrained: OptionalFile = Field(None, description="the captioner's pretrained tag")
+    captioner_weights: OptionalFile = Field(None, description="the captioner's file of weights")
+    encoder: OptionalFile = Field(
         None, description="a model whose text tower gives captions their meaning; none takes the audited model's"
     )
-    encoder_pretrained: str | None = Field(None, description="the encoder's pretrained tag")
-    encoder_weights: str | None = Field(None, description="the encoder's file of weights")
+    encoder_pretrained: OptionalFile = Field(None, description="the encoder's pretrained tag")
+    encoder_weights: OptionalFile = Field(None, description="the encoder's file of weights")
 
 
 def _cost(options: PriorsOptions) -> float:

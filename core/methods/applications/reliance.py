@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_PICTURES, Lines, Options
 
 # Hidden places of a picture: ring, four corners, background and foreground.
 PLACES = 7
@@ -22,7 +22,9 @@ TEMPLATES = (
 class RelianceOptions(Options):
     """Options of what the scores rest on."""
 
-    pictures: int = Field(24, ge=2, description="most pictures that are measured, in the order of the plan")
+    pictures: int = Field(
+        24, ge=2, le=MOST_PICTURES, description="most pictures that are measured, in the order of the plan"
+    )
     texts: int = Field(2, ge=1, le=10, description="most texts a picture: first captions, best prompt, top classes")
     regions: int = Field(6, ge=2, le=10, description="most regions that a picture is cut into")
     kinds: int = Field(12, ge=2, le=60, description="most kinds of regions over all pictures, each named by a concept")
@@ -34,8 +36,8 @@ class RelianceOptions(Options):
     )
     stickers: int = Field(1, ge=0, le=8, description="places at which a word is pasted into each picture; 0: none")
     words: int = Field(60, ge=0, le=400, description="most content words that are tried in carrier sentences; 0: none")
-    templates: tuple[str, ...] = Field(TEMPLATES, description="templates that are compared with those of the plan")
-    concepts: tuple[str, ...] = Field((), description="concepts that regions may be named by, beside the vocabulary")
+    templates: Lines = Field(TEMPLATES, description="templates that are compared with those of the plan")
+    concepts: Lines = Field((), description="concepts that regions may be named by, beside the vocabulary")
     everyday: bool = Field(True, description="whether the everyday things of WordNet join the vocabulary")
 
     @field_validator("templates")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_PICTURES, Options
 
 # What is measured on fewer pictures than this is not judged.
 LEAST_PICTURES = 4
@@ -20,7 +20,9 @@ BUDGET, FORWARDS = 250.0, 1000.0
 class SanityOptions(Options):
     """Options of the sanity checks."""
 
-    pictures: int = Field(6, ge=1, description="most pictures that are checked, in the order of the plan")
+    pictures: int = Field(
+        6, ge=1, le=MOST_PICTURES, description="most pictures that are checked, in the order of the plan"
+    )
     wrong: int = Field(2, ge=1, le=10, description="how many texts of other pictures each picture is explained with")
     seeds: int = Field(3, ge=3, le=20, description="with how many seeds a method that draws is run")
     noise: float = Field(
@@ -30,6 +32,7 @@ class SanityOptions(Options):
     budget: float = Field(
         BUDGET,
         gt=0,
+        le=1_000_000_000,
         description="image forwards that a method may spend; a dearer one is run for the judged checks only, and on "
         f"fewer pictures, but on {LEAST_PICTURES} if that costs at most {FLOOR} times as much",
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import FileOption, Options
+from core.methods.info import MOST_LAYERS, FileOption, Line, Lines, Options
 
 Recipe = Literal["cosine", "softmax", "class_surgery", "best_place"]
 
@@ -15,10 +15,8 @@ Recipe = Literal["cosine", "softmax", "class_surgery", "best_place"]
 class SegmentationOptions(Options):
     """Options of open-vocabulary segmentation."""
 
-    labels: tuple[str, ...] = Field((), description="the label set; empty: the audit's classes, else its prompts")
-    background: tuple[str, ...] = Field(
-        (), description="words that join the label set and whose places count as background"
-    )
+    labels: Lines = Field((), description="the label set; empty: the audit's classes, else its prompts")
+    background: Lines = Field((), description="words that join the label set and whose places count as background")
     confidence: float = Field(
         0.0,
         ge=0,
@@ -37,8 +35,8 @@ class SegmentationOptions(Options):
     map: Literal["auto", "clip_surgery", "raw"] = Field(
         "auto", description="auto: CLIP Surgery where the model has self-attention, otherwise raw similarity"
     )
-    depth: int = Field(6, ge=0, description="how many last blocks use value-value attention")
-    temperature: float = Field(2.0, gt=0, description="scale of the softmax that weighs the labels")
+    depth: int = Field(6, ge=0, le=MOST_LAYERS, description="how many last blocks use value-value attention")
+    temperature: float = Field(2.0, gt=0, le=10_000, description="scale of the softmax that weighs the labels")
     pool: Literal["normalised", "plain"] = Field("normalised", description="value-value attention of a ResNet's pool")
     recipe: Recipe = Field("best_place", description="the score that ranks the labels of a picture")
     truth: FileOption = Field(
@@ -46,7 +44,7 @@ class SegmentationOptions(Options):
         description="annotations in COCO's form (a JSON file of this machine) with masks and labels; empty: those kept "
         "with the data set, if any",
     )
-    labels_column: str = Field(
+    labels_column: Line = Field(
         "labels",
         description="the metadata column that holds a picture's true labels, parted by semicolons; where the data set "
         "has no column labels, one called label, classes, class, categories or category is taken",
@@ -57,7 +55,7 @@ class SegmentationOptions(Options):
     sam_checkpoint: FileOption = Field(
         "", description="a checkpoint of Segment Anything on this machine; empty: points only"
     )
-    sam_type: str = Field("vit_b", description="the architecture of that checkpoint")
+    sam_type: Line = Field("vit_b", description="the architecture of that checkpoint")
 
 
 CARD = ApplicationInfo(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.methods.applications.info import ApplicationInfo
-from core.methods.info import Options
+from core.methods.info import MOST_MASKS, MOST_PICTURES, Options
 from core.methods.perturbation import REMOVAL, RemovalName
 
 # Maps that are linear in the text's embedding, so that words share them at no cost on the picture.
@@ -17,15 +17,19 @@ SharedMap = Literal["raw", "maskclip", "sclip", "clearclip", "naclip", "gem", "r
 class WordMapsOptions(Options):
     """Options of the maps of single words."""
 
-    pictures: int = Field(8, ge=2, description="most pictures that are explained, in the order of the plan")
-    masks: int = Field(192, ge=8, description="coalitions of cells a picture")
-    words: int = Field(64, ge=4, description="coalitions of words where they are hidden together with cells")
+    pictures: int = Field(
+        8, ge=2, le=MOST_PICTURES, description="most pictures that are explained, in the order of the plan"
+    )
+    masks: int = Field(192, ge=8, le=MOST_MASKS, description="coalitions of cells a picture")
+    words: int = Field(
+        64, ge=4, le=MOST_MASKS, description="coalitions of words where they are hidden together with cells"
+    )
     cells: int = Field(7, ge=1, le=16, description="cells a side that are hidden")
     removal: RemovalName = Field("auto", description=REMOVAL)
     method: SharedMap | Literal["auto"] = Field(
         "auto", description="whose map is shared among the words; auto: maskclip, or raw where a model has none"
     )
-    budget: int = Field(256, ge=8, description="most sets of words that are asked for the shared map")
+    budget: int = Field(256, ge=8, le=MOST_MASKS, description="most sets of words that are asked for the shared map")
 
 
 def _cost(options: WordMapsOptions) -> float:
