@@ -27,6 +27,7 @@ class Limits:
     table_rows: int = 200_000
     text_characters: int = 2_000
     texts: int = 2_000
+    imports: int = 2  # at once, in the app
     seal_bytes: int = 64 * 2**20
     all_text_characters: int = 2_000_000
     templates: int = 200

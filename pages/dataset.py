@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.datasets import Dataset, Picture, Upload, ingest
-from core.settings import LIMITS, datasets_folder
-from pages.parts import entry, labels, sample, state
+from core.datasets import Dataset, Picture, Upload
+from core.settings import LIMITS
+from pages.parts import entry, import_view, labels, sample, state
 from pages.parts.words import plain, problems_shown, short, size, tab
 
 PER_PAGE = 24
@@ -25,7 +25,7 @@ SOURCES = {
 
 
 def bring() -> None:
-    """The ways to bring pictures; whatever is brought is stored at once."""
+    """The ways to bring pictures; whatever is brought is taken in at once, by a process of its own."""
     roots = server_roots()
     kinds = [kind for kind in SOURCES if kind != "server" or roots]
     kind = st.segmented_control(
@@ -41,17 +41,17 @@ def bring() -> None:
     if kind == "sample":
         st.caption("A few dozen photographs with captions, free to use; enough to see everything work.")
         if st.button("Use the bundled sample", type="primary"):
-            store(sample.sources(), sample.NAME)
+            import_view.begin(sample.sources(), sample.NAME)
     elif kind == "server":
         chosen = st.selectbox("Folder on the server", folders_below(roots), format_func=str)
         if chosen is not None and st.button("Take in this folder", type="primary"):
-            store([chosen], chosen.name)
+            import_view.begin([chosen], chosen.name)
     elif kind == "folder":
         given = st.file_uploader(
             "Drop a folder of pictures here", accept_multiple_files="directory", key=f"folder-{turn}"
         )
         if given:
-            store([Upload(file.name, file) for file in given], None)
+            import_view.begin([Upload(file.name, file) for file in given], None)
     else:
         given = st.file_uploader(
             "Drop pictures, a ZIP, or a table of captions here", accept_multiple_files=True, key=f"files-{turn}"
@@ -61,27 +61,7 @@ def bring() -> None:
             f"names and one of captions goes together with its pictures. Up to {size(LIMITS.file_bytes)} a picture."
         )
         if given:
-            store([Upload(file.name, file) for file in given], None)
-
-
-def store(sources: Sequence[Path | Upload], name: str | None) -> None:
-    """Take the sources in, make the result the chosen data set and start the page anew."""
-    bar = st.progress(0.0, text="Reading …")
-
-    def tell(done: int, total: int) -> None:
-        bar.progress(min(done / max(total, 1), 1.0), text=f"{done} of {total} files read")
-
-    try:
-        dataset = ingest(sources, store=datasets_folder(), name=name, progress=tell)
-    except Exception:
-        bar.empty()
-        st.session_state["upload_turn"] += 1
-        raise
-    st.session_state["upload_turn"] += 1
-    # What was refused is told once by the call; the stored copy may stem from an earlier one.
-    st.session_state["just_stored"] = dataset
-    state.show_dataset(dataset.id)
-    st.rerun()
+            import_view.begin([Upload(file.name, file) for file in given], None)
 
 
 def server_roots() -> list[Path]:
@@ -175,6 +155,8 @@ st.markdown(
 )
 with problems_shown(), st.container(border=True):
     bring()
+with problems_shown():
+    import_view.show()
 with problems_shown():
     chosen = state.choose_dataset("Stored data set")
     if chosen is None:

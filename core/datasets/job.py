@@ -116,14 +116,17 @@ def report(folder: Path) -> Report:
     return found.model_copy(update={"state": "failed", "error": "the import was stopped from outside; start it again"})
 
 
-def cancel(folder: Path) -> None:
-    """Ask the job in `folder` to stop; it ends as "cancelled", unless it was about to finish."""
+def cancel(folder: Path, *, force: bool = False) -> None:
+    """Ask the job in `folder` to stop; it ends as "cancelled", unless it was about to finish.
+
+    `force` kills a process that has not followed; what it left in the store is for the next tidying.
+    """
     if not _alive(folder):
         return
     # A process that has not got as far as to handle the signal ends without a word.
     (folder / _CANCEL).touch()
     with contextlib.suppress(OSError, ValueError):
-        os.kill(int((folder / _LOCK).read_text()), signal.SIGTERM)
+        os.kill(int((folder / _LOCK).read_text()), signal.SIGKILL if force else signal.SIGTERM)
 
 
 def dataset(folder: Path) -> Dataset:

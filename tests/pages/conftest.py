@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+
+from core.datasets import job
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +22,20 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     st.cache_data.clear()
     st.cache_resource.clear()
     yield tmp_path
+
+
+@pytest.fixture(autouse=True)
+def imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import is done when it is begun: no test waits for a process."""
+
+    start = job.start
+
+    def done(given: job.Job, folder: Path) -> subprocess.Popen[bytes]:
+        process = start(given, folder)
+        process.wait()
+        return process
+
+    monkeypatch.setattr(job, "start", done)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,95 @@
+"""Imports on a page: how far each is, a button to stop it, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from core.datasets import Upload, job
+from core.errors import InputError
+from pages.parts import imports, state
+from pages.parts.words import plain, problems_shown
+
+EVERY = 1.0  # seconds between two looks at a running import
+
+
+def begin(sources: Sequence[Path | Upload], name: str | None) -> None:
+    """Start an import for this session and begin the page again."""
+    # A new key empties the uploader first: a second run of the page must not take the same files again.
+    st.session_state["upload_turn"] += 1
+    st.session_state.pop("import_told", None)
+    try:
+        with st.spinner("Storing what was uploaded …"):
+            begun = imports.begin(sources, name)
+        _own().append(begun)
+        st.query_params["import"] = begun
+    except InputError as error:
+        st.session_state["import_told"] = ("error", str(error))
+    st.rerun()
+
+
+def show() -> None:
+    """All imports of this workspace. What this session has asked for is told when it ends, until it is closed."""
+    asked = st.query_params.get("import")
+    listed = imports.imports()
+    for found in listed:
+        if not found.report.over:
+            st.fragment(_watch, run_every=EVERY)(found.id)
+        elif found.id in _own() or found.id == asked:
+            _settle(found)
+    if asked is not None and asked not in {found.id for found in listed}:
+        del st.query_params["import"]
+    imports.sweep()
+    kind, line = st.session_state.get("import_told", ("", ""))
+    if line:
+        if kind == "error":
+            st.error(plain(line), icon=":material/error:")
+        else:
+            st.info(line, icon=":material/info:")
+        st.button("Close", key="close_import", on_click=st.session_state.pop, args=("import_told",))
+
+
+def _watch(id: str) -> None:
+    """One running import."""
+    found = next((found for found in imports.imports() if found.id == id), None)
+    if found is None or found.report.over:
+        st.rerun()
+    if found.stopping:
+        # A second request ends a process that did not follow the first.
+        imports.stop(found)
+    with st.container(border=True):
+        st.markdown(f"**Importing {plain(found.label)}**")
+        done, total = found.report.done, found.report.total
+        told = f"{done:,} of {total:,} files read" if total else "Starting …"
+        st.progress(min(done / max(total, 1), 1.0), text="Stopping …" if found.stopping else told)
+        if st.button("Cancel the import", key=f"stop-{id}", icon=":material/cancel:", disabled=found.stopping):
+            imports.stop(found)
+            st.rerun(scope="fragment")
+
+
+def _settle(found: imports.Import) -> None:
+    """Tell this session what came of its import, and forget it."""
+    if found.id in _own():
+        _own().remove(found.id)
+    if st.query_params.get("import") == found.id:
+        del st.query_params["import"]
+    report = found.report
+    if report.state == "done":
+        with problems_shown():
+            # What was refused is told once, by this import; the stored copy may stem from an earlier one.
+            st.session_state["just_stored"] = dataset = job.dataset(found.folder)
+            state.show_dataset(dataset.id)
+    elif report.state == "failed":
+        st.session_state["import_told"] = ("error", report.error)
+    else:
+        st.session_state["import_told"] = ("info", "The import was cancelled. Nothing of it was kept.")
+    imports.remove(found)
+    st.rerun()
+
+
+def _own() -> list[str]:
+    """The imports that this session has asked for."""
+    found: list[str] = st.session_state.setdefault("imports", [])
+    return found
