@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from core.datasets.bounds import Budget, Refused, stream_chunks
 from core.datasets.dataset import Refusal
 from core.datasets.names import clean_name, is_system
 from core.errors import InputError
+from core.sandbox import files
 
 
 class Upload(NamedTuple):
@@ -65,17 +65,7 @@ def list_sources(sources: Sequence[Path | Upload], budget: Budget, stack: ExitSt
 
 def file_chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a regular file. Raises `Refused` for a link, a device, a pipe or a file that can't be read."""
-    try:
-        # O_NONBLOCK so that a pipe without a writer doesn't hang; what was opened is what is checked.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        if path.is_symlink():
-            raise Refused("is a link, and links are not followed; give the file itself") from error
-        raise Refused(f"can't be read ({error.strerror}); check that it exists and its permissions") from error
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise Refused("is not a regular file; give a picture")
-        yield from stream_chunks(stream)
+    return files.chunks(path, links=False)
 
 
 def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:
@@ -156,11 +146,11 @@ def _list_folder(root: Path, number: int, label: str, listing: Listing, budget: 
         name = clean_name(os.path.relpath(str(error.filename), root))
         listing.refusals.append(Refusal(name=name, reason=f"can't be listed ({error.strerror}); check its permissions"))
 
-    for folder, folders, files in os.walk(root, onerror=unreadable):
+    for folder, folders, bases in os.walk(root, onerror=unreadable):
         here = Path(folder)
         folders.sort()
         linked = [name for name in folders if (here / name).is_symlink()]
-        for base in sorted(files) + linked:
+        for base in sorted(bases) + linked:
             path = here / base
             name = clean_name(path.relative_to(root).as_posix())
             if is_system(name):
