@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -13,12 +12,12 @@ from typing import Literal
 from core.datasets.bounds import Budget, Refused
 from core.datasets.dataset import PICTURES, Dataset, Duplicate, Refusal, dataset_id, save_manifest
 from core.datasets.names import printable
-from core.datasets.opening import open_picture, open_table
-from core.datasets.picture import READABLE, is_picture
+from core.datasets.opening import Opened, Picture, open_file
+from core.datasets.picture import READABLE
 from core.datasets.records import Record, describe, match, merge_exact, near_duplicates, pictures, unique_names
 from core.datasets.sources import Entry, Upload, file_chunks, list_sources
 from core.datasets.store import place, working_folder, writing
-from core.datasets.table import Problems, Row, Table, is_table
+from core.datasets.table import Problems, Row, Table
 from core.errors import InputError
 from core.settings import LIMITS, Limits
 
@@ -133,14 +132,12 @@ class _Intake:
         taken = True
         try:
             self.budget.check()
-            data = self.budget.read(entry.chunks())
-            table = is_table(entry.name, data) and not is_picture(data)
-            if only == "table" or (table and only is None):
+            opened = self._open(entry, only)
+            if isinstance(opened.content, Table):
                 self.budget.count_table()
-                digest = hashlib.sha256(data).hexdigest()
-                self.tables.append((open_table(entry.name, data, self.limits), digest, entry))
+                self.tables.append((opened.content, opened.sha256, entry))
             else:
-                self._keep(entry, data)
+                self._keep(entry, opened, opened.content)
         except Refused as refused:
             if only == "table":
                 raise InputError(f"the table {entry.name} {refused}") from refused
@@ -152,27 +149,35 @@ class _Intake:
             self.progress(self.done, self.total)
         return taken
 
-    def _keep(self, entry: Entry, data: bytes) -> None:
-        opened = open_picture(data, self.limits, self.limits.total_pixels - self.budget.pixels)
-        path = self.work / PICTURES / f"{opened.id}.png"
-        self.budget.pixels += opened.width * opened.height
+    def _open(self, entry: Entry, only: Literal["table", "picture"] | None) -> Opened:
+        member = entry.member
+        if member is None:
+            return open_file(entry.name, self.budget.read(entry.chunks()), self.budget, only=only)
+        opened = open_file(entry.name, member.read(), self.budget, only=only, member=(member.entry, member.room))
+        self.budget.bytes += opened.bytes
+        member.archive.unpacked += opened.bytes
+        return opened
+
+    def _keep(self, entry: Entry, opened: Opened, picture: Picture) -> None:
+        path = self.work / PICTURES / f"{picture.id}.png"
+        self.budget.pixels += picture.width * picture.height
         if not path.exists():
-            self.budget.stored += len(opened.png)
+            self.budget.stored += len(picture.png)
             self.budget.check()
             with writing(self.work.parent):
-                path.write_bytes(opened.png)
+                path.write_bytes(picture.png)
         self.records.append(
             Record(
                 name=entry.name,
                 source=entry.source,
                 label=entry.label,
-                id=opened.id,
-                sha256=hashlib.sha256(data).hexdigest(),
-                format=opened.format,
-                bytes=len(data),
-                width=opened.width,
-                height=opened.height,
-                perceptual=opened.perceptual,
+                id=picture.id,
+                sha256=opened.sha256,
+                format=picture.format,
+                bytes=opened.bytes,
+                width=picture.width,
+                height=picture.height,
+                perceptual=picture.perceptual,
             )
         )
 

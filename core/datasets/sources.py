@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from core.datasets.archive import Archive, is_zip
+from core.datasets.archive import Archive, Member, is_zip
 from core.datasets.bounds import Budget, Refused, stream_chunks
 from core.datasets.dataset import Refusal
 from core.datasets.names import clean_name, is_system
@@ -37,6 +37,7 @@ class Entry:
     source: int  # which of the sources it came with
     label: str  # the name of that folder or ZIP; empty for a loose file
     chunks: Callable[[], Iterator[bytes]]  # streams its bytes; may raise Refused
+    member: Member | None = None  # of an archive, instead of its bytes
     folder: Path | None = None  # where a table that was given as a path may look for its pictures
 
 
@@ -86,7 +87,7 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
         except OSError as error:
             raise InputError(f"{path} can't be read ({error.strerror}); check its permissions") from error
         if is_zip(stream):
-            _list_archive(stream, path.name, number, listing, budget, stack)
+            _list_archive(stream, path.name, number, listing, budget)
             return
         stream.close()
         budget.count_file()
@@ -106,7 +107,7 @@ def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, 
     if not stream.seekable():
         raise InputError(f"{upload.name} is a stream that can't be read twice; save it to a file and give that")
     if is_zip(stream):
-        _list_archive(stream, upload.name, number, listing, budget, stack)
+        _list_archive(stream, upload.name, number, listing, budget)
         return
     if isinstance(data, Path):
         stream.close()
@@ -122,23 +123,25 @@ def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, 
     listing.entries.append(Entry(clean_name(upload.name), number, "", chunks))
 
 
-def _list_archive(
-    stream: BinaryIO, raw_name: str, number: int, listing: Listing, budget: Budget, stack: ExitStack
-) -> None:
+def _list_archive(stream: BinaryIO, raw_name: str, number: int, listing: Listing, budget: Budget) -> None:
     name = clean_name(raw_name)
     label = Path(name).stem
     listing.labels.append(label)
     try:
-        archive = stack.enter_context(Archive(stream, budget.limits))
+        archive = Archive(stream, budget.limits)
     except Refused as refused:
         budget.count_file()
         listing.refusals.append(Refusal(name=name, reason=str(refused)))
         return
-    for member in archive.members():
+    for member in archive.members:
         if is_system(member.name):
             continue
         budget.count_file()
-        listing.entries.append(Entry(member.name, number, label, member.chunks))
+        listing.entries.append(Entry(member.name, number, label, _nothing, member))
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
 
 
 def _list_folder(root: Path, number: int, label: str, listing: Listing, budget: Budget) -> None:

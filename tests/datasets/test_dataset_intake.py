@@ -12,6 +12,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -314,17 +315,17 @@ def test_exif_and_gps_are_gone(tmp_path: Path) -> None:
 def test_only_one_picture_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[weakref.ref[Opened]] = []
     most = 0
-    real = intake.open_picture
+    real = intake.open_file
 
-    def watched(data: bytes, limits: Limits, left: int) -> Opened:
+    def watched(*given: Any, **options: Any) -> Opened:
         nonlocal most
         gc.collect()
         most = max(most, sum(reference() is not None for reference in alive))
-        opened = real(data, limits, left)
+        opened = real(*given, **options)
         alive.append(weakref.ref(opened))
         return opened
 
-    monkeypatch.setattr(intake, "open_picture", watched)
+    monkeypatch.setattr(intake, "open_file", watched)
     ingest([Upload(f"{seed}.png", coded(noise(seed))) for seed in range(5)], store=tmp_path)
     assert len(alive) == 5 and most == 0
 
