@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core import commands, explaining, listings
+from core import commands, explaining, listings, run_commands
 from core.arguments import SETTLED
 from core.characters import brief, legible, legible_values
 from core.errors import LoupeError
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import AGAIN
 from core.settings import VERSION
+from core.storage import storage_error
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 MESSAGE = 1_000
@@ -36,6 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer, code = chosen.run(chosen)
     except LoupeError as error:
         print(f"loupe: {brief(str(error), MESSAGE)}", file=sys.stderr)
+        return WRONG_INPUT
+    except OSError as error:
+        # In one place for every command: a full disk, a missing right, a path too long.
+        fault = storage_error(error)
+        if fault is None:
+            raise
+        print(f"loupe: {fault}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("loupe: stopped; `python -m core resume` goes on from here", file=sys.stderr)
@@ -121,8 +129,14 @@ def _parser() -> argparse.ArgumentParser:
 
     resume = command("resume", "finish a run that was stopped", commands.resume)
     resume.add_argument("run_directory", help="run directory or id")
+    resume.add_argument(
+        "--recompute", action="store_true", help="compute again what another version, weights or plan made"
+    )
 
-    status = command("status", "say where a run stands", commands.status)
+    cancel = command("cancel", "stop a run after the work in hand; `resume` goes on with it", run_commands.cancel)
+    cancel.add_argument("run_directory", help="run directory or id")
+
+    status = command("status", "say where a run stands", run_commands.status)
     status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run of the workspace)")
 
     report = command("report", "judge a run anew and render its report", commands.report)
@@ -146,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
     worker = command("worker", "do the work of a run (started by the app)", commands.worker)
     worker.add_argument("run_directory", help="run directory or id")
+    worker.add_argument("--launched", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from core.arguments import picture_parts, plan_parts, thresholds_file
 from core.datasets import Annotations, ingest, keep_annotations, read_annotations
-from core.errors import InputError, RunError
+from core.errors import InputError
 from core.methods import METHODS
 from core.models.listing import DEFAULT, embedded_models
-from core.runs import STOPPED, Run, break_seal, check_before_rewriting, create_run, list_runs, make_plan, open_run
+from core.run_commands import Answer, find_run
+from core.runs import STOPPED, Run, break_seal, check_before_rewriting, create_run, make_plan
+from core.runs.leftovers import sweep_run
 from core.runs.seal import seal
-from core.settings import ROOT, runs_folder
+from core.settings import ROOT
 
-Answer = tuple[dict[str, Any], int]
 SAMPLE = ROOT / "core" / "sample"
 # As many as the findings on trust need. What both embedded models can serve is set side by side for a few methods.
 BESIDE = 12
@@ -159,39 +160,21 @@ def resume(chosen: argparse.Namespace) -> Answer:
     from core.audit.worker import work
 
     run = find_run(chosen.run_directory)
-    return _outcome(run, work(run, _tell), None)
+    return _outcome(run, work(run, _tell, recompute=chosen.recompute), None)
 
 
 def worker(chosen: argparse.Namespace) -> Answer:
     """What the app starts."""
-    return resume(chosen)
+    from core.audit.worker import work
 
-
-def status(chosen: argparse.Namespace) -> Answer:
-    """Where one run, or every run of the workspace, stands."""
-    runs = [find_run(chosen.run_directory)] if chosen.run_directory else list_runs(runs_folder())
-    data: list[dict[str, Any]] = []
-    lines = []
-    for run in runs:
-        try:
-            progress = run.progress()
-        except RunError as error:
-            if chosen.run_directory:
-                raise
-            # One damaged run mustn't hide the others.
-            data.append({"run": run.id, "folder": str(run.folder), "state": "damaged", "message": str(error)})
-            lines.append(f"{run.id}  damaged  {error}")
-            continue
-        data.append({"run": run.id, "folder": str(run.folder), **vars(progress), "share": round(progress.share, 4)})
-        stage = f" ({progress.stage})" if progress.stage else ""
-        done = f"{progress.images_done}/{progress.images_total} pictures"
-        lines.append(f"{run.id}  {progress.state}{stage}  {done}  {progress.message}")
-    return {"text": "\n".join(lines) or "no runs yet", "data": data[0] if chosen.run_directory else data}, 0
+    run = find_run(chosen.run_directory)
+    return _outcome(run, work(run, _tell, launched=chosen.launched), None)
 
 
 def report(chosen: argparse.Namespace) -> Answer:
     """Judge and render again, and seal the run again."""
     run = find_run(chosen.run_directory)
+    sweep_run(run)
     check_before_rewriting(run)
     return _reported(run)
 
@@ -222,14 +205,6 @@ def _reported(run: Run) -> Answer:
     return {"text": str(path), "data": {"report": str(path)}}, 0
 
 
-def find_run(name: str) -> Run:
-    """A run by directory, or by id in the workspace. Raises `RunError`."""
-    for folder in (Path(name), runs_folder() / name):
-        if (folder / "plan.json").exists():
-            return open_run(folder)
-    raise RunError(f"there is no run {name!r}; give its directory, or an id that `python -m core status` lists")
-
-
 def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
     from core.findings import load_findings
 
@@ -241,12 +216,13 @@ def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
     pdf = run.report / "report.pdf"
     failed = run.manifest.get("application_problems", {})
     data = {"run": str(run.folder), "state": state, "report": str(pdf) if pdf.exists() else None, "findings": counts}
-    data["applications_failed"] = failed
+    lacking = {name: why for name, side, why in run.manifest.get("not_run", []) if side == "data set"}
+    data |= {"applications_failed": failed, "applications_not_run": lacking}
     text = f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"
     text += f"\n{pdf.resolve()}" if pdf.exists() else f"\n{run.progress().message}"
     text += "".join(f"\n{name} failed: {line}" for name, line in failed.items())
-    without = {name for name, side, _ in run.manifest.get("not_run", []) if side == "data set"}
-    nothing = not run.plan.methods and all(part.name in {*failed, *without} for part in run.plan.applications)
+    text += "".join(f"\n{name} not run: {line}" for name, line in lacking.items())
+    nothing = not run.plan.methods and all(part.name in {*failed, *lacking} for part in run.plan.applications)
     code = 1 if state == "failed" or nothing or (fail_on and worst >= _SEVERITY[fail_on]) else 0
     return {"text": text, "data": data}, code
 

@@ -15,6 +15,13 @@ class InputError(LoupeError):
     """What a person brought (pictures, a table, texts, options) can't be used."""
 
 
+class ScopeError(InputError):
+    """An application has nothing to work on: the audit lacks the texts, labels or images that it needs.
+
+    That is no failure of the audit; the application is listed as not run, with this reason.
+    """
+
+
 class ModelError(LoupeError):
     """A model can't be loaded: unknown name, missing or wrong weights, no network."""
 
@@ -30,12 +37,16 @@ class RunError(LoupeError):
 class Refused(Exception):
     """One file of many cannot be used. The text continues its name: it says why and what to do.
 
-    It becomes a `Refusal` in the data set, and everything else goes on. `seconds` of processor time and `memory` in
-    bytes are what it took to find out, where another process did.
+    It becomes a `Refusal` in the data set, and everything else goes on.
     """
 
-    seconds: float = 0.0
-    memory: int = 0
+
+class DamagedError(RunError):
+    """A run's `run.sqlite` is missing or damaged; `resume` rebuilds it from the other files of the run."""
+
+
+class StorageError(LoupeError):
+    """A disk, a folder or a limit of this machine stands in the way: full, read-only, forbidden, out of reach."""
 
 
 def first_line(error: BaseException) -> str:

@@ -136,18 +136,19 @@ def test_a_run_without_methods_or_texts_has_a_report(
     assert not open_run(out).manifest["application_problems"]
 
 
-def test_an_application_alone_that_fails_is_told_and_exits_1(
+def test_an_application_alone_that_lacks_what_it_needs_is_told_and_exits_1(
     config: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stub_report(monkeypatch)
     alone = audit(config, drawn, tmp_path / "run", "--methods", "none", "--applications", "knowledge")
     assert main([*alone, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert "add a list of classes" in told["applications_failed"]["knowledge"]
+    assert told["state"] == "done_with_errors" and told["applications_failed"] == {}
+    assert "add a list of classes" in told["applications_not_run"]["knowledge"]
     # Beside a method that succeeded, it is told and no more.
     alone[alone.index("none")], alone[alone.index(str(tmp_path / "run"))] = "raw", str(tmp_path / "other")
     assert main(alone) == 0
-    assert "knowledge failed: mutual knowledge compares" in capsys.readouterr().out
+    assert "knowledge not run: mutual knowledge compares" in capsys.readouterr().out
 
 
 # -- a stored plan -----------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from core.attribution.context import estimate_context
 from core.attribution.contract import Context, Work
 from core.attribution.m2ib import Bottlenecks, Pair, bottleneck_layer
 from core.datasets import Picture
-from core.errors import InputError
+from core.errors import ScopeError
 from core.methods.applications.information import NIB_STEPS, InformationOptions
 from core.methods.bottleneck import M2ibOptions, NibOptions
 from core.models.model import Model
@@ -49,7 +49,7 @@ def work(subject: Subject, options: InformationOptions, out: Path, tell: Tell) -
     wrong = wrong_texts(own, options.wrong, seed)
     pictures = [picture for picture in subject.pictures if wrong.get(picture.id)]
     if not pictures:
-        raise InputError("information needs two pictures whose texts differ; give captions, prompts or classes")
+        raise ScopeError("information needs two pictures whose texts differ; give captions, prompts or classes")
     seeds = tuple(range(seed, seed + options.seeds))
     context = _context(subject, options)
     pairs: list[Row] = []

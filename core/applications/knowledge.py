@@ -19,7 +19,7 @@ from core.applications.knowledge_record import CLASSES, CONCEPTS, PICTURES, RECO
 from core.applications.knowledge_study import Gallery, Study
 from core.applications.stage import Subject, Tell
 from core.concepts.descriptors import Bank, Lexicon, build_bank, wordnet_lexicon
-from core.errors import CapabilityError, InputError
+from core.errors import CapabilityError, InputError, ScopeError
 from core.methods.applications.knowledge import CARD, KnowledgeOptions
 from core.methods.capability import reason_missing
 from core.models.model import Model, Picture
@@ -48,7 +48,7 @@ def work(subject: Subject, options: KnowledgeOptions, out: Path, tell: Tell) -> 
     """The stage `knowledge` of an audit: the run's pictures, classes and templates. Raises `InputError`."""
     plan = subject.run.plan
     if not plan.texts.classes:
-        raise InputError("mutual knowledge compares pictures with classes; add a list of classes to the audit")
+        raise ScopeError("mutual knowledge compares pictures with classes; add a list of classes to the audit")
     pictures = subject.pictures
     labels = None
     if options.labels:
@@ -97,9 +97,9 @@ def mutual_knowledge(
     if reason is not None:
         raise CapabilityError(f"mutual knowledge can't serve {model.title}: it {reason}")
     if len(chosen) < 2:
-        raise InputError("mutual knowledge needs at least two classes to choose between")
+        raise ScopeError("mutual knowledge needs at least two classes to choose between")
     if not len(images):
-        raise InputError("mutual knowledge needs at least one picture")
+        raise ScopeError("mutual knowledge needs at least one picture")
     bank, note = _bank(chosen, options, lexicon)
     tell(f"embedding {len(bank)} descriptors")
     texts = model.embed_texts(bank.descriptors).double().cpu().numpy()

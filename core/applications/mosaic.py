@@ -18,7 +18,7 @@ from core.applications.planned import maps_of, maps_pictures, options_of
 from core.applications.stage import Subject, Tell
 from core.attribution.contract import Work
 from core.datasets import Picture
-from core.errors import InputError
+from core.errors import ScopeError
 from core.methods import METHODS
 from core.methods.applications.mosaic import MosaicOptions
 from core.models.model import Model
@@ -37,12 +37,12 @@ def work(subject: Subject, options: MosaicOptions, out: Path, tell: Tell) -> Non
     model, run = subject.model, subject.run
     planned = {part.name: part.options for part in run.plan.methods if maps_pictures(part.name, model.capabilities)}
     if not planned:
-        raise InputError("mosaic needs a planned method that maps pictures on this model")
+        raise ScopeError("mosaic needs a planned method that maps pictures on this model")
     own, rule = own_texts(subject, len(subject.pictures))
     pictures = [picture for picture in subject.pictures if picture.id in own]
     drawn = draw([own[picture.id][0] for picture in pictures], options, run.plan.seed)
     if not drawn:
-        raise InputError(f"mosaic needs {options.tiles} pictures whose texts differ; give captions, prompts or classes")
+        raise ScopeError(f"mosaic needs {options.tiles} pictures whose texts differ; give captions, prompts or classes")
     chosen = {name: options_of(METHODS[name], given, options.effort) for name, given in planned.items()}
     many = {name: allotted(name, given, model, options, len(drawn)) for name, given in chosen.items()}
     rows: list[Row] = []
@@ -115,7 +115,7 @@ def _explained(
     pixels, geometry = model.preprocess([made])
     left, top, right, bottom = geometry[0].seen()
     if (right - left) * (bottom - top) < LEAST_SEEN * side * side:
-        raise InputError("the model cuts a part of a square picture off, so that mosaics have no equal tiles for it")
+        raise ScopeError("the model cuts a part of a square picture off, so that mosaics have no equal tiles for it")
     # One work for all methods: they share its forward and its masked pictures.
     work = Work(model, ImageTrunk(model, pixels), TextTrunk(model, texts), subject.run.plan.seed)
     found: dict[str, list[NDArray[Any]]] = {}

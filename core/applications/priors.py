@@ -27,7 +27,7 @@ from core.attribution.regions import Regions, can_be_semantic, place_features
 from core.attribution.semantic_priors import Game, described, game_of
 from core.attribution.shapley import Coalitions, region_curve, sampled_coalitions, shapley_values
 from core.datasets import Picture
-from core.errors import InputError
+from core.errors import ScopeError
 from core.methods.applications.priors import PriorsOptions
 from core.methods.regional import SemanticPriorsOptions
 from core.models.loading import load_model
@@ -84,7 +84,7 @@ def work(subject: Subject, options: PriorsOptions, out: Path, tell: Tell) -> Non
     texts = {picture.id: _texts(subject, picture)[: options.texts] for picture in chosen}
     bank = _bank(subject, options)
     if not any(texts.values()):
-        raise InputError("semantic priors need a text: give captions, prompts or classes")
+        raise ScopeError("semantic priors need a text: give captions, prompts or classes")
     study = Study(
         model,
         options,

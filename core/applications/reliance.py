@@ -41,7 +41,7 @@ from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.regions import can_be_semantic, map_grid, place_features, regions_of
 from core.attribution.surrogate import fit
 from core.datasets import Picture
-from core.errors import InputError
+from core.errors import ScopeError
 from core.methods.applications.reliance import RelianceOptions
 from core.models.trunk import ImageTrunk, TextTrunk
 
@@ -82,7 +82,7 @@ def work(subject: Subject, options: RelianceOptions, out: Path, tell: Tell) -> N
     model, chosen = subject.model, subject.pictures[: options.pictures]
     bank = Bank.of(subject, chosen)
     if not bank.names:
-        raise InputError("what scores rest on needs a text: give captions, prompts or classes")
+        raise ScopeError("what scores rest on needs a text: give captions, prompts or classes")
     study = Study(subject, options, bank, stored_rows(subject))
     with model.meter.measuring() as spent:
         before = foregrounds(subject, chosen, tell)

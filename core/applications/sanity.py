@@ -23,7 +23,7 @@ from core.applications.sanity_record import ABOUT, CHECKS, COLUMNS
 from core.applications.sanity_states import Allotment, Allowance, State, allotted, moved_share, states, subject
 from core.applications.stage import Subject, Tell
 from core.datasets import Picture
-from core.errors import InputError
+from core.errors import ScopeError
 from core.methods import METHODS
 from core.methods.applications.sanity import SanityOptions
 from core.models.geometry import Geometry
@@ -51,11 +51,11 @@ def work(subject_: Subject, options: SanityOptions, out: Path, tell: Tell) -> No
         part.name: part.options for part in subject_.run.plan.methods if maps_pictures(part.name, model.capabilities)
     }
     if not planned:
-        raise InputError("sanity needs a planned method that maps pictures on this model")
+        raise ScopeError("sanity needs a planned method that maps pictures on this model")
     own, rule = _own(subject_, options)
     pictures = [picture for picture in subject_.pictures if picture.id in own][: options.pictures]
     if not pictures:
-        raise InputError("sanity needs a text: give captions, prompts or classes")
+        raise ScopeError("sanity needs a text: give captions, prompts or classes")
     wrong = wrong_texts(own, options.wrong, seed)
     sharing = sum(METHODS[name].cost(planned[name]).shared > 0 for name in planned)
     allowance = Allowance(options, len(pictures), 1 + 5 + options.wrong, sharing)

@@ -22,7 +22,7 @@ from core.attribution.clip_surgery import (
     token_embeddings,
 )
 from core.attribution.contract import Work
-from core.errors import CapabilityError, InputError
+from core.errors import CapabilityError, ScopeError
 from core.methods import METHODS
 from core.methods.applications.segmentation import CARD, SegmentationOptions
 from core.models.geometry import Geometry
@@ -89,7 +89,7 @@ class Segmenter:
         self.labels = tuple(dict.fromkeys(labels))
         self.background = tuple(word for word in dict.fromkeys(self.options.background) if word not in self.labels)
         if not self.labels:
-            raise InputError("segmentation needs labels: give classes, prompts or the option labels")
+            raise ScopeError("segmentation needs labels: give classes, prompts or the option labels")
         self.method, self.why = chosen_map(model, self.options.map)
         self.bank = LabelBank(model, templates)
         self.texts = self.bank.of([*self.labels, *self.background])

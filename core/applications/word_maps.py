@@ -28,7 +28,7 @@ from core.attribution.draws import cell_grid
 from core.attribution.fixlip import fitted
 from core.attribution.meta_game import meta_game
 from core.concepts.english import is_function
-from core.errors import InputError, first_line
+from core.errors import InputError, ScopeError, first_line
 from core.methods import METHODS
 from core.methods.applications.word_maps import WordMapsOptions
 from core.methods.interaction import FixlipOptions
@@ -50,7 +50,7 @@ def work(subject: Subject, options: WordMapsOptions, out: Path, tell: Tell) -> N
     method = shared_method(model, options.method)
     own, rule = own_texts(subject, options.pictures)
     if not own:
-        raise InputError("word maps need texts of the pictures' own; give captions, prompts or two classes")
+        raise ScopeError("word maps need texts of the pictures' own; give captions, prompts or two classes")
     pictures = [picture for picture in subject.pictures if picture.id in own]
     maps: list[Row] = []
     texts: list[Row] = []
@@ -95,7 +95,7 @@ def shared_method(model: Model, wanted: str) -> str:
     for name, reason in reasons.items():
         if reason is None:
             return name
-    raise InputError(f"{names[-1]} can't be shared among words on {model.title}: it {reasons[names[-1]]}")
+    raise ScopeError(f"{names[-1]} can't be shared among words on {model.title}: it {reasons[names[-1]]}")
 
 
 def measured(shared: Work, options: WordMapsOptions, method: str) -> tuple[Row, list[Row]]:

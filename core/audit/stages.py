@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from core.applications.stage import FOLDER, Subject, run_stage
 from core.attribution.kept import KeptCrops
-from core.errors import LoupeError, first_line
+from core.audit.outcome import note_failure
+from core.errors import LoupeError, ScopeError, first_line
 from core.evaluation.comparison import compare, save_comparisons
 from core.methods.applications import application_info
 from core.models.model import Model
 from core.runs import Run, open_run
 from core.runs.integrity import application_problems
+from core.storage import is_passing, without_folders
 
 Tell = Callable[[str], None]
 
 
-def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None = None) -> bool:
+def run_applications(
+    run: Run,
+    model: Model,
+    tell: Tell,
+    kept: KeptCrops | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> bool:
     """Run the plan's applications that aren't done yet; False if the run is cancelled between two of them.
 
     One that the model can't serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
@@ -27,7 +34,7 @@ def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None 
     subject = Subject(run, model, KeptCrops() if kept is None else kept)
     problems: dict[str, str] = {}
     for part in run.plan.applications:
-        if run.store.get("state") == "cancelling":
+        if cancelled() if cancelled else run.store.get("state") == "cancelling":
             return False
         info = application_info(part.name)
         reason = info.reason(model.capabilities)
@@ -41,13 +48,27 @@ def run_applications(run: Run, model: Model, tell: Tell, kept: KeptCrops | None 
         tell(info.title)
         try:
             run_stage(subject, part.name, part.options, tell)
-        except Exception as error:  # noqa: BLE001 - a failed application must not lose the audit; it is kept and shown
-            line = first_line(error)[:300]
+        except ScopeError as error:
+            _not_run(run, part.name, first_line(error))
+            tell(f"{info.title}: not run: {first_line(error)}")
+        except Exception as error:
+            if is_passing(error):
+                raise
+            line = without_folders(first_line(error))[:300]
             problems[part.name] = line if isinstance(error, LoupeError) else f"{type(error).__name__}: {line}"
-            run.store.log("application failed", f"{part.name}: {problems[part.name]}\n{traceback.format_exc()}")
+            note_failure(run, "application failed", f"{part.name}: {problems[part.name]}")
             tell(f"{info.title} failed: {problems[part.name]}")
+        # At once: whoever is told of the run after a kill is told of it too.
+        run.update_manifest(application_problems=problems)
     run.update_manifest(application_problems=problems)
     return True
+
+
+def applications_failed(run: Run) -> bool:
+    """Whether an application of the run failed, or none of what was planned without a method could be run."""
+    problems = run.manifest.get("application_problems", {})
+    lacking = {name for name, side, _ in run.manifest.get("not_run", []) if side == "data set"}
+    return bool(problems) or (not run.plan.methods and all(part.name in lacking for part in run.plan.applications))
 
 
 def compare_runs(run: Run) -> None:

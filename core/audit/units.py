@@ -5,7 +5,6 @@ A unit's rows depend only on what its key hashes, never on which units ran befor
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,9 +28,9 @@ from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.runs import Plan, Run
-from core.runs.manifest import code_digest
+from core.runs.code import code_digest
+from core.runs.keys import key_of
 from core.runs.parts import MethodPlan
-from core.runs.plan import canonical
 
 CONTEXT_IMAGES = 64
 CONTEXT_BATCH = 8
@@ -53,13 +52,7 @@ class Bench:
 
 def unit_key(plan: Plan, shard: Sequence[str], pictures: dict[str, Picture], model_digest: str) -> str:
     """The hash of everything that determines a unit's rows: plan, weights, code, pictures with captions, place."""
-    body = {
-        "plan": plan.digest,
-        "model": model_digest,
-        "code": code_digest(),
-        "pictures": [[pictures[image].id, pictures[image].name, list(pictures[image].captions)] for image in shard],
-    }
-    return hashlib.sha256(canonical(body)).hexdigest()[:32]
+    return key_of(plan, shard, pictures, model_digest, code_digest())
 
 
 def prepare(run: Run, model: Model) -> Bench:

@@ -3,61 +3,82 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import time
-import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 
 from core.audit.cost import estimate, record_speed
-from core.audit.stages import compare_runs, run_applications
+from core.audit.hold import Hold, hold, wait_for_units
+from core.audit.outcome import note_failure, settle
+from core.audit.stages import applications_failed, compare_runs, run_applications
 from core.audit.units import Bench, prepare, run_unit, unit_key
-from core.errors import LoupeError, RunError
+from core.errors import LoupeError, RunError, first_line
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
 from core.runs import FINISHED, Run, break_seal, environment, write_unit
+from core.runs.queue import Unit
+from core.runs.rebuild import adopt
 from core.runs.seal import seal
-from core.runs.store import LEASE_SECONDS, Unit, this_owner
+from core.runs.versions import made_elsewhere, refusal, remove_replaced
+from core.runs.versions import recompute as replace_units
+from core.storage import is_passing, without_folders
 
 Tell = Callable[[str], None]
 MAX_THREADS = 8
 
 
-def work(run: Run, tell: Tell = lambda line: None, model: Model | None = None, *, report: bool = True) -> str:
+def work(
+    run: Run,
+    tell: Tell = lambda line: None,
+    model: Model | None = None,
+    *,
+    report: bool = True,
+    recompute: bool = False,
+    launched: bool = False,
+) -> str:
     """Do all that is left of a run, and return its state at the end. A `model` that is loaded already may be given.
 
     Without `report` the run is judged and nothing is rendered; the command `report` does that later. Safe to call on a
-    run that was killed: finished units are kept, the one in hand starts anew. Raises `RunError` if another worker is
-    alive on it.
+    run that was killed: finished units are kept, the one in hand starts again. With `recompute`, units that other code,
+    weights or another plan made are computed again; without it they are refused. `launched`: another process started
+    this one for the run, and may have cancelled it since.
+
+    Raises `RunError` if another worker holds the run or it cannot be continued; a run that has ended keeps its state
+    then.
     """
-    store = run.store
-    store.create()
-    launched = store.get("worker") == this_owner() and store.get("state") == "cancelling"
-    if not store.take(this_owner()):
-        raise RunError(f"another worker is at work on {run.folder}; wait for it or cancel it")
-    # Whoever launched this process may have cancelled it already.
-    store.set(stage="loading the model", message="", **({} if launched else {"state": "running"}))
-    try:
-        return _work(run, tell, model, report)
-    except KeyboardInterrupt:
-        store.set(state="cancelled", stage="", message="interrupted; what is finished is kept")
-        store.log("cancelled", "interrupted")
-        raise
-    except LoupeError as error:
-        store.set(state="failed", stage="", message=str(error))
-        store.log("failed", str(error))
-        raise
-    except BaseException as error:
-        store.set(state="failed", stage="", message=f"{type(error).__name__}: {error}"[:500])
-        store.log("failed", traceback.format_exc())
-        raise
-    finally:
-        store.set(worker="")
+    with hold(run, tell, handed=launched) as held:
+        store = run.store
+        state = store.get("state")
+        if launched and state in ("cancelling", "cancelled"):
+            return _cancelled(run)
+        # What it was before anybody began this time; the worker before may have died in between.
+        before = store.get("before") or state
+        elsewhere = None if recompute else made_elsewhere(run)
+        if elsewhere is not None:
+            tell(elsewhere)
+            return state
+        if before in FINISHED:
+            store.set(stage="loading the model", before=before)
+        else:
+            store.set(state="running", stage="loading the model", message="", before=before)
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            begun = True
+
+        try:
+            return _work(held, tell, model, report, recompute, begin)
+        except BaseException as error:
+            settle(held, before, begun, error)
+            raise
 
 
-def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
+def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: bool, begin: Callable[[], None]) -> str:
+    run = held.run
     store, plan = run.store, run.plan
     torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
     began = time.monotonic()
@@ -66,16 +87,26 @@ def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
     pictures = {picture.id: picture for picture in run.dataset.pictures}
     missing = [image for image in plan.images if image not in pictures]
     if missing:
-        raise RunError(f"{len(missing)} pictures of the plan aren't in the data set any more; restore it")
+        raise RunError(f"{len(missing)} images of the plan are no longer in the data set; restore it")
     shards = plan.shards()
     keys = [unit_key(plan, shard, pictures, model.digest) for shard in shards]
-    _check_same(run, keys)
+    units = [(key, len(shard)) for key, shard in zip(keys, shards, strict=True)]
+    laid = [unit["key"] for unit in store.units()]
+    if laid and laid != keys:
+        if not recompute:
+            raise refusal(run, model.digest)
+        tell(f"{len(replace_units(run, units))} of {len(units)} units are computed again")
+    begin()
     for line in break_seal(run):
         store.log("seal", line)
-    store.create([(key, len(shard)) for key, shard in zip(keys, shards, strict=True)])
+    store.create(units)
+    remove_replaced(run)
     back = store.requeue()
     if back:
-        store.log("requeued", f"{back} units are computed anew")
+        store.log("requeued", f"{back} units are computed again")
+    found = adopt(run, shards)
+    if found:
+        store.log("adopted", f"{found} units were whole though not recorded")
     store.set(stage="preparing")
     bench = prepare(run, model)
     cost = estimate(plan, run.dataset)
@@ -94,44 +125,44 @@ def _work(run: Run, tell: Tell, model: Model | None, report: bool) -> str:
     prepared = time.monotonic() - began
     with model.meter.measuring() as spent:
         started = time.monotonic()
-        finished = _units(run, bench, shards, tell)
+        finished = _units(held, bench, shards, tell)
         seconds = time.monotonic() - started
     record_speed(plan, spent.image, seconds, prepared)
     _add_cost(run, spent)
     if finished and run.progress().done:
         with model.meter.measuring() as spent:
-            finished = run_applications(run, model, tell, bench.kept)
+            finished = run_applications(run, model, tell, bench.kept, held.cancelled)
         _add_cost(run, spent)
-    if not finished:
-        store.set(state="cancelled", stage="", message="cancelled; what is finished is kept")
-        store.log("cancelled", "by request")
-        return "cancelled"
+    if not finished or held.cancelled():
+        return _cancelled(run)
     if not run.manifest.get("ended"):
         run.update_manifest(ended=_now())
-    return _close(run, tell, report)
+    return _close(held, tell, report)
 
 
-def _units(run: Run, bench: Bench, shards: list[tuple[str, ...]], tell: Tell) -> bool:
-    """Run units until none is left (True) or the run is cancelled (False)."""
-    store, owner = run.store, this_owner()
-    stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(run, owner, stop), daemon=True)
-    beat.start()
-    try:
-        while True:
-            if store.get("state") == "cancelling":
-                return False
-            unit = store.claim(owner)
-            if unit is None:
-                return True
-            _one(run, bench, unit, shards[unit.position])
-            progress = store.progress()
-            store.set(stage="explaining pictures")
-            left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
-            tell(f"{progress.images_done}/{progress.images_total} pictures{left}")
-    finally:
-        stop.set()
-        beat.join()
+def _cancelled(run: Run) -> str:
+    run.store.set(state="cancelled", stage="", message="cancelled; what is finished is kept", before="")
+    run.store.log("cancelled", "by request")
+    return "cancelled"
+
+
+def _units(held: Hold, bench: Bench, shards: list[tuple[str, ...]], tell: Tell) -> bool:
+    """Run units until all are finished (True) or the run is cancelled (False)."""
+    run = held.run
+    store = run.store
+    while True:
+        if held.cancelled():
+            return False
+        unit = store.claim(held.owner)
+        if unit is None and wait_for_units(held, tell):
+            continue
+        if unit is None:
+            return True
+        _one(run, bench, unit, shards[unit.position])
+        progress = store.progress()
+        store.set(stage="explaining pictures")
+        left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
+        tell(f"{progress.images_done}/{progress.images_total} pictures{left}")
 
 
 def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
@@ -140,32 +171,39 @@ def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
     try:
         rows = run_unit(bench, unit.key, shard)
         _, sha256, count = write_unit(run.folder, unit.key, rows)
+        store.finish(unit, sha256, count, time.monotonic() - began)
     except (KeyboardInterrupt, SystemExit):
         store.give_back(unit)
         raise
-    except Exception as error:  # noqa: BLE001 - one bad unit must not end an audit; it is kept, shown and counted
-        line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    except Exception as error:
+        if is_passing(error):
+            # The disk failed, not the unit: no other one would fare better, and it costs no try.
+            with suppress(LoupeError, OSError):
+                store.give_back(unit)
+            raise
+        line = without_folders(f"{type(error).__name__}: {first_line(error)}")[:300]
         store.give_back(unit, line)
-        store.log("unit failed", f"unit {unit.position}: {line}\n{traceback.format_exc()}")
-        return
-    store.finish(unit, sha256, count, time.monotonic() - began)
+        note_failure(run, "unit failed", f"unit {unit.position}: {line}")
 
 
-def _close(run: Run, tell: Tell, report: bool) -> str:
+def _close(held: Hold, tell: Tell, report: bool) -> str:
     from core.evaluation.summary import summarise
     from core.findings import judge, save_findings
 
-    store = run.store
+    run, store = held.run, held.run.store
     progress = store.progress()
+    left = progress.total - progress.done - progress.failed
+    if left:
+        raise RunError(f"{run.handle} is unfinished: {left} of {progress.total} units are left; resume it")
     if progress.done == 0:
         line = next((unit["error"] for unit in store.units() if unit["error"]), "no unit was done")
-        store.set(state="failed", stage="", message=f"every unit failed: {line}")
+        store.set(state="failed", stage="", message=f"every unit failed: {line}", before="")
         return "failed"
     store.set(state="reporting", stage="judging")
     compare_runs(run)
     findings = judge(run, summarise(run))
     save_findings(run, findings)
-    state = "done_with_errors" if progress.failed else "done"
+    state = "done_with_errors" if progress.failed or applications_failed(run) else "done"
     # The report names the state that the run ends in.
     run.update_manifest(state=state)
     message = ""
@@ -175,8 +213,8 @@ def _close(run: Run, tell: Tell, report: bool) -> str:
         store.set(stage="rendering the report")
         tell("rendering the report")
         message = f"report: {render_report(run, findings).name}"
-    assert state in FINISHED
-    store.set(state=state, stage="", message=message)
+    held.check()
+    store.set(state=state, stage="", message=message, before="")
     store.log("done", f"{progress.done} units done, {progress.failed} failed")
     seal(run)
     return state
@@ -188,21 +226,6 @@ def _add_cost(run: Run, spent: Meter) -> None:
         name = f"{tower}_forwards"
         cost[name] = round(cost.get(name, 0.0) + getattr(spent, tower), 1)
     run.update_manifest(cost=cost)
-
-
-def _beat(run: Run, owner: str, stop: threading.Event) -> None:
-    while not stop.wait(LEASE_SECONDS / 6):
-        run.store.beat(owner)
-
-
-def _check_same(run: Run, keys: list[str]) -> None:
-    """Units that were laid down by other code or other weights must not be mixed with new ones."""
-    old = [unit["key"] for unit in run.store.units()]
-    if old and old != keys:
-        raise RunError(
-            f"{run.folder} was begun with other weights, data or another version of Loupe; its results can't be "
-            "continued, start a new run"
-        )
 
 
 def _now() -> str:

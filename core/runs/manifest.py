@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from core.characters import legible_values
+from core.drafts import draft_path
+from core.runs.code import code_digest as code_digest
 from core.settings import ROOT, VERSION
 
 PACKAGES = (
@@ -53,27 +53,19 @@ def environment() -> dict[str, Any]:
     }
 
 
-@cache
-def code_digest() -> str:
-    """SHA-256 over the source of `core`, so that results made by different code never share a unit key.
-
-    It is read once a process: what is edited later isn't what runs.
-    """
-    whole = hashlib.sha256()
-    for file in sorted((ROOT / "core").rglob("*.py")):
-        # Pages, charts and words don't change results; what computes them does.
-        if file.relative_to(ROOT / "core").parts[0] in {"reporting", "findings", "cli.py"}:
-            continue
-        whole.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return whole.hexdigest()
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, never half-written."""
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    told = json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False)
-    draft.write_text(told + "\n", encoding="utf-8")
-    draft.replace(path)
+    text = json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    draft = draft_path(path)
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _version(package: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.errors import RunError
+from core.drafts import draft_path
+from core.errors import RunError, first_line
 
 _F32S = pa.list_(pa.float32())
 
@@ -106,19 +107,54 @@ def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tup
     its bytes are on disk.
     """
     table = pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", store_schema=True)
-    data = sink.getvalue().to_pybytes()
+    data = _encoded(table)
     target = folder / "results" / f"{key}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(f".{os.getpid()}.part")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(target)
+    draft = draft_path(target)
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     _sync_folder(target.parent)
     return target, hashlib.sha256(data).hexdigest(), table.num_rows
+
+
+def sound_unit(file: Path, key: str, images: Sequence[str]) -> tuple[str, int] | None:
+    """The SHA-256 and the number of rows of a unit's file if it is whole; None if it is missing or not as written.
+
+    It is whole if the checksums of its pages hold, its rows are the unit's and of exactly these images, and writing
+    what was read gives the same bytes. This is for a run whose record of hashes is lost; where a hash is known, it
+    says more.
+    """
+    try:
+        data = file.read_bytes()
+        table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True).cast(SCHEMA)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        # A disk that fails has a number; what pyarrow can't make sense of has none.
+        if error.errno is not None:
+            raise
+        return None
+    except (ValueError, pa.ArrowException):
+        return None
+    whole = (
+        set(table["unit"].to_pylist()) == {key}
+        and set(table["image"].to_pylist()) == set(images)
+        and _encoded(table) == data
+    )
+    return (hashlib.sha256(data).hexdigest(), table.num_rows) if whole else None
+
+
+def _encoded(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", store_schema=True, write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def read_results(folder: Path, columns: list[str] | None = None, units: Iterable[str] | None = None) -> pd.DataFrame:
@@ -136,7 +172,9 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
         try:
             tables.append(_table(file, columns or SCHEMA.names))
         except (OSError, pa.ArrowInvalid) as error:
-            raise RunError(f"{file} can't be read ({error}); `python -m core resume` computes it anew") from error
+            raise RunError(
+                f"results/{file.name} cannot be read ({first_line(error)}); `python -m core resume` computes it again"
+            ) from error
     if not tables:
         return SCHEMA.empty_table().to_pandas()[columns or SCHEMA.names]
     frame = pa.concat_tables(tables, promote_options="default").to_pandas()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from core.datasets import Dataset, load_dataset
+from core.drafts import draft_path
 from core.errors import RunError
 from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
@@ -107,9 +107,13 @@ def create_run(folder: Path, plan: Plan) -> Run:
     (folder / "results").mkdir(parents=True, exist_ok=True)
     # The plan comes last: a folder that has one is a run that can be started and read.
     RunStore(folder).create()
-    draft = folder / f"plan.{os.getpid()}.part"
-    plan.save(draft)
-    draft.replace(existing)
+    draft = draft_path(existing)
+    try:
+        plan.save(draft)
+        draft.replace(existing)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     return Run(folder)
 
 

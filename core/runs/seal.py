@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.datasets import Dataset
 from core.datasets.dataset import THUMBNAILS
+from core.drafts import draft_path
 from core.errors import Refused, RunError
 from core.runs.plan import canonical
 from core.runs.run import Run
@@ -29,6 +30,8 @@ SEAL = "seal.json"
 FREE = frozenset(
     {SEAL, "worker.log", "report.log", "errors.log", "run.sqlite"}
     | {f"run.sqlite-{part}" for part in ("wal", "shm", "journal")}
+    # What `resume` keeps of a damaged one that it has rebuilt.
+    | {f"run.sqlite.damaged{end}" for end in ("", "-wal", "-shm")}
 )
 # Of the log, from its end: more than any run writes.
 MOST_LINES = 10_000_000
@@ -92,7 +95,7 @@ def seal(run: Run) -> str:
     """
     data = made_seal(run).encoded()
     target = run.folder / SEAL
-    draft = target.with_suffix(f".{os.getpid()}.part")
+    draft = draft_path(target)
     try:
         with draft.open("wb") as stream:
             stream.write(data)

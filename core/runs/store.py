@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from core.errors import RunError
-from core.runs.results import file_sha256
+from core.runs.database import value
+from core.runs.lease import LEASE_SECONDS as LEASE_SECONDS
+from core.runs.lease import Holder, holder, lease_end
+from core.runs.queue import TRIES as TRIES
+from core.runs.queue import Queue
+from core.runs.queue import Unit as Unit
+from core.storage import without_folders
 
 RunState = Literal["planned", "running", "cancelling", "cancelled", "reporting", "done", "done_with_errors", "failed"]
 FINISHED: tuple[RunState, ...] = ("done", "done_with_errors")
 STOPPED: tuple[RunState, ...] = ("cancelled", "failed", *FINISHED)
-TRIES = 3
-LEASE_SECONDS = 60.0
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS units (
-  position INTEGER PRIMARY KEY, key TEXT UNIQUE, images INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
-  tries INTEGER NOT NULL DEFAULT 0, owner TEXT, lease REAL, seconds REAL, sha256 TEXT, rows INTEGER, error TEXT);
-CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL);
-"""
+AT_WORK: tuple[RunState, ...] = ("running", "cancelling", "reporting")
+LINE = 500
 
 
 @dataclass(frozen=True)
@@ -50,22 +43,14 @@ class Progress:
         """The share of units that are finished, from 0 to 1."""
         return (self.done + self.failed) / self.total if self.total else 0.0
 
-
-@dataclass(frozen=True)
-class Unit:
-    """One piece of work: the pictures at `position` in the plan's shards."""
-
-    position: int
-    key: str
-    tries: int
+    @property
+    def died(self) -> bool:
+        """Whether its worker ended, or has not been heard of, before the work was over."""
+        return self.state in AT_WORK and not self.alive
 
 
-class RunStore:
+class RunStore(Queue):
     """One run directory's state. Each call opens its own connection, so threads and processes may share it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.path = folder / "run.sqlite"
 
     # -- creation and reading ------------------------------------------------------------------------------------
 
@@ -115,14 +100,8 @@ class RunStore:
             images_total=images_total,
             seconds_left=per_image * left if per_image is not None else None,
             message=values.get("message", ""),
-            alive=owner_alive(values.get("worker", "")),
+            alive=_holder(values) is not None,
         )
-
-    def units(self) -> list[dict[str, Any]]:
-        """Every unit as a dictionary, in order."""
-        with self._read() as db:
-            db.row_factory = sqlite3.Row
-            return [dict(row) for row in db.execute("SELECT * FROM units ORDER BY position")]
 
     def events(self, limit: int = 1000) -> list[tuple[float, str, str]]:
         """The log: (seconds since 1970, kind, message), oldest first."""
@@ -131,7 +110,8 @@ class RunStore:
         return rows[::-1]
 
     def log(self, kind: str, message: str) -> None:
-        """Append to the log."""
+        """Append to the log, in one line that names no place of this machine."""
+        message = without_folders(" ".join(message.split()))[:LINE]
         with self._write() as db:
             db.execute("INSERT INTO events (at, kind, message) VALUES (?, ?, ?)", (time.time(), kind, message))
 
@@ -144,183 +124,60 @@ class RunStore:
     # -- work ----------------------------------------------------------------------------------------------------
 
     def take(self, owner: str) -> bool:
-        """Make `owner` the run's worker; False if another one is alive on it."""
+        """Make `owner` the run's worker, with a lease that `beat` renews; False if another one holds the run."""
         with self._write() as db:
-            row = db.execute("SELECT value FROM run WHERE key = 'worker'").fetchone()
-            if row and row[0] != owner and owner_alive(row[0]):
+            held = _holder(dict(db.execute("SELECT key, value FROM run")))
+            if held and held.owner != owner:
                 return False
-            db.execute("INSERT OR REPLACE INTO run VALUES ('worker', ?)", (owner,))
+            _lease(db, owner)
         return True
 
-    def claim(self, owner: str) -> Unit | None:
-        """The next waiting unit, leased to `owner`; None if none waits. Dead or overdue leases are taken back first."""
-        now = time.time()
+    def hand_over(self, owner: str, heir: str) -> None:
+        """Make `heir` the run's worker if `owner` still is."""
         with self._write() as db:
-            for position, holder, lease in db.execute(
-                "SELECT position, owner, lease FROM units WHERE state = 'running'"
-            ).fetchall():
-                if lease < now or not owner_alive(holder):
-                    db.execute("UPDATE units SET state = 'waiting', owner = NULL WHERE position = ?", (position,))
-            db.execute(
-                "UPDATE units SET state = 'failed', error = COALESCE(error, 'the worker died each time')"
-                " WHERE state = 'waiting' AND tries >= ?",
-                (TRIES,),
-            )
-            row = db.execute(
-                "SELECT position, key, tries FROM units WHERE state = 'waiting' ORDER BY tries, position LIMIT 1"
-            ).fetchone()
-            if row is None:
-                return None
-            db.execute(
-                "UPDATE units SET state = 'running', owner = ?, lease = ?, tries = tries + 1 WHERE position = ?",
-                (owner, now + LEASE_SECONDS, row[0]),
-            )
-        return Unit(*row)
+            if value(db, "worker") == owner:
+                _lease(db, heir)
 
-    def beat(self, owner: str) -> None:
-        """Keep the leases of `owner` alive."""
+    def leave(self, owner: str) -> None:
+        """End the hold of `owner` on the run; one that another has taken over stays."""
         with self._write() as db:
-            db.execute(
-                "UPDATE units SET lease = ? WHERE state = 'running' AND owner = ?", (time.time() + LEASE_SECONDS, owner)
-            )
+            if value(db, "worker") == owner:
+                db.execute("INSERT OR REPLACE INTO run VALUES ('worker', ''), ('lease', '')")
 
-    def finish(self, unit: Unit, sha256: str, rows: int, seconds: float) -> None:
-        """Mark a unit done with the hash of its file, in one transaction."""
+    def holder(self) -> Holder | None:
+        """Who works on the run, and how long its lease lasts; None if nobody does."""
+        with self._read() as db:
+            return _holder(dict(db.execute("SELECT key, value FROM run").fetchall()))
+
+    def beat(self, owner: str) -> bool:
+        """Renew the leases of `owner` on the run and its units; False, changing nothing, if another one has the run."""
         with self._write() as db:
-            db.execute(
-                "UPDATE units SET state = 'done', owner = NULL, sha256 = ?, rows = ?, seconds = ?, error = NULL"
-                " WHERE position = ? AND state = 'running'",
-                (sha256, rows, seconds, unit.position),
-            )
-
-    def give_back(self, unit: Unit, error: str | None = None) -> None:
-        """Return a unit that wasn't finished. With an error it counts as a try and fails for good after `TRIES`."""
-        with self._write() as db:
-            if error is None:
-                db.execute(
-                    "UPDATE units SET state = 'waiting', owner = NULL, tries = MAX(tries - 1, 0)"
-                    " WHERE position = ? AND state = 'running'",
-                    (unit.position,),
-                )
-            else:
-                state = "failed" if unit.tries + 1 >= TRIES else "waiting"
-                db.execute(
-                    "UPDATE units SET state = ?, owner = NULL, error = ? WHERE position = ? AND state = 'running'",
-                    (state, error, unit.position),
-                )
-
-    def requeue(self) -> int:
-        """Before a resume: put back failed units and done ones whose file is missing or changed. Returns how many."""
-        back = 0
-        for unit in self.units():
-            file = self.folder / "results" / f"{unit['key']}.parquet"
-            broken = unit["state"] == "done" and not (file.exists() and file_sha256(file) == unit["sha256"])
-            if broken or unit["state"] == "failed":
-                with self._write() as db:
-                    db.execute(
-                        "UPDATE units SET state = 'waiting', owner = NULL, tries = 0, error = NULL,"
-                        " sha256 = NULL WHERE position = ?",
-                        (unit["position"],),
-                    )
-                back += 1
-        return back
-
-    # -- connections ---------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists():
-            raise RunError(f"{self.folder} is no run directory: it has no run.sqlite")
-        db = self._connected()
-        try:
-            yield db
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
-        finally:
-            db.close()
-
-    def _connected(self) -> sqlite3.Connection:
-        """A connection to read by. On read-only media SQLite cannot lay its log beside the file, and needs none."""
-        db = sqlite3.connect(self.path, timeout=30)
-        try:
-            db.execute("SELECT 1 FROM sqlite_master LIMIT 1")
-            return db
-        except sqlite3.DatabaseError as error:
-            db.close()
-            if os.access(self.folder, os.W_OK):
-                raise self._damaged(error) from error
-        log = self.path.with_name(f"{self.path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise RunError(
-                f"{self.path} has a log that was never written back ({log.name}), and its folder is read-only; "
-                "copy the run to a folder that can be written and read it there"
-            )
-        return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, timeout=30)
-
-    @contextmanager
-    def _write(self, create: bool = False) -> Iterator[sqlite3.Connection]:
-        if not create and not self.path.exists():
-            raise RunError(f"{self.folder} is no run directory: it has no run.sqlite")
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            if create:
-                db.executescript(_TABLES)
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            if db.in_transaction:
-                db.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
-        finally:
-            db.close()
-
-    def _damaged(self, error: sqlite3.DatabaseError) -> RunError:
-        return RunError(f"{self.path} can't be used ({error}); if it is damaged, run the audit anew in another folder")
-
-
-def this_owner() -> str:
-    """Who this process is: host, process id and its start, so that a re-used id isn't taken for it."""
-    return owner_of(os.getpid())
-
-
-def owner_of(pid: int) -> str:
-    """Who the process `pid` of this machine is."""
-    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
-
-
-def owner_alive(owner: str | None) -> bool:
-    """Whether the process behind `owner` still runs; one on another host is believed to."""
-    if not owner:
-        return False
-    host, pid, started = owner.rsplit(":", 2)
-    if host != socket.gethostname():
+            if value(db, "worker") not in (owner, ""):
+                return False
+            if value(db, "worker"):
+                _lease(db, owner)
+            db.execute("UPDATE units SET lease = ? WHERE state = 'running' AND owner = ?", (lease_end(), owner))
         return True
-    found = _started(int(pid))
-    return found != "" and found == started
+
+    def cancel(self) -> RunState:
+        """Ask the worker to stop after the work in hand; without one the run is cancelled at once.
+
+        Returns the state then: "cancelling", or one of `STOPPED`, which a run that has ended keeps.
+        """
+        with self._write() as db:
+            values = dict(db.execute("SELECT key, value FROM run").fetchall())
+            state = values.get("state", "planned")
+            if state not in STOPPED:
+                state = "cancelled" if _holder(values) is None else "cancelling"
+                db.execute("INSERT OR REPLACE INTO run VALUES ('state', ?)", (state,))
+                if state == "cancelled":
+                    db.execute("INSERT OR REPLACE INTO run VALUES ('stage', '')")
+        return state  # type: ignore[return-value]
 
 
-def _started(pid: int) -> str:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except (FileNotFoundError, ProcessLookupError):
-        if Path("/proc/self/stat").exists():
-            return ""
-        return _started_without_proc(pid)
-    return "" if fields[0] == "Z" else fields[19]
+def _lease(db: sqlite3.Connection, owner: str) -> None:
+    db.execute("INSERT OR REPLACE INTO run VALUES ('worker', ?), ('lease', ?)", (owner, repr(lease_end())))
 
 
-def _started_without_proc(pid: int) -> str:
-    # macOS has no /proc: existence is all that can be told cheaply.
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        return "running"
-    return "running"
+def _holder(values: dict[str, str]) -> Holder | None:
+    return holder(values.get("worker"), values.get("lease"))

@@ -15,8 +15,8 @@ from core.audit import launch
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.errors import RunError
+from core.processes import runs_here
 from core.runs import MethodPlan, Run, TrustPlan
-from core.runs.store import owner_alive
 from core.settings import ROOT
 from tests.audit.small import loaded, new_run, plan_for, result_hashes
 
@@ -108,7 +108,7 @@ def test_a_launched_worker_is_detached_and_can_be_cancelled_while_it_loads(
     progress = run.progress()
     assert (progress.state, progress.alive) == ("cancelled", False), (run.folder / "worker.log").read_text()
     assert progress.done == 0
-    assert not owner_alive(owner)
+    assert not runs_here(owner)
     # What was cancelled goes on, and what has ended can't be cancelled.
     assert work(run, model=loaded(vit)) == "done"
     launch.cancel(run)

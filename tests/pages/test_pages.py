@@ -15,8 +15,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.datasets import ingest
+from core.processes import owner_of
 from core.runs import Run, list_runs
-from core.runs.store import owner_of
 from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 

@@ -138,5 +138,5 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, damage: str) -
         path.unlink()
     else:
         path.write_bytes({"cut": path.read_bytes()[:-9], "empty": b"", "other": b"PAR1 nothing PAR1"}[damage])
-    with pytest.raises(RunError, match=r"k\.parquet can't be read.*resume"):
+    with pytest.raises(RunError, match=r"k\.parquet cannot be read.*resume"):
         read_results(tmp_path, units=["k"])

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
-from core.runs import Run, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
-from core.runs.manifest import code_digest, write_json
+from core.runs import Run, code, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
+from core.runs.code import APART, code_digest
+from core.runs.manifest import write_json
 from core.settings import ROOT, VERSION
 from tests.support.made_run import made_run
 
@@ -104,23 +105,63 @@ def test_the_environment_names_program_packages_and_machine() -> None:
     json.dumps(found)
 
 
-def test_the_code_digest_covers_what_computes_results_and_not_what_words_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("audit/units.py", "reporting/words.py", "findings/rules.py", "cli.py"):
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small tree of code to hash."""
+    for name in ("audit/units.py", "reporting/words.py", "findings/rules.py", "cli.py", "runs/store.py"):
         (tmp_path / "core" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "core" / name).write_text("a = 1\n")
-    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+        (tmp_path / "core" / name).write_text('"""About."""\ndef f(x, *, y=1):\n    "About."\n    return x + y\n')
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+    return tmp_path / "core"
+
+
+def test_the_code_digest_covers_what_computes_results_and_not_what_words_or_keeps_them(sources: Path) -> None:
     digest = code_digest.__wrapped__
     before = digest()
-    for name in ("reporting/words.py", "findings/rules.py", "cli.py"):
-        (tmp_path / "core" / name).write_text("a = 2\n")
+    for name in ("reporting/words.py", "findings/rules.py", "cli.py", "runs/store.py"):
+        (sources / name).write_text("a = 2\n")
     assert digest() == before
-    (tmp_path / "core" / "audit" / "units.py").write_text("a = 2\n")
+    (sources / "audit" / "units.py").write_text("a = 2\n")
     changed = digest()
     assert changed != before
-    (tmp_path / "core" / "audit" / "units.py").rename(tmp_path / "core" / "audit" / "unit.py")
+    (sources / "audit" / "units.py").rename(sources / "audit" / "unit.py")
     assert digest() not in (before, changed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# why\ndef f(x, *, y=1):\n    return x + y\n",
+        "'Other words.'\n\n\ndef f(\n    x,\n    *,\n    y=1,\n):\n    return (x + y)  # so\n",
+    ],
+)
+def test_comments_docstrings_and_layout_leave_the_code_digest_as_it_is(sources: Path, text: str) -> None:
+    before = code_digest.__wrapped__()
+    (sources / "audit" / "units.py").write_text(text)
+    assert code_digest.__wrapped__() == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x, *, y=2):\n    return x + y\n",
+        "def f(x, *, y=1.0):\n    return x + y\n",
+        "def f(x, y=1):\n    return x + y\n",
+        "def f(x, *, y=1):\n    return x - y\n",
+        "def f(x, *, y=1):\n    return y + x\n",
+        "def f(x, *, y=1):\n    return x + y\nf = 'a'\n",
+        "def f(x, *, y=None):\n    return x + y\n",
+    ],
+)
+def test_whatever_the_code_says_differently_changes_the_digest(sources: Path, text: str) -> None:
+    before = code_digest.__wrapped__()
+    (sources / "audit" / "units.py").write_text(text)
+    assert code_digest.__wrapped__() != before
+
+
+def test_what_stands_apart_from_the_digest_exists() -> None:
+    known = {path.relative_to(ROOT / "core").as_posix() for path in (ROOT / "core").rglob("*.py")}
+    assert {name for name in APART if name.endswith(".py")} - known <= {"runs/seal.py"}
 
 
 def test_a_tree_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

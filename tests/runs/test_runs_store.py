@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from core.errors import RunError
+from core.processes import machine, owner_of, runs_here, this_owner
 from core.runs import RunStore, store
-from core.runs.store import LEASE_SECONDS, TRIES, Unit, owner_alive, owner_of, this_owner
+from core.runs.lease import LEASE_SECONDS
+from core.runs.queue import TRIES, Unit
+from core.runs.results import file_sha256
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def dead() -> str:
     """The owner string of a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     owner = owner_of(child.pid)
-    assert owner_alive(owner)
+    assert runs_here(owner)
     child.communicate()
     return owner
 
@@ -62,7 +65,7 @@ def finish(runs: RunStore, unit: Unit, seconds: float = 1.0, data: bytes = b"row
     file = runs.folder / "results" / f"{unit.key}.parquet"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(data)
-    runs.finish(unit, store.file_sha256(file), 1, seconds)
+    runs.finish(unit, file_sha256(file), 1, seconds)
 
 
 def test_units_are_claimed_in_order_and_each_once(runs: RunStore) -> None:
@@ -76,7 +79,7 @@ def test_a_finished_unit_keeps_its_hash_and_is_never_claimed_again(runs: RunStor
     finish(runs, claim(runs), 4.0)
     unit = runs.units()[0]
     assert (unit["state"], unit["owner"], unit["rows"], unit["seconds"]) == ("done", None, 1, 4.0)
-    assert unit["sha256"] == store.file_sha256(runs.folder / "results" / "a.parquet")
+    assert unit["sha256"] == file_sha256(runs.folder / "results" / "a.parquet")
     assert {claim(runs).key, claim(runs).key} == {"b", "c"}
 
 
@@ -112,7 +115,7 @@ def test_tries_with_an_error_run_out_and_come_after_fresh_work(runs: RunStore) -
 
 def test_the_work_of_a_dead_process_is_taken_back_at_once(runs: RunStore, dead: str, clock: Clock) -> None:
     assert claim(runs, dead).key == "a"
-    assert not owner_alive(dead)
+    assert not runs_here(dead)
     taken = [claim(runs).key for _ in range(3)]
     assert sorted(taken) == ["a", "b", "c"]
     assert runs.units()[0]["tries"] == 2
@@ -263,13 +266,15 @@ def test_one_living_worker_holds_a_run(runs: RunStore, dead: str) -> None:
 def test_only_the_process_itself_is_alive_under_its_name(dead: str) -> None:
     mine = this_owner()
     host, pid, started = mine.rsplit(":", 2)
-    assert (host, int(pid)) == (socket.gethostname(), os.getpid())
-    assert owner_alive(mine)
-    assert not owner_alive(f"{host}:{pid}:{int(started) + 1}"), "the process id was given to somebody else"
-    assert not owner_alive(dead)
-    assert not owner_alive("")
-    assert not owner_alive(None)
-    assert owner_alive("another-machine:1:1")
+    assert (host, int(pid)) == (f"{socket.gethostname()}/{machine()}", os.getpid())
+    assert runs_here(mine)
+    assert not runs_here(f"{host}:{pid}:{int(started) + 1}"), "the process id was given to somebody else"
+    assert not runs_here(dead)
+    assert not runs_here("")
+    assert not runs_here("another-machine:1:1")
+    # Another name of the machine changes nothing; an owner of an earlier version says no machine, only the host.
+    assert runs_here(f"renamed/{machine()}:{pid}:{started}")
+    assert runs_here(f"{socket.gethostname()}:{pid}:{started}")
 
 
 def test_a_process_that_nobody_has_waited_for_is_dead() -> None:
@@ -279,15 +284,15 @@ def test_a_process_that_nobody_has_waited_for_is_dead() -> None:
     child.stdin.close()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert Path(f"/proc/{child.pid}").exists()
-    assert not owner_alive(owner)
+    assert not runs_here(owner)
     child.wait()
 
 
 @pytest.mark.parametrize("call", ["units", "progress", "events", "requeue"])
 def test_a_folder_without_a_run_says_so(tmp_path: Path, call: str) -> None:
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         getattr(RunStore(tmp_path), call)()
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         RunStore(tmp_path).set(state="done")
     assert not list(tmp_path.iterdir())
 
@@ -297,6 +302,6 @@ def test_a_damaged_store_is_told_in_one_line(runs: RunStore) -> None:
         file.unlink()
     runs.path.write_bytes(b"no database at all, but long enough to be read as one" * 30)
     for call in (runs.progress, lambda: runs.set(state="done")):
-        with pytest.raises(RunError, match=r"run\.sqlite can't be used") as caught:
+        with pytest.raises(RunError, match=r"run\.sqlite is damaged .*resume") as caught:
             call()
         assert "\n" not in str(caught.value)

@@ -1,0 +1,116 @@
+"""Holding a run while it is worked on: one worker at a time, its lease renewed until it lets go. No torch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from core.errors import LoupeError, RunError
+from core.processes import this_owner
+from core.runs import Run
+from core.runs.lease import LEASE_SECONDS
+from core.runs.leftovers import sweep_run
+from core.runs.rebuild import mend
+
+Tell = Callable[[str], None]
+POLL = 1.0
+# How long a worker that was just started waits for whoever started it to hand the run over.
+HAND_OVER_SECONDS = 20.0
+
+
+class LostError(RunError):
+    """Another worker took the run over, because this one hadn't renewed its lease; the run is no longer ours."""
+
+
+class Hold:
+    """This process's hold on a run. `check` raises `LostError` once another one has it."""
+
+    def __init__(self, run: Run, owner: str) -> None:
+        self.run = run
+        self.owner = owner
+        self.mine = True
+
+    def check(self) -> None:
+        """Go on only while the run is ours."""
+        if self.run.store.get("worker") != self.owner:
+            self.mine = False
+            raise LostError(
+                f"another worker took {self.run.handle} over while this one was not running; this one has stopped"
+            )
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked the work to stop. Raises `LostError` if the run is no longer ours."""
+        self.check()
+        return self.run.store.get("state") == "cancelling"
+
+
+@contextmanager
+def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> Iterator[Hold]:
+    """Take the run, mend its record if that is damaged, remove what the dead left, and renew the lease until the end.
+
+    `handed`: whoever started this process holds the run for it and hands it over. Raises `RunError`, naming the
+    holder and how long its lease lasts, if another worker has the run.
+    """
+    owner = this_owner()
+    mended = mend(run)
+    run.store.create()
+    _take(run, owner, HAND_OVER_SECONDS if handed else 0.0)
+    if mended:
+        tell(mended)
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(run, owner, stop), daemon=True)
+    beat.start()
+    try:
+        sweep_run(run)
+        yield Hold(run, owner)
+    finally:
+        stop.set()
+        beat.join()
+        # A disk that is full must not hide what went wrong; the lease ends by itself.
+        with suppress(LoupeError, OSError):
+            run.store.leave(owner)
+
+
+def wait_for_units(hold: Hold, tell: Tell) -> bool:
+    """Wait until no unit is leased to another worker; True if there was one. Raises `RunError` if one never ends."""
+    store = hold.run.store
+    waited = 0.0
+    while (other := store.elsewhere(hold.owner)) is not None and not hold.cancelled():
+        line = f"a unit is still held by {other.title}; its lease ends in {other.seconds:.0f} s"
+        if not waited:
+            tell(line)
+            store.set(stage="waiting for a unit of another worker")
+        if waited > 2 * LEASE_SECONDS:
+            raise RunError(f"{hold.run.handle} is unfinished: {line}; run `python -m core resume` again then")
+        pause(min(POLL, other.seconds + 0.1))
+        waited += POLL
+    return waited > 0
+
+
+def pause(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
+
+
+def _take(run: Run, owner: str, patience: float) -> None:
+    store, waited = run.store, 0.0
+    while not store.take(owner):
+        if waited >= patience:
+            other = store.holder()
+            if other is None:
+                continue
+            raise RunError(
+                f"another worker, {other.title}, holds {run.handle}; its lease ends in {other.seconds:.0f} s unless it "
+                "is still at work: wait for it, or stop it with `python -m core cancel`"
+            )
+        pause(POLL / 5)
+        waited += POLL / 5
+
+
+def _beat(run: Run, owner: str, stop: threading.Event) -> None:
+    while not stop.wait(LEASE_SECONDS / 6):
+        # A disk that is full for a moment costs a beat, not the thread.
+        with suppress(LoupeError, OSError):
+            run.store.beat(owner)

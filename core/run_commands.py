@@ -1,0 +1,84 @@
+"""Commands about a run that exists: go on with it, stop it, say where it stands."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.errors import DamagedError, LoupeError, RunError
+from core.runs import STOPPED, Progress, Run, list_runs, open_run
+from core.runs.database import damage
+from core.settings import runs_folder
+
+Answer = tuple[dict[str, Any], int]
+
+
+def find_run(name: str) -> Run:
+    """A run by directory, or by id in the workspace. Raises `RunError`."""
+    for folder in (Path(name), runs_folder() / name):
+        if (folder / "plan.json").exists():
+            return open_run(folder)
+    raise RunError(f"there is no run {name!r}; give its directory, or an id that `python -m core status` lists")
+
+
+def cancel(chosen: argparse.Namespace) -> Answer:
+    """Ask the worker of a run to stop after the work in hand; a run without one is cancelled at once."""
+    run = find_run(chosen.run_directory)
+    before = run.progress().state
+    state = run.store.cancel()
+    other = run.store.holder()
+    if before in STOPPED:
+        text = f"{run.handle} is not at work: {before}"
+    elif state == "cancelling" and other is not None:
+        text = (
+            f"{run.handle}: {other.title} was asked to stop after the work in hand; should it be dead, its lease ends "
+            f"in {other.seconds:.0f} s"
+        )
+    else:
+        text = f"{run.handle}: cancelled; what is finished is kept, `python -m core resume` goes on from there"
+    return {"text": text, "data": {"run": str(run.folder), "before": before, "state": state}}, 0
+
+
+def status(chosen: argparse.Namespace) -> Answer:
+    """Where one run, or every run of the workspace, stands. Nothing is written."""
+    runs = [find_run(chosen.run_directory)] if chosen.run_directory else list_runs(runs_folder())
+    data: list[dict[str, Any]] = []
+    lines = []
+    for run in runs:
+        try:
+            told, line = _standing(run)
+        except LoupeError as error:
+            if chosen.run_directory:
+                raise
+            # One damaged run must not hide the others.
+            told = {"run": run.id, "folder": str(run.folder), "state": "damaged", "message": str(error)}
+            line = f"{run.id}  damaged  {error}"
+        data.append(told)
+        lines.append(line)
+    return {"text": "\n".join(lines) or "no runs yet", "data": data[0] if chosen.run_directory else data}, 0
+
+
+def _standing(run: Run) -> tuple[dict[str, Any], str]:
+    progress = run.progress()
+    found = damage(run.store.path)
+    if found is not None:
+        raise DamagedError(f"{run.handle}: run.sqlite is {found}; `python -m core resume {run.handle}` rebuilds it")
+    state = "died" if progress.died else progress.state
+    message = _died(run, progress) if progress.died else progress.message
+    data = {
+        "run": run.id,
+        "folder": str(run.folder),
+        **vars(progress),
+        "state": state,
+        "message": message,
+        "share": round(progress.share, 4),
+    }
+    stage = f" ({progress.stage})" if progress.stage else ""
+    done = f"{progress.images_done}/{progress.images_total} pictures"
+    return data, f"{run.id}  {state}{stage}  {done}  {message}"
+
+
+def _died(run: Run, progress: Progress) -> str:
+    asked = " after it was asked to stop" if progress.state == "cancelling" else ""
+    return f"the worker died{asked}; `python -m core resume {run.handle}` continues"

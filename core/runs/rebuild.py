@@ -1,0 +1,120 @@
+"""A damaged or lost `run.sqlite` made again from the plan, the manifest and the result files. No torch."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.drafts import draft_path
+from core.runs.database import damage, writing
+from core.runs.keys import key_of
+from core.runs.lease import holder
+from core.runs.results import sound_unit
+from core.runs.run import Run
+from core.runs.store import FINISHED
+
+KEPT = "run.sqlite.damaged"
+
+
+def mend(run: Run) -> str | None:
+    """Rebuild `run.sqlite` if it is missing or damaged; returns one line about it, None if it was sound.
+
+    Units whose file is whole count as done, everything else waits. The damaged file stays beside it as
+    `run.sqlite.damaged`. Raises `LoupeError` if plan, manifest or data set are gone too; then nothing has changed.
+    """
+    path = run.store.path
+    if damage(path) is None:
+        return None
+    with _alone(run.folder):
+        found = damage(path)
+        if found is None:
+            return None
+        units = _recorded(run)
+        draft = draft_path(path)
+        done = _lay(draft, run, units)
+        for end in ("", "-wal", "-shm"):
+            old = Path(f"{path}{end}")
+            if old.exists():
+                old.replace(run.folder / f"{KEPT}{end}")
+        draft.replace(path)
+    line = f"run.sqlite was {found} and has been rebuilt from the plan and {done} of {len(units)} result files"
+    run.store.log("rebuilt", line)
+    if run.manifest:
+        run.update_manifest(rebuilt=[*run.manifest.get("rebuilt", []), line])
+    return line
+
+
+def adopt(run: Run, shards: Sequence[Sequence[str]]) -> int:
+    """Mark units done that wait though their file is whole: whoever wrote it died before it was recorded. How many."""
+    count = 0
+    known = _sealed(run)
+    for unit, shard in zip(run.store.units(), shards, strict=True):
+        held = unit["state"] == "running" and holder(unit["owner"], unit["lease"]) is not None
+        found = None if unit["state"] == "done" or held else _whole(run, unit["key"], shard, known)
+        if found is not None:
+            run.store.adopt(unit["position"], *found)
+            count += 1
+    return count
+
+
+def _recorded(run: Run) -> list[tuple[str, int, tuple[str, int] | None]]:
+    """The units as they were laid down: key, number of images, and hash and rows of those that are whole."""
+    code = run.manifest.get("environment", {}).get("code_sha256")
+    model = run.manifest.get("model", {}).get("digest")
+    if code is None or model is None:
+        return []
+    pictures = {picture.id: picture for picture in run.dataset.pictures}
+    known = _sealed(run)
+    units = []
+    for shard in run.plan.shards():
+        key = key_of(run.plan, shard, pictures, model, code)
+        units.append((key, len(shard), _whole(run, key, shard, known)))
+    return units
+
+
+def _lay(draft: Path, run: Run, units: Sequence[tuple[str, int, tuple[str, int] | None]]) -> int:
+    done = 0
+    with writing(draft, create=True) as db:
+        for position, (key, images, whole) in enumerate(units):
+            state, (sha256, rows) = ("done", whole) if whole else ("waiting", (None, None))
+            done += whole is not None
+            db.execute(
+                "INSERT INTO units (position, key, images, state, sha256, rows) VALUES (?, ?, ?, ?, ?, ?)",
+                (position, key, images, state, sha256, rows),
+            )
+        ended = run.manifest.get("state")
+        finished = ended in FINISHED and units and done == len(units)
+        standing = ended if finished else "cancelled" if units else "planned"
+        db.executemany("INSERT INTO run VALUES (?, ?)", [("state", standing), ("stage", ""), ("message", "")])
+    return done
+
+
+def _whole(run: Run, key: str, shard: Sequence[str], known: dict[str, Any]) -> tuple[str, int] | None:
+    name = f"results/{key}.parquet"
+    found = sound_unit(run.folder / name, key, shard)
+    return None if found is None or known.get(name, found[0]) != found[0] else found
+
+
+def _sealed(run: Run) -> dict[str, Any]:
+    """What the seal says of files; empty if there is none that can be read."""
+    try:
+        files = json.loads((run.folder / "seal.json").read_bytes()).get("files", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,76 @@
+"""Errors of the operating system as lines that a person can act on: a full disk, a missing right, a path too long."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from core.errors import StorageError
+
+_ABSOLUTE = re.compile(r"""(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'"]+[\\/])+([^\\/\s'"]*)""")
+
+# What a person can do about it, for the errors of a machine rather than of the program.
+_ADVICE = {
+    errno.ENOSPC: "the disk is full; free space and run the command again",
+    errno.EDQUOT: "your quota of disk space is used up; free space and run the command again",
+    errno.EFBIG: "the file would be larger than this disk or your limits allow; use another disk",
+    errno.EROFS: "the disk is read-only; copy the folder to a disk that can be written",
+    errno.EACCES: "permission was denied; check who owns the file and its folder",
+    errno.EPERM: "permission was denied; check who owns the file and its folder",
+    errno.ENAMETOOLONG: "the path is too long; use a folder with a shorter path",
+    errno.EIO: "the disk reported an error while reading or writing; check the disk and run the command again",
+    errno.EMFILE: "too many files are open; raise the limit (`ulimit -n`) and run the command again",
+    errno.ENFILE: "too many files are open on this machine; close other programs and run the command again",
+    errno.ESTALE: "the network drive was disconnected; connect it and run the command again",
+    errno.ENOTCONN: "the network drive was disconnected; connect it and run the command again",
+    errno.ENODEV: "the disk was removed; connect it and run the command again",
+    errno.ENXIO: "the disk was removed; connect it and run the command again",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; name another folder",
+    errno.EISDIR: "it is a folder, not a file; name a file",
+    errno.EEXIST: "it exists already; name another one",
+    errno.ENOTEMPTY: "the folder is not empty; name another one",
+    errno.ELOOP: "its links lead in a circle; name the file itself",
+    errno.ENOLCK: "the disk supports no locks; use a folder on a local disk",
+    errno.ETXTBSY: "the file is in use; close the program that uses it and run the command again",
+    errno.EBUSY: "the file is in use; close the program that uses it and run the command again",
+    errno.ENOENT: "it does not exist or was removed while the command ran; check the path and run the command again",
+}
+
+
+# Of these, what more space or another right mends: the work in hand is given back and costs no try.
+_PASSING = frozenset(_ADVICE) - {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is the machine that failed (its disk, its rights, its limits), not the work that was done."""
+    return isinstance(error, StorageError) or (isinstance(error, OSError) and error.errno in _PASSING)
+
+
+def storage_error(error: OSError) -> StorageError | None:
+    """The error as one line that names the file and says what to do; None if it is no error of a file or disk."""
+    if error.errno not in _ADVICE:
+        return None
+    if error.errno == errno.ENOENT and "temporary directory" in str(error):
+        return StorageError(
+            "no temporary folder can be written (TMPDIR): its disk is full or read-only; free space or set TMPDIR"
+        )
+    named = [str(name) for name in (error.filename2, error.filename) if isinstance(name, str | os.PathLike) and name]
+    where = f"{_near(named[0])}: " if named else ""
+    return StorageError(f"{where}{_ADVICE[error.errno]}")
+
+
+def _near(name: str) -> str:
+    """The path from where the command was given if it lies below, cut to what fits in a line."""
+    path = Path(name)
+    with suppress(ValueError, OSError):
+        path = path.relative_to(Path.cwd())
+    told = "".join(letter if letter.isprintable() else "?" for letter in str(path))
+    return told if len(told) <= 160 else f"…{told[-120:]}"
+
+
+def without_folders(text: str) -> str:
+    """The text with nothing left of absolute paths but the last part: where files lie is no part of a run."""
+    return _ABSOLUTE.sub(r"\1", text)
