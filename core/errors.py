@@ -37,8 +37,12 @@ class RunError(LoupeError):
 class Refused(Exception):
     """One file of many cannot be used. The text continues its name: it says why and what to do.
 
-    It becomes a `Refusal` in the data set, and everything else goes on.
+    It becomes a `Refusal` in the data set, and everything else goes on. `seconds` of processor time and `memory` in
+    bytes are what it took to find out, where another process did.
     """
+
+    seconds: float = 0.0
+    memory: int = 0
 
 
 class DamagedError(RunError):

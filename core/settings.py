@@ -14,17 +14,48 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Limits:
-    """What an upload may hold. Sizes are in bytes, pictures in pixels."""
+    """How much is accepted of what people bring; `docs/limits.md` says what happens at each limit and why."""
 
-    file_bytes: int = 50 * 2**20
-    total_bytes: int = 2 * 2**30
+    # One file.
+    file_bytes: int = 50 * 2**20  # of the file itself
+    file_seconds: float = 20.0  # of processor time that opening it may take
+    file_wall: float = 60.0  # seconds by the clock, for a machine with other work
+    file_memory: int = 2_500_000_000  # bytes of address space of the process that opens it
+
+    # One image.
     pixels: int = 60_000_000
-    side: int = 20_000
-    min_side: int = 16
+    side: int = 20_000  # pixels
+    min_side: int = 16  # pixels
+    aspect: float = 20.0  # the longer side over the shorter one
+    scans: int = 1_000  # of a JPEG; a progressive one has about ten
+    plain_pixels: int = 1_000_000  # a smaller image may be as plain as it likes
+    pixels_per_byte: float = 10_000.0  # no PNG holds more
+    jpeg_pixels_per_byte: float = 1_000.0  # no JPEG holds more than about 500
+    stored_bytes: int = 256 * 2**20  # of the PNG that is stored
+
+    # One intake.
     files: int = 20_000
-    zip_ratio: float = 200.0
-    aspect: float = 20.0
+    total_bytes: int = 2 * 2**30  # of all files as they are read
+    total_pixels: int = 40_000_000_000  # 1,600 photographs of 24 megapixels
+    total_stored_bytes: int = 32 * 2**30  # of all PNG files that are stored
+    lost_seconds: float = 600.0  # of processor time for files that are then refused
+    refusals: int = 25_000  # listed one by one
+    zip_ratio: float = 200.0  # unpacked bytes over packed ones
+
+    # Tables.
+    tables: int = 100  # of one intake
     table_rows: int = 200_000
+    table_columns: int = 1_000
+    table_cells: int = 4_000_000
+    table_bytes: int = 128 * 2**20  # of a table as it is unpacked
+    cell_characters: int = 131_072  # of any cell, also of those that are left out
+    captions: int = 100  # of one image
+
+    # Annotations.
+    drawn_objects: int = 500_000
+    drawn_numbers: int = 6_000_000  # coordinates and run lengths in all
+
+    # Texts.
     text_characters: int = 2_000
     texts: int = 2_000
     imports: int = 2  # at once, in the app
@@ -37,6 +68,7 @@ class Limits:
     path_characters: int = 4_096
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
+    manifest_bytes: int = 256 * 2**20  # of a stored data set's description
 
 
 LIMITS = Limits()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from core.errors import InputError, Refused
+from core.errors import InputError, Refused, first_line
 from core.sandbox.files import size_text
 from core.settings import Limits
 
@@ -21,18 +21,41 @@ _ARCHIVES = tuple(
 
 
 class Budget:
-    """Counts the bytes that one intake really reads: what a header declares may be wrong on purpose."""
+    """Counts what one intake really takes: what a header declares may be wrong on purpose."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.bytes = 0
         self.files = 0
+        self.pixels = 0
+        self.stored = 0
+        self.lost = 0.0
+        self.tables = 0
 
     def count_file(self) -> None:
         """One more file was found. Raises `InputError` above the limit: then nothing is taken in."""
         self.files += 1
         if self.files > self.limits.files:
             raise InputError(f"more than {self.limits.files:,} files were given; split them into several data sets")
+
+    def check(self) -> None:
+        """Raises `Refused` if no further file may be opened."""
+        if self.lost > self.limits.lost_seconds:
+            raise Refused(
+                f"was not opened: files that were refused have taken more than {self.limits.lost_seconds:g} s of "
+                "processor time; import it without them"
+            )
+        if self.stored > self.limits.total_stored_bytes:
+            raise Refused(
+                f"was not opened: the images of this import take more than {size_text(self.limits.total_stored_bytes)}"
+                " on disk; import it on its own"
+            )
+
+    def count_table(self) -> None:
+        """One more table was found. Raises `Refused` above the limit."""
+        self.tables += 1
+        if self.tables > self.limits.tables:
+            raise Refused(f"is one table too many: at most {self.limits.tables:,} are accepted; join them")
 
     def read(self, chunks: Iterator[bytes]) -> bytes:
         """One file's bytes. Raises `Refused` if it is too large or an archive, `InputError` if all together are."""
@@ -53,9 +76,12 @@ class Budget:
 
 
 def stream_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """The rest of `stream` in chunks of at most 64 KiB."""
-    while chunk := stream.read(CHUNK):
-        yield chunk
+    """The rest of `stream` in chunks of at most 64 KiB. Raises `Refused` if it cannot be read."""
+    try:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+    except (OSError, ValueError) as error:
+        raise Refused(f"cannot be read to its end ({first_line(error)[:200]}); give it again") from error
 
 
 def is_archive(head: bytes) -> bool:

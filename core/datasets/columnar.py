@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow
-from pyarrow import compute, parquet, types
-
-from core.datasets.bounds import Refused
+from core.datasets.bounds import Refused, size_text
 from core.settings import Limits
 
 _MAGIC = b"PAR1"
-_LONGEST_CELL = 131_072  # characters; the csv module's bound for a cell
 
 
 def is_parquet(data: bytes) -> bool:
@@ -22,16 +18,41 @@ def is_parquet(data: bytes) -> bool:
 def read_parquet(data: bytes, limits: Limits) -> tuple[list[str], list[list[object]], list[str]]:
     """Column names, a list of cells each (None, text, number, date, or a list of texts), and the columns left out.
 
-    Raises `Refused` if the file is damaged, has too many rows, or unpacks to far more than its size.
+    Raises `Refused` if the file is damaged, has too many rows or cells, or unpacks to far more than its size.
     """
     try:
+        return _Reader(limits).read(data)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # The library may fail in any way on damaged or hostile bytes: the file is refused.
+        raise Refused(f"is a damaged or unusual Parquet file ({type(error).__name__}); save it as CSV") from error
+
+
+class _Reader:
+    """One file's reading: what it says of its size is looked at first, what is found is counted."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.cells = 0
+        self.bytes = 0
+        self.texts: dict[str, str] = {}  # equal texts of all columns as one object
+
+    def read(self, data: bytes) -> tuple[list[str], list[list[object]], list[str]]:
+        """See `read_parquet`."""
+        # Here, because most processes never meet such a file and the library is large.
+        import pyarrow
+        from pyarrow import parquet
+
         source = pyarrow.BufferReader(data)
         meta = parquet.read_metadata(source)
-        if meta.num_rows > limits.table_rows:
-            raise Refused(f"has {meta.num_rows:,} rows; at most {limits.table_rows:,} are accepted, split it")
+        if meta.num_rows > self.limits.table_rows:
+            raise Refused(f"has {meta.num_rows:,} rows; at most {self.limits.table_rows:,} are accepted, split it")
+        if meta.num_columns > self.limits.table_columns:
+            raise Refused(f"has {meta.num_columns:,} columns; at most {self.limits.table_columns:,} are accepted")
+        self._count(meta.num_rows * meta.num_columns, 0)
         unpacked = sum(meta.row_group(number).total_byte_size for number in range(meta.num_row_groups))
-        if unpacked > limits.zip_ratio * len(data):
-            raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; save it as CSV")
+        if unpacked > self.limits.zip_ratio * len(data):
+            raise Refused(f"unpacks to more than {self.limits.zip_ratio:g} times its size; save it as CSV")
         # Text stays dictionary-coded: a long text repeated in every row must not be copied for every row.
         leaves = [meta.schema.column(number) for number in range(meta.num_columns)]
         coded = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
@@ -42,39 +63,56 @@ def read_parquet(data: bytes, limits: Limits) -> tuple[list[str], list[list[obje
         if len(set(names)) < len(names):
             raise Refused("has two columns of the same name; rename one")
         cells: list[list[object]] = [[] for _ in names]
-        for batch in file.iter_batches(batch_size=4096, columns=names):
+        for batch in file.iter_batches(batch_size=4096, columns=names, use_threads=False):
             for name, column in zip(names, cells, strict=True):
-                column.extend(_values(batch.column(name)))
-    except Refused:
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, TypeError, MemoryError) as error:
-        raise Refused(f"is a damaged or unusual Parquet file ({type(error).__name__}); save it as CSV") from error
-    return names, cells, [field.name for field in fields if not _usable(field.type)]
+                column.extend(self._values(batch.column(name)))
+        if len({len(column) for column in cells}) > 1:
+            raise Refused("has columns of different lengths; save it as CSV")
+        return names, cells, [field.name for field in fields if not _usable(field.type)]
 
+    def _count(self, cells: int, size: int) -> None:
+        self.cells += cells
+        self.bytes += size
+        if self.cells > self.limits.table_cells:
+            raise Refused(f"has more than {self.limits.table_cells:,} cells; leave columns out or split it")
+        if self.bytes > self.limits.table_bytes:
+            raise Refused(f"unpacks to more than {size_text(self.limits.table_bytes)}; leave columns out or split it")
 
-def _values(array: Any) -> list[object]:
-    """A column's cells as Python objects, equal texts as one object."""
-    kind = array.type
-    if types.is_list(kind) or types.is_large_list(kind):
-        flat = _values(array.flatten())
-        result: list[object] = []
-        start = 0
-        for length in compute.list_value_length(array).to_pylist():
-            result.append(None if length is None else flat[start : start + length])
-            start += length or 0
-        return result
-    if not types.is_dictionary(kind):
-        return list(array.to_pylist())
-    texts = array.dictionary
-    longest = compute.max(compute.binary_length(texts)).as_py() if len(texts) else 0
-    if longest is not None and longest > _LONGEST_CELL:
-        raise Refused(f"has a cell of {longest:,} bytes; shorten it")
-    values = texts.to_pylist()
-    return [None if index is None else values[index] for index in array.indices.to_pylist()]
+    def _values(self, array: Any) -> list[object]:
+        """A column's cells as Python objects, equal texts as one object."""
+        from pyarrow import compute, types
+
+        kind = array.type
+        if types.is_list(kind) or types.is_large_list(kind):
+            self._count(len(array.flatten()), 0)
+            flat = self._values(array.flatten())
+            result: list[object] = []
+            start = 0
+            for length in compute.list_value_length(array).to_pylist():
+                result.append(None if length is None else flat[start : start + length])
+                start += length or 0
+            return result
+        if not types.is_dictionary(kind):
+            return list(array.to_pylist())
+        texts = array.dictionary
+        longest = compute.max(compute.binary_length(texts)).as_py() if len(texts) else 0
+        if longest is not None and longest > self.limits.cell_characters:
+            raise Refused(f"has a cell of {longest:,} bytes; shorten it")
+        values = [None if text is None else self._one(text) for text in texts.to_pylist()]
+        return [None if index is None else values[index] for index in array.indices.to_pylist()]
+
+    def _one(self, text: str) -> str:
+        known = self.texts.get(text)
+        if known is None:
+            self._count(0, len(text))
+            known = self.texts[text] = text
+        return known
 
 
 def _usable(kind: Any) -> bool:
     """Whether a column of this type holds text, numbers, truth values, dates or times, or lists of text."""
+    from pyarrow import types
+
     if types.is_list(kind) or types.is_large_list(kind):
         return _is_text(kind.value_type)
     plain = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_date, types.is_time)
@@ -82,6 +120,8 @@ def _usable(kind: Any) -> bool:
 
 
 def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
     if types.is_dictionary(kind):
         kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind))

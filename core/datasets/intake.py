@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,21 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from core.datasets.bounds import Budget, Refused
-from core.datasets.dataset import (
-    ANNOTATIONS,
-    PICTURES,
-    Dataset,
-    Duplicate,
-    Refusal,
-    dataset_id,
-    load_dataset,
-    save_manifest,
-)
+from core.datasets.dataset import PICTURES, Dataset, Duplicate, Refusal, dataset_id, save_manifest
 from core.datasets.names import printable
-from core.datasets.picture import READABLE, decode, is_picture
+from core.datasets.opening import Opened, Picture, open_file
+from core.datasets.picture import READABLE
 from core.datasets.records import Record, describe, match, merge_exact, near_duplicates, pictures, unique_names
 from core.datasets.sources import Entry, Upload, file_chunks, list_sources
-from core.datasets.table import Problems, Row, Table, is_table, read_table
+from core.datasets.store import place, working_folder, writing
+from core.datasets.table import Problems, Row, Table
 from core.errors import InputError
 from core.settings import LIMITS, Limits
 
@@ -60,17 +50,11 @@ def ingest(
     given = [*sources] if table is None else [*sources, table]
     if not given:
         raise InputError(f"nothing was given; give a folder, a ZIP or pictures ({READABLE})")
-    store.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".incoming-", dir=store))
-    try:
-        (work / PICTURES).mkdir()
+    # Also after an interrupt nothing stays; once the folder was moved to its final place, there is nothing to remove.
+    with working_folder(store) as work:
         intake = _Intake(work, limits, progress)
         labels = intake.read(given, required=None if table is None else len(given) - 1)
-        return _store(intake.dataset(name, labels), store)
-    finally:
-        # Also after an interrupt; once it was renamed to its final place, there is nothing to remove.
-        if work.exists():
-            shutil.rmtree(work)
+        return place(intake.dataset(name, labels), store)
 
 
 class _Intake:
@@ -83,6 +67,7 @@ class _Intake:
         self.budget = Budget(limits)
         self.records: list[Record] = []
         self.refusals: list[Refusal] = []
+        self.unlisted = 0
         self.tables: list[tuple[Table, str, Entry]] = []  # with the hash of their bytes
         self.beside: dict[Path, Record | None] = {}  # pictures read from a table's own folder; None if refused
         self.conflicts = Problems()
@@ -93,7 +78,7 @@ class _Intake:
         """Reads every file; returns the names of the folders and ZIPs. Source number `required` must be a table."""
         with ExitStack() as stack:
             listing = list_sources(given, self.budget, stack)
-            self.refusals.extend(listing.refusals)
+            self._refuse(listing.refusals)
             self.total = len(listing.entries)
             for entry in listing.entries:
                 self._take(entry, only="table" if entry.source == required else None)
@@ -110,7 +95,7 @@ class _Intake:
         """The data set of what was read, rooted in the working folder. Raises `InputError` if no picture is left."""
         if not self.records:
             raise InputError(_nothing_left(self.refusals))
-        kept, others = merge_exact(self.records, self.conflicts)
+        kept, others = merge_exact(self.records, self.conflicts, self.limits.captions)
         names = unique_names(kept)
         duplicates = [
             Duplicate(name=_other_name(other, first), of=names[first.id], kind="exact", distance=0)
@@ -122,6 +107,8 @@ class _Intake:
         used = {column for picture in taken for column in picture.metadata}
         tables = [table.name for table, _, _ in self.tables]
         refusals = {*self.refusals, *self.conflicts.refusals("tables")}
+        if self.unlisted:
+            refusals.add(Refusal(name="more", reason=f"{self.unlisted:,} more refusals are not listed one by one"))
         dataset = Dataset(
             id=dataset_id(taken),
             name=printable(name or "") or _title(labels, tables, taken[0].name, len(taken)),
@@ -131,55 +118,76 @@ class _Intake:
             columns=tuple(column for column in columns if column in used),
             root=self.work,
         )
-        save_manifest(dataset, self.work)
+        with writing(self.work.parent):
+            save_manifest(dataset, self.work)
         return dataset
+
+    def _refuse(self, refusals: Sequence[Refusal]) -> None:
+        free = max(0, self.limits.refusals - len(self.refusals))
+        self.refusals.extend(refusals[:free])
+        self.unlisted += len(refusals[free:])
 
     def _take(self, entry: Entry, only: Literal["table", "picture"] | None = None) -> bool:
         """Reads one file into a table or a record, or refuses it; returns whether it was taken."""
         taken = True
         try:
-            data = self.budget.read(entry.chunks())
-            table = is_table(entry.name, data) and not is_picture(data)
-            if only == "table" or (table and only is None):
-                digest = hashlib.sha256(data).hexdigest()
-                self.tables.append((read_table(entry.name, data, self.limits), digest, entry))
+            self.budget.check()
+            opened = self._open(entry, only)
+            if isinstance(opened.content, Table):
+                self.budget.count_table()
+                self.tables.append((opened.content, opened.sha256, entry))
             else:
-                self._keep(entry, data)
+                self._keep(entry, opened, opened.content)
         except Refused as refused:
             if only == "table":
                 raise InputError(f"the table {entry.name} {refused}") from refused
-            self.refusals.append(Refusal(name=entry.name, reason=str(refused)))
+            self.budget.lost += refused.seconds
+            self._refuse([Refusal(name=entry.name, reason=str(refused))])
             taken = False
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.total)
         return taken
 
-    def _keep(self, entry: Entry, data: bytes) -> None:
-        decoded = decode(data, self.limits)
-        decoded.save(self.work / PICTURES)
+    def _open(self, entry: Entry, only: Literal["table", "picture"] | None) -> Opened:
+        member = entry.member
+        if member is None:
+            return open_file(entry.name, self.budget.read(entry.chunks()), self.budget, only=only)
+        opened = open_file(entry.name, member.read(), self.budget, only=only, member=(member.entry, member.room))
+        self.budget.bytes += opened.bytes
+        member.archive.unpacked += opened.bytes
+        return opened
+
+    def _keep(self, entry: Entry, opened: Opened, picture: Picture) -> None:
+        path = self.work / PICTURES / f"{picture.id}.png"
+        self.budget.pixels += picture.width * picture.height
+        if not path.exists():
+            self.budget.stored += len(picture.png)
+            self.budget.check()
+            with writing(self.work.parent):
+                path.write_bytes(picture.png)
         self.records.append(
             Record(
                 name=entry.name,
                 source=entry.source,
                 label=entry.label,
-                id=decoded.id,
-                sha256=hashlib.sha256(data).hexdigest(),
-                format=decoded.format,
-                bytes=len(data),
-                width=decoded.image.width,
-                height=decoded.image.height,
-                perceptual=decoded.perceptual,
+                id=picture.id,
+                sha256=opened.sha256,
+                format=picture.format,
+                bytes=opened.bytes,
+                width=picture.width,
+                height=picture.height,
+                perceptual=picture.perceptual,
             )
         )
 
     def _describe(self, table: Table, entry: Entry, listed: Sequence[Record]) -> None:
         """Gives a table's rows to their pictures, reading those beside the table that no source has brought."""
-        self.refusals.extend(table.refusals)
+        self._refuse(table.refusals)
         matched = match(table, entry.source, listed)
-        self.refusals.extend(matched.refusals)
+        self._refuse(matched.refusals)
         for record, row in matched.found:
-            describe(record, row, self.conflicts)
+            describe(record, row, self.conflicts, self.limits.captions)
         refused = {refusal.name for refusal in self.refusals}
         folder = entry.folder
         beside = set()
@@ -191,7 +199,7 @@ class _Intake:
                 for row in rows:
                     self._describe_beside(folder, path, entry, row)
             elif path not in refused:
-                self.refusals.append(Refusal(name=path, reason=reason))
+                self._refuse([Refusal(name=path, reason=reason)])
 
     def _describe_beside(self, folder: Path, path: str, entry: Entry, row: Row) -> None:
         """Gives a row to the picture at `path` below the table's folder, which is read the first time."""
@@ -202,7 +210,7 @@ class _Intake:
             self.beside[place] = self.records[-1] if self._take(extra, only="picture") else None
         record = self.beside[place]
         if record is not None:
-            describe(record, row, self.conflicts)
+            describe(record, row, self.conflicts, self.limits.captions)
 
 
 def _chunks_below(folder: Path, path: str) -> Iterator[bytes]:
@@ -211,35 +219,6 @@ def _chunks_below(folder: Path, path: str) -> Iterator[bytes]:
         if (folder / parent).is_symlink() and parent != Path("."):
             raise Refused("lies behind a link, and links are not followed; give the folder itself")
     yield from file_chunks(folder / path)
-
-
-def _store(dataset: Dataset, store: Path) -> Dataset:
-    """Moves the finished working folder to its place, or finds that the same data set is there already."""
-    final = store / dataset.id
-    if not _complete(final):
-        # What lies there is damaged; the new folder holds the same content, whole.
-        if final.exists():
-            if (final / ANNOTATIONS).is_file():
-                shutil.copyfile(final / ANNOTATIONS, dataset.root / ANNOTATIONS)
-            trash = Path(tempfile.mkdtemp(prefix=".incoming-", dir=store))
-            os.rename(final, trash / final.name)
-            shutil.rmtree(trash)
-        try:
-            os.rename(dataset.root, final)
-        except OSError:
-            # Another process has stored the same data set in the meantime; anything else stays an error.
-            if not _complete(final):
-                raise
-    stored = load_dataset(final)
-    return stored.model_copy(update={"refusals": dataset.refusals, "duplicates": dataset.duplicates})
-
-
-def _complete(folder: Path) -> bool:
-    try:
-        load_dataset(folder)
-    except InputError:
-        return False
-    return True
 
 
 def _other_name(other: Record, first: Record) -> str:

@@ -7,8 +7,8 @@ reach a vision-language model in practice (and a profile is one more thing from 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -20,6 +20,13 @@ from core.settings import Limits
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 READABLE = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 HASH_BITS = 64
+
+_MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# In a JPEG, whatever stands before it: a segment's mark, and the end of a scan, which is neither data nor a restart.
+_SEGMENT = re.compile(rb"\xff([^\xff\x00])", re.DOTALL)
+_SCAN_END = re.compile(rb"\xff[^\xff\x00\xd0-\xd7]", re.DOTALL)
+_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
@@ -44,24 +51,28 @@ class Decoded:
     image: Image.Image
     perceptual: int | None
 
-    def save(self, folder: Path) -> None:
-        """Writes `{id}.png` into `folder`, pixels only; equal pixels give equal bytes."""
-        path = folder / f"{self.id}.png"
-        if not path.exists():
-            self.image.save(path, "PNG", compress_level=1)
+    def png(self) -> bytes:
+        """A PNG file of the pixels alone; equal pixels give equal bytes."""
+        stream = io.BytesIO()
+        self.image.save(stream, "PNG", compress_level=1)
+        return stream.getvalue()
 
 
-def decode(data: bytes, limits: Limits) -> Decoded:
+def decode(data: bytes, limits: Limits, left: int | None = None) -> Decoded:
     """The picture in `data` (its first frame): upright, 8-bit RGB, transparency on white.
 
-    The format is told from the content; the file's name plays no part. Raises `Refused` for what is no picture,
-    damaged, truncated or outside the limits.
+    The format is told from the content; the file's name plays no part. `left` is how many pixels the intake may still
+    take. Raises `Refused` for what is no picture, damaged, truncated or outside the limits. A hostile file may take
+    any time and memory, or end the process: `core.datasets.opening` runs this in a child.
     """
     if not data:
         raise Refused("is empty (0 bytes); export it again")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, limits)
+            _check_plausible(image, data, limits)
+            if left is not None and image.width * image.height > left:
+                raise Refused(f"takes the import above {limits.total_pixels:,} pixels in all; import it on its own")
             # A phone's JPEG with an embedded second picture calls itself MPO; its first frame is an ordinary JPEG.
             name = "JPEG" if image.format == "MPO" else str(image.format)
             image.load()
@@ -84,11 +95,9 @@ def decode(data: bytes, limits: Limits) -> Decoded:
 
 def is_picture(data: bytes) -> bool:
     """Whether `data` starts like a picture in one of the accepted formats; says nothing of the rest."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS):
-            return True
-    except Exception:  # noqa: BLE001  (whatever a decoder trips over, these bytes are not the start of a picture)
-        return False
+    # A bitmap's mark is two letters, with which a table may begin; but no text has these four zeros.
+    bitmap = data.startswith(b"BM") and data[6:10] == bytes(4)
+    return bitmap or data.startswith(_MARKS) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
 def difference_hash(image: Image.Image) -> int | None:
@@ -115,6 +124,33 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise Refused(f"has {width * height:,} pixels; at most {pixels:,} are accepted, give a smaller copy")
     if long > limits.aspect * short:
         raise Refused(f"is {long / short:.3g} times as long as wide; at most {limits.aspect:g} is accepted, cut it")
+
+
+def _check_plausible(image: Image.Image, data: bytes, limits: Limits) -> None:
+    """Refuse what costs far more than a file of this size can be worth, before a pixel is decoded."""
+    jpeg = image.format in ("JPEG", "MPO")
+    pixels = image.width * image.height
+    most = limits.jpeg_pixels_per_byte if jpeg else limits.pixels_per_byte
+    if pixels > limits.plain_pixels and pixels > most * len(data):
+        raise Refused(f"promises {pixels:,} pixels in {size_text(len(data))}, which cannot hold them; export it again")
+    if jpeg and scans(data, limits.scans + 1) > limits.scans:
+        raise Refused(f"has more than {limits.scans:,} scans, each a pass over the image; save it as a plain JPEG")
+
+
+def scans(data: bytes, most: int) -> int:
+    """How many scans a JPEG file holds, counted up to `most`."""
+    found, place = 0, 2
+    while found < most and (mark := _SEGMENT.search(data, place)) is not None:
+        kind, place = mark[1][0], mark.end()
+        if kind == _END_OF_IMAGE:
+            break
+        if kind not in _WITHOUT_LENGTH:
+            place += int.from_bytes(data[place : place + 2], "big")
+        if kind == _START_OF_SCAN:
+            found += 1
+            end = _SCAN_END.search(data, place)
+            place = len(data) if end is None else end.start()
+    return found
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -31,7 +31,7 @@ class Record:
     width: int
     height: int
     perceptual: int | None
-    captions: list[str] = field(default_factory=list)
+    captions: dict[str, None] = field(default_factory=dict)  # each once, in the order in which they came
     metadata: dict[str, Value] = field(default_factory=dict)
 
     @property
@@ -100,13 +100,18 @@ def match(table: Table, source: int, records: Sequence[Record]) -> Match:
     return Match(pairs, missing, refusals)
 
 
-def describe(record: Record, row: Row, conflicts: Problems) -> None:
-    """Adds what a row says to a record: its captions, and values that are not known yet."""
-    _merge(record, row.captions, row.metadata, conflicts)
+def describe(record: Record, row: Row, conflicts: Problems, most: int) -> None:
+    """Adds what a row says to a record: its captions (`most` in all), and values that are not known yet."""
+    _merge(record, row.captions, row.metadata, conflicts, most)
 
 
-def merge_exact(records: Iterable[Record], conflicts: Problems) -> tuple[list[Record], list[tuple[Record, Record]]]:
-    """One record for all with the same pixels (the first by name), and each other one with the one that was kept."""
+def merge_exact(
+    records: Iterable[Record], conflicts: Problems, most: int
+) -> tuple[list[Record], list[tuple[Record, Record]]]:
+    """One record for all with the same pixels (the first by name), and each other one with the one that was kept.
+
+    `most` is how many captions one may have.
+    """
     kept: list[Record] = []
     others: list[tuple[Record, Record]] = []
     ordered = sorted(records, key=lambda record: (record.id, *record.order))
@@ -114,7 +119,7 @@ def merge_exact(records: Iterable[Record], conflicts: Problems) -> tuple[list[Re
         first, *rest = group
         kept.append(first)
         for record in rest:
-            _merge(first, record.captions, record.metadata, conflicts)
+            _merge(first, record.captions, record.metadata, conflicts, most)
             others.append((record, first))
     return sorted(kept, key=lambda record: (record.order, record.id)), others
 
@@ -186,8 +191,13 @@ def _index(records: Sequence[Record], key: Callable[[Record], str]) -> dict[str,
     return index
 
 
-def _merge(record: Record, captions: Iterable[str], metadata: dict[str, Value], conflicts: Problems) -> None:
-    record.captions = list(dict.fromkeys([*record.captions, *captions]))
+def _merge(record: Record, captions: Iterable[str], metadata: dict[str, Value], conflicts: Problems, most: int) -> None:
+    for caption in captions:
+        if caption not in record.captions:
+            if len(record.captions) >= most:
+                conflicts.add(f"give one image more than {most} captions; the first {most} were kept", record.name)
+                break
+            record.captions[caption] = None
     for column, value in metadata.items():
         known = record.metadata.get(column)
         if known is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from core.datasets.archive import Archive, is_zip
+from core.datasets.archive import Archive, Member, is_zip
 from core.datasets.bounds import Budget, Refused, stream_chunks
 from core.datasets.dataset import Refusal
 from core.datasets.names import clean_name, is_system
 from core.errors import InputError
+from core.sandbox import files
 
 
 class Upload(NamedTuple):
@@ -37,6 +37,7 @@ class Entry:
     source: int  # which of the sources it came with
     label: str  # the name of that folder or ZIP; empty for a loose file
     chunks: Callable[[], Iterator[bytes]]  # streams its bytes; may raise Refused
+    member: Member | None = None  # of an archive, instead of its bytes
     folder: Path | None = None  # where a table that was given as a path may look for its pictures
 
 
@@ -65,17 +66,7 @@ def list_sources(sources: Sequence[Path | Upload], budget: Budget, stack: ExitSt
 
 def file_chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a regular file. Raises `Refused` for a link, a device, a pipe or a file that can't be read."""
-    try:
-        # O_NONBLOCK so that a pipe without a writer doesn't hang; what was opened is what is checked.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        if path.is_symlink():
-            raise Refused("is a link, and links are not followed; give the file itself") from error
-        raise Refused(f"can't be read ({error.strerror}); check that it exists and its permissions") from error
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise Refused("is not a regular file; give a picture")
-        yield from stream_chunks(stream)
+    return files.chunks(path, links=False)
 
 
 def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:
@@ -96,7 +87,7 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
         except OSError as error:
             raise InputError(f"{path} can't be read ({error.strerror}); check its permissions") from error
         if is_zip(stream):
-            _list_archive(stream, path.name, number, listing, budget, stack)
+            _list_archive(stream, path.name, number, listing, budget)
             return
         stream.close()
         budget.count_file()
@@ -116,7 +107,7 @@ def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, 
     if not stream.seekable():
         raise InputError(f"{upload.name} is a stream that can't be read twice; save it to a file and give that")
     if is_zip(stream):
-        _list_archive(stream, upload.name, number, listing, budget, stack)
+        _list_archive(stream, upload.name, number, listing, budget)
         return
     if isinstance(data, Path):
         stream.close()
@@ -132,23 +123,25 @@ def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, 
     listing.entries.append(Entry(clean_name(upload.name), number, "", chunks))
 
 
-def _list_archive(
-    stream: BinaryIO, raw_name: str, number: int, listing: Listing, budget: Budget, stack: ExitStack
-) -> None:
+def _list_archive(stream: BinaryIO, raw_name: str, number: int, listing: Listing, budget: Budget) -> None:
     name = clean_name(raw_name)
     label = Path(name).stem
     listing.labels.append(label)
     try:
-        archive = stack.enter_context(Archive(stream, budget.limits))
+        archive = Archive(stream, budget.limits)
     except Refused as refused:
         budget.count_file()
         listing.refusals.append(Refusal(name=name, reason=str(refused)))
         return
-    for member in archive.members():
+    for member in archive.members:
         if is_system(member.name):
             continue
         budget.count_file()
-        listing.entries.append(Entry(member.name, number, label, member.chunks))
+        listing.entries.append(Entry(member.name, number, label, _nothing, member))
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
 
 
 def _list_folder(root: Path, number: int, label: str, listing: Listing, budget: Budget) -> None:
@@ -156,11 +149,11 @@ def _list_folder(root: Path, number: int, label: str, listing: Listing, budget: 
         name = clean_name(os.path.relpath(str(error.filename), root))
         listing.refusals.append(Refusal(name=name, reason=f"can't be listed ({error.strerror}); check its permissions"))
 
-    for folder, folders, files in os.walk(root, onerror=unreadable):
+    for folder, folders, bases in os.walk(root, onerror=unreadable):
         here = Path(folder)
         folders.sort()
         linked = [name for name in folders if (here / name).is_symlink()]
-        for base in sorted(files) + linked:
+        for base in sorted(bases) + linked:
             path = here / base
             name = clean_name(path.relative_to(root).as_posix())
             if is_system(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,9 +20,12 @@ from core.settings import Limits
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "filepath")
 CAPTION_COLUMNS = ("caption", "captions", "text", "sentence", "title")
 
+_FIRST_LINE = re.compile(r"[\r\n]*([^\r\n]*)")
 _NUMBERED_CAPTION = re.compile(r"^(caption|text|sentence|title)s?\d+$")
 _INTEGER = re.compile(r"^[+-]?(0|[1-9][0-9]{0,14})$")  # no leading zeros: 007 is a code, not a number
 _FLOAT = re.compile(r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$")
+_PLACES, _LONGEST_PLACE, _REASONS = 3, 200, 1_000
+_LONGEST_COLUMN = 200
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -49,18 +53,23 @@ class Table:
 class Problems:
     """Collects what is wrong with many rows, to tell it once instead of thousands of times."""
 
-    where: dict[str, list[str]] = field(default_factory=dict)
+    where: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # how often, and the first places
 
     def add(self, reason: str, place: str) -> None:
         """Notes that `reason` holds for `place` (a row or a picture)."""
-        self.where.setdefault(reason, []).append(place)
+        if reason not in self.where and len(self.where) >= _REASONS:
+            reason = "has problems of more kinds than are listed"
+        count, places = self.where.get(reason, (0, []))
+        if count < _PLACES:
+            places.append(place[:_LONGEST_PLACE])
+        self.where[reason] = count + 1, places
 
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """One refusal a reason, naming the first three places."""
         result = []
-        for reason, places in self.where.items():
-            more = f" and {len(places) - 3:,} more" if len(places) > 3 else ""
-            result.append(Refusal(name=name, reason=f"{reason} ({', '.join(places[:3])}{more})"))
+        for reason, (count, places) in self.where.items():
+            more = f" and {count - _PLACES:,} more" if count > _PLACES else ""
+            result.append(Refusal(name=name, reason=f"{reason} ({', '.join(places)}{more})"))
         return tuple(result)
 
 
@@ -70,7 +79,10 @@ def is_table(name: str, data: bytes) -> bool:
 
 
 def read_table(name: str, data: bytes, limits: Limits) -> Table:
-    """The table in `data`. Raises `Refused` if it can't be read, has no image column or too many rows."""
+    """The table in `data`. Raises `Refused` if it can't be read, has no image column or is outside the limits.
+
+    A hostile file may take any time and memory: `core.datasets.opening` runs this in a child.
+    """
     if not data:
         raise Refused("is empty (0 bytes); export it again")
     problems = Problems()
@@ -82,7 +94,8 @@ def read_table(name: str, data: bytes, limits: Limits) -> Table:
     else:
         header, numbers, cells = _read_csv(data, problems, limits)
         cells = [_typed(column) for column in cells]
-    image, captions = _roles(header)
+    image, captions = _roles(header, limits)
+    clean = _Cells(problems, limits)
     rows = []
     for index, number in enumerate(numbers):
         place = f"row {number}"
@@ -90,11 +103,14 @@ def read_table(name: str, data: bytes, limits: Limits) -> Table:
         if path is None or not str(path).strip():
             problems.add("has rows that name no picture; fill in the path", place)
             continue
-        texts = _captions([cells[column][index] for column in captions], place, problems, limits)
+        if len(str(path)) > limits.path_characters:
+            problems.add(f"has paths of more than {limits.path_characters:,} characters, left out", place)
+            continue
+        texts = clean.captions([cells[column][index] for column in captions], place)
         metadata: dict[str, Value] = {}
         for position, column in enumerate(header):
             if position != image and position not in captions:
-                metadata[column] = _cell(cells[position][index], place, problems, limits)
+                metadata[column] = clean.value(cells[position][index], place)
         rows.append(Row(number, str(path), texts, metadata))
     columns = tuple(name for number, name in enumerate(header) if number != image and number not in captions)
     return Table(name, columns, tuple(rows), problems.refusals(name))
@@ -104,7 +120,7 @@ def _read_csv(data: bytes, problems: Problems, limits: Limits) -> tuple[list[str
     """The header, the number of each row, and the cells of each column."""
     try:
         text = decode_text(data, "the table")
-        rows = parse_rows(text, _delimiter(text), limits.table_rows)
+        rows = parse_rows(text, _delimiter(text), limits)
     except InputError as error:
         raise Refused(str(error)) from error
     if not rows:
@@ -125,10 +141,14 @@ def _read_csv(data: bytes, problems: Problems, limits: Limits) -> tuple[list[str
 
 def _delimiter(text: str) -> str:
     """The delimiter that makes an image column of the first line, and most columns where several do."""
-    first = text.lstrip("\r\n").splitlines()[:1]
+    first = _FIRST_LINE.match(text)
     widths = {}
     for delimiter in (",", ";", "\t", "|"):
-        header = _header(next(csv.reader(first, delimiter=delimiter), []))
+        try:
+            header = _header(next(csv.reader([first[1] if first else ""], delimiter=delimiter), []))
+        except csv.Error:
+            # Taken whole, the line is longer than a cell may be; another delimiter may part it.
+            continue
         if _image_column(header) is not None:
             widths[delimiter] = len(header)
     return max(widths, key=lambda delimiter: widths[delimiter], default=",")
@@ -147,9 +167,14 @@ def _image_column(header: Sequence[str]) -> int | None:
     return next((plain.index(name) for name in (*IMAGE_COLUMNS, "imagepath", "imagefile") if name in plain), None)
 
 
-def _roles(header: Sequence[str]) -> tuple[int, list[int]]:
+def _roles(header: Sequence[str], limits: Limits) -> tuple[int, list[int]]:
     """Where the image path and the captions are; every other column is metadata."""
-    twice = next((column for column in header if list(header).count(column) > 1), None)
+    if len(header) > limits.table_columns:
+        raise Refused(f"has {len(header):,} columns; at most {limits.table_columns:,} are accepted, leave some out")
+    longest = max(map(len, header), default=0)
+    if longest > _LONGEST_COLUMN:
+        raise Refused(f"has a column name of {longest:,} characters; at most {_LONGEST_COLUMN} are accepted")
+    twice = next((column for column, count in Counter(header).items() if count > 1), None)
     if twice is not None:
         raise Refused(f"has two columns named {twice!r}; rename one")
     image = _image_column(header)
@@ -162,16 +187,44 @@ def _roles(header: Sequence[str]) -> tuple[int, list[int]]:
     return image, captions
 
 
-def _captions(cells: Sequence[object], place: str, problems: Problems, limits: Limits) -> tuple[str, ...]:
-    captions: list[str] = []
-    for cell in cells:
-        for value in cell if isinstance(cell, list) else [cell]:
-            text = "" if value is None else printable(str(value))
-            if len(text) > limits.text_characters:
-                problems.add(f"has captions of more than {limits.text_characters:,} characters, left out", place)
-            elif text:
-                captions.append(text)
-    return tuple(dict.fromkeys(captions))
+class _Cells:
+    """Cells as they are kept. A text that stands in thousands of rows is looked at once."""
+
+    def __init__(self, problems: Problems, limits: Limits) -> None:
+        self.problems = problems
+        self.limits = limits
+        self.known: dict[str, str | None] = {}
+
+    def text(self, raw: str, what: str, place: str) -> str:
+        """A text without what cannot be printed; empty, with a note of the problem, if it is too long."""
+        if raw not in self.known:
+            # Its length is looked at before anything that takes longer for a longer text.
+            short = raw if len(raw) <= self.limits.text_characters else raw.strip()
+            self.known[raw] = printable(short) if len(short) <= self.limits.text_characters else None
+        found = self.known[raw]
+        if found is None:
+            self.problems.add(f"has {what} of more than {self.limits.text_characters:,} characters, left out", place)
+        return found or ""
+
+    def captions(self, cells: Sequence[object], place: str) -> tuple[str, ...]:
+        """The captions of a row, each once."""
+        found: dict[str, None] = {}
+        for cell in cells:
+            for value in cell if isinstance(cell, list) else [cell]:
+                if value is not None and (text := self.text(str(value), "captions", place)):
+                    found[text] = None
+        return tuple(found)
+
+    def value(self, cell: object, place: str) -> Value:
+        """A metadata cell as a value that JSON can hold."""
+        if cell is None or isinstance(cell, (bool, int)):
+            return cell
+        if isinstance(cell, float):
+            if math.isfinite(cell):
+                return cell
+            return None if math.isnan(cell) else str(cell)
+        whole = ", ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+        return self.text(whole, "cells", place) or None
 
 
 def _typed(cells: Sequence[object]) -> list[object]:
@@ -181,7 +234,7 @@ def _typed(cells: Sequence[object]) -> list[object]:
     convert: Callable[[str], object] = str
     if filled and all(_INTEGER.match(text) for text in filled):
         convert = int
-    elif filled and all(_FLOAT.match(text) for text in filled):
+    elif filled and all(_FLOAT.match(text) and math.isfinite(float(text)) for text in filled):
         convert = float
     elif filled and all(text.lower() in _BOOLEANS for text in filled):
         convert = _boolean
@@ -190,18 +243,3 @@ def _typed(cells: Sequence[object]) -> list[object]:
 
 def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
-
-
-def _cell(cell: object, place: str, problems: Problems, limits: Limits) -> Value:
-    """A metadata cell as a value that JSON can hold."""
-    if cell is None or isinstance(cell, (bool, int)):
-        return cell
-    if isinstance(cell, float):
-        if math.isfinite(cell):
-            return cell
-        return None if math.isnan(cell) else str(cell)
-    text = printable(", ".join(map(str, cell)) if isinstance(cell, list) else str(cell))
-    if len(text) > limits.text_characters:
-        problems.add(f"has cells of more than {limits.text_characters:,} characters, left out", place)
-        return None
-    return text or None

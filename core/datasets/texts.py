@@ -108,20 +108,26 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequenc
         raise
 
 
-def parse_rows(text: str, delimiter: str, most: int) -> list[tuple[int, list[str]]]:
+def parse_rows(text: str, delimiter: str, limits: Limits) -> list[tuple[int, list[str]]]:
     """The rows of a CSV text with the number of each, the header being 0; blank rows are left out.
 
-    Raises `InputError` with the line for a broken quote, and for more than `most` rows below the header.
+    Raises `InputError` with the line for a broken quote or a cell that is too long, and for too many rows or cells.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
+    most, cells = limits.table_rows, 0
     try:
         for number, row in enumerate(reader):
+            cells += len(row)
+            if cells > limits.table_cells:
+                raise InputError(f"has more than {limits.table_cells:,} cells; leave columns out or split it")
             if any(cell.strip() for cell in row):
                 rows.append((number, row))
             if len(rows) > most + 1:
                 raise InputError(f"has more than {most:,} rows; split it")
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise InputError(f"has a cell of more than {csv.field_size_limit():,} characters; shorten it") from error
         raise InputError(f"can't be read as a table at line {reader.line_num} ({error}); check its quotes") from error
     return rows
 
@@ -139,7 +145,7 @@ def _bytes(path: Path, limits: Limits) -> bytes:
 
 def _first_column(text: str, title: str, limits: Limits) -> list[str]:
     try:
-        rows = parse_rows(text, "\t" if title.lower().endswith(".tsv") else ",", limits.table_rows)
+        rows = parse_rows(text, "\t" if title.lower().endswith(".tsv") else ",", limits)
     except InputError as error:
         raise InputError(f"{title} {error}") from error
     cells = [" ".join(row[0].split()) for _, row in rows]

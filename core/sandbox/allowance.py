@@ -40,6 +40,9 @@ class Failure(Exception):
     an exception that nobody expected (error), whose type is `name`.
     """
 
+    seconds: float = 0.0  # of processor time that it took
+    memory: int = 0  # bytes at its peak
+
     def __init__(self, kind: Kind, text: str, name: str = "") -> None:
         super().__init__(text)
         self.kind = kind

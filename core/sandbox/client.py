@@ -50,8 +50,9 @@ class Sandbox:
         """What `task(data, *arguments)` returns, a JSON value and bytes, run in a child of its own.
 
         `task` is a function at the top of a module of `core` that does not load torch; `arguments` are JSON values (a
-        path as text). Raises the `Refused` or `LoupeError` that the task raised, with its text, and `Failure` if it ran
-        out of its allowance, died, or raised anything else. Whatever happens to it, the next call works.
+        path as text). If the module has a function `warm_up`, the server calls it before it forks. Raises the `Refused`
+        or `LoupeError` that the task raised, with its text, and `Failure` if it ran out of its allowance, died, or
+        raised anything else; both tell `seconds` and `memory`. Whatever happens to it, the next call works.
         """
         given = allowance or Allowance()
         head = {
@@ -66,7 +67,11 @@ class Sandbox:
                 # An interrupt, or a server that is gone: what the pipes hold now belongs to nobody.
                 self.close()
                 raise
-        return _answer(told, answer, given)
+        try:
+            return _answer(told, answer, given)
+        except (Failure, errors.Refused) as error:
+            error.seconds, error.memory = float(told["seconds"]), int(told["memory"])
+            raise
 
     def close(self) -> None:
         """End the server, and with it whatever it runs."""
@@ -82,14 +87,13 @@ class Sandbox:
                 if stream is not None:
                     stream.close()
 
-    def _exchange(self, pieces: list[bytes], allowance: Allowance) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, pieces: list[bytes | bytearray], allowance: Allowance) -> tuple[dict[str, Any], bytearray]:
         server = self._started()
         assert server.stdin is not None and server.stdout is not None
         deadline = time.monotonic() + allowance.wall + _GRACE
         try:
             frames.write(server.stdin.fileno(), pieces)
-            start = _read(server.stdout.fileno(), frames.LENGTHS, deadline)
-            head, data = frames.lengths(start)
+            head, data = frames.lengths(bytes(_read(server.stdout.fileno(), frames.LENGTHS, deadline)))
             if head > _MOST_HEAD:
                 raise ValueError("the server's answer has another form")
             told = json.loads(_read(server.stdout.fileno(), head, deadline))
@@ -113,6 +117,9 @@ class Sandbox:
                 bufsize=0,
             )
             self._owner = os.getpid()
+            for stream in (self._server.stdin, self._server.stdout):
+                assert stream is not None
+                frames.widen(stream.fileno())
         return self._server
 
 
@@ -121,14 +128,16 @@ def call(task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | 
     return _SHARED.call(task, *arguments, data=data, allowance=allowance)
 
 
-def _answer(told: dict[str, Any], message: bytes, allowance: Allowance) -> Answer:
+def _answer(told: dict[str, Any], message: bytearray, allowance: Allowance) -> Answer:
     if told["ended"]:
         raise failure(told["ended"], allowance)
     try:
-        head_length, data_length = frames.lengths(message[: frames.LENGTHS])
+        head_length, data_length = frames.lengths(bytes(message[: frames.LENGTHS]))
         middle = frames.LENGTHS + head_length
         head = json.loads(message[frames.LENGTHS : middle])
-        data = message[middle:]
+        with memoryview(message) as whole:
+            data = bytes(whole[middle:])
+        message.clear()
         if len(data) != data_length or not isinstance(head, dict):
             raise ValueError("the answer has another length than it says")
         kind = head.get("failure")
@@ -146,18 +155,19 @@ def _answer(told: dict[str, Any], message: bytes, allowance: Allowance) -> Answe
     return Answer(head["value"], data, float(told["seconds"]), int(told["memory"]))
 
 
-def _read(handle: int, count: int, deadline: float) -> bytes:
-    found = bytearray()
+def _read(handle: int, count: int, deadline: float) -> bytearray:
+    found = bytearray(count)
+    rest = memoryview(found)
     # `select` would refuse the high numbers that a server with many connections hands out.
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
-    while len(found) < count:
+    while rest:
         ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        piece = os.read(handle, min(count - len(found), 2**20)) if ready else b""
-        if not piece:
+        count = os.readv(handle, [rest[: 2**20]]) if ready else 0
+        if not count:
             raise ValueError("the server is gone or does not answer")
-        found += piece
-    return bytes(found)
+        rest = rest[count:]
+    return found
 
 
 _SHARED = Sandbox()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import struct
+import sys
 from typing import Any
 
 _LENGTHS = struct.Struct(">IQ")
 LENGTHS = _LENGTHS.size
 
 
-def packed(head: Any, data: bytes = b"") -> list[bytes]:
+def packed(head: Any, data: bytes | bytearray = b"") -> list[bytes | bytearray]:
     """The message as pieces to write one after the other. Lone surrogates pass, as escapes."""
     text = json.dumps(head, separators=(",", ":")).encode("ascii")
     return [_LENGTHS.pack(len(text), len(data)), text, data]
+
+
+def widen(handle: int) -> None:
+    """Let a pipe hold a mebibyte where the system permits it: fewer turns between the processes."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 2**20)
 
 
 def lengths(start: bytes) -> tuple[int, int]:
@@ -23,7 +33,7 @@ def lengths(start: bytes) -> tuple[int, int]:
     return int(head), int(data)
 
 
-def write(handle: int, pieces: list[bytes]) -> None:
+def write(handle: int, pieces: list[bytes | bytearray]) -> None:
     """All pieces to a file descriptor. Raises `OSError` if nobody reads any more."""
     for piece in pieces:
         rest = memoryview(piece)
@@ -41,12 +51,13 @@ def read(handle: int) -> tuple[Any, bytes] | None:
 
 
 def _exactly(handle: int, count: int) -> bytearray:
-    found = bytearray()
-    while len(found) < count:
-        piece = os.read(handle, min(count - len(found), 2**20))
+    found = bytearray(count)
+    rest = memoryview(found)
+    while rest:
+        piece = os.readv(handle, [rest[: 2**20]])
         if not piece:
-            if found:
+            if len(rest) < count:
                 raise ValueError("the message ends too early")
-            break
-        found += piece
+            return bytearray()
+        rest = rest[piece:]
     return found

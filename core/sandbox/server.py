@@ -48,7 +48,10 @@ def main() -> int:
         name = head["task"]
         if name not in tasks:
             module, _, function = name.partition(":")
-            tasks[name] = getattr(importlib.import_module(module), function)
+            loaded = importlib.import_module(module)
+            # What libraries load at their first use is loaded here, before it would be in each child.
+            getattr(loaded, "warm_up", lambda: None)()
+            tasks[name] = getattr(loaded, function)
             gc.collect()
             gc.freeze()
         told, answer = _one(tasks[name], head["arguments"], data, allowance)
@@ -58,9 +61,10 @@ def main() -> int:
 
 def _one(
     task: Callable[..., tuple[Any, bytes]], arguments: list[Any], data: bytes, allowance: Allowance
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, Any], bytes | bytearray]:
     """Run a task in a child. Returns how it ended and the child's message, unread."""
     reader, writer = os.pipe()
+    frames.widen(reader)
     child = os.fork()
     if child == 0:
         os.close(reader)
@@ -68,6 +72,8 @@ def _one(
     os.close(writer)
     found, cut = _collected(reader, child, allowance)
     os.close(reader)
+    # One that has closed its end but does not end would be waited for for ever.
+    _stop(child)
     _, status, used = os.wait4(child, 0)
     seconds = used.ru_utime + used.ru_stime
     peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -76,7 +82,7 @@ def _one(
         stopped = os.WTERMSIG(status)
         slow = stopped == signal.SIGXCPU or (stopped == signal.SIGKILL and seconds >= allowance.seconds)
         ended = "time" if slow else "size" if stopped == signal.SIGXFSZ else "crash"
-    return {"ended": ended, "seconds": seconds, "memory": peak}, b"" if ended else bytes(found)
+    return {"ended": ended, "seconds": seconds, "memory": peak}, b"" if ended else found
 
 
 def _collected(reader: int, child: int, allowance: Allowance) -> tuple[bytearray, str]:
@@ -122,7 +128,7 @@ def _child(
         os._exit(0)
 
 
-def _told(task: Callable[..., tuple[Any, bytes]], arguments: list[Any], data: bytes) -> list[bytes]:
+def _told(task: Callable[..., tuple[Any, bytes]], arguments: list[Any], data: bytes) -> list[bytes | bytearray]:
     try:
         value, answer = task(data, *arguments)
         return frames.packed({"value": value}, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import random
@@ -11,13 +12,14 @@ import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.datasets import Dataset, Duplicate, Upload, ingest, intake, load_dataset
-from core.datasets.picture import Decoded
+from core.datasets.opening import Opened
 from core.errors import InputError
 from core.settings import Limits
 from tests.datasets.made import coded, content, corners, folder_of, noise, scene, zipped
@@ -262,10 +264,10 @@ def test_nothing_is_left_after_an_interrupt(tmp_path: Path, error: BaseException
 
 def test_nothing_is_left_when_the_rename_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "rename", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); free space there"):
         ingest([Upload("a.png", A)], store=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -311,19 +313,19 @@ def test_exif_and_gps_are_gone(tmp_path: Path) -> None:
 
 
 def test_only_one_picture_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alive: list[weakref.ref[Image.Image]] = []
+    alive: list[weakref.ref[Opened]] = []
     most = 0
-    real = intake.decode
+    real = intake.open_file
 
-    def watched(data: bytes, limits: Limits) -> Decoded:
+    def watched(*given: Any, **options: Any) -> Opened:
         nonlocal most
         gc.collect()
         most = max(most, sum(reference() is not None for reference in alive))
-        decoded = real(data, limits)
-        alive.append(weakref.ref(decoded.image))
-        return decoded
+        opened = real(*given, **options)
+        alive.append(weakref.ref(opened))
+        return opened
 
-    monkeypatch.setattr(intake, "decode", watched)
+    monkeypatch.setattr(intake, "open_file", watched)
     ingest([Upload(f"{seed}.png", coded(noise(seed))) for seed in range(5)], store=tmp_path)
     assert len(alive) == 5 and most == 0
 

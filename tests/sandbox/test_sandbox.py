@@ -72,12 +72,14 @@ def test_a_dead_decoder_is_one_failure(sandbox: Sandbox, number: int) -> None:
 def test_a_silent_end_and_a_forged_answer_are_failures(sandbox: Sandbox) -> None:
     assert failed(sandbox, tasks.leave).kind == "crash"
     assert failed(sandbox, tasks.forge).kind == "crash"
+    assert failed(sandbox, tasks.linger).kind == "crash"
 
 
 def test_an_unexpected_exception_names_its_type_alone(sandbox: Sandbox) -> None:
     found = failed(sandbox, tasks.stumble)
     assert (found.kind, str(found)) == ("error", "is damaged and cannot be read (IndexError); export it again")
     assert failed(sandbox, tasks.recurse).name == "RecursionError"
+    assert 0 < found.seconds < 20 and found.memory > 2**20
 
 
 def test_what_the_task_refuses_is_raised_here(sandbox: Sandbox) -> None:

@@ -1,0 +1,161 @@
+"""The one place that opens untrusted files: each in a child process with limits, whose death is a refusal.
+
+The functions whose first argument is `data` are tasks: they run in the child (`core.sandbox`). The others call them and
+check what comes back, which a file may have made up once it has taken the child over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PIL import Image
+
+from core.datasets.bounds import Budget, Refused
+from core.datasets.packing import Packed, Room, entries, unpacked
+from core.datasets.picture import FORMATS, decode, is_picture
+from core.datasets.table import Table, is_table, read_table
+from core.datasets.table_message import packed_table, unpacked_table
+from core.sandbox import Allowance, Answer, Failure, call
+from core.settings import LIMITS, Limits
+
+Kind = Literal["table", "picture"]
+
+_HEADER = struct.Struct(">8sI4sIIBB")
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_RGB_8_BITS = (8, 2)
+_ID = re.compile(r"[0-9a-f]{16}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_CONTENTS = 128 * 2**20  # bytes of JSON, for a table of contents of the largest size
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it was opened: what identifies it, and a PNG file of its pixels alone."""
+
+    id: str
+    format: str
+    width: int
+    height: int
+    perceptual: int | None
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file as it was opened: the hash and the size of its bytes, and what it holds."""
+
+    sha256: str
+    bytes: int
+    content: Picture | Table
+
+
+def warm_up() -> None:
+    """Let the decoders load what they need, once for all children."""
+    image = Image.new("RGB", (64, 64), "white")
+    for kind in FORMATS:
+        stream = io.BytesIO()
+        image.save(stream, kind)
+        decode(stream.getvalue(), LIMITS).png()
+
+
+def file(
+    data: bytes, name: str, only: Kind | None, member: list[Any] | None, taken: list[int], limits: dict[str, Any]
+) -> tuple[Any, bytes]:
+    """Task: a file's hash and size, and its picture as facts and a PNG, or its table as JSON.
+
+    `member` is what an archive says of it, if it comes from one; `taken` how many bytes and pixels the import has.
+    """
+    bounds = Limits(**limits)
+    budget = Budget(bounds)
+    budget.bytes, budget.pixels = taken
+    if member is not None:
+        entry, room = member
+        data = budget.read(unpacked(data, Packed(*entry), Room(*room), bounds))
+    facts = [hashlib.sha256(data).hexdigest(), len(data)]
+    if only == "table" or (only is None and is_table(name, data) and not is_picture(data)):
+        return [*facts, None], packed_table(read_table(name, data, bounds))
+    found = decode(data, bounds, bounds.total_pixels - budget.pixels)
+    picture = [found.id, found.format, found.image.width, found.image.height, found.perceptual]
+    return [*facts, picture], found.png()
+
+
+def contents(data: bytes, size: int, limits: dict[str, Any]) -> tuple[Any, bytes]:
+    """Task: what the end of an archive lists."""
+    return entries(data, size, Limits(**limits)), b""
+
+
+def open_file(
+    name: str, data: bytes, budget: Budget, *, only: Kind | None = None, member: tuple[Packed, Room] | None = None
+) -> Opened:
+    """The picture or table in a file, or in the `member` of an archive that `data` packs.
+
+    Raises `Refused` for anything else, and `InputError` if it takes the import above the bytes that it may hold.
+    """
+    limits = budget.limits
+    inside = None if member is None else [member[0], dataclasses.astuple(member[1])]
+    most = max(limits.stored_bytes, limits.table_bytes)
+    taken = [budget.bytes, budget.pixels]
+    answer = opened(file, most, limits, name, only, inside, taken, dataclasses.asdict(limits), data=data)
+    try:
+        sha256, size, facts = answer.value
+        if not _SHA256.fullmatch(sha256) or type(size) is not int or size < 0:
+            raise Refused(_FORGED)
+        found = unpacked_table(name, answer.data) if facts is None else _picture(facts, answer.data, limits)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as error:
+        raise Refused(_FORGED) from error
+    return Opened(sha256, size, found)
+
+
+def open_archive(tail: bytes, size: int, limits: Limits) -> list[Packed]:
+    """What the archive of `size` bytes that ends in `tail` lists. Raises `Refused` if it is damaged."""
+    found = opened(contents, _MOST_CONTENTS, limits, size, dataclasses.asdict(limits), data=tail).value
+    try:
+        listed = [Packed(*entry) for entry in found]
+    except TypeError as error:
+        raise Refused(_FORGED) from error
+    sound = all(
+        all(type(part) is str for part in entry[:2]) and all(type(part) is int and part >= 0 for part in entry[2:])
+        for entry in listed
+    )
+    if not sound:
+        raise Refused(_FORGED)
+    return listed
+
+
+def opened(
+    task: Callable[..., tuple[Any, bytes]], most: int, limits: Limits, *arguments: Any, data: bytes = b""
+) -> Answer:
+    """What a task answers, in at most `most` bytes. Raises `Refused` if it refuses, fails or dies."""
+    allowance = Allowance(seconds=limits.file_seconds, wall=limits.file_wall, memory=limits.file_memory, answer=most)
+    try:
+        return call(task, *arguments, data=data, allowance=allowance)
+    except Failure as failure:
+        refused = Refused(str(failure))
+        refused.seconds, refused.memory = failure.seconds, failure.memory
+        raise refused from failure
+
+
+def _picture(facts: Sequence[Any], png: bytes, limits: Limits) -> Picture:
+    key, kind, width, height, perceptual = facts
+    signature, _, _, across, down, *rgb = _HEADER.unpack_from(png)
+    known = perceptual is None or (type(perceptual) is int and 0 <= perceptual < 2**64)
+    sound = (
+        known
+        and _ID.fullmatch(key)
+        and kind in FORMATS
+        and (signature, across, down, *rgb) == (_SIGNATURE, width, height, *_RGB_8_BITS)
+        and 0 < across * down <= limits.pixels
+    )
+    if not sound:
+        raise Refused(_FORGED)
+    return Picture(key, kind, across, down, perceptual, png)
+
+
+_FORGED = "cannot be read: the process that opened it gave a false answer; save it again in another program"

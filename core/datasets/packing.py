@@ -1,0 +1,162 @@
+"""ZIP files from strangers, as a child process reads them: no declared size is believed."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from core.datasets.bounds import CHUNK, Refused
+from core.settings import Limits
+
+LOCAL_HEADER = 30  # bytes before an entry's name
+_ENCRYPTED, _UTF8, _PATCH, _STRONG = 0x1, 0x800, 0x20, 0x40
+_DIRECTORY_BYTES = 512  # a member's entry in the table of contents takes 46 bytes, its name and some extra fields
+_END_BYTES = 2**17  # the end of a ZIP with its comment, and the larger end of a large one
+_DAMAGED = "is damaged inside the ZIP (its checksum or size is wrong); pack it again"
+
+
+class Packed(NamedTuple):
+    """What the table of contents says of a member."""
+
+    name: str
+    written: str  # the name before it was made a path of this system
+    offset: int
+    packed: int
+    size: int
+    method: int
+    flags: int
+    checksum: int
+    attributes: int
+
+
+@dataclass(frozen=True)
+class Room:
+    """How far a member may unpack: the archive's size, and what was unpacked of it before."""
+
+    size: int
+    unpacked: int
+
+
+def most_contents(limits: Limits) -> int:
+    """How many bytes a table of contents may take."""
+    return max(2**17, limits.files * _DIRECTORY_BYTES)
+
+
+def most_tail(limits: Limits) -> int:
+    """How many bytes of an archive's end are looked at for its table of contents."""
+    return most_contents(limits) + _END_BYTES
+
+
+def entries(tail: bytes, size: int, limits: Limits) -> list[Packed]:
+    """Every entry but folders of the archive of `size` bytes that ends in `tail`, in its order.
+
+    Raises `Refused` if it is damaged or lists too much.
+    """
+    try:
+        with zipfile.ZipFile(_Tail(tail, size, most_contents(limits))) as archive:
+            found = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, IndexError, struct.error) as error:
+        raise Refused("is a damaged ZIP; pack it again") from error
+    return [
+        Packed(
+            entry.filename, entry.orig_filename, entry.header_offset, entry.compress_size, entry.file_size,
+            entry.compress_type, entry.flag_bits, entry.CRC, entry.external_attr,
+        )
+        for entry in found
+        if not entry.filename.endswith("/")
+    ]  # fmt: skip
+
+
+def unpacked(data: bytes, entry: Packed, room: Room, limits: Limits) -> Iterator[bytes]:
+    """A member's bytes in chunks, checksum verified; `data` begins with its own header.
+
+    Raises `Refused` at the first sign of trouble.
+    """
+    check(entry)
+    count = 0
+    try:
+        with zipfile.ZipExtFile(io.BytesIO(_body(data, entry)), "r", _info(entry)) as stream:  # type: ignore[call-overload]
+            while chunk := stream.read(CHUNK):
+                count += len(chunk)
+                if count > limits.zip_ratio * max(1, entry.packed):
+                    raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; give it unpacked")
+                # The packed size is a claim too, and entries may overlap, each with a modest ratio of its own.
+                if room.unpacked + count > limits.zip_ratio * room.size:
+                    raise Refused(f"takes its ZIP above {limits.zip_ratio:g} times its own size; give it unpacked")
+                yield chunk
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise Refused(_DAMAGED) from error
+
+
+def check(entry: Packed) -> None:
+    """Raises `Refused` for a member that is not worth reading: encrypted, no regular file, packed in an unusual way."""
+    if entry.flags & _ENCRYPTED:
+        raise Refused("is encrypted; unpack the ZIP with its password and give the pictures")
+    kind = stat.S_IFMT(entry.attributes >> 16)
+    if kind == stat.S_IFLNK:
+        raise Refused("is a link, and links are not followed; pack the file itself")
+    if kind not in (0, stat.S_IFREG):
+        raise Refused("is not a regular file; pack pictures")
+    if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refused("is packed with an unusual method; pack it as an ordinary ZIP")
+
+
+def _body(data: bytes, entry: Packed) -> bytes:
+    """What follows a member's own header, which must agree with the table of contents."""
+    name, extra = lengths(data)
+    flags = int.from_bytes(data[6:8], "little")
+    start = LOCAL_HEADER + name
+    written = data[LOCAL_HEADER:start].decode("utf-8" if flags & _UTF8 else "cp437")
+    if not data.startswith(b"PK\x03\x04") or written != entry.written or entry.flags & (_PATCH | _STRONG):
+        raise zipfile.BadZipFile("a member's header and the table of contents differ")
+    return data[start + extra :]
+
+
+def lengths(header: bytes) -> tuple[int, int]:
+    """How long the name and the extra fields are that follow a member's own header."""
+    return int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+
+
+def _info(entry: Packed) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("member")
+    info.compress_type, info.flag_bits, info.CRC = entry.method, entry.flags, entry.checksum
+    info.compress_size, info.file_size = entry.packed, entry.size
+    return info
+
+
+class _Tail(io.RawIOBase):
+    """A file of which only the end is there, and of which no single read may take more than `bound` bytes."""
+
+    def __init__(self, tail: bytes, size: int, bound: int) -> None:
+        self._tail = tail
+        self._size = size
+        self._bound = bound
+        self._place = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        if place < 0:
+            raise OSError("a place before the start of the file")
+        self._place = place
+        return place
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size < 0 else min(self._place + size, self._size)
+        start = self._place - (self._size - len(self._tail))
+        if end - self._place > self._bound or (start < 0 and self._place < end):
+            raise Refused("lists more files than are accepted; split it")
+        data = self._tail[max(start, 0) : max(start, 0) + max(end - self._place, 0)]
+        self._place += len(data)
+        return data
