@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from core.reporting import render_report
 from core.settings import ROOT
@@ -38,9 +38,7 @@ class Server:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine")
+    found = found_program("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -56,12 +54,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def server_with_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An app on a workspace with the finished run `FINISHED` and its report."""
+@pytest.fixture(scope="session")
+def home_with_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the finished run `FINISHED` and its report."""
     home = tmp_path_factory.mktemp("home")
     render_report(made_run(home / "runs" / FINISHED, failed_rows=1))
-    with served(home) as server:
+    return home
+
+
+@pytest.fixture(scope="module")
+def server_with_run(home_with_run: Path) -> Iterator[Server]:
+    """An app on the workspace with a finished run."""
+    with served(home_with_run) as server:
         yield server
 
 
@@ -69,21 +73,37 @@ def server_with_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a context of its own. The test fails if it asks any other machine, or breaks the app's policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    with watched(context):
+        yield context.new_page()
+
+
+def found_program(*names: str) -> str:
+    """The path of the first of these programs that this machine has. The test is left out if it has none."""
+    for name in names:
+        found = shutil.which(name)
+        if found:
+            return found
+    pytest.skip(f"no {names[0]} on this machine")
+
+
+@contextmanager
+def watched(context: BrowserContext) -> Iterator[None]:
+    """Closes the context at the end and fails if a page in it asked any other machine, or broke the app's policy."""
     foreign: list[str] = []
     broken: list[str] = []
-
-    def read(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            broken.append(message.text)
 
     def look(request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in {"data", "blob", "about"} and address.hostname not in HOSTS:
             foreign.append(request.url)
 
+    def read(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            broken.append(message.text)
+
     context.on("request", look)
     context.on("console", read)
-    yield context.new_page()
+    yield
     context.close()
     assert not foreign, foreign
     assert not broken, broken

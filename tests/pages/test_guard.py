@@ -53,7 +53,9 @@ def test_the_lists_of_a_shared_server_are_followed(options: dict[str, list[str]]
         assert guard.refusal("any.test", None) is None
 
 
-def called(headers: list[tuple[bytes, bytes]], kind: str = "http") -> tuple[list[dict[str, Any]], bool]:
+def called(
+    headers: list[tuple[bytes, bytes]], kind: str = "http", path: str = "/"
+) -> tuple[list[dict[str, Any]], bool]:
     """What the guard sends for a request with these headers, and whether the app behind it was asked."""
     sent: list[dict[str, Any]] = []
     asked = []
@@ -68,7 +70,7 @@ def called(headers: list[tuple[bytes, bytes]], kind: str = "http") -> tuple[list
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
-    scope = {"type": kind, "headers": headers, "method": "GET", "path": "/"}
+    scope = {"type": kind, "headers": headers, "method": "GET", "path": path}
     asyncio.run(guard.Guard(behind)(scope, receive, send))
     return sent, bool(asked)
 
@@ -81,6 +83,8 @@ def test_every_answer_carries_the_headers_also_a_refusal(options: dict[str, list
         assert found[b"x-frame-options"] == b"DENY" and found[b"x-content-type-options"] == b"nosniff"
         assert b"frame-ancestors 'none'" in found[b"content-security-policy"]
         assert sent[0]["status"] == (200 if passed else 403)
+    assert called([(b"host", b"10.0.0.5")], path="/_stcore/health")[1]
+    assert not called([(b"host", b"10.0.0.5")], "websocket", "/_stcore/health")[1]
     assert called([(b"host", b"localhost"), (b"origin", b"http://evil.test")], "websocket") == (
         [{"type": "websocket.close", "code": 1008, "reason": "This origin is not in server.corsAllowedOrigins."}],
         False,
