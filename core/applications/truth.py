@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from core.datasets import Annotations, Picture, read_annotations
-from core.datasets.annotations import base_name
+from core.datasets.coco import base_name
 from core.datasets.run_lengths import mask_of
 from core.errors import InputError
 

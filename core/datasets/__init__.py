@@ -14,7 +14,8 @@ from core.datasets.annotations import (
 from core.datasets.dataset import Dataset, Duplicate, Picture, Refusal, load_dataset
 from core.datasets.intake import ingest
 from core.datasets.sources import Upload
-from core.datasets.texts import escape_cell, read_texts, write_csv
+from core.datasets.text_lists import read_texts
+from core.datasets.texts import escape_cell, write_csv
 
 __all__ = [
     "Annotations",

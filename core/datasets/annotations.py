@@ -7,49 +7,34 @@ run lengths), box, area and whether it is a crowd. Objects find their picture by
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.datasets.bounds import is_archive, size_text
+from core.datasets.bounds import Refused, is_archive, size_text
+from core.datasets.coco import Drawn, base_name
 from core.datasets.dataset import ANNOTATIONS, Dataset, Picture
-from core.datasets.names import clean_name, printable
-from core.datasets.run_lengths import unpacked_runs
+from core.datasets.names import clean_name
+from core.datasets.opening import open_annotations
 from core.datasets.sources import Upload
 from core.datasets.table import Problems
-from core.errors import InputError, first_line
+from core.errors import InputError
+from core.sandbox import named_file
 from core.settings import LIMITS, Limits
 
 LABEL_COLUMNS = ("labels", "label", "classes", "class", "categories", "category")
-_LISTS = ("images", "categories", "annotations")
-_LONGEST = 300
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One drawn object: its category in small letters, its area in square pixels, and whether it is a crowd.
-
-    `shape` is a list of polygons `[x, y, x, y, ...]`, or run lengths as `{"size": [height, width], "counts": ...}`.
-    """
-
-    label: str
-    area: float
-    crowd: bool
-    shape: Any
+_FEWER = "keep only the images of this data set in it"
 
 
 @dataclass(frozen=True)
 class Annotations:
     """What a file says: drawn objects and sizes (width, height) by the base name of their picture.
 
-    `data` are the file's bytes and `sha256` theirs. `problems` names what can't be used, one line each; a file with any
-    is refused when it is kept.
+    `data` is a file of this alone, as it is kept, and `sha256` that file's; `original` is the SHA-256 of the file that
+    was brought. `problems` names what can't be used, one line each; a file with any is refused when it is kept.
     """
 
     name: str
@@ -57,10 +42,11 @@ class Annotations:
     objects: dict[str, list[Drawn]]
     problems: tuple[str, ...]
     data: bytes
+    original: str
 
     @property
     def sha256(self) -> str:
-        """Of the file's bytes."""
+        """Of the file as it is kept."""
         return hashlib.sha256(self.data).hexdigest()
 
     def of(self, picture: Picture) -> list[Drawn] | None:
@@ -86,25 +72,17 @@ def read_annotations(source: Path | Upload, limits: Limits = LIMITS) -> Annotati
     """
     name, data = _bytes(source, limits)
     try:
-        content = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{name} can't be read as annotations in COCO's form: it is no JSON ({_line(error)})"
-        ) from error
-    lists = content if isinstance(content, dict) else {}
-    missing = [part for part in _LISTS if not isinstance(lists.get(part), list)]
-    if missing:
-        raise InputError(
-            f"{name} can't be read as annotations in COCO's form: it has no list of {' and of '.join(missing)}"
-        )
-    reader = _Reader(lists, limits)
-    return Annotations(name, reader.sizes, reader.objects, reader.lines(), data)
+        found, written = open_annotations(data, limits)
+    except Refused as refused:
+        raise InputError(f"{name} {refused}") from refused
+    return Annotations(name, found.sizes, found.objects, found.problems, written, found.original)
 
 
 def keep_annotations(dataset: Dataset, annotations: Annotations) -> Matched:
-    """Keep a file with the stored data set, in place of an earlier one; complete or not at all.
+    """Keep what a file says with the stored data set, in place of an earlier one; complete or not at all.
 
-    Raises `InputError` if anything in it can't be used, or if no picture of the data set is annotated in it.
+    Not the file: whatever else it holds must not come to lie where something could find it. Raises `InputError` if
+    anything in it can't be used, or if no picture of the data set is annotated in it.
     """
     if annotations.problems:
         more = f" (and {len(annotations.problems) - 1} more problems)" if len(annotations.problems) > 1 else ""
@@ -116,6 +94,8 @@ def keep_annotations(dataset: Dataset, annotations: Annotations) -> Matched:
             f"{annotations.name} annotates no picture of this data set; pictures are found by file name, and it names "
             f"{listed}"
         )
+    if len(annotations.data) > LIMITS.file_bytes:
+        raise InputError(f"{annotations.name} takes more than {size_text(LIMITS.file_bytes)} to keep; {_FEWER}")
     handle, temporary = tempfile.mkstemp(dir=dataset.root, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -175,134 +155,18 @@ def column_labels(picture: Picture, column: str) -> set[str] | None:
     return {part.strip().casefold() for part in str(value).split(";") if part.strip()}
 
 
-def base_name(name: str) -> str:
-    """The last part of a picture's name."""
-    return name.rpartition("/")[2]
-
-
-class _Reader:
-    """One pass over a file's lists; what can't be used is noted and left out."""
-
-    def __init__(self, content: Mapping[str, list[Any]], limits: Limits) -> None:
-        self.limits = limits
-        self.problems = Problems()
-        self.sizes: dict[str, tuple[int, int]] = {}
-        self.objects: dict[str, list[Drawn]] = defaultdict(list)
-        self.files: dict[Any, str] = {}
-        self.names: dict[Any, str] = {}
-        for part, take in zip(_LISTS, (self._image, self._category, self._annotation), strict=True):
-            for number, entry in enumerate(content[part], start=1):
-                try:
-                    take(entry)
-                except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-                    self.problems.add(f"{_SINGULAR[part]} can't be used: {_reason(error)}", f"number {number}")
-        self.objects = dict(self.objects)
-
-    def lines(self) -> tuple[str, ...]:
-        """What can't be used, each reason once with the first three places."""
-        return tuple(refusal.reason for refusal in self.problems.refusals(""))
-
-    def _image(self, entry: Any) -> None:
-        base = base_name(clean_name(_text(entry["file_name"])))
-        size = int(entry["width"]), int(entry["height"])
-        if min(size) < 1 or max(size) > self.limits.side or size[0] * size[1] > self.limits.pixels:
-            raise ValueError("its width or height is not that of a picture")
-        if base in self.sizes and self.files.get(_key(entry["id"])) != base:
-            raise ValueError("another picture has the same file name")
-        self.files[_key(entry["id"])], self.sizes[base] = base, size
-
-    def _category(self, entry: Any) -> None:
-        name = printable(_text(entry["name"])).casefold()
-        if not name:
-            raise ValueError("its name is empty")
-        self.names[_key(entry["id"])] = name
-
-    def _annotation(self, entry: Any) -> None:
-        base, label = self.files.get(_key(entry["image_id"])), self.names.get(_key(entry["category_id"]))
-        if base is None:
-            raise ValueError("its image_id names no picture of the file")
-        if label is None:
-            raise ValueError("its category_id names no category of the file")
-        area = float(entry.get("area") or 0.0)
-        if not math.isfinite(area):
-            raise ValueError("its area is no finite number")
-        self.objects[base].append(Drawn(label, area, bool(entry.get("iscrowd", 0)), _shape(entry, self.sizes[base])))
-
-
-_SINGULAR = {"images": "a picture", "categories": "a category", "annotations": "an object"}
-
-
-def _shape(entry: Mapping[str, Any], size: tuple[int, int]) -> Any:
-    """Polygons or run lengths as they are once they are known to be sound; the box where there is no outline."""
-    shape = entry.get("segmentation") or []
-    if isinstance(shape, dict):
-        height, width = (int(side) for side in shape["size"])
-        counts = shape["counts"]
-        runs = unpacked_runs(counts) if isinstance(counts, str) else [int(run) for run in counts]
-        if min(runs, default=-1) < 0 or sum(runs) != height * width:
-            raise ValueError("its run lengths don't fill its picture exactly")
-        if (width, height) != size:
-            raise ValueError("its run lengths are for a picture of another size")
-        return {"size": [height, width], "counts": runs}
-    if shape:
-        return [_polygon(corners) for corners in shape]
-    x, y, across, down = (_finite(value) for value in entry["bbox"])
-    return [[x, y, x + across, y, x + across, y + down, x, y + down]]
-
-
-def _polygon(corners: Any) -> list[float]:
-    found = [_finite(value) for value in corners]
-    if len(found) % 2 or len(found) < 6:
-        raise ValueError("an outline needs pairs of coordinates of three corners or more")
-    return found
-
-
-def _finite(value: Any) -> float:
-    found = float(value)
-    if not math.isfinite(found):
-        raise ValueError("a coordinate is no finite number")
-    return found
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        raise ValueError(f"a name is no text of at most {_LONGEST} characters")
-    return value
-
-
-def _key(value: Any) -> Any:
-    if not isinstance(value, int | str):
-        raise ValueError("an id is neither a number nor text")
-    return value
-
-
-def _reason(error: Exception) -> str:
-    return f"it has no {error.args[0]!r}" if isinstance(error, KeyError) else _line(error)
-
-
-def _line(error: Exception) -> str:
-    return first_line(error)[:_LONGEST]
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON number")
-
-
 def _bytes(source: Path | Upload, limits: Limits) -> tuple[str, bytes]:
     name = source.name if isinstance(source, Path) else clean_name(source.name)
     given: Any = source if isinstance(source, Path) else source.data
     try:
         if isinstance(given, Path):
-            with given.open("rb") as stream:
-                data = stream.read(limits.file_bytes + 1)
+            data = named_file(given, limits.file_bytes, name)
         else:
             data = given if isinstance(given, bytes) else given.read(limits.file_bytes + 1)
     except OSError as error:
-        raise InputError(f"{name} can't be read as annotations in COCO's form ({error.strerror})") from error
+        raise InputError(f"{name} cannot be read ({error.strerror}); give it again") from error
     if len(data) > limits.file_bytes:
-        raise InputError(
-            f"{name} is larger than {size_text(limits.file_bytes)}; keep only the pictures of this data set in it"
-        )
+        raise InputError(f"{name} is larger than {size_text(limits.file_bytes)}; {_FEWER}")
     if is_archive(data[:512]):
         raise InputError(f"{name} is an archive; unpack it and give the JSON file")
     return name, data

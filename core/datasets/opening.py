@@ -18,10 +18,13 @@ from typing import Any, Literal
 from PIL import Image
 
 from core.datasets.bounds import Budget, Refused
+from core.datasets.coco import Coco, read_coco, written_coco
 from core.datasets.packing import Packed, Room, entries, unpacked
 from core.datasets.picture import FORMATS, decode, is_picture
 from core.datasets.table import Table, is_table, read_table
 from core.datasets.table_message import packed_table, unpacked_table
+from core.datasets.texts import texts_of
+from core.errors import InputError
 from core.sandbox import Allowance, Answer, Failure, call
 from core.settings import LIMITS, Limits
 
@@ -91,6 +94,17 @@ def contents(data: bytes, size: int, limits: dict[str, Any]) -> tuple[Any, bytes
     return entries(data, size, Limits(**limits)), b""
 
 
+def drawn(data: bytes, limits: dict[str, Any]) -> tuple[Any, bytes]:
+    """Task: what is wrong with a file in COCO's form, and a file of what was understood."""
+    found = read_coco(data, Limits(**limits))
+    return found.problems, written_coco(found)
+
+
+def texts(data: bytes, title: str, limits: dict[str, Any]) -> tuple[Any, bytes]:
+    """Task: the texts of a list."""
+    return texts_of(data, title, Limits(**limits)), b""
+
+
 def open_file(
     name: str, data: bytes, budget: Budget, *, only: Kind | None = None, member: tuple[Packed, Room] | None = None
 ) -> Opened:
@@ -127,6 +141,32 @@ def open_archive(tail: bytes, size: int, limits: Limits) -> list[Packed]:
     if not sound:
         raise Refused(_FORGED)
     return listed
+
+
+def open_annotations(data: bytes, limits: Limits) -> tuple[Coco, bytes]:
+    """What a file in COCO's form says, and a file of that alone. Raises `Refused` if it is none."""
+    answer = opened(drawn, 2 * limits.file_bytes, limits, dataclasses.asdict(limits), data=data)
+    try:
+        # Read once more here, as strictly: by now it is small, plain, and known to be what is kept.
+        found = read_coco(answer.data, limits)
+        problems = tuple(str(problem) for problem in answer.value)
+    except (Refused, TypeError) as error:
+        raise Refused(_FORGED) from error
+    if found.problems:
+        raise Refused(_FORGED)
+    return dataclasses.replace(found, problems=problems), answer.data
+
+
+def open_texts(data: bytes, title: str, limits: Limits) -> tuple[str, ...]:
+    """The texts of the list `title`. Raises `InputError` if it is none or outside the limits."""
+    most = 8 * limits.texts * limits.text_characters
+    try:
+        found = opened(texts, most, limits, title, dataclasses.asdict(limits), data=data).value
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            raise Refused(_FORGED)
+    except Refused as refused:
+        raise InputError(f"{title} {refused}") from refused
+    return tuple(found)
 
 
 def opened(

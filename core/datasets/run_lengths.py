@@ -42,6 +42,21 @@ def unpacked_runs(text: str) -> list[int]:
     return runs
 
 
+def packed_runs(runs: Sequence[int]) -> str:
+    """The text that `unpacked_runs` reads as these numbers."""
+    text: list[str] = []
+    for place, run in enumerate(runs):
+        value = run - runs[place - 2] if place >= _WHOLE else run
+        while True:
+            group, value = value & (_MORE - 1), value >> _GROUP
+            # The last group's highest bit is the sign, so one more group follows where it would tell another.
+            last = value == (-1 if group & _SIGN else 0)
+            text.append(chr(_FIRST_CHARACTER + group + (0 if last else _MORE)))
+            if last:
+                break
+    return "".join(text)
+
+
 def mask_of(size: Sequence[int], counts: Sequence[int] | str) -> NDArray[np.bool_]:
     """The mask `(height, width)` of run lengths for a `size` of (height, width), packed or not.
 

@@ -11,9 +11,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from core.datasets.bounds import size_text
 from core.errors import InputError
-from core.settings import LIMITS, Limits
+from core.settings import Limits
 
 TABLE_ENDINGS = (".csv", ".tsv")
 
@@ -34,20 +33,12 @@ _BINARY = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def read_texts(source: Path | str | bytes, *, name: str | None = None, limits: Limits = LIMITS) -> tuple[str, ...]:
-    """The texts of a list, in its order: stripped, without blank lines, `#` comments and repetitions.
+def texts_of(source: str | bytes, title: str, limits: Limits) -> tuple[str, ...]:
+    """The texts of a list in their order: see `core.datasets.read_texts`.
 
-    A `Path` is a file to read; a `str` is the list itself (what was typed into a field); `bytes` are an uploaded
-    file, whose `name` says whether it is a table. A table (`.csv`, `.tsv`) gives its first column, without a header
-    such as `prompt` or `class`; anything else one text a line. An empty list gives `()`.
-
-    Raises `InputError` for a file that can't be read or isn't text, and for too many or too long texts.
+    Raises `InputError` for bytes that are no text, and for too many or too long texts.
     """
-    if isinstance(source, str):
-        title, text = name or "the list", source
-    else:
-        title = name or (source.name if isinstance(source, Path) else "the list")
-        text = decode_text(_bytes(source, limits) if isinstance(source, Path) else source, title)
+    text = source if isinstance(source, str) else decode_text(source, title)
     if _BINARY.search(text):
         raise InputError(f"{title} holds control characters; save it as plain UTF-8 text")
     lines = _first_column(text, title, limits) if title.lower().endswith(TABLE_ENDINGS) else text.splitlines()
@@ -130,17 +121,6 @@ def parse_rows(text: str, delimiter: str, limits: Limits) -> list[tuple[int, lis
             raise InputError(f"has a cell of more than {csv.field_size_limit():,} characters; shorten it") from error
         raise InputError(f"can't be read as a table at line {reader.line_num} ({error}); check its quotes") from error
     return rows
-
-
-def _bytes(path: Path, limits: Limits) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limits.file_bytes + 1)
-    except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}); check the path") from error
-    if len(data) > limits.file_bytes:
-        raise InputError(f"{path} is larger than {size_text(limits.file_bytes)}; shorten it")
-    return data
 
 
 def _first_column(text: str, title: str, limits: Limits) -> list[str]:

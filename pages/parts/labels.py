@@ -66,7 +66,7 @@ def kept(dataset: Dataset) -> None:
     st.caption(
         "A label counts for a class or prompt of an audit that has the same name. "
         + (f"The {MOST_CATEGORIES} commonest of {len(found.categories)} are shown. " if _more(found.categories) else "")
-        + f"SHA-256 of the file: {annotations.sha256[:16]}…"
+        + f"SHA-256 of the file: {annotations.original[:16]}…"
     )
     if st.button("Forget these annotations", icon=":material/delete:"):
         drop_annotations(dataset)

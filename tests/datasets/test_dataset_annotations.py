@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -47,6 +48,10 @@ def coco(**parts: Any) -> bytes:
 
 def brought(data: bytes, name: str = "truth.json") -> Upload:
     return Upload(name, data)
+
+
+def kept(data: bytes) -> bytes:
+    return read_annotations(brought(data)).data
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_a_file_that_is_too_large_or_missing_is_one_line(tmp_path: Path) -> None
     for source in (data, io.BytesIO(data)):
         with pytest.raises(InputError, match="is larger than"):
             read_annotations(Upload("t.json", source), Limits(file_bytes=len(data) - 1))
-    with pytest.raises(InputError, match="can't be read as annotations in COCO's form"):
+    with pytest.raises(InputError, match=r"nowhere\.json cannot be read \(No such file"):
         read_annotations(tmp_path / "nowhere.json")
 
 
@@ -164,23 +169,70 @@ def test_a_file_is_kept_replaced_and_forgotten(dataset: Dataset) -> None:
     found = keep_annotations(dataset, read_annotations(brought(coco())))
     assert (found.pictures, found.objects, found.elsewhere, found.doubts) == (2, 4, 1, ())
     assert found.categories == {"dog": 3, "red  car": 1}
-    assert dataset.annotations is not None and dataset.annotations.read_bytes() == coco()
+    assert dataset.annotations is not None and dataset.annotations.read_bytes() == kept(coco())
     # It is no part of the data set's id, which earlier runs were planned with.
     assert load_dataset(dataset.root) == dataset
-    assert content(dataset.root) == {**before, "annotations.json": coco()}
+    assert content(dataset.root) == {**before, "annotations.json": kept(coco())}
     other = coco(annotations=OBJECTS[:1])
     keep_annotations(dataset, read_annotations(brought(other)))
-    assert dataset.annotations.read_bytes() == other
+    assert dataset.annotations.read_bytes() == kept(other)
     drop_annotations(dataset)
     drop_annotations(dataset)
     assert content(dataset.root) == before
+
+
+def test_only_what_was_understood_is_kept(dataset: Dataset) -> None:
+    """A file that is also a model's configuration: what nobody asked for is not there any more."""
+    rich = [{**entry, "note": "<script>"} for entry in OBJECTS]
+    data = coco(annotations=rich, model_cfg={"text_cfg": {"hf_tokenizer_name": "x"}}, info={"url": "http://x"})
+    found = read_annotations(brought(data))
+    keep_annotations(dataset, found)
+    assert dataset.annotations is not None
+    stored = json.loads(dataset.annotations.read_bytes())
+    assert set(stored) == {"info", "images", "categories", "annotations"}
+    assert (
+        stored["info"] == {"original_sha256": hashlib.sha256(data).hexdigest()} == {"original_sha256": found.original}
+    )
+    known = {"image_id", "category_id", "area", "iscrowd", "segmentation"}
+    assert all(set(entry) == known for entry in stored["annotations"])
+    # What is read back is the same, and so is what is kept of it; each says which file a person brought.
+    again = read_annotations(dataset.annotations)
+    assert (again.objects, again.sizes, again.data) == (found.objects, found.sizes, found.data)
+    assert (again.original, again.sha256) == (found.original, hashlib.sha256(found.data).hexdigest())
+    # Companion: a file that was written by anyone else does not say so for another.
+    changed = found.data.replace(b'"info":', b'"info" :')
+    assert read_annotations(brought(changed)).original == hashlib.sha256(changed).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (coco(annotations=[OBJECTS[1]] * 30), "lists more than 20 entries; keep only the images of this data set"),
+        (coco(annotations=[OBJECTS[0] | {"segmentation": [SQUARE * 8]}]), "draws with more than 60 numbers"),
+        (b'{"images": [{"id": 1, "width": ' + b"9" * 5000 + b"}]}", "it is no JSON"),
+    ],
+)
+def test_a_file_that_draws_too_much_is_one_line(data: bytes, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        read_annotations(brought(data), Limits(drawn_objects=20, drawn_numbers=60))
+    assert read_annotations(brought(coco()), Limits(drawn_objects=20, drawn_numbers=60)).problems == ()
+
+
+@pytest.mark.parametrize(
+    "counts", [[10**9, -(10**9) + 1280], ["9" * 400], [int("9" * 400)], [1e999], [None], "~" * 40, [[1280]]]
+)
+def test_run_lengths_of_another_world_are_problems(counts: Any) -> None:
+    entry = {"image_id": 1, "category_id": 1, "segmentation": {"size": [32, 40], "counts": counts}}
+    huge = {"image_id": 1, "category_id": 1, "segmentation": {"size": [10**9, 10**9], "counts": [10**18]}}
+    found = read_annotations(brought(coco(annotations=[entry, huge]).replace(b"Infinity", b"1e999")))
+    assert found.objects == {} and found.problems
 
 
 def test_a_file_about_other_pictures_is_refused_and_the_kept_one_stays(dataset: Dataset) -> None:
     keep_annotations(dataset, read_annotations(brought(coco())))
     with pytest.raises(InputError, match=r"annotates no picture of this data set; .* it names elsewhere\.png"):
         keep_annotations(dataset, read_annotations(brought(coco(annotations=OBJECTS[4:]))))
-    assert content(dataset.root)["annotations.json"] == coco()
+    assert content(dataset.root)["annotations.json"] == kept(coco())
 
 
 def test_nothing_half_written_is_left(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +263,7 @@ def test_a_damaged_data_set_that_is_brought_again_keeps_its_annotations(dataset:
     dataset.path(dataset.pictures[0]).unlink()
     again = ingest([tmp_path / "given"], store=tmp_path / "store")
     assert again.root == dataset.root
-    assert content(again.root)["annotations.json"] == coco()
+    assert content(again.root)["annotations.json"] == kept(coco())
 
 
 def test_the_column_of_labels_is_recognised(dataset: Dataset) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from core.datasets.run_lengths import mask_of, unpacked_runs
+from core.datasets.run_lengths import mask_of, packed_runs, unpacked_runs
 
 # Packed by pycocotools 2.0.11, which also agrees on 500 random masks.
 KNOWN = {
@@ -106,3 +106,11 @@ def test_what_is_no_mask_is_refused(counts: object, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         mask_of((4, 3), counts)  # type: ignore[arg-type]
     assert mask_of((4, 3), [12]).sum() == 0 and mask_of((4, 3), [0, 12]).all()
+
+
+@given(st.lists(st.integers(0, 60_000_000), max_size=40))
+def test_what_is_packed_here_is_unpacked_and_packed_elsewhere(runs: list[int]) -> None:
+    assert unpacked_runs(packed_runs(runs)) == runs
+    assert packed_runs(runs) == packed(runs)
+    for text, known in KNOWN.items():
+        assert packed_runs(known) == text

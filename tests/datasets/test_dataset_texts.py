@@ -28,7 +28,7 @@ def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text("a cat, asleep\na dog\n", encoding="utf-8")
     assert read_texts(path) == ("a cat, asleep", "a dog")
-    with pytest.raises(InputError, match=r"nowhere\.txt can't be read \(No such file"):
+    with pytest.raises(InputError, match=r"nowhere\.txt cannot be read \(No such file"):
         read_texts(tmp_path / "nowhere.txt")
 
 
