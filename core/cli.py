@@ -148,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = command("verify", "check that a run or an evidence bundle is unchanged", listings.verify)
     verify.add_argument("path", type=Path, help="run directory or evidence.zip")
+    verify.add_argument("--sha256", metavar="HEX", help="the SHA-256 that was noted down, of the seal or the bundle")
+    verify.add_argument("--pdf", type=Path, metavar="REPORT", help="a report.pdf that must be of this run or bundle")
 
     methods = command("methods", "list the methods, what they need and cost", listings.methods)
     methods.add_argument("--model", help="say which of them this embedded model can serve")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,10 +26,15 @@ def verify(chosen: argparse.Namespace) -> Answer:
     """
     from core.reporting.verdict import verify_bundle, verify_run
 
+    sha256 = (chosen.sha256 or "").strip().lower()
+    if chosen.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise InputError("--sha256 takes the 64 hex digits that `verify` or a report prints")
+    if chosen.pdf is not None and not chosen.pdf.is_file():
+        raise InputError(f"--pdf {printable(str(chosen.pdf))} is no file; give the report.pdf that names the bundle")
     if chosen.path.is_dir():
-        verdict = verify_run(open_run(chosen.path))
+        verdict = verify_run(open_run(chosen.path), sha256=sha256, pdf=chosen.pdf)
     elif os.path.lexists(chosen.path):
-        verdict = verify_bundle(chosen.path)
+        verdict = verify_bundle(chosen.path, sha256=sha256, pdf=chosen.pdf)
     else:
         raise InputError(f"{printable(str(chosen.path))} does not exist; give a run directory or an evidence.zip")
     return {"text": verdict.text, "data": verdict.data}, 0 if verdict.outcome == "sound" else 1

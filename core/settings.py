@@ -59,7 +59,6 @@ class Limits:
     text_characters: int = 2_000
     texts: int = 2_000
     imports: int = 2  # at once, in the app
-    seal_bytes: int = 64 * 2**20
     all_text_characters: int = 2_000_000
     templates: int = 200
     concepts: int = 20_000
@@ -69,6 +68,13 @@ class Limits:
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
     manifest_bytes: int = 256 * 2**20  # of a stored data set's description
+    # What `verify` reads of a seal or a bundle that anybody may have made.
+    seal_bytes: int = 64 * 2**20
+    bundle_bytes: int = 8 * 2**30
+    bundle_names: int = 25_000
+    bundle_part_bytes: int = 64 * 2**20  # of one file that is read as a whole
+    verify_seconds: float = 60.0  # of processor time, and one more for every MB of the bundle
+    verify_memory: int = 2_500_000_000  # bytes, and four more for every byte of the bundle
 
 
 LIMITS = Limits()

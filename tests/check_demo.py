@@ -15,7 +15,7 @@ import pikepdf
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.evaluation.comparison import load_comparisons
-from core.reporting.evidence import verify_evidence
+from core.reporting.verdict import verify_evidence
 from core.runs import open_run
 
 LEAST_PAGES = 8

@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.reporting.evidence import verify_evidence
     from core.reporting.heat import overlay
     from core.reporting.report import render_report
+    from core.reporting.verdict import verify_evidence
 
 __all__ = ["overlay", "render_report", "verify_evidence"]
 
-_WHERE = {"overlay": "heat", "render_report": "report", "verify_evidence": "evidence"}
+_WHERE = {"overlay": "heat", "render_report": "report", "verify_evidence": "verdict"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The evidence bundle: everything the report rests on, in one ZIP with equal bytes for equal content, and its check."""
+"""The evidence bundle: everything the report rests on, in one ZIP with equal bytes for equal content."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from core.characters import legible, legible_values
 from core.datasets import escape_cell
 from core.errors import RunError
 from core.evaluation.summary import Summary
 from core.findings import Finding
-from core.runs import Plan, Run
+from core.runs import Run
+from core.runs.results import file_sha256
 
 SUMS = "SHA256SUMS"
+IMAGES = "images.csv"
+IMAGE_COLUMNS = ("image", "sha256")
+UNIT_COLUMNS = ["position", "key", "images", "state", "tries", "seconds", "rows", "sha256", "error"]
 TABLES = ("trust", "versus", "agreement", "pair_agreement", "scores", "texts", "failures")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Bundle:
 
 
 def write_evidence(run: Run, summary: Summary, findings: Sequence[Finding], path: Path) -> Bundle:
-    """Write the bundle to `path`: plan, manifest, findings, data set, results, units and every summary table.
+    """Write the bundle to `path`: plan, manifest, findings, dataset, image hashes, results, units, every summary table.
 
     The same run gives the same bytes. Raises `RunError` if a result file is missing or was changed.
     """
@@ -64,33 +67,22 @@ def write_evidence(run: Run, summary: Summary, findings: Sequence[Finding], path
     return Bundle(path, whole, hashes)
 
 
-def verify_evidence(path: Path) -> list[str]:
-    """What is wrong with a bundle, one line each; an empty list means that it is sound.
-
-    Checked: every file against `SHA256SUMS`, nothing missing, added or twice, every result file against the units
-    table, the plan and the findings readable. Nothing is unpacked to disk.
-    """
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            return _problems(bundle)
-    except FileNotFoundError:
-        return [f"{path} doesn't exist"]
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
-        return [f"{path.name} is no sound ZIP file ({error})"]
-
-
 def findings_json(findings: Sequence[Finding]) -> bytes:
     """The findings as JSON with sorted keys."""
-    return _json(_FINDINGS.dump_python(tuple(findings), mode="json"))
+    return json_bytes(_FINDINGS.dump_python(tuple(findings), mode="json"))
 
 
-def attachment(run: Run, summary: Summary, findings: Sequence[Finding], bundle: Bundle) -> bytes:
-    """The JSON that travels inside the PDF: the numbers it prints and the hashes of what they rest on."""
-    return _json(
+def attachment(run: Run, summary: Summary, findings: Sequence[Finding], bundle: Bundle, html: str = "") -> bytes:
+    """The JSON that travels inside the PDF: the numbers it prints and the hashes of what they rest on.
+
+    `html` is the text of `report.html`, which prints the bundle's hash and so cannot be in the bundle itself.
+    """
+    return json_bytes(
         {
             "run": run.id,
             "plan_sha256": run.plan.digest,
             "evidence": {"file": bundle.path.name, "sha256": bundle.sha256, "files": dict(bundle.files)},
+            "report_html_sha256": hashlib.sha256(html.encode()).hexdigest(),
             "findings": _FINDINGS.dump_python(tuple(findings), mode="json"),
             "tables": {
                 name: json.loads(getattr(summary, name).to_json(orient="records"))
@@ -112,27 +104,36 @@ def table_csv(frame: pd.DataFrame) -> bytes:
     return legible(stream.getvalue()).encode()
 
 
-def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterable[tuple[str, bytes]]:
-    yield "plan.json", (run.folder / "plan.json").read_bytes()
-    yield "manifest.json", _json(run.manifest)
-    yield "findings.json", findings_json(findings)
+def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
+    """The files of a bundle that follow from the run's records alone, so that a bundle can be compared with its run."""
+    yield "plan.json", json_bytes(run.plan.public().model_dump(mode="json"))
+    yield "manifest.json", json_bytes(run.manifest)
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
-    own = run.folder / "thresholds.toml"
-    if own.exists():
-        yield "thresholds.toml", own.read_bytes()
-    columns = ["position", "key", "images", "state", "tries", "seconds", "rows", "sha256", "error"]
-    yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=columns))
+    yield IMAGES, table_csv(_stored_images(run))
+    yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))
+    for name in ("thresholds.toml", "comparison.json"):
+        if (run.folder / name).exists():
+            yield name, (run.folder / name).read_bytes()
+
+
+def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterator[tuple[str, bytes]]:
+    yield from run_parts(run)
+    yield "findings.json", findings_json(findings)
     yield "log.csv", table_csv(pd.DataFrame(run.store.events(), columns=["at", "kind", "message"]))
-    told = run.folder / "comparison.json"
-    if told.exists():
-        yield told.name, told.read_bytes()
-    # Embedded crops are large and follow from the pictures; their hashes are in the manifest.
+    # Embedded crops are large and follow from the images; their hashes are in the manifest.
     for told in run.manifest.get("applications", {}).values():
         for name in told["files"]:
             if not name.endswith(".npy"):
                 yield name, (run.folder / name).read_bytes()
     for name in TABLES:
         yield f"tables/{name}.csv", table_csv(getattr(summary, name))
+
+
+def _stored_images(run: Run) -> pd.DataFrame:
+    """Every stored image: its content id and the SHA-256 of its PNG file."""
+    dataset = run.dataset
+    rows = [(picture.id, file_sha256(dataset.path(picture))) for picture in dataset.pictures]
+    return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
 
 
 def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> str:
@@ -145,58 +146,8 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _problems(bundle: zipfile.ZipFile) -> list[str]:
-    names = bundle.namelist()
-    if SUMS not in names:
-        return [f"{SUMS} is missing, so nothing can be checked"]
-    problems = [f"{name} is in the bundle more than once" for name in sorted({n for n in names if names.count(n) > 1})]
-    sums: dict[str, str] = {}
-    for line in bundle.read(SUMS).decode("utf-8", "replace").splitlines():
-        digest, gap, name = line.partition("  ")
-        if not gap or len(digest) != 64:
-            problems.append(f"{SUMS} has a line that is no checksum: {line[:80]!r}")
-        else:
-            sums[name] = digest
-    present = set(names) - {SUMS}
-    problems += [f"{name} is listed in {SUMS} but missing" for name in sorted(set(sums) - present)]
-    problems += [f"{name} is in the bundle but not listed in {SUMS}" for name in sorted(present - set(sums))]
-    for name in sorted(present & set(sums)):
-        found = _digest(bundle, name)
-        if found != sums[name]:
-            problems.append(f"{name} was changed: its SHA-256 is {found}, {SUMS} says {sums[name]}")
-    return problems or _contents(bundle, sums)
-
-
-def _contents(bundle: zipfile.ZipFile, sums: Mapping[str, str]) -> list[str]:
-    required = ("plan.json", "manifest.json", "findings.json", "dataset.json", "units.csv")
-    problems = [f"{name} is missing" for name in required if name not in sums]
-    if problems:
-        return problems
-    try:
-        Plan.model_validate_json(bundle.read("plan.json"))
-        _FINDINGS.validate_json(bundle.read("findings.json"))
-    except ValidationError as error:
-        problems.append(f"the plan or the findings can't be read: {error.errors()[0]['msg']}")
-    units = list(csv.DictReader(io.StringIO(bundle.read("units.csv").decode())))
-    done = {f"results/{unit['key']}.parquet": unit["sha256"] for unit in units if unit["state"] == "done"}
-    results = {name for name in sums if name.startswith("results/")}
-    problems += [f"{name} belongs to a finished unit but is missing" for name in sorted(set(done) - results)]
-    problems += [f"{name} belongs to no finished unit" for name in sorted(results - set(done))]
-    problems += [
-        f"{name} is not the file its unit recorded" for name in sorted(results & set(done)) if sums[name] != done[name]
-    ]
-    return problems
-
-
-def _digest(bundle: zipfile.ZipFile, name: str) -> str:
-    whole = hashlib.sha256()
-    with bundle.open(name) as stream:
-        while chunk := stream.read(_CHUNK):
-            whole.update(chunk)
-    return whole.hexdigest()
-
-
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON in the one form that bundles use: sorted keys, UTF-8."""
     return (json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 

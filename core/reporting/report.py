@@ -42,12 +42,13 @@ def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits
         bundle = write_evidence(run, summary, judged, draft / "evidence.zip")
         assets = Assets()
         report = build_report(run, summary, judged, assets, evidence_sha256=bundle.sha256, files=bundle.files)
-        (draft / "report.html").write_text(render_html(report, assets, standalone=True), encoding="utf-8")
+        html = render_html(report, assets, standalone=True)
+        (draft / "report.html").write_bytes(html.encode())
         pdf = render_pdf(
             render_html(report, assets, standalone=False),
             assets,
             created=report.created,
-            attached=("evidence.json", attachment(run, summary, judged, bundle)),
+            attached=("evidence.json", attachment(run, summary, judged, bundle, html)),
             limits=limits or Limits(),
         )
         (draft / "report.pdf").write_bytes(pdf)

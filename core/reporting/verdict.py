@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from core.datasets.names import printable
-from core.errors import LoupeError
-from core.reporting.evidence import verify_evidence
+from core.errors import InputError, LoupeError, Refused
+from core.reporting.evidence import json_bytes, run_parts
+from core.reporting.inspection import Inspection, inspect_bundle, read_attached
+from core.reporting.report import FILES
 from core.runs import FINISHED, Run, changed_files, load_seal, sealed_problems
-from core.runs.seal import SEAL
+from core.runs.seal import SEAL, Seal, file_seal
+from core.sandbox.files import opened
 
 MOST_LINES = 50
 MOST_CHARACTERS = 300
@@ -21,63 +25,100 @@ Outcome = Literal["sound", "changed", "not_sealed"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for `path`: problems one line each, what was compared, and the SHA-256 of the seal or the bundle."""
+    """The outcome for `path`: problems one line each, what was compared, and the SHA-256 of the seal or the bundle.
+
+    `count` is how many problems there are, also beyond those that are listed.
+    """
 
     path: Path
     outcome: Outcome
     problems: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     sha256: str = ""
+    count: int = 0
 
     @property
     def text(self) -> str:
-        """What a person reads: the problems, or in one line that it is sound and what that was found by."""
-        where = cleaned(str(self.path))
+        """What a person reads: the problems; or that it is sound, what that was found by, and its SHA-256."""
         if self.outcome == "sound":
-            return "\n".join([f"{where}: sound", *self.checked, *([f"sha256 {self.sha256}"] if self.sha256 else [])])
-        more = len(self.problems) - MOST_LINES
-        return "\n".join([*self.problems[:MOST_LINES], *([f"and {more:,} more"] if more > 0 else [])])
+            lines = [f"{cleaned(str(self.path))}: sound", *(f"compared: {line}" for line in self.checked)]
+            return "\n".join([*lines, f"sha256: {self.sha256}"])
+        more = self.count - len(self.problems)
+        return "\n".join([*self.problems, *([f"and {more:,} more"] if more > 0 else [])])
 
     @property
     def data(self) -> dict[str, Any]:
-        """The same as plain values; at most `MOST_LINES` problems, and how many there are."""
+        """The same as plain values."""
         return {
             "path": str(self.path),
             "outcome": self.outcome,
-            "problems": list(self.problems[:MOST_LINES]),
-            "count": len(self.problems),
-            "checked": list(self.checked),
+            "problems": list(self.problems),
+            "count": self.count,
+            "checked": list(self.checked) if self.outcome == "sound" else [],
             "sha256": self.sha256,
         }
 
 
-def verify_run(run: Run) -> Verdict:
-    """Whether a run is what was sealed when it ended.
+def verify_run(run: Run, *, sha256: str = "", pdf: Path | None = None) -> Verdict:
+    """Whether a run is what was sealed when it ended: by the seal with `sha256`, reported by `pdf`, if these are given.
 
     A run that has not ended, or was made before there were seals, is checked as far as its own records go, and is never
     called sound.
     """
     try:
         found = load_seal(run)
+        if found is None:
+            return _unsealed(run, pdf)
+        seal, digest = found
+        problems = sealed_problems(run, seal)
+        if sha256 and digest != sha256:
+            problems.insert(0, f"{SEAL} has the SHA-256 {digest}, not the one given")
+        checked = [
+            f"{len(seal.files) + len(seal.dataset.files)} files, {len(seal.units)} units and the log with the seal, "
+            f"{len(seal.dataset.images)} stored images with their content ids"
+        ]
+        if not problems:
+            problems = [*changed_files(run), *_report_problems(run, seal, pdf, checked)]
     except LoupeError as error:
         return _changed(run.folder, [str(error)])
-    if found is None:
-        return _unsealed(run)
-    seal, sha256 = found
-    problems = sealed_problems(run, seal) or [*changed_files(run), *_bundle_problems(run)]
-    if problems:
-        return _changed(run.folder, problems, sha256)
-    checked = (
-        f"{len(seal.files) + len(seal.dataset.files)} files and {len(seal.units)} units as they were sealed, "
-        f"{len(seal.dataset.images)} images by their content",
+    return (
+        _changed(run.folder, problems, digest) if problems else Verdict(run.folder, "sound", (), tuple(checked), digest)
     )
-    return Verdict(run.folder, "sound", (), checked, sha256)
 
 
-def verify_bundle(path: Path) -> Verdict:
-    """Whether an evidence bundle is sound in itself."""
-    problems = verify_evidence(path)
-    return _changed(path, problems) if problems else Verdict(path, "sound")
+def verify_bundle(path: Path, *, sha256: str = "", pdf: Path | None = None) -> Verdict:
+    """Whether an evidence bundle is sound in itself, has the given `sha256`, and is the one that `pdf` names.
+
+    Raises `InputError` if the path leads to no regular file.
+    """
+    try:
+        with opened(path):
+            pass
+    except Refused as refused:
+        raise InputError(f"{cleaned(str(path))} {refused}") from refused
+    try:
+        found = inspect_bundle(path)
+    except Refused as refused:
+        return _changed(path, [f"{path.name} {refused}"])
+    problems, checked = list(found.problems), list(found.checked)
+    if sha256:
+        checked.append("its SHA-256 with the one given")
+        if found.sha256 != sha256:
+            problems.insert(0, f"{path.name} has the SHA-256 {found.sha256}, not the one given")
+    if pdf is not None:
+        checked.append(f"its SHA-256, plan and findings with those that {pdf.name} carries")
+        problems += _pdf_problems(pdf, found)
+    if problems:
+        return _changed(path, problems, found.sha256, len(problems) + found.count - len(found.problems))
+    return Verdict(path, "sound", (), tuple(checked), found.sha256)
+
+
+def verify_evidence(path: Path) -> list[str]:
+    """What is wrong with a bundle, one line each; an empty list means that it is sound in itself."""
+    try:
+        return list(inspect_bundle(path).problems)
+    except Refused as refused:
+        return [f"{path.name} {refused}"]
 
 
 def cleaned(line: str) -> str:
@@ -86,28 +127,71 @@ def cleaned(line: str) -> str:
     return plain if len(plain) <= MOST_CHARACTERS else plain[: MOST_CHARACTERS - 1] + "\u2026"
 
 
-def _unsealed(run: Run) -> Verdict:
-    try:
-        progress = run.progress()
-        problems = [*changed_files(run), *_bundle_problems(run)]
-    except LoupeError as error:
-        return _changed(run.folder, [str(error)])
+def _unsealed(run: Run, pdf: Path | None) -> Verdict:
+    progress = run.progress()
+    problems = [*changed_files(run), *_report_problems(run, None, pdf, [])]
     if problems:
         return _changed(run.folder, problems)
+    line = f"not sealed yet: the run has not ended ({progress.state}, {progress.done} of {progress.total} units done)"
     if progress.state in FINISHED:
         line = (
             f"not sealed: the run has ended without {SEAL}; it was removed, or the run is from before there were seals "
             "(`python -m core report` seals it)"
         )
-    else:
-        line = f"not sealed yet: the run has not ended ({progress.state}, {progress.done} of {progress.total} units)"
-    return Verdict(run.folder, "not_sealed", (f"{cleaned(str(run.folder))}: {line}",))
+    return Verdict(run.folder, "not_sealed", (f"{cleaned(str(run.folder))}: {line}",), count=1)
 
 
-def _bundle_problems(run: Run) -> list[str]:
-    bundle = run.report / "evidence.zip"
-    return verify_evidence(bundle) if bundle.exists() else []
+def _report_problems(run: Run, seal: Seal | None, pdf: Path | None, checked: list[str]) -> Iterator[str]:
+    """Whether report, findings and bundle are about this run and about each other. Adds to `checked`."""
+    present = [name for name in FILES if (run.report / name).exists()]
+    if not present:
+        if pdf is not None:
+            yield f"the run has no report that {pdf.name} could be compared with"
+        return
+    if len(present) < len(FILES):
+        missing = ", ".join(name for name in FILES if name not in present)
+        yield f"report/ is not complete: {missing} is missing"
+        return
+    try:
+        found = inspect_bundle(run.report / "evidence.zip")
+        findings = {name: file_seal(run.folder / name).sha256 for name in ("findings.json", "report/findings.json")}
+        html = file_seal(run.report / "report.html").sha256
+    except Refused as refused:
+        yield f"report/evidence.zip {refused}"
+        return
+    yield from (f"report/evidence.zip: {line}" for line in found.problems)
+    for name, digest in findings.items():
+        if digest != found.files.get("findings.json"):
+            yield f"{name} holds other findings than report/evidence.zip"
+    # The manifest of a bundle is from before the seal, and a run without a seal may have gone on.
+    if seal is not None:
+        for name, data in run_parts(run):
+            if hashlib.sha256(data).hexdigest() != found.files.get(name):
+                yield f"report/evidence.zip: {name} is not that of this run"
+    yield from _pdf_problems(run.report / "report.pdf", found, html, "report/")
+    if pdf is not None:
+        yield from _pdf_problems(pdf, found, html)
+    checked += [f"report/evidence.zip: {line}" for line in found.checked]
+    checked.append("report.pdf, report.html, findings.json and report/evidence.zip with each other and with the run")
 
 
-def _changed(path: Path, problems: Sequence[str], sha256: str = "") -> Verdict:
-    return Verdict(path, "changed", tuple(cleaned(line) for line in problems), (), sha256)
+def _pdf_problems(pdf: Path, found: Inspection, html: str = "", where: str = "") -> Iterator[str]:
+    """Whether a PDF reports the bundle `found` and, if its SHA-256 is given, `report.html`."""
+    name = f"{where}{pdf.name}"
+    try:
+        told = read_attached(pdf)
+    except Refused as refused:
+        yield f"{name} {refused}"
+        return
+    evidence = told["evidence"]
+    if evidence.get("sha256") != found.sha256:
+        yield f"{name} reports another evidence.zip: it names the SHA-256 {str(evidence.get('sha256'))[:64]}"
+    elif hashlib.sha256(json_bytes(told.get("findings"))).hexdigest() != found.files.get("findings.json"):
+        yield f"{name} carries other findings than evidence.zip"
+    if html and told.get("report_html_sha256") != html:
+        yield f"{name} was made with another report.html"
+
+
+def _changed(path: Path, problems: Sequence[str], sha256: str = "", count: int = 0) -> Verdict:
+    told = tuple(cleaned(line) for line in problems[:MOST_LINES])
+    return Verdict(path, "changed", told, (), sha256, max(count, len(problems)))

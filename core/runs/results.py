@@ -177,7 +177,16 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
             ) from error
     if not tables:
         return SCHEMA.empty_table().to_pandas()[columns or SCHEMA.names]
-    frame = pa.concat_tables(tables, promote_options="default").to_pandas()
+    return _ordered(pa.concat_tables(tables, promote_options="default"))
+
+
+def joined(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """The rows of units that were read already, in the order of `read_results`; their columns are those of `SCHEMA`."""
+    return _ordered(pa.concat_tables([SCHEMA.empty_table(), *tables], promote_options="default"))
+
+
+def _ordered(table: pa.Table) -> pd.DataFrame:
+    frame = table.to_pandas()
     order = [name for name in ("image_name", "image", "kind", "text", "method") if name in frame.columns]
     return frame.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
 

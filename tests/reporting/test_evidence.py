@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import RunError
 from core.evaluation.summary import summarise
-from core.reporting import verify_evidence
+from core.reporting.verdict import verify_evidence
 from core.reporting.evidence import SUMS, table_csv, write_evidence
 from core.runs import Run
 from tests.support.made_run import made_run

@@ -73,7 +73,7 @@ def made_run(
     keys = [hashlib.sha256(f"{plan.digest}{index}".encode()).hexdigest() for index in range(len(shards))]
     store = run.store
     store.create([(key, len(shard)) for key, shard in zip(keys, shards, strict=True)])
-    run.update_manifest(**_manifest(dataset))
+    run.update_manifest(**_manifest(dataset), plan_sha256=plan.digest)
     store.log("start", "worker started")
     by_id = {picture.id: (index, picture) for index, picture in enumerate(dataset.pictures)}
     good = len(shards) - failed - (0 if finished else 1)

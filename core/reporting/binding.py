@@ -1,0 +1,277 @@
+"""Whether the parts of a bundle belong together: plan, manifest, dataset, images, units and result rows."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from core.datasets import Dataset
+from core.datasets.dataset import Picture, dataset_id
+from core.errors import Refused
+from core.evaluation.summary import CONTROLS
+from core.findings import Finding
+from core.reporting.bundle import OpenBundle, plain_values
+from core.reporting.evidence import IMAGE_COLUMNS, IMAGES, UNIT_COLUMNS
+from core.runs import SCHEMA, Plan
+from core.runs.results import joined
+
+_FINDINGS = TypeAdapter(tuple[Finding, ...])
+_STATES = frozenset({"waiting", "running", "done", "failed"})
+_HEX = re.compile(r"[0-9a-f]{64}")
+# What a file of results may unpack to: numbers hardly shrink, so much more is made to fill the memory.
+_MOST_RATIO, _LEAST = 50, 2**24
+
+
+@dataclass
+class Content:
+    """What a bundle holds, as values. `rows` are the rows of all finished units."""
+
+    plan: Plan
+    manifest: dict[str, Any]
+    findings: tuple[Finding, ...]
+    dataset: Dataset
+    units: list[dict[str, Any]]
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """The images of the dataset by id."""
+        return {picture.id: picture for picture in self.dataset.pictures}
+
+
+def read_content(bundle: OpenBundle) -> Content:
+    """Plan, manifest, findings, dataset and units. Raises `Refused` if one of them cannot be read."""
+    try:
+        plan = Plan.model_validate_json(bundle.read("plan.json"))
+    except ValidationError as error:
+        raise Refused(f"plan.json is no plan of this version ({_first(error)})") from error
+    try:
+        findings = _FINDINGS.validate_json(bundle.read("findings.json"))
+    except ValidationError as error:
+        raise Refused(f"findings.json holds no findings of this version ({_first(error)})") from error
+    try:
+        told = plain_values(bundle.json("dataset.json"))
+        dataset = Dataset.model_validate({**told, "root": Path("dataset")})
+    except ValidationError as error:
+        raise Refused(f"dataset.json describes no dataset ({_first(error)})") from error
+    manifest = bundle.json("manifest.json")
+    if not isinstance(manifest, dict):
+        raise Refused("manifest.json is no manifest")
+    return Content(plan, manifest, findings, dataset, _units(bundle, plan))
+
+
+def binding_problems(bundle: OpenBundle, content: Content, sums: Mapping[str, str]) -> list[str]:
+    """What does not belong together, one line each. Fills `content.rows` with the rows that can be read."""
+    problems = [*_plan_problems(content), *_dataset_problems(bundle, content), *_application_problems(content, sums)]
+    problems += _thresholds_problem(content, sums)
+    problems += _unit_problems(content, sums)
+    if problems:
+        return problems
+    tables = []
+    pairs = zip(content.units, content.plan.shards(), strict=True)
+    # In the order in which a run reads its results.
+    for unit, shard in sorted(pairs, key=lambda pair: str(pair[0]["key"])):
+        if unit["state"] == "done":
+            try:
+                table = _table(bundle, unit)
+            except Refused as refused:
+                problems.append(str(refused))
+                continue
+            problems += _row_problems(table, unit["key"], shard, content)
+            tables.append(table)
+    content.rows = joined(tables)
+    return problems + list(_finding_problems(content))
+
+
+def _plan_problems(content: Content) -> Iterator[str]:
+    plan, manifest, known = content.plan, content.manifest, content.pictures
+    if manifest.get("plan_sha256") != plan.digest:
+        yield "plan.json is not the plan that manifest.json names (plan_sha256)"
+    if len(set(plan.images)) != len(plan.images):
+        yield "plan.json names an image twice"
+    missing = [image for image in plan.images if image not in known]
+    if missing:
+        yield f"plan.json names {len(missing)} images that dataset.json lacks (the first: {missing[0]})"
+    if not _triples(manifest.get("not_run", [])):
+        yield "manifest.json has a list `not_run` of another form"
+    if not isinstance(manifest.get("applications", {}), dict):
+        yield "manifest.json has a part `applications` of another form"
+
+
+def _dataset_problems(bundle: OpenBundle, content: Content) -> Iterator[str]:
+    dataset = content.dataset
+    if dataset_id(dataset.pictures) != dataset.id:
+        yield "dataset.json was changed: its id does not follow from its images"
+    if dataset.id != content.plan.dataset:
+        yield f"dataset.json is the dataset {dataset.id}, plan.json names {content.plan.dataset}"
+    try:
+        rows = bundle.rows(IMAGES, IMAGE_COLUMNS)
+    except Refused as refused:
+        yield str(refused)
+        return
+    if [row["image"] for row in rows] != [picture.id for picture in dataset.pictures]:
+        yield f"{IMAGES} does not list the images of dataset.json"
+    if not all(_HEX.fullmatch(row["sha256"]) for row in rows):
+        yield f"{IMAGES} has a line without a SHA-256"
+
+
+def _application_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
+    named: dict[str, Any] = {}
+    for told in plain_values(content.manifest.get("applications", {})).values():
+        named |= plain_values(plain_values(told).get("files", {}))
+    present = {name: sha256 for name, sha256 in sums.items() if name.startswith("applications/")}
+    for name in sorted({*named, *present}):
+        if name not in named:
+            yield f"{name} is not named by manifest.json"
+        elif name not in present:
+            # Arrays of embeddings are left out of a bundle for their size.
+            if not name.endswith(".npy"):
+                yield f"{name} is named by manifest.json but missing"
+        elif named[name] != present[name]:
+            yield f"{name} is not the file that manifest.json names"
+
+
+def _thresholds_problem(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
+    if sums.get("thresholds.toml", "") != content.plan.thresholds:
+        yield "thresholds.toml is not the thresholds file that plan.json names"
+
+
+def _units(bundle: OpenBundle, plan: Plan) -> list[dict[str, Any]]:
+    units: list[dict[str, Any]] = []
+    shards = plan.shards()
+    for at, row in enumerate(bundle.rows("units.csv", UNIT_COLUMNS)):
+        try:
+            unit = {**row, "position": int(row["position"]), "images": int(row["images"])}
+            unit["rows"] = int(float(row["rows"])) if row["rows"] else None
+        except (ValueError, OverflowError) as error:
+            raise Refused(f"units.csv: line {at + 2} has a number that is none") from error
+        unit["error"] = row["error"] or None
+        units.append(unit)
+    if [(unit["position"], unit["images"]) for unit in units] != [(at, len(shard)) for at, shard in enumerate(shards)]:
+        raise Refused(f"units.csv does not list the {len(shards)} units of plan.json")
+    return units
+
+
+def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
+    units = content.units
+    if len({unit["key"] for unit in units}) != len(units):
+        yield "units.csv names a unit twice"
+    done = {f"results/{unit['key']}.parquet": unit["sha256"] for unit in units if unit["state"] == "done"}
+    results = {name for name in sums if name.startswith("results/")}
+    for unit in units:
+        if unit["state"] not in _STATES:
+            yield f"units.csv: unit {unit['position']} is in no known state"
+    for name in sorted(set(done) - results):
+        yield f"{name} belongs to a finished unit but is missing"
+    for name in sorted(results - set(done)):
+        yield f"{name} belongs to no finished unit"
+    for name in sorted(results & set(done)):
+        if sums[name] != done[name]:
+            yield f"{name} is not the file that its unit recorded"
+
+
+def _table(bundle: OpenBundle, unit: Mapping[str, Any]) -> pa.Table:
+    """The rows of one unit, with the columns of `SCHEMA`. Raises `Refused`."""
+    name = f"results/{unit['key']}.parquet"
+    data = bundle.read(name, bundle.size)
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        about = file.metadata
+        groups = [about.row_group(at) for at in range(about.num_row_groups)]
+        if about.num_rows != unit["rows"]:
+            raise Refused(f"{name} has {about.num_rows:,} rows; its unit recorded {unit['rows']}")
+        if sum(group.total_byte_size for group in groups) > _LEAST + _MOST_RATIO * len(data):
+            raise Refused(f"{name} unpacks to more than results do")
+        written = file.schema_arrow
+        for column in written:
+            if column.name not in SCHEMA.names or not column.type.equals(SCHEMA.field(column.name).type):
+                raise Refused(f"{name} has a column {column.name[:60]!r} that no result has")
+        table = file.read(use_threads=False)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise Refused(f"{name} is no Parquet file of results") from error
+    for column in SCHEMA:
+        if column.name not in table.column_names:
+            if not column.nullable:
+                raise Refused(f"{name} lacks the column {column.name}")
+            table = table.append_column(column, pa.nulls(len(table), column.type))
+    return table.select(SCHEMA.names)
+
+
+def _row_problems(table: pa.Table, key: str, shard: tuple[str, ...], content: Content) -> Iterator[str]:
+    """Whether the rows of a unit are about its images, their names, and texts and methods of the plan."""
+    name = f"results/{key}.parquet"
+    plan, known = content.plan, content.pictures
+    columns = ["unit", "image", "image_name", "text", "text_kind", "kind", "method", "status"]
+    seen = table.select(columns).to_pandas().drop_duplicates()
+    methods: dict[str, set[str | None]] = {
+        "method": {method.name for method in plan.methods},
+        "control": set(CONTROLS),
+        "score": {None},
+    }
+    for row in seen.itertuples(index=False):
+        wrong = ""
+        method = None if pd.isna(row.method) else row.method
+        if row.unit != key:
+            wrong = f"the unit {row.unit}"
+        elif row.image not in shard:
+            wrong = f"the image {row.image}, which is not of its unit"
+        elif row.image_name != known[row.image].name:
+            wrong = f"the name {row.image_name!r} for the image {row.image}"
+        elif row.kind not in methods or method not in methods[row.kind]:
+            wrong = f"the {row.kind} {method!r}, which the plan does not have"
+        elif row.status not in ("ok", "failed", "skipped"):
+            wrong = f"the status {row.status!r}"
+        elif not _planned(row.text, row.text_kind, known[row.image], plan):
+            wrong = f"the {row.text_kind} {str(row.text)[:60]!r}, which the plan does not have"
+        if wrong:
+            yield f"{name} has a row with {wrong}"
+            return
+
+
+def _planned(text: Any, kind: Any, picture: Picture, plan: Plan) -> bool:
+    texts = plan.texts
+    if kind == "caption":
+        return texts.captions and text in picture.captions[: texts.captions_each]
+    if kind == "prompt":
+        return text in texts.prompts
+    return kind == "class" and text in texts.classes
+
+
+def _finding_problems(content: Content) -> Iterator[str]:
+    """Whether findings show images and methods that the run has."""
+    known, methods = content.pictures, {method.name for method in content.plan.methods} | set(CONTROLS)
+    ids = [finding.id for finding in content.findings]
+    if len(set(ids)) != len(ids):
+        yield "findings.json has a finding twice"
+    for finding in content.findings:
+        for sample in (*finding.samples, *finding.counter):
+            if sample.image not in known or known[sample.image].name != sample.image_name:
+                yield f"findings.json: {finding.id} shows an image that dataset.json lacks ({sample.image_name})"
+                break
+            strange = [method for method in sample.methods if method not in methods]
+            if strange:
+                yield f"findings.json: {finding.id} names a method that the plan lacks ({strange[0]})"
+                break
+
+
+def _triples(value: Any) -> bool:
+    """Whether a value is a list of lists of three texts."""
+    return isinstance(value, list) and all(
+        isinstance(entry, list) and len(entry) == 3 and all(isinstance(part, str) for part in entry) for entry in value
+    )
+
+
+def _first(error: ValidationError) -> str:
+    told = error.errors()[0]
+    return f"{'.'.join(str(part) for part in told['loc'])[:80]}: {told['msg'][:120]}"

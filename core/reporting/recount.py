@@ -1,0 +1,193 @@
+"""The tables and findings of a bundle worked out again from its result rows, and compared with what it tells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+
+from core.datasets import Dataset
+from core.errors import LoupeError
+from core.evaluation.summary import Summary, summary_of
+from core.findings import Finding, judge
+from core.reporting.binding import Content
+from core.reporting.bundle import OpenBundle
+from core.reporting.evidence import TABLES, table_csv
+from core.runs import Plan, Progress, Run
+from core.settings import LIMITS, VERSION
+
+# Another machine may add in another order. A share is told to two digits, a p-value to three.
+RELATIVE, ABSOLUTE = 1e-5, 1e-7
+# Which records findings are judged by, beside the result rows.
+_RECORDS = ("applications/reliance/", "applications/sanity/")
+# A run is named by its id or its folder: one word, or one in single quotes, and nothing that a shell would act on.
+_WORD = r"(?:'[^'\n]{1,300}'|[^\s'\"`$;&|<>()\\\\]{1,300})"
+
+
+@dataclass(frozen=True)
+class UnpackedRun(Run):
+    """What a bundle holds in the place of a run directory: enough to be judged, and nothing to be worked on."""
+
+    content: Content
+
+    @property
+    def handle(self) -> str:
+        """A bundle does not say how its run was found; findings are compared whatever this is."""
+        return "RUN"
+
+    @property
+    def plan(self) -> Plan:  # type: ignore[override]
+        """The plan of the bundle."""
+        return self.content.plan
+
+    @property
+    def dataset(self) -> Dataset:  # type: ignore[override]
+        """The dataset as it is described; its images are not in a bundle."""
+        return self.content.dataset
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the bundle."""
+        return self.content.manifest
+
+    @property
+    def store(self) -> Any:
+        """The units, as far as rules ask for them."""
+        return SimpleNamespace(units=lambda: self.content.units, events=lambda limit=0: [], progress=self.progress)
+
+    def progress(self) -> Progress:
+        """Where the run stood when the bundle was made."""
+        counts = {state: [0, 0] for state in ("done", "failed")}
+        for unit in self.content.units:
+            if unit["state"] in counts:
+                counts[unit["state"]][0] += 1
+                counts[unit["state"]][1] += unit["images"]
+        return Progress(
+            state=self.content.manifest.get("state", "cancelled"),
+            stage="",
+            done=counts["done"][0],
+            failed=counts["failed"][0],
+            total=len(self.content.units),
+            images_done=counts["done"][1],
+            images_total=len(self.plan.images),
+            seconds_left=None,
+            message="",
+            alive=False,
+        )
+
+    def results(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """The result rows of the bundle."""
+        rows = self.content.rows
+        return rows[columns].copy() if columns else rows.copy()
+
+
+def recount_problems(bundle: OpenBundle, content: Content, folder: Path) -> list[str]:
+    """Where the tables and findings of a bundle are not what its result rows give, one line each.
+
+    Records of applications that findings rest on are laid into the empty `folder`. Raises `Refused` if one is damaged.
+    """
+    try:
+        not_run = [tuple(entry) for entry in content.manifest.get("not_run", [])]
+        summary = summary_of(content.rows, content.plan, not_run)
+    except (ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
+        return [f"the tables cannot be worked out again from the result rows ({type(error).__name__})"]
+    problems = list(_table_problems(bundle, summary))
+    _lay_records(bundle, folder)
+    try:
+        again = judge(UnpackedRun(folder, content), summary)
+    except (LoupeError, ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
+        # Records are a stranger's too, and a rule may fail on them in many ways.
+        told = str(error) if isinstance(error, LoupeError) else type(error).__name__
+        return [*problems, f"the findings cannot be judged again from what the bundle holds ({told})"]
+    differences = list(_finding_differences(content.findings, again))
+    environment = content.manifest.get("environment")
+    made_by = environment.get("loupe") if isinstance(environment, dict) else None
+    if differences and made_by != VERSION:
+        differences.append(f"manifest.json names Loupe {str(made_by)[:40]}, this is {VERSION}: check with that one too")
+    return problems + differences
+
+
+def _lay_records(bundle: OpenBundle, folder: Path) -> None:
+    for name in sorted(bundle.names):
+        if name.startswith(_RECORDS) or name == "thresholds.toml":
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(bundle.read(name, LIMITS.bundle_part_bytes))
+
+
+def _table_problems(bundle: OpenBundle, summary: Summary) -> Iterator[str]:
+    for table in TABLES:
+        name = f"tables/{table}.csv"
+        if name not in bundle.names:
+            yield f"{name} is missing"
+            continue
+        told, again = bundle.read(name), table_csv(getattr(summary, table))
+        if told != again:
+            yield from _cell_problems(name, told, again)
+
+
+def _cell_problems(name: str, told: bytes, again: bytes) -> Iterator[str]:
+    """The first cell of a table that differs by more than rounding."""
+    try:
+        ours, theirs = (list(csv.reader(io.StringIO(data.decode()), strict=True)) for data in (again, told))
+    except (csv.Error, UnicodeDecodeError):
+        yield f"{name} is damaged: it is no CSV in UTF-8"
+        return
+    if len(ours) != len(theirs) or ours[:1] != theirs[:1]:
+        yield f"{name} has {len(theirs) - 1} rows; the results give {len(ours) - 1}, or other columns"
+        return
+    for at, (right, wrong) in enumerate(zip(ours, theirs, strict=True)):
+        if len(right) != len(wrong):
+            yield f"{name}, row {at}: has {len(wrong)} cells; the results give {len(right)}"
+            return
+        for column, (a, b) in enumerate(zip(right, wrong, strict=True)):
+            if a != b and not _close(a, b):
+                yield f"{name}, row {at}, {ours[0][column]}: says {b[:60]!r}; the results give {a[:60]!r}"
+                return
+
+
+def _finding_differences(told: tuple[Finding, ...], again: tuple[Finding, ...]) -> Iterator[str]:
+    theirs, ours = ({finding.id: finding for finding in findings} for findings in (told, again))
+    differ = [name for name in sorted({*theirs, *ours}) if name not in theirs or name not in ours]
+    for name in differ:
+        has, give = ("lacks", "give") if name in ours else ("has", "do not give")
+        yield f"findings.json {has} {name}, which the results {give}"
+    for name in sorted(set(theirs) & set(ours)):
+        a, b = ours[name].model_dump(mode="json"), theirs[name].model_dump(mode="json")
+        for part in a:
+            same = _command_like(a[part], b[part]) if part == "reproduce" else _alike(a[part], b[part])
+            if not same:
+                yield f"findings.json: {name}: `{part}` is not what the results give"
+                break
+    if not differ and [finding.id for finding in told] != [finding.id for finding in again]:
+        yield "findings.json has its findings in another order than the results give"
+
+
+def _command_like(ours: str, theirs: str) -> bool:
+    """Whether a command is ours but for the name of the run."""
+    return re.fullmatch(re.escape(ours).replace("RUN", _WORD), theirs) is not None
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[name], b[name]) for name in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_alike(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or (a != a and b != b)
+    return type(a) is type(b) and bool(a == b)
+
+
+def _close(a: str, b: str) -> bool:
+    try:
+        return math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    except ValueError:
+        return False
