@@ -418,10 +418,12 @@ def test_a_damaged_bundle_fails_and_a_missing_one_is_wrong_input(
     tmp_path: Path, sound: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from core.evaluation.summary import summarise
+    from core.findings import judge
     from core.reporting.evidence import write_evidence
 
     bundle = tmp_path / "evidence.zip"
-    write_evidence(sound, summarise(sound), (), bundle)
+    summary = summarise(sound)
+    write_evidence(sound, summary, judge(sound, summary), bundle)
     assert main(["verify", str(bundle)]) == 0
     assert "sound" in capsys.readouterr().out
     with zipfile.ZipFile(bundle, "a") as opened:

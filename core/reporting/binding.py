@@ -176,7 +176,7 @@ def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} belongs to no finished unit"
     for name in sorted(results & set(done)):
         if sums[name] != done[name]:
-            yield f"{name} is not the file that its unit recorded"
+            yield f"{name} is not the file its unit recorded"
 
 
 def _table(bundle: OpenBundle, unit: Mapping[str, Any]) -> pa.Table:

@@ -119,7 +119,7 @@ def sum_problems(bundle: OpenBundle) -> tuple[dict[str, str], list[str]]:
     present = bundle.names - {SUMS}
     problems += [f"{name} is listed in {SUMS} but missing" for name in sorted(set(sums) - present)]
     problems += [f"{name} is in the bundle but not listed in {SUMS}" for name in sorted(present - set(sums))]
-    problems += [f"{name} does not belong in a bundle" for name in sorted(present) if not _belongs(name)]
+    problems += [f"{name} does not belong in a bundle" for name in sorted(present & set(sums)) if not _belongs(name)]
     problems += [f"{name} is missing" for name in REQUIRED if name not in present]
     if not problems:
         for name in sorted(present):

@@ -19,15 +19,22 @@ from core.sandbox.files import opened
 
 MOST_LINES = 50
 MOST_CHARACTERS = 300
+# What no bundle can prove of itself.
+UNCHECKED = (
+    "the images themselves: a bundle holds their hashes (images.csv)",
+    "what the manifest says of model, machine and cost; the log; comparisons with other runs; records of applications "
+    "that no finding rests on",
+)
 
 Outcome = Literal["sound", "changed", "not_sealed"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome for `path`: problems one line each, what was compared, and the SHA-256 of the seal or the bundle.
+    """The outcome for `path`: problems one line each, and the SHA-256 of the seal or the bundle.
 
-    `count` is how many problems there are, also beyond those that are listed.
+    `count` is how many problems there are, also beyond those that are listed. What was compared with what (`checked`)
+    and what was not is told of what is sound.
     """
 
     path: Path
@@ -36,12 +43,14 @@ class Verdict:
     checked: tuple[str, ...] = ()
     sha256: str = ""
     count: int = 0
+    unchecked: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """What a person reads: the problems; or that it is sound, what that was found by, and its SHA-256."""
         if self.outcome == "sound":
             lines = [f"{cleaned(str(self.path))}: sound", *(f"compared: {line}" for line in self.checked)]
+            lines += [f"not compared: {line}" for line in self.unchecked]
             return "\n".join([*lines, f"sha256: {self.sha256}"])
         more = self.count - len(self.problems)
         return "\n".join([*self.problems, *([f"and {more:,} more"] if more > 0 else [])])
@@ -54,7 +63,8 @@ class Verdict:
             "outcome": self.outcome,
             "problems": list(self.problems),
             "count": self.count,
-            "checked": list(self.checked) if self.outcome == "sound" else [],
+            "checked": list(self.checked),
+            "unchecked": list(self.unchecked),
             "sha256": self.sha256,
         }
 
@@ -77,13 +87,14 @@ def verify_run(run: Run, *, sha256: str = "", pdf: Path | None = None) -> Verdic
             f"{len(seal.files) + len(seal.dataset.files)} files, {len(seal.units)} units and the log with the seal, "
             f"{len(seal.dataset.images)} stored images with their content ids"
         ]
+        unchecked: list[str] = []
         if not problems:
-            problems = [*changed_files(run), *_report_problems(run, seal, pdf, checked)]
+            problems = [*changed_files(run), *_report_problems(run, seal, pdf, checked, unchecked)]
     except LoupeError as error:
         return _changed(run.folder, [str(error)])
-    return (
-        _changed(run.folder, problems, digest) if problems else Verdict(run.folder, "sound", (), tuple(checked), digest)
-    )
+    if problems:
+        return _changed(run.folder, problems, digest)
+    return Verdict(run.folder, "sound", (), tuple(checked), digest, unchecked=tuple(unchecked))
 
 
 def verify_bundle(path: Path, *, sha256: str = "", pdf: Path | None = None) -> Verdict:
@@ -110,7 +121,7 @@ def verify_bundle(path: Path, *, sha256: str = "", pdf: Path | None = None) -> V
         problems += _pdf_problems(pdf, found)
     if problems:
         return _changed(path, problems, found.sha256, len(problems) + found.count - len(found.problems))
-    return Verdict(path, "sound", (), tuple(checked), found.sha256)
+    return Verdict(path, "sound", (), tuple(checked), found.sha256, unchecked=UNCHECKED)
 
 
 def verify_evidence(path: Path) -> list[str]:
@@ -129,7 +140,7 @@ def cleaned(line: str) -> str:
 
 def _unsealed(run: Run, pdf: Path | None) -> Verdict:
     progress = run.progress()
-    problems = [*changed_files(run), *_report_problems(run, None, pdf, [])]
+    problems = [*changed_files(run), *_report_problems(run, None, pdf, [], [])]
     if problems:
         return _changed(run.folder, problems)
     line = f"not sealed yet: the run has not ended ({progress.state}, {progress.done} of {progress.total} units done)"
@@ -141,16 +152,16 @@ def _unsealed(run: Run, pdf: Path | None) -> Verdict:
     return Verdict(run.folder, "not_sealed", (f"{cleaned(str(run.folder))}: {line}",), count=1)
 
 
-def _report_problems(run: Run, seal: Seal | None, pdf: Path | None, checked: list[str]) -> Iterator[str]:
-    """Whether report, findings and bundle are about this run and about each other. Adds to `checked`."""
-    present = [name for name in FILES if (run.report / name).exists()]
-    if not present:
+def _report_problems(
+    run: Run, seal: Seal | None, pdf: Path | None, checked: list[str], unchecked: list[str]
+) -> Iterator[str]:
+    """Whether report, findings and bundle are about this run and about each other. Says what was compared."""
+    missing = [name for name in FILES if not (run.report / name).exists()]
+    if missing:
+        # It was sealed like that: the work was done without a report.
+        unchecked.append(f"the report, which has no {', '.join(missing)}")
         if pdf is not None:
-            yield f"the run has no report that {pdf.name} could be compared with"
-        return
-    if len(present) < len(FILES):
-        missing = ", ".join(name for name in FILES if name not in present)
-        yield f"report/ is not complete: {missing} is missing"
+            yield f"the run has no complete report that {pdf.name} could be compared with"
         return
     try:
         found = inspect_bundle(run.report / "evidence.zip")
@@ -172,6 +183,7 @@ def _report_problems(run: Run, seal: Seal | None, pdf: Path | None, checked: lis
     if pdf is not None:
         yield from _pdf_problems(pdf, found, html)
     checked += [f"report/evidence.zip: {line}" for line in found.checked]
+    unchecked += UNCHECKED[1:]
     checked.append("report.pdf, report.html, findings.json and report/evidence.zip with each other and with the run")
 
 

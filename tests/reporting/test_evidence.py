@@ -12,8 +12,9 @@ import pytest
 
 from core.errors import RunError
 from core.evaluation.summary import summarise
-from core.reporting.verdict import verify_evidence
+from core.findings import judge
 from core.reporting.evidence import SUMS, table_csv, write_evidence
+from core.reporting.verdict import verify_evidence
 from core.runs import Run
 from tests.support.made_run import made_run
 
@@ -25,7 +26,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture()
 def bundle(run: Run, tmp_path: Path) -> Path:
-    write_evidence(run, summarise(run), (), tmp_path / "evidence.zip")
+    summary = summarise(run)
+    write_evidence(run, summary, judge(run, summary), tmp_path / "evidence.zip")
     return tmp_path / "evidence.zip"
 
 
@@ -40,7 +42,8 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
 
 def test_sound_bundle_and_equal_bytes(run: Run, bundle: Path, tmp_path: Path) -> None:
     assert verify_evidence(bundle) == []
-    again = write_evidence(run, summarise(run), (), tmp_path / "again.zip")
+    summary = summarise(run)
+    again = write_evidence(run, summary, judge(run, summary), tmp_path / "again.zip")
     assert again.path.read_bytes() == bundle.read_bytes()
     assert again.sha256 == hashlib.sha256(bundle.read_bytes()).hexdigest()
     with zipfile.ZipFile(bundle) as opened:
@@ -83,7 +86,7 @@ def test_each_kind_of_tampering_is_named(bundle: Path) -> None:
         assert any(told in problem for problem in verify_evidence(bundle)), told
     bundle.write_bytes(sound[: len(sound) // 2])
     assert "no sound ZIP" in verify_evidence(bundle)[0]
-    assert "doesn't exist" in verify_evidence(bundle.with_name("none.zip"))[0]
+    assert "cannot be read (No such file or directory)" in verify_evidence(bundle.with_name("none.zip"))[0]
 
 
 def test_changed_result_file_is_not_bundled(tmp_path: Path) -> None:
