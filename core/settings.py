@@ -68,6 +68,7 @@ class Limits:
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
     manifest_bytes: int = 256 * 2**20  # of a stored data set's description
+
     # What `verify` reads of a seal or a bundle that anybody may have made.
     seal_bytes: int = 64 * 2**20
     bundle_bytes: int = 8 * 2**30
