@@ -1,7 +1,7 @@
 """`python -m core`: everything the app can do, headless.
 
-Exit codes: 0 done; 1 the audit failed its thresholds (`--fail-on`) or none of its work succeeded; 2 the input was
-wrong, told in one line on stderr.
+Exit codes: 0 everything that was planned is done; 1 the audit failed its thresholds (`--fail-on`), some of its planned
+work failed, or nothing worked; 2 the input was wrong, told in one line on stderr.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m core", description="Audit CLIP-style vision-language models without ground-truth labels."
+        prog="python -m core",
+        description="Audit CLIP-style vision-language models without ground-truth labels.",
+        epilog="exit codes: 0 everything that was planned is done; 1 a finding is as severe as --fail-on says, some "
+        "planned work failed, or nothing worked; 2 the input was wrong, told in one line",
     )
     parser.add_argument("--version", action="version", version=f"Loupe {VERSION}")
     commands_parser = parser.add_subparsers(dest="command", required=True, metavar="command")

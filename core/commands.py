@@ -15,6 +15,7 @@ from core.datasets import Annotations, ingest, keep_annotations, read_annotation
 from core.errors import InputError
 from core.methods import METHODS
 from core.models.listing import DEFAULT, embedded_models
+from core.outcome import outcome
 from core.run_commands import Answer, find_run
 from core.runs import STOPPED, Run, break_seal, check_before_rewriting, create_run, make_plan
 from core.runs.leftovers import sweep_run
@@ -25,7 +26,6 @@ SAMPLE = ROOT / "core" / "sample"
 # As many as the findings on trust need. What both embedded models can serve is set side by side for a few methods.
 BESIDE = 12
 SHARED = ("raw", "gradcam", "m2ib", "rise", "kernel_shap")
-_SEVERITY = {"note": 0, "low": 1, "medium": 2, "high": 3}
 
 
 def demo(chosen: argparse.Namespace) -> Answer:
@@ -118,7 +118,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
         break_seal(run)
         run.update_manifest(compare_with=beside)
     state = work(run, _tell, model)
-    return _outcome(run, state, chosen.fail_on)
+    return outcome(run, state, chosen.fail_on)
 
 
 def _planned(
@@ -160,7 +160,7 @@ def resume(chosen: argparse.Namespace) -> Answer:
     from core.audit.worker import work
 
     run = find_run(chosen.run_directory)
-    return _outcome(run, work(run, _tell, recompute=chosen.recompute), None)
+    return outcome(run, work(run, _tell, recompute=chosen.recompute), None)
 
 
 def worker(chosen: argparse.Namespace) -> Answer:
@@ -203,28 +203,6 @@ def _reported(run: Run) -> Answer:
     if run.progress().state in STOPPED:
         seal(run)
     return {"text": str(path), "data": {"report": str(path)}}, 0
-
-
-def _outcome(run: Run, state: str, fail_on: str | None) -> Answer:
-    from core.findings import load_findings
-
-    findings = load_findings(run)
-    worst = max((_SEVERITY[f.severity] for f in findings if f.status == "finding"), default=0)
-    counts = {
-        word: sum(f.severity == word and f.status == "finding" for f in findings) for word in ("high", "medium", "low")
-    }
-    pdf = run.report / "report.pdf"
-    failed = run.manifest.get("application_problems", {})
-    data = {"run": str(run.folder), "state": state, "report": str(pdf) if pdf.exists() else None, "findings": counts}
-    lacking = {name: why for name, side, why in run.manifest.get("not_run", []) if side == "data set"}
-    data |= {"applications_failed": failed, "applications_not_run": lacking}
-    text = f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"
-    text += f"\n{pdf.resolve()}" if pdf.exists() else f"\n{run.progress().message}"
-    text += "".join(f"\n{name} failed: {line}" for name, line in failed.items())
-    text += "".join(f"\n{name} not run: {line}" for name, line in lacking.items())
-    nothing = not run.plan.methods and all(part.name in {*failed, *lacking} for part in run.plan.applications)
-    code = 1 if state == "failed" or nothing or (fail_on and worst >= _SEVERITY[fail_on]) else 0
-    return {"text": text, "data": data}, code
 
 
 def _tell(line: str) -> None:

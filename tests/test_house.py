@@ -23,6 +23,7 @@ SAME_ROOM = {
     "arguments": "commands",
     "explaining": "commands",
     "listings": "commands",
+    "outcome": "commands",
     "run_commands": "commands",
     "__main__": "commands",
     "characters": "settings",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.attribution.contract import Work
 from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.word_games import word_pool
-from core.audit.rows import curve_values
+from core.audit.rows import curve_values, scored
 from core.evaluation.compactness import compactness
 from core.evaluation.confidence import confidence, faded_embeddings
 from core.evaluation.controls import control_maps
@@ -97,8 +97,7 @@ def measured(plan: Plan, base: dict[str, Any], groups: list[Group], explained: l
             "text_kind": item.kind,
             "kind": "control",
             "method": name,
-            "status": "ok",
-            "score": scores[text],
+            **scored(scores[text]),
             **values.get((CONTROL + name, text), {}),
         }
         for name in names

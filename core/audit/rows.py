@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 
 from core.attribution.contract import Attribution
 from core.evaluation.curves import Curves
+
+
+def scored(score: float) -> dict[str, Any]:
+    """The status of a pair and its score; one that is no finite number is a failure and is not stored."""
+    if math.isfinite(score):
+        return {"status": "ok", "score": score}
+    return {"status": "failed", "score": None, "message": "the score of image and text is not a finite number"}
 
 
 def method_values(got: Attribution, index: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from core.attribution.explain import attribute
 from core.attribution.kept import KeptCrops
 from core.attribution.word_games import WORDS
 from core.audit.measures import Explained, Group, Item, measured
-from core.audit.rows import method_values
+from core.audit.rows import method_values, scored
 from core.datasets import Picture
 from core.errors import CapabilityError, InputError, first_line
 from core.methods import METHODS
@@ -107,8 +107,7 @@ def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, An
                     "text": name,
                     "text_kind": "class",
                     "kind": "score",
-                    "status": "ok",
-                    "score": float(scores[index]),
+                    **scored(float(scores[index])),
                 }
             )
         if best:
@@ -151,7 +150,7 @@ def _explain_group(
     """The score rows of a group (classes have theirs already, every one of them) and its methods' rows."""
     scores = group.work.scores[0].cpu().numpy()
     heads = [
-        {**base, "text": item.text, "text_kind": item.kind, "status": "ok", "score": float(scores[index])}
+        {**base, "text": item.text, "text_kind": item.kind, **scored(float(scores[index]))}
         for index, item in enumerate(group.items)
     ]
     told = [] if group.labels is not None else [{**head, "kind": "score"} for head in heads]
@@ -162,8 +161,12 @@ def _explain_group(
         got, problem = _attempt(bench, group, method, geometry)
         for index, head in enumerate(heads):
             row = {**head, "kind": "method", "method": method.name}
-            row |= {"status": "failed", "message": problem} if got is None else method_values(got, index)
-            values = None if got is None or got.image is None else got.image[0, index]
+            values = None
+            if got is None:
+                row |= {"status": "failed", "message": problem}
+            elif head["status"] == "ok":
+                row |= method_values(got, index)
+                values = None if got.image is None else got.image[0, index]
             explained.append(Explained(row, number, index, values))
     return told, explained
 

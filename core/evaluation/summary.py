@@ -70,7 +70,9 @@ def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str,
     resamples, seed = plan.trust.resamples, plan.seed
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
     controls = rows[(rows.kind == "control") & (rows.status == "ok")]
-    scores = rows[rows.kind == "score"][["image", "image_name", "text", "text_kind", "score"]].reset_index(drop=True)
+    scores = rows[(rows.kind == "score") & (rows.status == "ok")][
+        ["image", "image_name", "text", "text_kind", "score"]
+    ].reset_index(drop=True)
     agreement, pair_agreement = _agreement(explained, resamples, seed)
     return Summary(
         images=int(rows.image.nunique()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from pydantic import TypeAdapter
 
 from core.evaluation.summary import Summary
@@ -18,11 +20,13 @@ from core.findings import (
     susceptibility_rules,
     trust_rules,
     word_rules,
+    work_rules,
 )
 from core.findings.control_rules import beats, healthy_methods
 from core.findings.finding import Finding, Grade, Number, Sample
 from core.findings.sanity_verdicts import failed_methods
 from core.findings.thresholds import BUILT_IN, Thresholds, load_thresholds, run_thresholds
+from core.findings.work_rules import NOTHING, failed_applications
 from core.runs import Run
 from core.runs.manifest import write_json
 
@@ -56,6 +60,9 @@ RULES = (
     data_rules.refused,
     data_rules.duplicates,
     data_rules.failures,
+    work_rules.nothing_worked,
+    work_rules.methods_failed,
+    work_rules.applications_failed,
 )
 _ORDER = {"high": 0, "medium": 1, "low": 2, "note": 3}
 _STATUS = {"finding": 0, "cannot_conclude": 1, "passed": 2}
@@ -63,6 +70,7 @@ _MANY = TypeAdapter(tuple[Finding, ...])
 
 __all__ = [
     "BUILT_IN",
+    "NOTHING",
     "RULES",
     "Finding",
     "Grade",
@@ -70,6 +78,7 @@ __all__ = [
     "Sample",
     "Thresholds",
     "beats",
+    "failed_applications",
     "failed_methods",
     "healthy_methods",
     "judge",
@@ -83,10 +92,29 @@ __all__ = [
 def judge(run: Run, summary: Summary, thresholds: Thresholds | None = None) -> tuple[Finding, ...]:
     """Every rule's outcome: findings first (most severe first), then what can't be concluded, then what passed."""
     chosen = thresholds or load_thresholds(run_thresholds(run))
-    found = [finding for rule in RULES for finding in rule(run, summary, chosen)]
+    found = [_held(finding) for rule in RULES for finding in rule(run, summary, chosen)]
+    if any(finding.id == NOTHING for finding in found):
+        found = [_void(finding) for finding in found]
     return tuple(
         sorted(found, key=lambda f: (_STATUS[f.status], _ORDER[f.severity], -(f.grade.value if f.grade else 0), f.id))
     )
+
+
+def _held(finding: Finding) -> Finding:
+    """A check passes only on values: without a single one it cannot conclude."""
+    valued = [part for part in finding.evidence if part.value is not None and isfinite(part.value) and part.n]
+    if finding.status != "passed" or not finding.evidence or valued:
+        return finding
+    told = f"No value was measured. {finding.condition}"
+    return finding.model_copy(update={"status": "cannot_conclude", "condition": told})
+
+
+def _void(finding: Finding) -> Finding:
+    """Where nothing worked, no check of the model or of an explanation has passed."""
+    if finding.status != "passed" or finding.rule.startswith("data."):
+        return finding
+    told = f"Nothing worked in this audit, so that this is not shown. {finding.condition}"
+    return finding.model_copy(update={"status": "cannot_conclude", "condition": told})
 
 
 def save_findings(run: Run, findings: tuple[Finding, ...]) -> None:

@@ -9,6 +9,7 @@ from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
 from core.findings.thresholds import Thresholds
+from core.findings.work_rules import failed_applications
 from core.runs import Run
 
 
@@ -120,9 +121,11 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
         )  # type: ignore[arg-type]
         return
     if share <= most:
-        bad = failed_rows or lost
-        title = "Little of the planned work is missing" if bad else "All planned work was done"
-        told = f"{failed_rows} failed and {lost} pictures have no result" if bad else "none failed"
+        title = "Little of the planned work is missing"
+        if not (failed_rows or lost):
+            # What failed beside the explanations has a rule of its own.
+            title = "Every explanation was made" if failed_applications(run) else "All planned work was done"
+        told = f"{failed_rows} failed and {lost} pictures have no result" if failed_rows or lost else "none failed"
         yield passed(
             title=title,
             condition=f"{total} explanations of {summary.images} pictures, {told}.",

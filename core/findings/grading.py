@@ -12,6 +12,11 @@ def grade(impact: float, likelihood: float, n: int, thresholds: Thresholds) -> t
     made = Grade(
         impact=round(impact, 2), likelihood=round(min(max(likelihood, 0.0), 1.0), 2), confidence=round(confidence, 2)
     )
+    return made, word_of(made, thresholds)
+
+
+def word_of(made: Grade, thresholds: Thresholds) -> Severity:
+    """The word for a grade."""
     if made.value >= thresholds["severity.high"]:
-        return made, "high"
-    return made, "medium" if made.value >= thresholds["severity.medium"] else "low"
+        return "high"
+    return "medium" if made.value >= thresholds["severity.medium"] else "low"

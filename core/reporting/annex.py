@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.evaluation.summary import Summary
+from core.findings import failed_applications
 from core.methods import METHODS
 from core.reporting.content import Column, Fact, Section, Table
 from core.reporting.words import STATE_TITLES, moment, plural
@@ -52,6 +53,7 @@ def _log(run: Run, summary: Summary) -> Section:
         ),
         Fact("Retried", plural(sum(unit["tries"] > 1 for unit in units), "unit")),
         Fact("Failed explanations", plural(len(summary.failures), "explanation")),
+        Fact("Failed applications", plural(len(failed_applications(run)), "application")),
     ]
     if "image_forwards" in cost:
         facts.append(
@@ -91,7 +93,7 @@ def _log(run: Run, summary: Summary) -> Section:
         )
     if len(summary.failures):
         rows = tuple(
-            (row.image_name, row.text or "", row.method or "", row.message or "")
+            (row.image_name, row.text or "", row.method or "score", row.message or "")
             for row in summary.failures.head(MOST_ROWS).itertuples()
         )
         tables.append(

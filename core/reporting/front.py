@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from core.applications.sanity_record import of_run
 from core.evaluation.summary import Summary
-from core.findings import Finding, beats, failed_methods, load_thresholds, run_thresholds
+from core.findings import Finding, beats, failed_applications, failed_methods, load_thresholds, run_thresholds
+from core.methods.applications import application_info
 from core.reporting.assets import Assets
 from core.reporting.charts import method_title, severity_chart, to_svg
 from core.reporting.content import Chart, Cover, Fact, Headline, Overview
@@ -64,6 +65,10 @@ def warning(run: Run) -> str:
             f"{'is' if progress.failed == 1 else 'are'} "
             "not part of any number."
         )
+    failed = failed_applications(run)
+    if failed:
+        each = ", ".join(application_info(name).title for name in failed)
+        parts.append(f"{plural(len(failed), 'application')} of {len(run.plan.applications)} failed: {each}.")
     return " ".join(parts)
 
 

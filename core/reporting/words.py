@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.findings.finding import Finding
+from core.findings.work_rules import NOTHING
 from core.runs import FINISHED, Progress, Run
 
 MINUS = "\u2212"
@@ -137,6 +138,9 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
     material = [finding for finding in found if finding.severity in ("high", "medium")]
     passed = sum(finding.status == "passed" for finding in findings)
     unsure = sum(finding.status == "cannot_conclude" for finding in findings)
+    nothing = next((finding for finding in found if finding.id == NOTHING), None)
+    if nothing is not None:
+        return "Cannot conclude", f"{nothing.title}: this audit says nothing about the model."
     if material:
         return "Concerns", f"{plural(len(material), 'finding')} of high or medium severity."
     if progress.state not in FINISHED and progress.state != "reporting":

@@ -82,7 +82,7 @@ def test_every_rule_has_a_say_on_a_made_run(run: Run, summary: Summary) -> None:
         "run.failures", "additive.share", "maps.constant",
     }  # fmt: skip
     # The five on the methods themselves say nothing without the record of their checks.
-    assert len(RULES) == 19 + 10
+    assert len(RULES) == 19 + 13
     assert len({finding.id for finding in findings}) == len(findings)
 
 
