@@ -168,7 +168,7 @@ def worker(chosen: argparse.Namespace) -> Answer:
     from core.audit.worker import work
 
     run = find_run(chosen.run_directory)
-    return _outcome(run, work(run, _tell, launched=chosen.launched), None)
+    return outcome(run, work(run, _tell, launched=chosen.launched), None)
 
 
 def report(chosen: argparse.Namespace) -> Answer:
