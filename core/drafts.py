@@ -8,6 +8,8 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.processes import machine, started
@@ -23,8 +25,21 @@ def draft_path(target: Path) -> Path:
 
 
 def draft_folder(prefix: str, parent: Path | None = None) -> Path:
-    """A new empty folder of this process's own, in `parent` or where the system keeps temporary ones."""
-    return Path(tempfile.mkdtemp(prefix=f"{prefix}{secrets.token_hex(2)}-{_mark()}-", dir=parent))
+    """A new empty folder of this process's own, in `parent`, or where the system keeps temporary ones and private."""
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    folder = place / f"{prefix}{secrets.token_hex(4)}-{_mark()}"
+    folder.mkdir(mode=0o700 if parent is None else 0o777)
+    return folder
+
+
+@contextmanager
+def own_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A draft folder that is removed at the end, unless it was moved away."""
+    folder = draft_folder(prefix, parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(folder: Path, *patterns: str, shared: bool = True) -> list[Path]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +20,11 @@ from core.arguments import checked, given_options, model_spec, texts_in
 from core.characters import printable
 from core.commands import Answer
 from core.datasets import Dataset, ingest
+from core.drafts import own_folder, sweep
 from core.errors import InputError
 from core.methods import MethodInfo, method_info
 from core.runs import TextPlan
+from core.runs.leftovers import EXPLAINING, sweep_temporary
 from core.runs.parts import MOST_SEED
 from core.settings import VERSION
 
@@ -59,17 +59,16 @@ def explain(chosen: argparse.Namespace) -> Answer:
     spec = model_spec(chosen)
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".explaining-", dir=chosen.out.parent))
-    try:
-        with tempfile.TemporaryDirectory() as store:
-            pictures = _taken(chosen.images, Path(store))
+    sweep(chosen.out.parent, ".explaining-*")
+    sweep_temporary()
+    with own_folder(".explaining-", chosen.out.parent) as draft:
+        with own_folder(EXPLAINING) as store:
+            pictures = _taken(chosen.images, store)
             record = _explained(model, pictures, wish, draft)
         (draft / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.chmod(0o755)
         # An empty folder may be replaced; one with files was refused at the start.
         draft.replace(chosen.out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     count = sum(len(picture["maps"]) for picture in record["pictures"])
     text = f"{count} explanations of {len(record['pictures'])} pictures: {chosen.out / RECORD}"
     return {"text": text, "data": {"folder": str(chosen.out), **record}}, 0

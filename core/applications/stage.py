@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.attribution.kept import KeptCrops
 from core.datasets import Picture
+from core.drafts import draft_folder
 from core.errors import InputError
 from core.methods.applications import application_info
 from core.models.model import Model
@@ -59,9 +60,8 @@ def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) 
     info = application_info(name)
     part = ApplicationPlan(name=name, options=options)
     _check_files(subject.run, part)
-    draft = subject.run.folder / FOLDER / f".part-{name}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    (subject.run.folder / FOLDER).mkdir(exist_ok=True)
+    draft = draft_folder(f".part-{name}-", subject.run.folder / FOLDER)
     try:
         import_module(f"core.applications.{name}").work(subject, info.parse(options), draft, tell)
         target = subject.run.folder / FOLDER / name

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from core.concepts.graph import ROOT_CONCEPT, Concept, ConceptGraph, make_graph
 from core.concepts.packing import ARCHIVE
+from core.drafts import draft_folder, sweep
 from core.errors import InputError
 from core.settings import workspace
 
@@ -141,7 +141,8 @@ def _known(nltk: Any) -> bool:
 
 def _unpack(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".wordnet-", dir=target.parent))
+    sweep(target.parent, ".wordnet-*")
+    draft = draft_folder(".wordnet-", target.parent)
     try:
         with tarfile.open(ARCHIVE) as archive:
             archive.extractall(draft, filter="data")

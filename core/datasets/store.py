@@ -67,6 +67,12 @@ def place(dataset: Dataset, store: Path) -> Dataset:
     return stored.model_copy(update={"refusals": dataset.refusals, "duplicates": dataset.duplicates})
 
 
+def tidy(store: Path) -> None:
+    """Removes what imports left in a store that died; nothing happens where there is no store or no lock."""
+    with contextlib.suppress(OSError), _locked(store):
+        _tidy(store)
+
+
 def _complete(folder: Path) -> bool:
     try:
         load_dataset(folder)

@@ -6,10 +6,8 @@ import atexit
 import html
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -21,9 +19,11 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from core.characters import legible, legible_values
+from core.drafts import draft_folder
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding
 from core.methods import METHODS
+from core.runs.leftovers import FONT_COPIES
 from core.settings import ROOT
 
 FONT = "IBM Plex Sans"
@@ -256,7 +256,7 @@ def shorten(text: str, most: int) -> str:
 @cache
 def _register_fonts() -> None:
     # The SVG maker measures words but can't read WOFF2, so it gets unpacked copies for as long as the process lives.
-    folder = Path(tempfile.mkdtemp(prefix="loupe-fonts-"))
+    folder = draft_folder(FONT_COPIES)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for packed in sorted(FONTS.glob("*Sans-*.woff2")):
         font = TTFont(packed)

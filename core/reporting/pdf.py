@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.drafts import draft_folder
 from core.errors import LoupeError, RunError
 from core.reporting.assets import Assets
+from core.runs.leftovers import RENDERING
 from core.settings import ROOT
 
 NATIVE = (
@@ -32,17 +34,24 @@ class Limits:
 
 
 def render_pdf(
-    html: str, assets: Assets, *, created: str, attached: tuple[str, bytes], limits: Limits | None = None
+    html: str,
+    assets: Assets,
+    *,
+    created: str,
+    attached: tuple[str, bytes],
+    limits: Limits | None = None,
+    place: Path | None = None,
 ) -> bytes:
     """The PDF (built to PDF/A-3a and PDF/UA-1) of a page that refers to `assets` by `audit://` addresses.
 
     `created` (ISO, UTC) is its only date and its identifier is a hash of its content, so equal input gives equal
-    bytes. Raises `RunError` if the page asks for anything but its assets, or if time or memory run out, and
-    `LoupeError` if the native libraries are missing.
+    bytes. It is made in a folder of its own in `place`, or where the system keeps temporary ones. Raises `RunError` if
+    the page asks for anything but its assets, or if time or memory run out, and `LoupeError` if the native libraries
+    are missing.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="loupe-pdf-") as name:
-        folder = Path(name)
+    folder = draft_folder(RENDERING, place)
+    try:
         job = _write_job(folder, html, assets, created, attached, limits)
         # The renderer gets no proxy, no credentials and no path of the caller's environment, only what Python needs.
         kept = (
@@ -50,12 +59,13 @@ def render_pdf(
             "HOME",
             "LANG",
             "LC_ALL",
-            "TMPDIR",
             "PYTHONPATH",
             "LD_LIBRARY_PATH",
             "DYLD_FALLBACK_LIBRARY_PATH",
         )
         environment = {key: os.environ[key] for key in kept if key in os.environ} | {"PYTHONHASHSEED": "0"}
+        # What it unpacks goes with its folder, also if it is killed.
+        environment["TMPDIR"] = str(folder.absolute())
         command = [sys.executable, "-m", "core.reporting.pdf_worker", str(job)]
         try:
             done = subprocess.run(
@@ -78,6 +88,8 @@ def render_pdf(
                 )
             raise RunError(f"the PDF could not be made: {last[0][:400]}")
         return (folder / "report.pdf").read_bytes()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_job(

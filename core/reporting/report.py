@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.drafts import draft_folder
 from core.errors import RunError
 from core.evaluation.summary import summarise
 from core.findings import Finding, judge
@@ -36,7 +36,7 @@ def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits
     summary = summarise(run)
     judged = tuple(judge(run, summary) if findings is None else findings)
     run.report.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".part-", dir=run.report))
+    draft = draft_folder(".part-", run.report)
     try:
         (draft / "findings.json").write_bytes(findings_json(judged))
         bundle = write_evidence(run, summary, judged, draft / "evidence.zip")
@@ -50,6 +50,7 @@ def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits
             created=report.created,
             attached=("evidence.json", attachment(run, summary, judged, bundle, html)),
             limits=limits or Limits(),
+            place=draft,
         )
         (draft / "report.pdf").write_bytes(pdf)
         for name in FILES:

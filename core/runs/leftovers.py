@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from core.datasets.store import tidy
 from core.drafts import sweep
 from core.runs.run import Run
 
-# The renderer's own folders, where the system keeps temporary ones.
-RENDERING = "loupe-pdf-"
-INCOMING = ".incoming-*"
+# What lies where the system keeps temporary files: the renderer's folder, unpacked fonts, images to be explained.
+RENDERING, FONT_COPIES, EXPLAINING = "loupe-pdf-", "loupe-fonts-", "loupe-explain-"
 
 
 def sweep_run(run: Run) -> list[Path]:
@@ -18,15 +18,13 @@ def sweep_run(run: Run) -> list[Path]:
 
     What a living process writes is left alone.
     """
-    removed = sweep(run.folder, "*.part", ".part-*", "*.part-*", "report/.part-*", "results/*.part", shared=False)
-    removed += sweep(run.folder, "applications/.part-*", "report/*.part", shared=False)
-    removed += sweep(run.dataset_root.parent, INCOMING)
-    # A run of the command line has its data set to itself.
-    if run.dataset_root.parent.parent == run.folder.resolve():
-        removed += sweep(run.dataset_root.parent, INCOMING, shared=False)
+    removed = sweep(run.folder, "*.part", "results/*.part", "report/*.part", shared=False)
+    removed += sweep(run.folder, ".part-*", "report/.part-*", "applications/.part-*", shared=False)
+    tidy(run.dataset_root.parent)
+    removed += sweep(run.dataset_root, "*.tmp", "thumbnails/*.tmp")
     return removed + sweep_temporary()
 
 
 def sweep_temporary() -> list[Path]:
-    """Remove what dead renderers left in the temporary folder."""
-    return sweep(Path(tempfile.gettempdir()), f"{RENDERING}*")
+    """Remove what dead processes left in the temporary folder."""
+    return sweep(Path(tempfile.gettempdir()), *(f"{prefix}*" for prefix in (RENDERING, FONT_COPIES, EXPLAINING)))
