@@ -67,6 +67,13 @@ class Member:
         """How far it may unpack."""
         return Room(self.archive.size, self.archive.unpacked)
 
+    def count(self, unpacked: int) -> None:
+        """So many bytes were unpacked of it. Raises `Refused` if they are more than its archive is good for."""
+        try:
+            self.room.check(unpacked, self.archive.limits)
+        finally:
+            self.archive.unpacked += unpacked
+
     def read(self) -> bytes:
         """Its bytes as they are packed, its own header first. Raises `Refused` if they cannot be read."""
         check(self.entry)

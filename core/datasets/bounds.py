@@ -51,6 +51,20 @@ class Budget:
                 " on disk; import it on its own"
             )
 
+    def count_bytes(self, count: int) -> None:
+        """So many more bytes were read. Raises `InputError` above the limit: then nothing is taken in."""
+        self.bytes += count
+        if self.bytes > self.limits.total_bytes:
+            total = size_text(self.limits.total_bytes)
+            raise InputError(f"the files hold more than {total} in all; split them into several data sets")
+
+    def count_pixels(self, count: int) -> None:
+        """An image of so many pixels is about to be taken. Raises `Refused` above the limit."""
+        if self.pixels + count > self.limits.total_pixels:
+            most = self.limits.total_pixels
+            raise Refused(f"takes the import above {most:,} pixels in all; import it on its own")
+        self.pixels += count
+
     def count_table(self) -> None:
         """One more table was found. Raises `Refused` above the limit."""
         self.tables += 1
@@ -65,10 +79,7 @@ class Budget:
             if not parts and is_archive(chunk):
                 raise Refused("is an archive inside what was given, or not a ZIP; unpack it and give the pictures")
             size += len(chunk)
-            self.bytes += len(chunk)
-            if self.bytes > self.limits.total_bytes:
-                total = size_text(self.limits.total_bytes)
-                raise InputError(f"the files hold more than {total} in all; split them into several data sets")
+            self.count_bytes(len(chunk))
             if size > self.limits.file_bytes:
                 raise Refused(f"is larger than {size_text(self.limits.file_bytes)}; give a smaller file")
             parts.append(chunk)

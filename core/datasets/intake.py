@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
+from core import sandbox
+from core.datasets.ahead import ahead
 from core.datasets.bounds import Budget, Refused
 from core.datasets.dataset import PICTURES, Dataset, Duplicate, Refusal, dataset_id, save_manifest
 from core.datasets.names import printable
-from core.datasets.opening import Opened, Picture, open_file
+from core.datasets.opening import Kind, Opened, Picture, open_file
 from core.datasets.picture import READABLE
 from core.datasets.records import Record, describe, match, merge_exact, near_duplicates, pictures, unique_names
 from core.datasets.sources import Entry, Upload, file_chunks, list_sources
@@ -80,8 +83,7 @@ class _Intake:
             listing = list_sources(given, self.budget, stack)
             self._refuse(listing.refusals)
             self.total = len(listing.entries)
-            for entry in listing.entries:
-                self._take(entry, only="table" if entry.source == required else None)
+            self._take_all(listing.entries, required)
         if required is not None and not any(entry.source == required for _, _, entry in self.tables):
             raise InputError("the table is a folder or a ZIP; give a CSV or Parquet file")
         # In the order of their names and contents, so that the first value wins whatever came first.
@@ -127,12 +129,35 @@ class _Intake:
         self.refusals.extend(refusals[:free])
         self.unlisted += len(refusals[free:])
 
-    def _take(self, entry: Entry, only: Literal["table", "picture"] | None = None) -> bool:
-        """Reads one file into a table or a record, or refuses it; returns whether it was taken."""
+    def _take_all(self, entries: Sequence[Entry], required: int | None) -> None:
+        def only(entry: Entry) -> Kind | None:
+            return "table" if entry.source == required else None
+
+        with contextlib.closing(ahead(entries, lambda entry: self._begun(entry, only(entry)))) as files:
+            for entry, opened in files:
+                try:
+                    self._take(entry, only(entry), opened.result)
+                except KeyboardInterrupt:
+                    sandbox.stop()
+                    raise
+
+    def _begun(self, entry: Entry, only: Kind | None) -> Callable[[], Opened]:
+        """Reads one file's bytes; returns what opens them."""
+        self.budget.check()
+        if entry.member is None:
+            return partial(open_file, entry.name, self.budget.read(entry.chunks()), self.budget, only=only)
+        member = entry.member.entry, entry.member.room
+        return partial(open_file, entry.name, entry.member.read(), self.budget, only=only, member=member)
+
+    def _take(self, entry: Entry, only: Kind | None, open_it: Callable[[], Opened]) -> bool:
+        """Takes one file as a table or a record, or refuses it; returns whether it was taken."""
         taken = True
         try:
-            self.budget.check()
-            opened = self._open(entry, only)
+            opened = open_it()
+            if entry.member is not None:
+                # Counted here once more: others may have been on their way when it was opened.
+                entry.member.count(opened.bytes)
+                self.budget.count_bytes(opened.bytes)
             if isinstance(opened.content, Table):
                 self.budget.count_table()
                 self.tables.append((opened.content, opened.sha256, entry))
@@ -149,18 +174,9 @@ class _Intake:
             self.progress(self.done, self.total)
         return taken
 
-    def _open(self, entry: Entry, only: Literal["table", "picture"] | None) -> Opened:
-        member = entry.member
-        if member is None:
-            return open_file(entry.name, self.budget.read(entry.chunks()), self.budget, only=only)
-        opened = open_file(entry.name, member.read(), self.budget, only=only, member=(member.entry, member.room))
-        self.budget.bytes += opened.bytes
-        member.archive.unpacked += opened.bytes
-        return opened
-
     def _keep(self, entry: Entry, opened: Opened, picture: Picture) -> None:
         path = self.work / PICTURES / f"{picture.id}.png"
-        self.budget.pixels += picture.width * picture.height
+        self.budget.count_pixels(picture.width * picture.height)
         if not path.exists():
             self.budget.stored += len(picture.png)
             self.budget.check()
@@ -207,10 +223,13 @@ class _Intake:
         if place not in self.beside:
             self.budget.count_file()
             extra = replace(entry, name=path, chunks=lambda: _chunks_below(folder, path))
-            self.beside[place] = self.records[-1] if self._take(extra, only="picture") else None
+            self.beside[place] = self.records[-1] if self._take_beside(extra) else None
         record = self.beside[place]
         if record is not None:
             describe(record, row, self.conflicts, self.limits.captions)
+
+    def _take_beside(self, entry: Entry) -> bool:
+        return self._take(entry, "picture", lambda: self._begun(entry, "picture")())
 
 
 def _chunks_below(folder: Path, path: str) -> Iterator[bytes]:

@@ -84,7 +84,7 @@ def file(
     facts = [hashlib.sha256(data).hexdigest(), len(data)]
     if only == "table" or (only is None and is_table(name, data) and not is_picture(data)):
         return [*facts, None], packed_table(read_table(name, data, bounds))
-    found = decode(data, bounds, bounds.total_pixels - budget.pixels)
+    found = decode(data, bounds, budget.count_pixels)
     picture = [found.id, found.format, found.image.width, found.image.height, found.perceptual]
     return [*facts, picture], found.png()
 

@@ -42,6 +42,12 @@ class Room:
     size: int
     unpacked: int
 
+    def check(self, count: int, limits: Limits) -> None:
+        """Raises `Refused` if `count` more bytes are too much."""
+        # The packed size of a member is a claim too, and members may overlap, each with a modest ratio of its own.
+        if self.unpacked + count > limits.zip_ratio * self.size:
+            raise Refused(f"takes its ZIP above {limits.zip_ratio:g} times its own size; give it unpacked")
+
 
 def most_contents(limits: Limits) -> int:
     """How many bytes a table of contents may take."""
@@ -86,9 +92,7 @@ def unpacked(data: bytes, entry: Packed, room: Room, limits: Limits) -> Iterator
                 count += len(chunk)
                 if count > limits.zip_ratio * max(1, entry.packed):
                     raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; give it unpacked")
-                # The packed size is a claim too, and entries may overlap, each with a modest ratio of its own.
-                if room.unpacked + count > limits.zip_ratio * room.size:
-                    raise Refused(f"takes its ZIP above {limits.zip_ratio:g} times its own size; give it unpacked")
+                room.check(count, limits)
                 yield chunk
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise Refused(_DAMAGED) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from core.datasets.bounds import Refused, size_text
 from core.datasets.identity import content_id
+from core.datasets.png import png_of
 from core.settings import Limits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -49,21 +51,20 @@ class Decoded:
     id: str
     format: str
     image: Image.Image
+    pixels: bytes  # 8-bit RGB, row by row
     perceptual: int | None
 
     def png(self) -> bytes:
         """A PNG file of the pixels alone; equal pixels give equal bytes."""
-        stream = io.BytesIO()
-        self.image.save(stream, "PNG", compress_level=1)
-        return stream.getvalue()
+        return png_of(self.image.size, self.pixels)
 
 
-def decode(data: bytes, limits: Limits, left: int | None = None) -> Decoded:
+def decode(data: bytes, limits: Limits, count: Callable[[int], None] | None = None) -> Decoded:
     """The picture in `data` (its first frame): upright, 8-bit RGB, transparency on white.
 
-    The format is told from the content; the file's name plays no part. `left` is how many pixels the intake may still
-    take. Raises `Refused` for what is no picture, damaged, truncated or outside the limits. A hostile file may take
-    any time and memory, or end the process: `core.datasets.opening` runs this in a child.
+    The format is told from the content; the file's name plays no part. `count` is told the number of pixels before they
+    are decoded, and may refuse them. Raises `Refused` for what is no picture, damaged, truncated or outside the limits.
+    A hostile file may take any time and memory, or end the process: `core.datasets.opening` runs this in a child.
     """
     if not data:
         raise Refused("is empty (0 bytes); export it again")
@@ -71,8 +72,8 @@ def decode(data: bytes, limits: Limits, left: int | None = None) -> Decoded:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, limits)
             _check_plausible(image, data, limits)
-            if left is not None and image.width * image.height > left:
-                raise Refused(f"takes the import above {limits.total_pixels:,} pixels in all; import it on its own")
+            if count is not None:
+                count(image.width * image.height)
             # A phone's JPEG with an embedded second picture calls itself MPO; its first frame is an ordinary JPEG.
             name = "JPEG" if image.format == "MPO" else str(image.format)
             image.load()
@@ -88,9 +89,7 @@ def decode(data: bytes, limits: Limits, left: int | None = None) -> Decoded:
             raise Refused("is truncated: the end of the file is missing; copy or export it again") from error
         raise Refused(f"is damaged and can't be decoded ({type(error).__name__}); export it again") from error
     content = pixels.tobytes()
-    # Built anew from the pixels alone, so that nothing the file carried (EXIF, GPS, XMP, ICC) can be written again.
-    clean = Image.frombytes("RGB", pixels.size, content)
-    return Decoded(content_id(pixels.size, content), name, clean, difference_hash(clean))
+    return Decoded(content_id(pixels.size, content), name, pixels, content, difference_hash(pixels))
 
 
 def is_picture(data: bytes) -> bool:
@@ -164,7 +163,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", layer.size, "white")
         white.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
         return white
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ Nothing here knows what a file holds. Never imports torch.
 from __future__ import annotations
 
 from core.sandbox.allowance import Allowance, Answer, Failure
-from core.sandbox.client import Sandbox, call
+from core.sandbox.client import Sandbox, call, stop
 from core.sandbox.files import named_file, read_file
 
-__all__ = ["Allowance", "Answer", "Failure", "Sandbox", "call", "named_file", "read_file"]
+__all__ = ["Allowance", "Answer", "Failure", "Sandbox", "call", "named_file", "read_file", "stop"]

@@ -45,6 +45,13 @@ class Sandbox:
         self._lock = threading.RLock()
         self._server: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._calls = 0
+        self._stopped = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call would have to wait."""
+        return self._calls > 0
 
     def call(self, task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | None = None) -> Answer:
         """What `task(data, *arguments)` returns, a JSON value and bytes, run in a child of its own.
@@ -60,18 +67,30 @@ class Sandbox:
             "arguments": arguments,
             "allowance": dataclasses.asdict(given),
         }
-        with self._lock:
-            try:
-                told, answer = self._exchange(frames.packed(head, data), given)
-            except BaseException:
-                # An interrupt, or a server that is gone: what the pipes hold now belongs to nobody.
-                self.close()
-                raise
+        self._stopped = False
+        self._calls += 1
+        try:
+            with self._lock:
+                told, answer = self._exchanged(frames.packed(head, data), given)
+        except BaseException:
+            # An interrupt, or a server that is gone: what the pipes hold now belongs to nobody.
+            self.close()
+            raise
+        finally:
+            self._calls -= 1
         try:
             return _answer(told, answer, given)
         except (Failure, errors.Refused) as error:
             error.seconds, error.memory = float(told["seconds"]), int(told["memory"])
             raise
+
+    def stop(self) -> None:
+        """End the server while another thread waits for it; that call fails."""
+        server = self._server
+        if server is not None and self._owner == os.getpid():
+            self._stopped = True
+            server.kill()
+            server.wait()
 
     def close(self) -> None:
         """End the server, and with it whatever it runs."""
@@ -86,6 +105,17 @@ class Sandbox:
             for stream in (server.stdin, server.stdout):
                 if stream is not None:
                     stream.close()
+
+    def _exchanged(self, pieces: list[bytes | bytearray], allowance: Allowance) -> tuple[dict[str, Any], bytearray]:
+        used = self._server is not None
+        try:
+            return self._exchange(pieces, allowance)
+        except Failure:
+            # A server that has died since its last call says nothing about this file.
+            if not used or self._stopped or (self._server is not None and self._server.poll() is None):
+                raise
+            self.close()
+            return self._exchange(pieces, allowance)
 
     def _exchange(self, pieces: list[bytes | bytearray], allowance: Allowance) -> tuple[dict[str, Any], bytearray]:
         server = self._started()
@@ -123,9 +153,36 @@ class Sandbox:
         return self._server
 
 
+class Sandboxes:
+    """A few servers, so that threads need not wait for one another."""
+
+    def __init__(self, count: int) -> None:
+        self._all = [Sandbox() for _ in range(count)]
+
+    def call(self, task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | None = None) -> Answer:
+        """`Sandbox.call` on one that is free."""
+        free = next((sandbox for sandbox in self._all if not sandbox.busy), self._all[0])
+        return free.call(task, *arguments, data=data, allowance=allowance)
+
+    def stop(self) -> None:
+        """End whatever runs, at once."""
+        for sandbox in self._all:
+            sandbox.stop()
+
+    def close(self) -> None:
+        """End the servers."""
+        for sandbox in self._all:
+            sandbox.close()
+
+
 def call(task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | None = None) -> Answer:
-    """`Sandbox.call` on the one sandbox that this process keeps."""
+    """`Sandbox.call` on one of the sandboxes that this process keeps."""
     return _SHARED.call(task, *arguments, data=data, allowance=allowance)
+
+
+def stop() -> None:
+    """End whatever runs in the sandboxes that this process keeps: those calls fail."""
+    _SHARED.stop()
 
 
 def _answer(told: dict[str, Any], message: bytearray, allowance: Allowance) -> Answer:
@@ -170,7 +227,7 @@ def _read(handle: int, count: int, deadline: float) -> bytearray:
     return found
 
 
-_SHARED = Sandbox()
+_SHARED = Sandboxes(2)
 atexit.register(_SHARED.close)
 
-__all__ = ["Failure", "Sandbox", "call"]
+__all__ = ["Failure", "Sandbox", "call", "stop"]

@@ -312,7 +312,7 @@ def test_exif_and_gps_are_gone(tmp_path: Path) -> None:
     assert set(chunks) == {b"IHDR", b"IDAT", b"IEND"}
 
 
-def test_only_one_picture_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_pictures_are_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[weakref.ref[Opened]] = []
     most = 0
     real = intake.open_file
@@ -326,8 +326,8 @@ def test_only_one_picture_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: py
         return opened
 
     monkeypatch.setattr(intake, "open_file", watched)
-    ingest([Upload(f"{seed}.png", coded(noise(seed))) for seed in range(5)], store=tmp_path)
-    assert len(alive) == 5 and most == 0
+    ingest([Upload(f"{seed}.png", coded(noise(seed))) for seed in range(9)], store=tmp_path)
+    assert len(alive) == 9 and most <= 3
 
 
 @pytest.mark.parametrize(("given", "name"), [("  my set\n", "my set"), (None, "a.png"), ("", "a.png")])

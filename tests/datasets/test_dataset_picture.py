@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import zlib
 from typing import Any
@@ -251,8 +252,11 @@ def test_saved_file_holds_pixels_only() -> None:
     exif[0x010E] = "a secret place"
     data = coded(corners(), "JPEG", exif=exif, icc_profile=b"profile" * 30, comment=b"secret too", dpi=(300, 300))
     assert b"secret" in data
-    decoded = decode(data, LIMITS)
-    assert decoded.image.info == {}
+    stored = decode(data, LIMITS).png()
+    assert [stored[place - 4 : place] for place in (16, stored.index(b"IDAT") + 4)] == [b"IHDR", b"IDAT"]
+    assert stored.index(b"IDAT") == 37 and b"secret" not in stored and b"profile" not in stored
+    with Image.open(io.BytesIO(stored)) as again:
+        assert again.info == {} and again.tobytes() == decode(data, LIMITS).pixels
 
 
 def test_difference_hash() -> None:

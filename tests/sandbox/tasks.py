@@ -41,6 +41,11 @@ def die(data: bytes, number: int) -> tuple[Any, bytes]:
     return None, b""
 
 
+def end_server(data: bytes) -> tuple[Any, bytes]:
+    os.kill(os.getppid(), 9)
+    return None, b""
+
+
 def leave(data: bytes) -> tuple[Any, bytes]:
     os._exit(0)
 
