@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, state
+from pages.parts import entry, guard, state, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 
@@ -50,7 +50,7 @@ def layout() -> None:
 def told(error: Exception) -> bool:
     """What a person sees of a defect: one line. The traceback is for the server's log."""
     logging.getLogger("loupe").error("a page failed", exc_info=error)
-    st.error("This page failed because of a defect in Loupe; the server's log says where.", icon=":material/error:")
+    st.error(words.FAILED, icon=":material/error:")
     return True
 
 

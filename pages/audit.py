@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.audit import launch
 from core.audit.cost import estimate
+from core.characters import brief
 from core.datasets import Dataset
 from core.errors import InputError
 from core.runs import FINISHED, STOPPED, Plan, Progress, Run, create_run, list_runs, new_run_id
 from core.settings import runs_folder
 from pages.parts import entry, maps, state
 from pages.parts.plan_form import plan_form
-from pages.parts.words import duration, plain, problems_shown, tab
+from pages.parts.words import LONGEST, duration, plain, problems_shown, tab
 
 VIEWS = {"new": "New audit", "progress": "Progress", "list": "All audits"}
 STARTING_SECONDS = 30.0
 LOG_LINES = 12
-OUTPUT_CHARACTERS = 4000
+MOST_FAILURES = 12
 
 
 def new_audit() -> None:
@@ -116,24 +116,35 @@ def progress(run: Run, was_moving: bool) -> None:
         if was_moving and not moving:
             st.rerun()
         died = not moving and now.state not in (*STOPPED, "planned")
-        name = "stopped without finishing" if died else state.STATE_NAMES[now.state]
-        colour: Any = "red" if died or now.state == "failed" else "green" if now.state in FINISHED else "blue"
+        name, colour = state.STOPPED_EARLY if died else state.state_of(now)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(name, color=colour)
             if moving and now.stage:
-                st.text(now.stage)
+                st.text(brief(now.stage))
         share = 1.0 if now.state in FINISHED else now.share
         left = f" · about {duration(now.seconds_left)} left" if moving and now.seconds_left is not None else ""
         failed = f" · {now.failed} parts failed" if now.failed else ""
         st.progress(share, text=f"{now.images_done} of {now.images_total} pictures done{left}{failed}")
+        if died:
+            st.warning(
+                "The process that worked on this audit has ended: it was killed, or the machine was short of memory or "
+                "restarted. What is finished is kept, and Resume goes on from there.",
+                icon=":material/warning:",
+            )
         if now.message:
-            st.text(now.message)
+            st.text(brief(now.message, LONGEST))
+        failures(run, now)
         buttons(run, now, moving)
-        if now.state == "done_with_errors":
-            st.caption("Some parts failed for good. They are counted and listed in the findings and in the report.")
         log(run)
-        if died or now.state == "failed":
-            worker_output(run)
+
+
+def failures(run: Run, now: Progress) -> None:
+    """What failed in a run that is done with errors."""
+    lines = state.what_failed(run, now)
+    if lines:
+        more = [f"and {len(lines) - MOST_FAILURES} more"] if len(lines) > MOST_FAILURES else []
+        listed = "".join(f"\n- {plain(line)}" for line in [*lines[:MOST_FAILURES], *more])
+        st.warning(f"Not everything worked; the findings and the report say what.{listed}", icon=":material/warning:")
 
 
 def buttons(run: Run, now: Progress, moving: bool) -> None:
@@ -155,20 +166,19 @@ def buttons(run: Run, now: Progress, moving: bool) -> None:
 
 
 def log(run: Run) -> None:
-    """The last lines of the run's log."""
+    """The last lines of the run's log. What the worker printed stays on the server: it may hold a traceback."""
     events = run.store.events(LOG_LINES) if run.store.path.exists() else []
-    lines = [f"{datetime.fromtimestamp(at):%H:%M:%S}  {kind}: {message}" for at, kind, message in events]
+    lines = [f"{clock(at)}  {brief(str(kind), 40)}: {brief(str(message), 300)}" for at, kind, message in events]
     st.caption("Log, latest last")
     st.code("\n".join(lines) or "nothing yet", language=None, wrap_lines=True)
 
 
-def worker_output(run: Run) -> None:
-    """What the worker printed last, for the person who runs this machine."""
-    file = run.folder / "worker.log"
-    text = file.read_text(errors="replace")[-OUTPUT_CHARACTERS:] if file.exists() else ""
-    if text.strip():
-        with st.expander("What the worker printed"):
-            st.code(text, language=None, wrap_lines=True)
+def clock(at: object) -> str:
+    """The time of an event; a stranger's run may hold anything there."""
+    try:
+        return f"{datetime.fromtimestamp(float(str(at))):%H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"
 
 
 def overview() -> None:
@@ -184,8 +194,8 @@ def overview() -> None:
             done = 1.0 if now.state in FINISHED else now.share
             rows.append(
                 (
-                    run.plan.declared.title,
-                    state.STATE_NAMES[now.state],
+                    brief(run.plan.declared.title, 120),
+                    state.state_of(now)[0],
                     done,
                     run.plan.model.title,
                     len(run.plan.images),

@@ -29,7 +29,7 @@ def page() -> None:
     progress = state.progress_of(run)
     if progress.state not in FINISHED:
         st.warning(
-            f"This audit is {state.STATE_NAMES[progress.state]}: {progress.images_done} of {progress.images_total} "
+            f"This audit is {state.state_of(progress)[0]}: {progress.images_done} of {progress.images_total} "
             "pictures are done, so nothing here is final."
         )
     if not summary.images:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import html
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
+from core.characters import brief
 from core.runs import STOPPED, Run
 from core.runs.results import file_sha256
 from core.settings import ROOT
+from core.storage import without_folders
 from pages.parts import entry, state
-from pages.parts.words import empty, plain, problems_shown, size
+from pages.parts.words import LONGEST, empty, plain, problems_shown, size
 
 PREVIEW_BYTES = 60 * 2**20
 HEIGHT = 860
+SAID = "loupe: "  # how the command line begins its one line
 
 
 def page() -> None:
@@ -28,7 +32,7 @@ def page() -> None:
     progress = state.progress_of(run)
     pdf = run.report / "report.pdf"
     if progress.state not in STOPPED:
-        empty(f"This audit is {state.STATE_NAMES[progress.state]}.", "pages/audit.py", "See its progress")
+        empty(f"This audit is {state.state_of(progress)[0]}.", "pages/audit.py", "See its progress")
         return
     st.caption(f"{plain(run.plan.declared.title)} · {plain(run.plan.model.title)} · {plain(run.id)}")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -98,8 +102,20 @@ def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool) -> None:
     elif code == 0:
         st.success("The report was written anew.")
     else:
-        st.error("The report could not be written.")
-        st.code((run.folder / "report.log").read_text(errors="replace")[-2000:], language=None, wrap_lines=True)
+        st.error(plain(f"The report could not be written: {reason(run)}"), icon=":material/error:")
+
+
+def reason(run: Run) -> str:
+    """Why the command could not write the report: its one line. Anything longer stays in the log on the server."""
+    with suppress(OSError):
+        with (run.folder / "report.log").open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - 4096))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        told = next((line for line in reversed(lines) if line.strip()), "")
+        if told.startswith(SAID) and not any(line.startswith("Traceback") for line in lines):
+            return brief(without_folders(told.removeprefix(SAID)), LONGEST)
+    return "Loupe has a defect; report.log in the folder of this audit says where it failed."
 
 
 def preview(path: Path) -> None:

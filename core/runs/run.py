@@ -71,9 +71,12 @@ class Run:
         """Where its results came from; empty until a worker has started."""
         path = self.folder / "manifest.json"
         try:
-            return json.loads(path.read_text()) if path.exists() else {}
-        except ValueError as error:
+            found = json.loads(path.read_text()) if path.exists() else {}
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
+        if not isinstance(found, dict):
+            raise RunError(f"{path} is damaged: it holds no table of names and values")
+        return found
 
     def progress(self) -> Progress:
         """Where it stands."""

@@ -8,18 +8,25 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
+from core.characters import brief
 from core.datasets import Dataset, load_dataset
-from core.errors import LoupeError, RunError
+from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
-from core.runs import Progress, Run, list_runs, open_run, read_results
+from core.methods.applications import APPLICATIONS
+from core.reporting.words import plural
+from core.runs import FINISHED, Progress, Run, list_runs, open_run, read_results
 from core.settings import datasets_folder, runs_folder
 from pages.parts.words import plain, problems_shown
 
+Colour = Literal["red", "orange", "green", "blue"]
+MOST_FAILURES = 4
+STOPPED_EARLY: tuple[str, Colour] = ("stopped without finishing", "red")
 STATE_NAMES = {
     "planned": "planned",
     "running": "running",
@@ -27,7 +34,7 @@ STATE_NAMES = {
     "cancelled": "cancelled",
     "reporting": "writing the report",
     "done": "done",
-    "done_with_errors": "done, with failed parts",
+    "done_with_errors": "done with errors",
     "failed": "failed",
 }
 
@@ -45,8 +52,38 @@ def choose_run() -> None:
     st.query_params["run"] = st.session_state["run_id"]
     with problems_shown():
         run = runs[st.session_state["run_id"]]
-        pictures = len(run.plan.images)
-        st.caption(f"{STATE_NAMES[progress_of(run).state].capitalize()} · {pictures} pictures · {plain(started(run))}")
+        now = progress_of(run)
+        name, colour = state_of(now)
+        st.badge(name, color=colour)
+        for line in what_failed(run, now)[:MOST_FAILURES]:
+            st.caption(plain(line))
+        st.caption(f"{len(run.plan.images)} pictures · {plain(started(run))}")
+
+
+def state_of(now: Progress) -> tuple[str, Colour]:
+    """The state of a run as a person says it, and the colour of its badge."""
+    if now.died:
+        return STOPPED_EARLY
+    if now.state == "done_with_errors":
+        return STATE_NAMES[now.state], "orange"
+    # A stranger's run may hold any word there.
+    name = STATE_NAMES.get(now.state, "in an unknown state")
+    return name, "green" if now.state == "done" else "red" if now.state == "failed" else "blue"
+
+
+def what_failed(run: Run, now: Progress) -> list[str]:
+    """What of a finished run failed, a line each; the findings and the report say the same at length."""
+    if now.state not in FINISHED:
+        return []
+    lines = [f"{plural(now.failed, 'part')} of {now.total} failed for good."] if now.failed else []
+    problems = run.manifest.get("application_problems", {})
+    if isinstance(problems, dict):
+        for name, reason in problems.items():
+            title = APPLICATIONS[name].title if name in APPLICATIONS else str(name)
+            lines.append(f"{brief(title, 60)} failed: {brief(str(reason), 300)}")
+    if not lines and now.state == "done_with_errors":
+        lines.append("Some explanations failed; the findings list them.")
+    return lines
 
 
 def show_run(run_id: str) -> None:
@@ -68,8 +105,8 @@ def current_run() -> Run | None:
 def run_label(run: Run) -> str:
     """Title and date of a run, for a list."""
     try:
-        title = run.plan.declared.title
-    except RunError:
+        title = brief(run.plan.declared.title, 80)
+    except (LoupeError, OSError, ValueError):
         title = "damaged run"
     return f"{title} · {started(run)}"
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
 
+from core.characters import brief
 from core.errors import LoupeError
 from core.reporting.heat import shade_words
+from core.storage import without_folders
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'^=/@])")
 _JOINER = "\u2060"
+_LOG = logging.getLogger("loupe")
+LONGEST = 600  # characters of a message
+FAILED = (
+    "This could not be shown: the run or the data set is damaged, or Loupe has a defect. `verify` tells what is "
+    "damaged; the server's log tells where it failed."
+)
 
 
 def plain(text: object) -> str:
@@ -79,11 +88,18 @@ def coloured_words(tokens: Sequence[str], values: Sequence[float], *, signed: bo
 
 @contextmanager
 def problems_shown() -> Iterator[None]:
-    """Show what a person can act on as one line; anything else is a defect and keeps its traceback."""
+    """Show any error as one line: what a person can act on as it is, anything else without its details.
+
+    Runs and data sets come from strangers, and a page may fail on them in any way; the traceback goes to the server's
+    log.
+    """
     try:
         yield
     except LoupeError as error:
-        st.error(plain(error), icon=":material/error:")
+        st.error(plain(brief(without_folders(str(error)), LONGEST)), icon=":material/error:")
+    except Exception:  # noqa: BLE001 - whatever a damaged run does to a part of a page, the rest of it must still be shown
+        _LOG.exception("a part of a page failed")
+        st.error(FAILED, icon=":material/error:")
 
 
 def empty(what: str, page: str, label: str) -> None:
