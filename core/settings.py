@@ -81,6 +81,30 @@ class Limits:
 LIMITS = Limits()
 
 
+@dataclass(frozen=True)
+class ModelLimits:
+    """What the files of a model may hold. Sizes are in bytes."""
+
+    configuration: int = 2**20
+    tokenizer: int = 100 * 2**20
+    weights: int = 64 * 2**30
+    header: int = 32 * 2**20
+    tensors: int = 20_000
+    name: int = 512
+    depth: int = 32
+    digits: int = 40
+    layers: int = 512
+    width: int = 16_384
+    image_side: int = 2_048
+    image_tokens: int = 8_192
+    context: int = 8_192
+    vocabulary: int = 2**20
+    unpacked: int = 2**30
+
+
+MODEL_LIMITS = ModelLimits()
+
+
 def workspace() -> Path:
     """The folder that holds data sets and runs: `LOUPE_HOME`, or `~/.loupe`."""
     return Path(os.environ.get("LOUPE_HOME", "~/.loupe")).expanduser()

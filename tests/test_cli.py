@@ -347,7 +347,7 @@ def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
         (["--limit", "0"], "--limit must be 1 or more"),
         (["--limit", "-1"], "--limit must be 1 or more"),
         (["--seed", "-1"], "plan: seed"),
-        (["--device", "abacus"], "device 'abacus' can't be used"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--thresholds", "nowhere.toml"], "No such file"),
         (["--thresholds", "EMPTY.toml"], "is unknown"),
         (["--no-captions"], "there is no text to explain"),

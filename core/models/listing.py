@@ -53,6 +53,23 @@ def architectures() -> list[str]:
     return sorted(path.stem for path in (Path(spec.origin).parent / "model_configs").glob("*.json"))
 
 
+@cache
+def text_repositories() -> frozenset[str]:
+    """The text models and tokenizers that open_clip's built-in configurations name on the hub."""
+    found: set[str] = set()
+    for name in architectures():
+        text = json.loads(architecture_file(name).read_text(encoding="utf-8")).get("text_cfg", {})
+        found |= {text[key] for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)}
+    return frozenset(found)
+
+
+def architecture_file(name: str) -> Path:
+    """The configuration of one of `architectures`."""
+    spec = find_spec("open_clip")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "model_configs" / f"{name}.json"
+
+
 def _read(path: Path) -> EmbeddedModel:
     card = json.loads(path.read_text())
     return EmbeddedModel(

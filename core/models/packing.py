@@ -8,7 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-SCALE = "::scale"
+from core.errors import ModelError
+from core.models.weights_header import SCALE
+
+__all__ = ["SCALE", "load_packed", "pack", "save_packed", "unpack"]
 
 
 def pack(state: dict[str, Tensor], narrow: tuple[str, ...]) -> dict[str, Tensor]:
@@ -31,10 +34,14 @@ def pack(state: dict[str, Tensor], narrow: tuple[str, ...]) -> dict[str, Tensor]
 
 
 def unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `pack`, in fp32. Ordinary states pass through, widened."""
+    """The inverse of `pack`, in fp32. Ordinary states pass through, widened.
+
+    Raises `ModelError` for a scale that does not fit its tensor, or is not a finite number above zero.
+    """
     out: dict[str, Tensor] = {}
     for name, value in stored.items():
         if name.endswith(SCALE):
+            _check_scale(name, value, stored.get(name.removesuffix(SCALE)))
             continue
         scale = stored.get(name + SCALE)
         if scale is not None:
@@ -52,3 +59,12 @@ def save_packed(state: dict[str, Tensor], path: Path, narrow: tuple[str, ...]) -
 def load_packed(path: Path) -> dict[str, Tensor]:
     """Read a packed (or ordinary) safetensors state in fp32."""
     return unpack(load_file(str(path)))
+
+
+def _check_scale(name: str, scale: Tensor, narrowed: Tensor | None) -> None:
+    if narrowed is None or narrowed.dtype != torch.int8:
+        raise ModelError(f"the packed weights hold {name!r} without the int8 tensor that it scales; pack them again")
+    if not scale.is_floating_point() or narrowed.ndim != 2 or scale.shape != (len(narrowed), 1):
+        raise ModelError(f"the packed weights hold {name!r} with another shape than one number a row; pack them again")
+    if not bool(torch.isfinite(scale).all()) or not bool((scale > 0).all()):
+        raise ModelError(f"the packed weights hold {name!r} with entries that are not above zero; pack them again")

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from core import load_model
 from core.models.image_tower import image_tower
-from core.models.loading import _build
 from core.models.model import Model
+from core.models.network import build
 from core.models.text_tower import text_tower
 from tests.support.tiny_families import ENCODERS, MORE_CONFIGS, SIGLIP_TEXT, SMALL_TEXT, TEXT, VIT, timm_vision
 
@@ -104,11 +104,20 @@ def write_config(folder: Path, family: str) -> Path:
 def write_model(folder: Path, family: str, seed: int = 0) -> tuple[Path, Path]:
     """The files (configuration, weights) of a tiny model."""
     config = write_config(folder, family)
-    net = _build(json.loads(config.read_text()), config)
+    net = network_of(config)
     enliven(net, seed)
     weights = folder / f"{family}-{seed}.safetensors"
     save_file({name: value.contiguous() for name, value in net.state_dict().items()}, str(weights))
     return config, weights
+
+
+def network_of(config: Path) -> nn.Module:
+    """The network of a configuration file, with random numbers."""
+    values = json.loads(config.read_text())
+    words = values["text_cfg"].get("hf_model_name")
+    if words:
+        values["text_cfg"]["hf_model_pretrained"] = False
+    return build(values, config.name, str(config.parent / words) if words else None)
 
 
 _loaded: dict[str, Model] = {}

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core import load_model
-from core.models.loading import _build
 from core.models.model import Model
+from tests.support.tiny import network_of
 
 SIDE, PATCH = 32, 8
 COLOURS = {"red": (214, 40, 40), "green": (40, 160, 70), "blue": (40, 70, 200)}
@@ -75,7 +75,7 @@ def write_coca(folder: Path, *, train: bool = True) -> tuple[Path, Path]:
     _write_words(folder / "caption-words")
     weights = folder / "coca.safetensors"
     with torch.random.fork_rng(devices=[]):
-        net: Any = _build(json.loads(config.read_text()), config)
+        net: Any = network_of(config)
         _spread(net)
         save_file(_state(net), str(weights))
         if train:

@@ -1,0 +1,111 @@
+"""Where the files of a text model and its tokenizer are, and a checked copy of them that libraries may read.
+
+A name in a configuration is a folder beside it or, for a model that open_clip itself ships, one of the repositories
+that open_clip's own configurations name. It is never another path, and never a repository of a stranger's choice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core.errors import ModelError
+from core.models.configuration import Configuration
+from core.models.hub import CONFIG
+from core.models.kinds import shown
+from core.models.listing import text_repositories
+from core.models.text_tables import TOKENIZER_FILES, read
+from core.sandbox import Allowance, Failure, call
+from core.settings import MODEL_LIMITS
+
+Files = dict[str, Path]
+# Asks a repository for files by name and gives those that it has.
+Fetch = Callable[[str, tuple[str, ...]], Files]
+
+_ALLOWANCE = Allowance(seconds=30, wall=90, answer=3 * MODEL_LIMITS.tokenizer)
+
+
+def text_files(configuration: Configuration, fetch: Fetch, own: str | None = None) -> dict[str, Files]:
+    """The files for each of `hf_model_name` and `hf_tokenizer_name` that the configuration names.
+
+    `fetch` looks into the cache of the hub, or asks the hub if a person named a model there; `own` is the repository
+    that the configuration itself came from. Raises `ModelError` for a name that means neither.
+    """
+    text = configuration.model["text_cfg"]
+    return {
+        key: _found(text[key], key, configuration, fetch, own)
+        for key in ("hf_model_name", "hf_tokenizer_name")
+        if key in text
+    }
+
+
+def _found(name: str, key: str, configuration: Configuration, fetch: Fetch, own: str | None) -> Files:
+    wanted = ("config.json",) if key == "hf_model_name" else ("config.json", *TOKENIZER_FILES)
+    what = "text model" if key == "hf_model_name" else "tokenizer"
+    home = configuration.path.parent
+    folder = home / name
+    if own is None and folder.is_dir():
+        files = _inside(folder, home, wanted, f"the {what} {name}")
+    elif own is None and key == "hf_tokenizer_name" and configuration.path.name == CONFIG and _release(home):
+        # A release that was downloaded as a folder: open_clip itself takes the tokenizer that lies in it.
+        files = _inside(home, home, wanted, f"the {what} {name}")
+    elif name == own or name in text_repositories():
+        files = fetch(name, wanted)
+    else:
+        raise ModelError(
+            f"{configuration.name} names the {what} {shown(name)}, which is not beside it; Loupe asks no repository "
+            f"that a file names: put its files in a folder beside the configuration and name that folder as {key}"
+        )
+    if not files or (key == "hf_model_name" and "config.json" not in files):
+        raise ModelError(
+            f"the {what} {name} is not here; put its files in a folder beside {configuration.name} and name that "
+            f"folder as {key}"
+        )
+    return files
+
+
+def _release(home: Path) -> bool:
+    return (home / "tokenizer_config.json").is_file()
+
+
+def _inside(folder: Path, home: Path, wanted: tuple[str, ...], what: str) -> Files:
+    """Those of the files `wanted` that are in `folder`, none of which may lead out of `home`."""
+    files = {file: folder / file for file in wanted if (folder / file).is_file()}
+    places = [home.resolve()]
+    if home.parent.name == "snapshots":
+        # In the cache of the hub a release is made of links to where the files are kept.
+        places.append((home.parent.parent / "blobs").resolve())
+    for path in (folder, *files.values()):
+        if not any(path.resolve().is_relative_to(place) for place in places):
+            raise ModelError(f"{what} leads out of the folder of the configuration; copy its files there")
+    return files
+
+
+@contextmanager
+def checked_copies(found: dict[str, Files]) -> Iterator[dict[str, str]]:
+    """A folder for each entry of `text_files` with what its files may say, which is gone after the block.
+
+    Raises `ModelError` in one line if a file says more than a text model or tokenizer needs.
+    """
+    with TemporaryDirectory(prefix="loupe-text-") as place:
+        made = {}
+        for key, files in found.items():
+            folder = Path(place) / key
+            folder.mkdir()
+            for file, path in files.items():
+                (folder / file).write_bytes(_checked(path, file, key))
+            if "config.json" not in files:
+                (folder / "config.json").write_text(json.dumps({}))
+            made[key] = str(folder)
+        yield made
+
+
+def _checked(path: Path, file: str, key: str) -> bytes:
+    try:
+        return call(read, os.path.abspath(path), file, key == "hf_model_name", allowance=_ALLOWANCE).data
+    except Failure as error:
+        raise ModelError(f"{file} of the text model or tokenizer {error}") from error

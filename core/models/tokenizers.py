@@ -1,0 +1,62 @@
+"""The tokenizer of a configuration, made from checked files, without code from anywhere but the libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.errors import ModelError, first_line
+from core.models.hub import offline
+from core.sandbox import Allowance, Failure, call
+from core.settings import LIMITS
+
+# Files whose readers are large: what they hold is tried in a child first.
+_TRIED = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+# The libraries look for a folder that they may write to, whether they write or not.
+_ALLOWANCE = Allowance(seconds=60, wall=180, memory=64 * 2**30, written=2**20)
+_CONTEXT = 77
+
+
+def tokenizer(text: dict[str, Any], name: str, folder: str | None, *, tried: bool = True) -> Any:
+    """The tokenizer of a checked `text_cfg`; `folder` is the checked copy of its files, if it names some.
+
+    With `tried` False the files are Loupe's own. Raises `ModelError` in one line.
+    """
+    if folder is not None and tried and any((Path(folder) / file).exists() for file in _TRIED):
+        try:
+            call(tokenize_probes, text, folder, name, allowance=_ALLOWANCE)
+        except Failure as error:
+            raise ModelError(f"the tokenizer of {name} {error}") from error
+    return _made(text, folder, name)
+
+
+def tokenize_probes(_: bytes, text: dict[str, Any], folder: str, name: str) -> tuple[Any, bytes]:
+    """In the child: make the tokenizer and give it long texts of every kind."""
+    made = _made(text, folder, name)
+    most = LIMITS.text_characters
+    try:
+        for piece in ("a", " ", "1", "!", "a b ", "\u00e9\u4e00 ", "aA1 ._-"):
+            made([(piece * most)[:most]])
+    except Exception as error:
+        raise ModelError(f"the tokenizer of {name} cannot read a text: {first_line(error)[:150]}") from error
+    return None, b""
+
+
+def _made(text: dict[str, Any], folder: str | None, name: str) -> Any:
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+    options = dict(text.get("tokenizer_kwargs") or {})
+    if text.get("tokenizer_mode") and "tokenizer_mode" not in options and folder is not None:
+        options["tokenizer_mode"] = text["tokenizer_mode"]
+    options["context_length"] = text.get("context_length", _CONTEXT)
+    make: Callable[[], Any]
+    if folder is None:
+        make = lambda: SimpleTokenizer(**options)  # noqa: E731
+    else:
+        make = lambda: HFTokenizer(folder, trust_remote_code=False, **options)  # noqa: E731
+    try:
+        with offline():
+            return make()
+    except Exception as error:
+        raise ModelError(f"the tokenizer of {name} cannot be made: {first_line(error)[:200]}") from error
