@@ -8,23 +8,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.datasets import (
-    Annotations,
-    Dataset,
-    Upload,
-    column_labels,
-    drop_annotations,
-    keep_annotations,
-    labels_column,
-    matched,
-    read_annotations,
-)
+from core.datasets import Dataset, column_labels, drop_annotations, labels_column, load_dataset
 from core.errors import InputError
 from core.reporting.words import plural
 from core.settings import LIMITS
+from pages.parts import truth
 from pages.parts.words import plain, problems_shown
 
-MOST_CATEGORIES = 50
 MOST_PROBLEMS = 20
 FIRST_ROWS = 200
 
@@ -50,23 +40,22 @@ def kept(dataset: Dataset) -> None:
     if path is None:
         st.text("No annotations are kept with this data set.")
         return
-    annotations = _read(str(path), path.stat().st_mtime_ns)
-    found = matched(dataset, annotations)
+    found = _looked(str(dataset.root), path.stat().st_mtime_ns)
     st.success(
         f"{plural(found.objects, 'object')} in {found.pictures:,} of {plural(len(dataset.pictures), 'picture')}. Every "
         "segmentation of this data set uses them, unless its option names another file.",
         icon=":material/check:",
     )
     if found.elsewhere:
-        st.caption(f"Left out: {plural(found.elsewhere, 'picture')} of the file that this data set doesn't hold.")
+        st.caption(f"Left out: {plural(found.elsewhere, 'picture')} of the file that this data set does not hold.")
     for doubt in found.doubts:
         st.warning(plain(f"{doubt[:1].upper()}{doubt[1:]}."))
-    listed = list(found.categories.items())[:MOST_CATEGORIES]
-    st.dataframe(pd.DataFrame(listed, columns=["Label", "Objects"]), hide_index=True)
+    st.dataframe(pd.DataFrame(found.categories, columns=["Label", "Objects"]), hide_index=True)
+    part = f"The {len(found.categories)} commonest of {found.different} are shown. "
     st.caption(
         "A label counts for a class or prompt of an audit that has the same name. "
-        + (f"The {MOST_CATEGORIES} commonest of {len(found.categories)} are shown. " if _more(found.categories) else "")
-        + f"SHA-256 of the file: {annotations.original[:16]}…"
+        + (part if found.different > len(found.categories) else "")
+        + f"SHA-256 of the file: {found.sha256[:16]}…"
     )
     if st.button("Forget these annotations", icon=":material/delete:"):
         drop_annotations(dataset)
@@ -89,7 +78,9 @@ def bring(dataset: Dataset) -> None:
     )
     if given is not None:
         try:
-            st.session_state["annotations_problems"] = _take(dataset, Upload(given.name, given.getvalue()))
+            with st.spinner("Reading the annotations …"):
+                problems = truth.keep(dataset, given.name, given.getvalue())
+            st.session_state["annotations_problems"] = problems
         except InputError as error:
             st.session_state["annotations_problems"] = [str(error)]
         st.session_state["annotations_turn"] = turn + 1
@@ -130,19 +121,6 @@ def metadata(dataset: Dataset) -> None:
         st.caption(f"The first {FIRST_ROWS} pictures of {len(dataset.pictures):,}.")
 
 
-def _take(dataset: Dataset, upload: Upload) -> list[str]:
-    """Check and keep a file; what is wrong with it, one line each, and then nothing is kept."""
-    annotations = read_annotations(upload)
-    if annotations.problems:
-        return [f"{annotations.name}: {problem}" for problem in annotations.problems]
-    keep_annotations(dataset, annotations)
-    return []
-
-
-def _more(categories: dict[str, int]) -> bool:
-    return len(categories) > MOST_CATEGORIES
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the annotations …")
-def _read(path: str, changed: int) -> Annotations:
-    return read_annotations(Path(path))
+@st.cache_resource(max_entries=16, show_spinner="Reading the annotations …")
+def _looked(root: str, changed: int) -> truth.Truth:
+    return truth.look(load_dataset(Path(root)))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.datasets import Dataset, ingest
+from core.datasets import Dataset, ingest, read_annotations
 from core.settings import ROOT, datasets_folder
+from pages.parts import truth
 from tests.datasets.made import coded, folder_of, noise
 from tests.support.made_truth import made_truth
 
@@ -28,6 +30,17 @@ def dataset(workspace: Path) -> Dataset:
     files = {f"{name}.png": coded(noise(number, 48, 48)) for number, name in enumerate("abc")}
     files["t.csv"] = b"file,Class,kind\na.png,dog; cat,x\nb.png,dog,y\n"
     return ingest([folder_of(workspace / "given", files)], store=datasets_folder())
+
+
+ASKED = truth._asked
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test but those that are about the process waits for one."""
+    monkeypatch.setattr(
+        truth, "_asked", lambda arguments, data: truth._checked(json.loads(json.dumps(truth.answer(arguments, data))))
+    )
 
 
 def opened() -> AppTest:
@@ -54,10 +67,11 @@ def give(app: AppTest, data: bytes, name: str = "truth.json") -> AppTest:
 def test_annotations_are_kept_replaced_and_forgotten(dataset: Dataset, tmp_path: Path) -> None:
     app = opened()
     assert "No annotations are kept" in words(app) and dataset.annotations is None
-    truth = made_truth(tmp_path / "truth.json", ["a.png", "c.png", "z.png"], ["dog", "<b>cat</b>"])
-    said = words(give(app, truth.read_bytes()))
+    file = made_truth(tmp_path / "truth.json", ["a.png", "c.png", "z.png"], ["dog", "<b>cat</b>"])
+    said = words(give(app, file.read_bytes()))
     assert "2 objects in 2 of 3 pictures" in said and "Left out: 1 picture of the file" in said
-    assert dataset.annotations is not None and dataset.annotations.read_bytes() == truth.read_bytes()
+    assert dataset.annotations is not None
+    assert dataset.annotations.read_bytes() == read_annotations(file).data != file.read_bytes()
     assert not next(box for box in app.file_uploader if "annotations" in box.label).value
     table = next(frame.value for frame in app.dataframe if "Objects" in frame.value.columns)
     assert dict(zip(table["Label"], table["Objects"], strict=True)) == {"dog": 1, "<b>cat</b>": 1}
@@ -69,16 +83,16 @@ def test_annotations_are_kept_replaced_and_forgotten(dataset: Dataset, tmp_path:
 
 def test_every_problem_is_one_line_and_the_kept_file_stays(dataset: Dataset, tmp_path: Path) -> None:
     app = opened()
-    truth = made_truth(tmp_path / "truth.json", ["a.png"], ["dog"])
-    give(app, truth.read_bytes())
-    content = json.loads(truth.read_text())
+    file = made_truth(tmp_path / "truth.json", ["a.png"], ["dog"])
+    give(app, file.read_bytes())
+    content = json.loads(file.read_text())
     content["annotations"] += [{"image_id": 99, "category_id": 0}] * 4 + [{"image_id": 0, "category_id": 0}]
     give(app, json.dumps(content).encode(), "wrong.json")
     lines = [item.value.replace("\\", "").replace("\u2060", "") for item in app.error]
     assert len(lines) == 2 and all("\n" not in line and "wrong.json" in line for line in lines)
     assert "names no picture of the file (number 2, number 3, number 4 and 1 more)" in lines[0]
-    assert dataset.annotations is not None and dataset.annotations.read_bytes() == truth.read_bytes()
-    for data, told in ((b"no json", "it is no JSON"), (made_truth(truth, ["z.png"], ["x"]).read_bytes(), "no picture")):
+    assert dataset.annotations is not None and dataset.annotations.read_bytes() == read_annotations(file).data
+    for data, told in ((b"no json", "it is no JSON"), (made_truth(file, ["z.png"], ["x"]).read_bytes(), "no picture")):
         give(app, data)
         assert len(app.error) == 1 and told in words(app)
     app.run()
@@ -91,6 +105,29 @@ def test_a_damaged_kept_file_is_told_and_can_be_replaced(dataset: Dataset, tmp_p
     assert len(app.error) == 1 and "is no JSON" in words(app)
     give(app, made_truth(tmp_path / "truth.json", ["a.png"], ["dog"]).read_bytes())
     assert not app.error and "1 object in 1 of 3" in words(app)
+
+
+def test_the_server_never_reads_them_itself(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("read in the server")
+
+    monkeypatch.setattr(truth, "read_annotations", never)
+    monkeypatch.setattr(truth, "_asked", ASKED)
+    given = made_truth(tmp_path / "truth.json", ["a.png"], ["dog"]).read_bytes()
+    assert "1 object in 1 of 3" in words(give(opened(), given))
+
+
+def test_a_process_that_ends_early_or_takes_too_long_is_one_line(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (dataset.root / "annotations.json").write_text("{}")
+    monkeypatch.setattr(truth, "_asked", ASKED)
+    monkeypatch.setattr(truth, "SECONDS", 0.0)
+    assert "need more than 0 s" in words(opened())
+    monkeypatch.setattr(truth, "SECONDS", 60.0)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    said = words(opened())
+    assert "ended early" in said and "Traceback" not in said
 
 
 def test_the_column_of_labels_is_named(dataset: Dataset, workspace: Path) -> None:
