@@ -37,6 +37,10 @@ def settle(held: Hold, before: str, begun: bool, error: BaseException) -> None:
             held.run.store.log("cancelled", "interrupted")
             return
         line = told(error)
+        if before not in FINISHED and held.run.store.get("state") in FINISHED:
+            # All was done but the seal; `resume` lays that on.
+            held.run.store.log("failed", line)
+            return
         state = "failed" if begun or before not in STOPPED else before
         _leave(held.run, before, state, line)
         if isinstance(error, LoupeError | OSError):

@@ -108,6 +108,7 @@ class Queue(Database):
                         " sha256 = NULL WHERE position = ?",
                         (unit["position"],),
                     )
+                    _reopen(db)
                 back += 1
         return back
 
@@ -135,9 +136,15 @@ class Queue(Database):
                 names = ", ".join(row)
                 db.execute(f"INSERT INTO units ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
             db.execute("INSERT OR REPLACE INTO run VALUES ('replaced', ?)", (json.dumps(gone),))
+            _reopen(db)
         return gone
 
     def replaced(self) -> list[str]:
         """The keys of units that were replaced and whose files may still be there."""
         with self._read() as db:
             return list(json.loads(value(db, "replaced") or "[]"))
+
+
+def _reopen(db: sqlite3.Connection) -> None:
+    """A run with units to do is not done, whatever happens next."""
+    db.execute("UPDATE run SET value = 'running' WHERE key = 'state' AND value IN ('done', 'done_with_errors')")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from core.drafts import draft_path
+from core.errors import RunError
 from core.runs.database import damage, writing
 from core.runs.keys import key_of
 from core.runs.lease import holder
 from core.runs.results import sound_unit
 from core.runs.run import Run
+from core.runs.seal import load_seal
 from core.runs.store import FINISHED
 
 KEPT = "run.sqlite.damaged"
@@ -42,7 +42,7 @@ def mend(run: Run) -> str | None:
             if old.exists():
                 old.replace(run.folder / f"{KEPT}{end}")
         draft.replace(path)
-    line = f"run.sqlite was {found} and has been rebuilt from the plan and {done} of {len(units)} result files"
+    line = f"run.sqlite was {found} and has been rebuilt; {done} of {len(units)} units have whole results"
     run.store.log("rebuilt", line)
     if run.manifest:
         run.update_manifest(rebuilt=[*run.manifest.get("rebuilt", []), line])
@@ -94,19 +94,19 @@ def _lay(draft: Path, run: Run, units: Sequence[tuple[str, int, tuple[str, int] 
     return done
 
 
-def _whole(run: Run, key: str, shard: Sequence[str], known: dict[str, Any]) -> tuple[str, int] | None:
+def _whole(run: Run, key: str, shard: Sequence[str], known: dict[str, str]) -> tuple[str, int] | None:
     name = f"results/{key}.parquet"
     found = sound_unit(run.folder / name, key, shard)
     return None if found is None or known.get(name, found[0]) != found[0] else found
 
 
-def _sealed(run: Run) -> dict[str, Any]:
-    """What the seal says of files; empty if there is none that can be read."""
+def _sealed(run: Run) -> dict[str, str]:
+    """The hashes that the seal names, by file; empty if there is no seal that can be read."""
     try:
-        files = json.loads((run.folder / "seal.json").read_bytes()).get("files", {})
-    except (OSError, ValueError, AttributeError):
+        found = load_seal(run)
+    except RunError:
         return {}
-    return files if isinstance(files, dict) else {}
+    return {name: file.sha256 for name, file in found[0].files.items()} if found else {}
 
 
 @contextmanager

@@ -55,10 +55,10 @@ class Run:
         """The pictures. Raises `RunError` if they are no longer where the plan says."""
         root = self.dataset_root
         if not root.exists():
-            raise RunError(f"the run's data set is gone: {root} doesn't exist; restore it or run the audit anew")
+            raise RunError(f"the data set of {self.handle} is missing (it was in {root.name}); restore it")
         dataset = load_dataset(root)
         if dataset.id != self.plan.dataset:
-            raise RunError(f"{root} holds another data set than the run was planned for; restore it or begin anew")
+            raise RunError(f"{root.name} holds another data set than {self.handle} was planned for; restore it")
         return dataset
 
     @property

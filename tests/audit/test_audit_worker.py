@@ -333,7 +333,7 @@ def test_another_data_set_cannot_continue_a_run(tmp_path: Path, vit: Path, rende
     with pytest.raises(RunError, match="another data set"):
         go(Run(run.folder), vit)
     own.root.rename(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match="is gone"):
+    with pytest.raises(RunError, match="is missing"):
         go(Run(run.folder), vit)
 
 
