@@ -27,7 +27,7 @@ class Limits:
     side: int = 20_000  # pixels
     min_side: int = 16  # pixels
     aspect: float = 20.0  # the longer side over the shorter one
-    scans: int = 1_000  # of a JPEG; a progressive one has about ten
+    scans: int = 500  # of a JPEG; a progressive one has about ten
     plain_pixels: int = 1_000_000  # a smaller image may be as plain as it likes
     pixels_per_byte: float = 10_000.0  # no PNG holds more
     jpeg_pixels_per_byte: float = 1_000.0  # no JPEG holds more than about 500
@@ -67,7 +67,7 @@ class Limits:
     path_characters: int = 4_096
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
-    manifest_bytes: int = 256 * 2**20  # of a stored data set's description
+    manifest_bytes: int = 64 * 2**20  # of a stored data set's description
 
     # What `verify` reads of a seal or a bundle that anybody may have made.
     seal_bytes: int = 64 * 2**20

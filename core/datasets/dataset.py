@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from core.datasets.identity import image_id
 from core.errors import InputError, Refused
-from core.sandbox.files import opened
+from core.sandbox.files import opened, read_file, size_text
+from core.settings import LIMITS
 
 Value = str | float | int | bool | None
 
@@ -60,8 +61,8 @@ class Duplicate(BaseModel, frozen=True):
     distance: int
 
 
-class Dataset(BaseModel, frozen=True):
-    """Pictures sorted by name, with everything that was refused or found twice. Stored in the folder `root`."""
+class _Described(BaseModel, frozen=True):
+    """What `dataset.json` holds."""
 
     id: str = Field(pattern=r"^[0-9a-f]{16}$", description="over the pictures' ids, names, captions and metadata")
     name: str
@@ -69,6 +70,11 @@ class Dataset(BaseModel, frozen=True):
     refusals: tuple[Refusal, ...]
     duplicates: tuple[Duplicate, ...]
     columns: tuple[str, ...] = Field(description="names of the metadata columns")
+
+
+class Dataset(_Described, frozen=True):
+    """Pictures sorted by name, with everything that was refused or found twice. Stored in the folder `root`."""
+
     root: Path = Field(exclude=True, description="where it is stored; not part of what is written or hashed")
 
     def path(self, picture: Picture) -> Path:
@@ -137,7 +143,11 @@ def dataset_id(pictures: Iterable[Picture]) -> str:
 
 def save_manifest(dataset: Dataset, folder: Path) -> None:
     """Writes `dataset.json` into `folder`: the same data set gives the same bytes."""
-    (folder / MANIFEST).write_text(dataset.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
+    data = f"{dataset.model_dump_json(indent=1)}\n".encode()
+    if len(data) > LIMITS.manifest_bytes:
+        most = size_text(LIMITS.manifest_bytes)
+        raise InputError(f"what is known of the images takes more than {most}; leave out captions or columns")
+    (folder / MANIFEST).write_bytes(data)
 
 
 def load_dataset(root: Path) -> Dataset:
@@ -146,14 +156,15 @@ def load_dataset(root: Path) -> Dataset:
     Raises `InputError` if there is none, if `dataset.json` is not what was written, or if a picture is missing.
     """
     manifest = root / MANIFEST
+    if not manifest.exists() or not (root / PICTURES).is_dir():
+        raise InputError(f"{root} holds no complete data set; upload the images again")
     try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-        dataset = Dataset.model_validate({**content, "root": root})
+        # Without a value for anything in between: a hostile file gets no memory for what is not asked for.
+        described = _Described.model_validate_json(read_file(manifest, LIMITS.manifest_bytes))
+        dataset = Dataset(**dict(described), root=root)
         stored = {entry.name for entry in os.scandir(root / PICTURES) if entry.stat().st_size > 0}
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{root} holds no complete data set; upload the pictures again") from error
-    except (OSError, ValueError, TypeError, RecursionError, ValidationError) as error:
-        raise InputError(f"{manifest} can't be read or is damaged; upload the pictures again") from error
+    except (OSError, Refused, ValueError) as error:
+        raise InputError(f"{manifest} cannot be read or is damaged; upload the images again") from error
     if dataset_id(dataset.pictures) != dataset.id:
         raise InputError(f"{manifest} was changed after it was written; upload the pictures again")
     missing = [picture.name for picture in dataset.pictures if f"{picture.id}.png" not in stored]
