@@ -45,10 +45,15 @@ class Budget:
                 f"was not opened: files that were refused have taken more than {self.limits.lost_seconds:g} s of "
                 "processor time; import it without them"
             )
+        self.count_stored(0)
+
+    def count_stored(self, count: int) -> None:
+        """So many more bytes are about to be stored. Raises `Refused` above the limit, and from then on."""
+        self.stored += count
         if self.stored > self.limits.total_stored_bytes:
             raise Refused(
-                f"was not opened: the images of this import take more than {size_text(self.limits.total_stored_bytes)}"
-                " on disk; import it on its own"
+                f"takes the import above {size_text(self.limits.total_stored_bytes)} of stored images; "
+                "import it on its own"
             )
 
     def count_bytes(self, count: int) -> None:

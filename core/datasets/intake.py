@@ -178,8 +178,7 @@ class _Intake:
         path = self.work / PICTURES / f"{picture.id}.png"
         self.budget.count_pixels(picture.width * picture.height)
         if not path.exists():
-            self.budget.stored += len(picture.png)
-            self.budget.check()
+            self.budget.count_stored(len(picture.png))
             with writing(self.work.parent):
                 path.write_bytes(picture.png)
         self.records.append(
