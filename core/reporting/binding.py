@@ -22,7 +22,9 @@ from core.findings import Finding
 from core.reporting.bundle import OpenBundle, plain_values
 from core.reporting.evidence import IMAGE_COLUMNS, IMAGES, UNIT_COLUMNS
 from core.runs import SCHEMA, Plan
+from core.runs.keys import key_of
 from core.runs.results import joined
+from core.settings import LIMITS
 
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 _STATES = frozenset({"waiting", "running", "done", "failed"})
@@ -82,7 +84,7 @@ def binding_problems(bundle: OpenBundle, content: Content, sums: Mapping[str, st
     for unit, shard in sorted(pairs, key=lambda pair: str(pair[0]["key"])):
         if unit["state"] == "done":
             try:
-                table = _table(bundle, unit)
+                table = _table(bundle, unit, len(shard) * _rows_an_image(content.plan))
             except Refused as refused:
                 problems.append(str(refused))
                 continue
@@ -167,9 +169,20 @@ def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
         yield "units.csv names a unit twice"
     done = {f"results/{unit['key']}.parquet": unit["sha256"] for unit in units if unit["state"] == "done"}
     results = {name for name in sums if name.startswith("results/")}
-    for unit in units:
+    model, code = (
+        plain_values(content.manifest.get(part)).get(name, "")
+        for part, name in (("model", "digest"), ("environment", "code_sha256"))
+    )
+    for unit, shard in zip(units, content.plan.shards(), strict=True):
         if unit["state"] not in _STATES:
             yield f"units.csv: unit {unit['position']} is in no known state"
+        # A key is the hash of all that determines a unit's rows: it binds them to plan, weights, code and images.
+        if unit["key"] != key_of(content.plan, shard, content.pictures, str(model), str(code)):
+            yield (
+                f"units.csv: the key of unit {unit['position']} does not follow from plan.json, dataset.json, and the "
+                "model and code that manifest.json names"
+            )
+            break
     for name in sorted(set(done) - results):
         yield f"{name} belongs to a finished unit but is missing"
     for name in sorted(results - set(done)):
@@ -179,16 +192,18 @@ def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not the file its unit recorded"
 
 
-def _table(bundle: OpenBundle, unit: Mapping[str, Any]) -> pa.Table:
-    """The rows of one unit, with the columns of `SCHEMA`. Raises `Refused`."""
+def _table(bundle: OpenBundle, unit: Mapping[str, Any], most: int) -> pa.Table:
+    """The rows of one unit, at most `most`, with the columns of `SCHEMA`. Raises `Refused`."""
     name = f"results/{unit['key']}.parquet"
-    data = bundle.read(name, bundle.size)
+    data = bundle.read(name, max(bundle.size, LIMITS.bundle_part_bytes))
     try:
         file = pq.ParquetFile(io.BytesIO(data))
         about = file.metadata
         groups = [about.row_group(at) for at in range(about.num_row_groups)]
-        if about.num_rows != unit["rows"]:
-            raise Refused(f"{name} has {about.num_rows:,} rows; its unit recorded {unit['rows']}")
+        if about.num_rows != unit["rows"] or about.num_rows > most:
+            raise Refused(
+                f"{name} has {about.num_rows:,} rows; its unit recorded {unit['rows']}, and {most:,} are planned"
+            )
         if sum(group.total_byte_size for group in groups) > _LEAST + _MOST_RATIO * len(data):
             raise Refused(f"{name} unpacks to more than results do")
         written = file.schema_arrow
@@ -263,6 +278,13 @@ def _finding_problems(content: Content) -> Iterator[str]:
             if strange:
                 yield f"findings.json: {finding.id} names a method that the plan lacks ({strange[0]})"
                 break
+
+
+def _rows_an_image(plan: Plan) -> int:
+    """How many rows an image can have: its texts by methods, controls and score."""
+    texts = plan.texts
+    count = texts.captions * texts.captions_each + len(texts.prompts) + len(texts.classes)
+    return count * (len(plan.methods) + len(CONTROLS) + 1)
 
 
 def _triples(value: Any) -> bool:

@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -156,6 +156,6 @@ class _Bounded:
         return data
 
 
-def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain_values(values: Any) -> dict[str, Any]:
     """The entries of a mapping from outside, or none if it is something else."""
     return dict(values) if isinstance(values, dict) else {}

@@ -15,11 +15,14 @@ from PIL import Image, ImageDraw
 from core.datasets import Dataset, Picture, ingest
 from core.models.geometry import Preprocessing
 from core.runs import Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, make_plan, write_unit
+from core.runs.keys import key_of
 from core.runs.store import TRIES, Unit
 
 CLASSES = ("red circle", "green square", "blue triangle")
 CONTROLS = ("random", "centre", "edge")
 STEPS = 16
+MODEL_SHA256 = hashlib.sha256(b"weights as loaded").hexdigest()
+CODE_SHA256 = hashlib.sha256(b"code").hexdigest()
 SIZES = ((320, 240), (240, 320), (300, 300), (420, 200), (200, 360), (360, 270))
 _COLOURS = ((196, 52, 44), (38, 138, 74), (42, 88, 176))
 _GRIDS = {"rise": 14, "m2ib": 14}
@@ -70,7 +73,8 @@ def made_run(
     )
     run = create_run(folder, plan)
     shards = plan.shards()
-    keys = [hashlib.sha256(f"{plan.digest}{index}".encode()).hexdigest() for index in range(len(shards))]
+    known = {picture.id: picture for picture in dataset.pictures}
+    keys = [key_of(plan, shard, known, MODEL_SHA256, CODE_SHA256) for shard in shards]
     store = run.store
     store.create([(key, len(shard)) for key, shard in zip(keys, shards, strict=True)])
     run.update_manifest(**_manifest(dataset), plan_sha256=plan.digest)
@@ -255,7 +259,7 @@ def _manifest(dataset: Dataset) -> dict[str, Any]:
             "name": "demo",
             "pretrained": None,
             "architecture": "ViT-Ti/32",
-            "digest": hashlib.sha256(b"weights as loaded").hexdigest(),
+            "digest": MODEL_SHA256,
             "weights_sha256": hashlib.sha256(b"file").hexdigest(),
             "parameters": 5_600_000,
             "embed_dim": 256,
@@ -279,7 +283,7 @@ def _manifest(dataset: Dataset) -> dict[str, Any]:
         },
         "environment": {
             "loupe": "0.1.0",
-            "code_sha256": hashlib.sha256(b"code").hexdigest(),
+            "code_sha256": CODE_SHA256,
             "commit": "0" * 40,
             "uncommitted_changes": False,
             "python": "3.11.7",
