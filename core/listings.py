@@ -16,7 +16,8 @@ from core.methods.applications import APPLICATIONS
 from core.methods.info import Side
 from core.models.capability_table import as_markdown, reasons
 from core.models.listing import architectures, embedded_models, embedded_name
-from core.runs import open_run
+from core.runs import Run, open_run
+from core.runs.seal import SEAL
 
 
 def verify(chosen: argparse.Namespace) -> Answer:
@@ -32,7 +33,9 @@ def verify(chosen: argparse.Namespace) -> Answer:
     if chosen.pdf is not None and not chosen.pdf.is_file():
         raise InputError(f"--pdf {printable(str(chosen.pdf))} is no file; give the report.pdf that names the bundle")
     if chosen.path.is_dir():
-        verdict = verify_run(open_run(chosen.path), sha256=sha256, pdf=chosen.pdf)
+        # A run whose plan is damaged or gone still has its seal, which says what it was.
+        sealed = os.path.lexists(chosen.path / SEAL)
+        verdict = verify_run(Run(chosen.path) if sealed else open_run(chosen.path), sha256=sha256, pdf=chosen.pdf)
     elif os.path.lexists(chosen.path):
         verdict = verify_bundle(chosen.path, sha256=sha256, pdf=chosen.pdf)
     else:

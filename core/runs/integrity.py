@@ -193,7 +193,7 @@ def _dataset_root(run: Run, seal: Seal) -> tuple[Path | None, list[str]]:
     """Where the dataset lies, and what is wrong with the plan that says so."""
     try:
         root, digest, dataset = run.dataset_root, run.plan.digest, run.plan.dataset
-    except RunError:
+    except LoupeError:
         # The plan itself is told as changed; the dataset may still lie where audits of the command line keep it.
         root = run.folder / "dataset" / seal.dataset.id
         return (root, []) if root.is_dir() else (None, ["the dataset cannot be found without the plan"])
