@@ -22,8 +22,8 @@ MOST_CHARACTERS = 300
 # What no bundle can prove of itself.
 UNCHECKED = (
     "the images themselves: a bundle holds their hashes (images.csv)",
-    "what is declared (title, purpose, names), the log, what the manifest says of machine and cost, comparisons with "
-    "other runs, and records of applications that no finding rests on",
+    "what is declared (title, purpose, names), the log, what the manifest says of machine, cost and work not run, "
+    "comparisons with other runs, and records of applications that no finding rests on",
 )
 
 Outcome = Literal["sound", "changed", "not_sealed"]
