@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: help demo app test lint types unit browser setup setup-dev clean
+.PHONY: help demo app test lint types unit fuzz browser nightly setup setup-dev clean
 
 help:
 	@echo "make demo   environment, requirements, then an audit of the bundled sample; prints the PDF's path"
 	@echo "make app    the dashboard on http://127.0.0.1:8501"
-	@echo "make test   everything that CI checks: lint, types, unit and browser tests"
+	@echo "make test   everything that CI checks: lint, types, unit and browser tests, fuzzing"
+	@echo "make nightly   the long ones: all hostile files, every fault injected, many kills, ten times the fuzzing"
 
 setup: $(VENV)/.requirements
 setup-dev: $(VENV)/.requirements-dev
@@ -40,12 +41,20 @@ types: setup-dev
 	$(BIN)/mypy
 
 unit: setup-dev
-	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not browser and not nightly" -n 2 --dist loadfile
 
 browser: setup-dev
 	$(BIN)/python -m pytest -m browser
 
-test: lint types unit browser
+# A fixed number of executions of each reader, from seeds that are always the same.
+fuzz: setup-dev
+	$(BIN)/python -m tests.hostile.fuzz
+
+test: lint types unit fuzz browser
+
+nightly: setup-dev
+	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python -m tests.hostile.fuzz --seed $${SEED:-2} --times 10
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache
