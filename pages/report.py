@@ -36,13 +36,13 @@ def page() -> None:
         return
     st.caption(f"{plain(run.plan.declared.title)} · {plain(run.plan.model.title)} · {plain(run.id)}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if pdf.exists():
+        if pdf.is_file():
             downloads(run)
-        job = rebuild(run, pdf.exists(), has_results=progress.done > 0)
+        job = rebuild(run, pdf.is_file(), has_results=progress.done > 0)
     if job is not None:
         busy = job.poll() is None
         st.fragment(wait, run_every=1.0 if busy else None)(run, job, busy)
-    if not pdf.exists():
+    if not pdf.is_file():
         st.info("This audit has no report yet. Have it written with the button above.")
         return
     st.caption("SHA-256 of the PDF")
@@ -62,7 +62,7 @@ def downloads(run: Run) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    if evidence.exists():
+    if evidence.is_file():
         st.download_button(
             f"Download evidence ZIP ({size(evidence.stat().st_size)})",
             evidence.read_bytes,
@@ -121,10 +121,10 @@ def reason(run: Run) -> str:
 def preview(path: Path) -> None:
     """The report's HTML where it can do nothing: no script, no form, no request, no access to this page."""
     st.subheader("Preview", anchor=False)
-    if not path.exists() or path.stat().st_size > PREVIEW_BYTES:
+    if not path.is_file() or path.stat().st_size > PREVIEW_BYTES:
         st.info("No preview of this report; download the PDF.")
         return
-    st.iframe(isolated(path.read_text(encoding="utf-8")), height=HEIGHT, alt="Preview of the report")
+    st.iframe(isolated(path.read_text(encoding="utf-8", errors="replace")), height=HEIGHT, alt="Preview of the report")
 
 
 def isolated(document: str) -> str:
