@@ -88,7 +88,7 @@ class ModelLimits:
     configuration: int = 2**20
     tokenizer: int = 100 * 2**20
     weights: int = 64 * 2**30
-    header: int = 32 * 2**20
+    header: int = 8 * 2**20
     tensors: int = 20_000
     name: int = 512
     depth: int = 32

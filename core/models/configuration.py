@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import ModelError
 from core.models import kinds
 from core.models.json_file import parsed, read_bytes
-from core.models.kinds import FLAG, NOTHING, Kind, either, matching, number, one_of, several, table, whole
+from core.models.kinds import FLAG, NOTHING, Kind, either, matching, number, one_of, several, whole
 from core.sandbox import Allowance, Failure, call
 from core.settings import MODEL_LIMITS
 
@@ -28,8 +28,8 @@ _SCALE = either(number(0, 1000), NOTHING)
 # A name is only ever looked up: beside the configuration, in timm's registry, or among the names that open_clip ships.
 _NAME = matching(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", "a name without '..' or a colon")
 _TRUNK = matching(r"[a-z0-9_]+(\.[a-z0-9_]+)?", "the name of a timm model, without a prefix")
-_NORM = either(table({"eps": number(1e-12, 1)}), NOTHING)
-_ACTIVATION = either(table({"approximate": one_of("none", "tanh")}), NOTHING)
+_ANY = Kind("an object", lambda value: isinstance(value, dict))
+_TABLE = either(_ANY, NOTHING)
 _BLOCK = either(one_of("default", "custom"), NOTHING)
 
 _OWN_BLOCK: dict[str, Kind] = {
@@ -40,8 +40,8 @@ _OWN_BLOCK: dict[str, Kind] = {
     "scale_attn_inner": FLAG,
     "scale_attn": FLAG,
     "scale_fc": FLAG,
-    "act_kwargs": _ACTIVATION,
-    "norm_kwargs": _NORM,
+    "act_kwargs": _TABLE,
+    "norm_kwargs": _TABLE,
     "mlp_ratio": number(0.01, 64),
     "ls_init_value": _SCALE,
     "final_ln_after_pool": FLAG,
@@ -84,13 +84,19 @@ TOKENIZER: dict[str, Kind] = {
     "reduction_mask": one_of(""),
 }
 
+INNER: dict[str, dict[str, Kind]] = {
+    "tokenizer_kwargs": TOKENIZER,
+    "norm_kwargs": {"eps": number(1e-12, 1)},
+    "act_kwargs": {"approximate": one_of("none", "tanh")},
+}
+
 TEXT: dict[str, Kind] = {
     **_OWN_BLOCK,
     "context_length": whole(1, MODEL_LIMITS.context),
     "vocab_size": whole(1, MODEL_LIMITS.vocabulary),
     "hf_tokenizer_name": either(_NAME, NOTHING),
     "tokenizer_mode": either(one_of("", "clips"), NOTHING),
-    "tokenizer_kwargs": either(table(TOKENIZER), NOTHING),
+    "tokenizer_kwargs": _TABLE,
     "width": _WIDTH,
     "heads": _HEADS,
     "layers": _LAYERS,
@@ -115,8 +121,6 @@ MULTIMODAL: dict[str, Kind] = {
     "n_queries": whole(1, 4096),
     "attn_pooler_heads": _HEADS,
 }
-
-_ANY = Kind("an object", lambda value: isinstance(value, dict))
 
 MODEL: dict[str, Kind] = {
     "embed_dim": _WIDTH,
@@ -189,9 +193,11 @@ def checked(raw: Any, name: str) -> dict[str, Any]:
     if missing:
         raise ModelError(f"{name} is not an open_clip configuration: it lacks {', '.join(missing)}")
     kinds.check(model, MODEL, name)
-    kinds.check(model["vision_cfg"], VISION, f"{name}: vision_cfg")
-    kinds.check(model["text_cfg"], TEXT, f"{name}: text_cfg")
-    kinds.check(model.get("multimodal_cfg", {}), MULTIMODAL, f"{name}: multimodal_cfg")
+    for part, known in (("vision_cfg", VISION), ("text_cfg", TEXT), ("multimodal_cfg", MULTIMODAL)):
+        values = model.get(part, {})
+        kinds.check(values, known, f"{name}: {part}")
+        for key, inner in INNER.items():
+            kinds.check(values.get(key) or {}, inner, f"{name}: {key} of {part}")
     kinds.check(preprocess, PREPROCESS, f"{name}: preprocess_cfg")
     _check_places(model["vision_cfg"], name)
     preprocess = {key: value for key, value in preprocess.items() if value is not None}

@@ -59,15 +59,6 @@ def either(*kinds: Kind) -> Kind:
     return Kind(" or ".join(kind.told for kind in kinds), lambda value: any(kind.fits(value) for kind in kinds))
 
 
-def table(kinds: Mapping[str, Kind]) -> Kind:
-    """An object all of whose keys are known and of their kind."""
-    keys = ", ".join(kinds)
-    return Kind(
-        f"an object with no keys but {keys}",
-        lambda value: isinstance(value, dict) and all(key in kinds and kinds[key].fits(value[key]) for key in value),
-    )
-
-
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 NOTHING = Kind("null", lambda value: value is None)
 

@@ -41,7 +41,7 @@ def embedded_name(name: str) -> str | None:
     """The embedded model that `name` means ("demo" is the default one), or None."""
     if name == "demo":
         return DEFAULT
-    return name if (EMBEDDED / name / "card.json").exists() else None
+    return name if any(model.name == name for model in embedded_models()) else None
 
 
 @cache

@@ -33,15 +33,15 @@ def pack(state: dict[str, Tensor], narrow: tuple[str, ...]) -> dict[str, Tensor]
     return out
 
 
-def unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+def unpack(stored: dict[str, Tensor], file: str = "the packed file") -> dict[str, Tensor]:
     """The inverse of `pack`, in fp32. Ordinary states pass through, widened.
 
-    Raises `ModelError` for a scale that does not fit its tensor, or is not a finite number above zero.
+    Raises `ModelError`, whose line begins with `file`, for a scale that does not fit its tensor or is not above zero.
     """
     out: dict[str, Tensor] = {}
     for name, value in stored.items():
         if name.endswith(SCALE):
-            _check_scale(name, value, stored.get(name.removesuffix(SCALE)))
+            _check_scale(file, name, value, stored.get(name.removesuffix(SCALE)))
             continue
         scale = stored.get(name + SCALE)
         if scale is not None:
@@ -61,10 +61,10 @@ def load_packed(path: Path) -> dict[str, Tensor]:
     return unpack(load_file(str(path)))
 
 
-def _check_scale(name: str, scale: Tensor, narrowed: Tensor | None) -> None:
+def _check_scale(file: str, name: str, scale: Tensor, narrowed: Tensor | None) -> None:
     if narrowed is None or narrowed.dtype != torch.int8:
-        raise ModelError(f"the packed weights hold {name!r} without the int8 tensor that it scales; pack them again")
+        raise ModelError(f"{file} holds {name!r} without the int8 tensor that it scales; pack them again")
     if not scale.is_floating_point() or narrowed.ndim != 2 or scale.shape != (len(narrowed), 1):
-        raise ModelError(f"the packed weights hold {name!r} with another shape than one number a row; pack them again")
+        raise ModelError(f"{file} holds {name!r} with another shape than one number a row; pack them again")
     if not bool(torch.isfinite(scale).all()) or not bool((scale > 0).all()):
-        raise ModelError(f"the packed weights hold {name!r} with entries that are not above zero; pack them again")
+        raise ModelError(f"{file} holds {name!r} with entries that are not above zero; pack them again")

@@ -43,6 +43,8 @@ def plain_copy(path: Path, name: str) -> Iterator[Path]:
         except Failure as error:
             if error.kind == "size" or error.name == "OSError":
                 raise ModelError(f"{name} cannot be copied to {folder}; free space there") from error
+            if error.kind == "memory":
+                raise ModelError(f"{name} unpacks to far more than its own size; save model.state_dict()") from error
             raise ModelError(f"the weights {name} {error}") from error
         yield copy
 

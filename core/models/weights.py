@@ -51,7 +51,7 @@ class Weights:
     def state(self) -> dict[str, Tensor]:
         """The state, floats in fp32. Raises `ModelError` if the file cannot be read or its scales do not fit."""
         try:
-            return unpack(load_file(str(self.file)))
+            return unpack(load_file(str(self.file)), self.name)
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{self.name} is not a sound safetensors file: {first_line(error)[:100]}") from error
 
