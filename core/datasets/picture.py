@@ -78,7 +78,7 @@ def decode(data: bytes, limits: Limits, count: Callable[[int], None] | None = No
             name = "JPEG" if image.format == "MPO" else str(image.format)
             image.load()
             pixels = _upright(_rgb(image), image.getexif().get(_ORIENTATION, 1))
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except UnidentifiedImageError:
         raise Refused(_not_a_picture(data)) from None
