@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -115,11 +118,14 @@ class Dataset(_Described, frozen=True):
         if not 1 <= side <= 4096:
             raise ValueError(f"a thumbnail of {side} pixels; from 1 to 4096 are possible")
         target = self.root / THUMBNAILS / f"{picture.id}-{side}.jpg"
+        if not target.exists() and not os.access(self.root, os.W_OK):
+            # An archived dataset on read-only media is looked at all the same.
+            target = _spare_folder() / self.id / target.name
         if target.exists():
             return target
         image = self.open(picture)
         image.thumbnail((side, side))
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         # Several pages may ask for it at once: each writes its own file, and the last rename wins with equal bytes.
         handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
         try:
@@ -130,6 +136,14 @@ class Dataset(_Described, frozen=True):
             os.unlink(temporary)
             raise
         return target
+
+
+@cache
+def _spare_folder() -> Path:
+    """A folder of this process for thumbnails that cannot be kept with their dataset; gone when it ends."""
+    folder = tempfile.mkdtemp(prefix="loupe-thumbnails-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def dataset_id(pictures: Iterable[Picture]) -> str:
