@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -113,7 +114,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
         run = _planned(chosen, parts, judged_by, labelled)
-    beside = [str(other.folder.resolve()) for other in others]
+    beside = [_from(run, other) for other in others]
     if run.manifest.get("compare_with", []) != beside:
         break_seal(run)
         run.update_manifest(compare_with=beside)
@@ -188,7 +189,7 @@ def compare(chosen: argparse.Namespace) -> Answer:
     others = [find_run(name) for name in chosen.others]
     check_before_rewriting(run)
     save_comparisons(run, [compared(run, other) for other in others])
-    run.update_manifest(compare_with=[str(other.folder.resolve()) for other in others], comparison_problems=[])
+    run.update_manifest(compare_with=[_from(run, other) for other in others], comparison_problems=[])
     return _reported(run)
 
 
@@ -203,6 +204,11 @@ def _reported(run: Run) -> Answer:
     if run.progress().state in STOPPED:
         seal(run)
     return {"text": str(path), "data": {"report": str(path)}}, 0
+
+
+def _from(run: Run, other: Run) -> str:
+    """Where another run lies, seen from this one."""
+    return os.path.relpath(other.folder.resolve(), run.folder.resolve())
 
 
 def _tell(line: str) -> None:

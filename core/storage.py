@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from core.errors import StorageError
 
-_ABSOLUTE = re.compile(r"""(?<![\w.:/\\])(?:[A-Za-z]:)?[\\/](?:[^\\/\s'"]+[\\/])+([^\\/\s'"]*)""")
+# An absolute path of either kind of system, up to the first blank or quote. What stands before it must be no word, as
+# in "and/or", and no address of the web.
+_ABSOLUTE = re.compile(
+    r"""(?<![\w.:/\\])(?:file://|~|[A-Za-z]:)?[\\/](?:(?:[^\\/\s'"]+[\\/])+([^\\/\s'"]*)|([^\\/\s'"]+))"""
+)
 
 # What a person can do about it, for the errors of a machine rather than of the program.
 _ADVICE = {
@@ -73,4 +79,18 @@ def _near(name: str) -> str:
 
 def without_folders(text: str) -> str:
     """The text with nothing left of absolute paths but the last part: where files lie is no part of a run."""
-    return _ABSOLUTE.sub(r"\1", text)
+    if "/" not in text and "\\" not in text:
+        return text
+    # Folders that are known, because their names may hold blanks.
+    for folder in sorted(_known_folders(), key=len, reverse=True):
+        text = text.replace(f"{folder}{os.sep}", os.sep)
+    return _ABSOLUTE.sub(lambda found: found[1] or found[2] or "", text)
+
+
+def _known_folders() -> set[str]:
+    folders = {sys.prefix, tempfile.gettempdir(), str(Path(sys.executable).parent), os.path.expanduser("~")}
+    with suppress(OSError):
+        folders.add(os.getcwd())
+    folders.add(os.path.expanduser(os.environ.get("LOUPE_HOME", "~/.loupe")))
+    # A folder one step below the root is no more than a name that many share.
+    return {folder for folder in folders if folder.count(os.sep) > 1}

@@ -15,6 +15,7 @@ from core.errors import CapabilityError, InputError, first_line
 from core.methods import METHODS, MethodInfo
 from core.methods.presets import EFFORTS
 from core.models.geometry import Geometry
+from core.storage import without_folders
 
 FAILURES = (
     InputError,
@@ -23,6 +24,7 @@ FAILURES = (
     torch.OutOfMemoryError,
     torch.linalg.LinAlgError,
 )
+
 # Coarser than the quick effort: fewer cells, regions, channels, steps and samples. Methods fitted to coalitions
 # keep those they have: with fewer, KernelSHAP's maps differ from seed to seed.
 _COARSER: dict[str, dict[str, Any]] = {
@@ -73,6 +75,6 @@ def maps_of(
     try:
         made = attribute(work, name, geometry, sides=["image"], **options).image
     except FAILURES as error:
-        return None, first_line(error)
+        return None, without_folders(first_line(error))
     assert made is not None
     return (made[0], "") if np.isfinite(made).all() else (None, "values that are no finite numbers")

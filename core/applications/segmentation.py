@@ -35,6 +35,7 @@ from core.datasets import Picture, column_labels, labels_column
 from core.errors import InputError, first_line
 from core.methods.applications.segmentation import SegmentationOptions
 from core.models.model import Model
+from core.storage import without_folders
 
 # How never-seen pixels are written in a mask, which is 16 bits deep.
 UNSEEN_VALUE = 65535
@@ -85,7 +86,7 @@ def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callab
         try:
             stage.take(picture, subject.open(picture), captions)
         except (InputError, torch.OutOfMemoryError, FloatingPointError) as error:
-            line = first_line(error)
+            line = without_folders(first_line(error))
             stage.failures.append({"image": picture.id, "image_name": picture.name, "message": line})
     if len(stage.failures) == len(subject.pictures):
         raise InputError(f"no picture could be segmented; the first: {stage.failures[0]['message']}")

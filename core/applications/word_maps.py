@@ -34,6 +34,7 @@ from core.methods.applications.word_maps import WordMapsOptions
 from core.methods.interaction import FixlipOptions
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
+from core.storage import without_folders
 
 Row = dict[str, Any]
 # Whose map is shared where the options leave it open: the first that the model can serve.
@@ -65,7 +66,7 @@ def work(subject: Subject, options: WordMapsOptions, out: Path, tell: Tell) -> N
             try:
                 whole, words = measured(shared, options, method)
             except FAILURES as error:
-                problems.append([picture.name, first_line(error)])
+                problems.append([picture.name, without_folders(first_line(error))])
                 continue
             texts.append(named | whole)
             maps += [named | word for word in words]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from core.applications.stage import FOLDER, Subject, run_stage
 from core.attribution.kept import KeptCrops
@@ -76,9 +75,10 @@ def compare_runs(run: Run) -> None:
     made, problems = [], []
     for folder in run.manifest.get("compare_with", []):
         try:
-            made.append(compare(run, open_run(Path(folder))))
+            # Relative ones are meant from the run's folder.
+            made.append(compare(run, open_run(run.folder / folder)))
         except LoupeError as error:
-            problems.append(str(error))
+            problems.append(without_folders(str(error)))
     if made or problems:
         save_comparisons(run, made)
         run.update_manifest(comparison_problems=problems)
@@ -86,4 +86,4 @@ def compare_runs(run: Run) -> None:
 
 def _not_run(run: Run, name: str, reason: str) -> None:
     told = [entry for entry in run.manifest.get("not_run", []) if entry[0] != name]
-    run.update_manifest(not_run=[*told, [name, "data set", reason]])
+    run.update_manifest(not_run=[*told, [name, "data set", without_folders(reason)]])

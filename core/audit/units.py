@@ -31,6 +31,7 @@ from core.runs import Plan, Run
 from core.runs.code import code_digest
 from core.runs.keys import key_of
 from core.runs.parts import MethodPlan
+from core.storage import without_folders
 
 CONTEXT_IMAGES = 64
 CONTEXT_BATCH = 8
@@ -186,7 +187,7 @@ def _attempt(
     try:
         got = attribute(work, method.name, geometry, sides=sides, **options)
     except (InputError, CapabilityError, torch.OutOfMemoryError, FloatingPointError, ArithmeticError) as error:
-        return None, first_line(error)
+        return None, without_folders(first_line(error))
     for values, side in ((got.image, "image"), (got.text, "text")):
         if values is not None and not np.isfinite(values).all():
             return None, f"{method.name} gave values that are no finite numbers on the {side} side"

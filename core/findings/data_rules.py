@@ -111,7 +111,7 @@ def failures(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fin
             ),
             Number(name="pictures without results", value=float(lost), n=progress.images_total, unit="pictures"),
         ),
-        reproduce=f"python -m core resume {run.handle}",
+        reproduce="python -m core resume RUN",
     )
     if not total and not lost:
         yield cannot_conclude(

@@ -107,7 +107,7 @@ def table_csv(frame: pd.DataFrame) -> bytes:
 def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     """The files of a bundle that follow from the run's records alone, so that a bundle can be compared with its run."""
     yield "plan.json", json_bytes(run.plan.public().model_dump(mode="json"))
-    yield "manifest.json", json_bytes(run.manifest)
+    yield "manifest.json", json_bytes(run.public_manifest)
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
     yield IMAGES, table_csv(_stored_images(run))
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))

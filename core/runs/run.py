@@ -16,11 +16,13 @@ import pandas as pd
 from core.datasets import Dataset, load_dataset
 from core.drafts import draft_path
 from core.errors import RunError
+from core.runs.files import base_name
 from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
 from core.runs.results import read_results
 from core.runs.store import Progress, RunStore
 from core.settings import runs_folder
+from core.storage import without_folders
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,14 @@ class Run:
         if not isinstance(found, dict):
             raise RunError(f"{path} is damaged: it holds no table of names and values")
         return found
+
+    @property
+    def public_manifest(self) -> dict[str, Any]:
+        """The manifest as it leaves the machine: of paths, other runs' included, only the last part is left."""
+        told = self.manifest
+        if "compare_with" in told:
+            told = {**told, "compare_with": [base_name(str(folder)) for folder in told["compare_with"]]}
+        return {name: _public(value) for name, value in told.items()}
 
     def progress(self) -> Progress:
         """Where it stands."""
@@ -141,3 +151,11 @@ def list_runs(folder: Path) -> list[Run]:
 def text_id(text: str) -> str:
     """A short stable id of a text, 12 hex digits."""
     return hashlib.sha256(canonical(text)).hexdigest()[:12]
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_folders(value)
+    if isinstance(value, dict):
+        return {name: _public(part) for name, part in value.items()}
+    return [_public(part) for part in value] if isinstance(value, list) else value
