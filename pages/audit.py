@@ -14,6 +14,7 @@ from core.audit.cost import estimate
 from core.characters import brief
 from core.datasets import Dataset
 from core.errors import InputError
+from core.reporting.words import plural
 from core.runs import FINISHED, STOPPED, Plan, Progress, Run, create_run, list_runs, new_run_id
 from core.settings import runs_folder
 from pages.parts import entry, maps, state
@@ -123,7 +124,7 @@ def progress(run: Run, was_moving: bool) -> None:
                 st.text(brief(now.stage))
         share = 1.0 if now.state in FINISHED else now.share
         left = f" · about {duration(now.seconds_left)} left" if moving and now.seconds_left is not None else ""
-        failed = f" · {now.failed} parts failed" if now.failed else ""
+        failed = f" · {plural(now.failed, 'part')} failed" if now.failed else ""
         st.progress(share, text=f"{now.images_done} of {now.images_total} pictures done{left}{failed}")
         if died:
             st.warning(
@@ -233,7 +234,7 @@ entry.through_app("pages/audit.py")
 st.title("Audit")
 st.markdown(
     "Choose a model, the texts its product uses and the methods to explain it with. The work is done by a process "
-    "of its own: closing this window doesn't stop it."
+    "of its own: closing this window does not stop it."
 )
 wanted = st.session_state.pop("wanted_view", None)
 if wanted or "audit_view" not in st.session_state:
