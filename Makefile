@@ -54,6 +54,7 @@ test: lint types unit fuzz browser
 
 nightly: setup-dev
 	$(BIN)/python -m pytest -m nightly
+	LOUPE_EVERY_FAULT=1 $(BIN)/python -m pytest -s tests/audit/test_fault_injection.py
 	$(BIN)/python -m tests.hostile.fuzz --seed $${SEED:-2} --times 10
 
 clean:

@@ -11,11 +11,12 @@ from pathlib import Path
 from core.drafts import draft_path
 from core.errors import RunError
 from core.runs.database import damage, writing
+from core.runs.integrity import sealed_problems
 from core.runs.keys import key_of
 from core.runs.lease import holder
 from core.runs.results import sound_unit
 from core.runs.run import Run
-from core.runs.seal import load_seal
+from core.runs.seal import load_seal, seal
 from core.runs.store import FINISHED
 
 KEPT = "run.sqlite.damaged"
@@ -35,6 +36,7 @@ def mend(run: Run) -> str | None:
         if found is None:
             return None
         units = _recorded(run)
+        resealed = _only_the_record_is_damaged(run)
         draft = draft_path(path)
         done = _lay(draft, run, units)
         for end in ("", "-wal", "-shm"):
@@ -46,6 +48,8 @@ def mend(run: Run) -> str | None:
     run.store.log("rebuilt", line)
     if run.manifest:
         run.update_manifest(rebuilt=[*run.manifest.get("rebuilt", []), line])
+    if resealed and run.progress().state in FINISHED:
+        seal(run)
     return line
 
 
@@ -98,6 +102,16 @@ def _whole(run: Run, key: str, shard: Sequence[str], known: dict[str, str]) -> t
     name = f"results/{key}.parquet"
     found = sound_unit(run.folder / name, key, shard)
     return None if found is None or known.get(name, found[0]) != found[0] else found
+
+
+def _only_the_record_is_damaged(run: Run) -> bool:
+    """Whether everything but run.sqlite is as it was sealed, so that a new seal vouches for nothing that is new."""
+    try:
+        found = load_seal(run)
+        problems = sealed_problems(run, found[0], images=False) if found else ["there is no seal"]
+    except RunError:
+        return False
+    return all(line.startswith("run.sqlite") for line in problems)
 
 
 def _sealed(run: Run) -> dict[str, str]:

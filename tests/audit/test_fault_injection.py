@@ -12,7 +12,10 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import sqlite3
+import sys
+import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +23,10 @@ from typing import Any
 
 import pytest
 
+from core import commands
 from core.audit import worker
 from core.cli import main
+from core.datasets import Dataset, ingest, load_dataset
 from core.models import loading
 from core.reporting import report
 from core.runs.code import code_digest
@@ -51,22 +56,28 @@ class Bench:
         (place / "tmp").mkdir(parents=True)
         return place
 
-    def audit(self, place: Path, faults: Faults | None = None) -> tuple[int, str]:
-        """The exit code of an audit in `place`, and what it said on stderr."""
+    @property
+    def arguments(self) -> list[str]:
+        """The command, but for the folder of the run at its end."""
         weights = str(self.config.parent / "weights.safetensors")
         wanted = ["audit", "--images", str(self.images), "--model", str(self.config), "--weights", weights]
-        wanted += ["--device", "cpu", "--methods", "raw", "--applications", "none", "--no-curves", "--out"]
+        return [*wanted, "--device", "cpu", "--methods", "raw", "--applications", "none", "--no-curves", "--out"]
+
+    def audit_here(self, place: Path, faults: Faults | None = None) -> int:
+        """The exit code of an audit in `place`, done by this process: a fork, whose environment it changes."""
+        os.environ["LOUPE_HOME"], os.environ["TMPDIR"] = str(place / "home"), str(place / "tmp")
+        tempfile.tempdir = str(place / "tmp")
+        if faults is not None:
+            faults.install()
+        return main([*self.arguments, str(place / "run")])
+
+    def audit(self, place: Path, faults: Faults | None = None) -> tuple[int, str]:
+        """The exit code of an audit in `place`, and what it said on stderr."""
 
         def work() -> int:
-            os.environ["LOUPE_HOME"], os.environ["TMPDIR"] = str(place / "home"), str(place / "tmp")
-            import tempfile
-
-            tempfile.tempdir = str(place / "tmp")
+            code = self.audit_here(place, faults)
             if faults is not None:
-                faults.install()
-            code = main([*wanted, str(place / "run")])
-            if faults is not None:
-                print(f"CALLS {len(faults.calls)}", file=os.fdopen(2, "w", closefd=False))
+                print(f"CALLS {len(faults.calls)}", file=sys.stderr)
             return code
 
         return forked(work, self.folder / "log")
@@ -81,10 +92,21 @@ def bench(tmp_path_factory: pytest.TempPathFactory, vit: Path) -> Any:
         code_digest()
         for module in (loading, worker):
             patch.setattr(module, "load_model", lambda *_, **__: model)
+        folder = tmp_path_factory.mktemp("faults")
+        made = Bench(folder, vit)
+        if not EVERY:
+            # Taking the images in starts a process of its own each time; that is for the night.
+            ready = ingest([made.images], store=folder / "ready")
+
+            def taken(*_: Any, store: Path, **__: Any) -> Dataset:
+                shutil.copytree(ready.root, store / ready.id, dirs_exist_ok=True)
+                return load_dataset(store / ready.id)
+
+            patch.setattr(commands, "ingest", taken)
         patch.setattr(report, "build_report", lambda *_, **__: types.SimpleNamespace(created="2026-01-01"))
         patch.setattr(report, "render_html", lambda *_, **__: "<html></html>")
         patch.setattr(report, "render_pdf", lambda *_, **__: b"%PDF-1.7")
-        yield Bench(tmp_path_factory.mktemp("faults"), vit)
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +168,7 @@ def test_whichever_call_fails_the_audit_goes_on_to_the_same_bytes(
             good = (code == 2 and one_line(told)) or (code == 0 and left_by(place) == expected)
         again, more = (code, told) if code == 0 else bench.audit(place)
         if not good or again != 0 or left_by(place) != expected:
+            print(f"call {at}:", told[-600:], more[-600:], flush=True)
             failures.append(f"{at}: {code} then {again}: {told[-300:]} ... {more[-300:]} {differs(place, expected)}")
     print(f"{kind}: {calls} calls of input and output, {len(tried)} of them failed in turn; exit codes {ends}")
     assert not failures, "\n".join(failures[:5]) + f"\n{len(failures)} of {len(tried)}"

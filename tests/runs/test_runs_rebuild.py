@@ -14,11 +14,12 @@ from core.errors import DamagedError, LoupeError, RunError, StorageError
 from core.runs import Run
 from core.runs.code import code_digest
 from core.runs.database import damage, told
-from core.runs.integrity import changed_files
+from core.runs.integrity import changed_files, sealed_problems
 from core.runs.keys import key_of
 from core.runs.lease import lease_end
 from core.runs.rebuild import KEPT, adopt, mend
 from core.runs.results import sound_unit, write_unit
+from core.runs.seal import load_seal, seal
 from core.runs.versions import made_elsewhere, recompute, refusal, remove_replaced
 from core.storage import is_passing, storage_error, without_folders
 from tests.support.made_run import made_run
@@ -95,6 +96,18 @@ def test_a_damaged_store_is_rebuilt_and_nothing_whole_is_repeated(run: Run, kind
     kept = run.folder / KEPT
     assert (kept.read_bytes() if kept.exists() else None) == broken
     assert mend(run) is None
+
+
+def test_a_rebuilt_run_is_sealed_again_unless_something_else_was_changed(run: Run) -> None:
+    seal(run)
+    run.store.path.write_bytes(b"garbage" * 100)
+    assert mend(run) is not None
+    found = load_seal(run)
+    assert found is not None and sealed_problems(run, found[0]) == []
+    (run.folder / "findings.json").write_text("[]")
+    run.store.path.write_bytes(b"garbage" * 100)
+    assert mend(run) is not None
+    assert any(line.startswith("findings.json") for line in sealed_problems(run, found[0]))
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-9], lambda data: b"", lambda data: data + b" ", None])
