@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import sqlite3
 import sys
 import tempfile
@@ -99,7 +98,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory, vit: Path) -> Any:
             ready = ingest([made.images], store=folder / "ready")
 
             def taken(*_: Any, store: Path, **__: Any) -> Dataset:
-                shutil.copytree(ready.root, store / ready.id, dirs_exist_ok=True)
+                for file in sorted(path for path in ready.root.rglob("*") if path.is_file()):
+                    target = store / ready.id / file.relative_to(ready.root)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(file.read_bytes())
                 return load_dataset(store / ready.id)
 
             patch.setattr(commands, "ingest", taken)
