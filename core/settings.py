@@ -83,7 +83,7 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """What the files of a model may hold. Sizes are in bytes."""
+    """What the files of a model may hold and take. Sizes are in bytes; `seconds` are of processor time."""
 
     configuration: int = 2**20
     tokenizer: int = 100 * 2**20
@@ -100,6 +100,12 @@ class ModelLimits:
     context: int = 8_192
     vocabulary: int = 2**20
     unpacked: int = 2**30
+    file_seconds: float = 20.0
+    file_wall: float = 60.0
+    tokenizer_seconds: float = 60.0
+    tokenizer_wall: float = 180.0
+    state_seconds: float = 60.0
+    state_wall: float = 180.0
 
 
 MODEL_LIMITS = ModelLimits()

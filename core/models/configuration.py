@@ -146,7 +146,9 @@ PREPROCESS: dict[str, Kind] = {
     "fill_color": either(whole(0, 255), NOTHING),
 }
 
-_ALLOWANCE = Allowance(seconds=5, wall=30, answer=8 * 2**20)
+_ALLOWANCE = Allowance(
+    seconds=MODEL_LIMITS.file_seconds, wall=MODEL_LIMITS.file_wall, answer=8 * MODEL_LIMITS.configuration
+)
 
 
 @dataclass(frozen=True)

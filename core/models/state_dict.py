@@ -22,7 +22,7 @@ from core.sandbox import Allowance, Failure, call
 from core.settings import MODEL_LIMITS
 
 ENDINGS = (".pt", ".pth", ".bin")
-_ROOM = 2**30
+_ROOM = MODEL_LIMITS.unpacked
 _LIBRARIES = 64 * 2**30  # address space that the libraries of a GPU may reserve without using it
 
 
@@ -34,7 +34,10 @@ def plain_copy(path: Path, name: str) -> Iterator[Path]:
     """
     size = path.stat().st_size
     allowance = Allowance(
-        seconds=60 + size / 20e6, wall=180 + size / 5e6, memory=_LIBRARIES + 4 * size, written=4 * size + _ROOM
+        seconds=MODEL_LIMITS.state_seconds + size / 20e6,
+        wall=MODEL_LIMITS.state_wall + size / 5e6,
+        memory=_LIBRARIES + 4 * size,
+        written=4 * size + _ROOM,
     )
     with TemporaryDirectory(prefix="loupe-weights-") as folder:
         copy = Path(folder) / "weights.safetensors"

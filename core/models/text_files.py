@@ -26,7 +26,9 @@ Files = dict[str, Path]
 # Asks a repository for files by name and gives those that it has.
 Fetch = Callable[[str, tuple[str, ...]], Files]
 
-_ALLOWANCE = Allowance(seconds=30, wall=90, answer=3 * MODEL_LIMITS.tokenizer)
+_ALLOWANCE = Allowance(
+    seconds=MODEL_LIMITS.file_seconds, wall=MODEL_LIMITS.file_wall, answer=3 * MODEL_LIMITS.tokenizer
+)
 
 
 def text_files(configuration: Configuration, fetch: Fetch, own: str | None = None) -> dict[str, Files]:

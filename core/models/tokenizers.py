@@ -9,12 +9,14 @@ from typing import Any
 from core.errors import ModelError, first_line
 from core.models.hub import offline
 from core.sandbox import Allowance, Failure, call
-from core.settings import LIMITS
+from core.settings import LIMITS, MODEL_LIMITS
 
 # Files whose readers are large: what they hold is tried in a child first.
 _TRIED = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 # The libraries look for a folder that they may write to, whether they write or not.
-_ALLOWANCE = Allowance(seconds=60, wall=180, memory=64 * 2**30, written=2**20)
+_ALLOWANCE = Allowance(
+    seconds=MODEL_LIMITS.tokenizer_seconds, wall=MODEL_LIMITS.tokenizer_wall, memory=64 * 2**30, written=2**20
+)
 _CONTEXT = 77
 
 

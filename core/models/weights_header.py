@@ -33,7 +33,9 @@ class Entry:
 
 def read_header(path: Path, name: str) -> dict[str, Entry]:
     """The tensors of a safetensors file by name. Raises `ModelError` in one line that begins with `name`."""
-    allowance = Allowance(seconds=20, wall=60, answer=4 * MODEL_LIMITS.header)
+    allowance = Allowance(
+        seconds=MODEL_LIMITS.file_seconds, wall=MODEL_LIMITS.file_wall, answer=4 * MODEL_LIMITS.header
+    )
     try:
         found = call(read, os.path.abspath(path), name, allowance=allowance).value
     except Failure as error:

@@ -1,0 +1,88 @@
+"""The command line with files of models that a stranger made: exit code 2 and one line, whatever they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.cli import main
+from core.models.packing import SCALE, pack
+from core.settings import ROOT
+from tests.support.hostile_code import arm_words, changed, tiny_files
+
+IMAGE = sorted((ROOT / "core" / "sample" / "images").iterdir())[0]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Honest files and hostile ones; `marker` would say that code ran."""
+    place = tmp_path_factory.mktemp("models")
+    vit, weights = tiny_files(place, "vit_quick")
+    bert, _ = tiny_files(place, "bert_mean")
+    arm_words(place / "tok", place / "marker")
+    code = {"tokenizer_kwargs": {"trust_remote_code": True}, "hf_tokenizer_name": "tok"}
+    annotated = json.loads(changed(bert, "code.json", **code).read_text())
+    changed(bert, "map.json", hf_tokenizer_name="tok")
+    (place / "coco.json").write_text(json.dumps({"images": [], "annotations": [], "model_cfg": annotated}))
+    (place / "deep.json").write_text("[" * 100_000)
+    state = load_file(str(weights))
+    save_file({key: value * float("nan") for key, value in state.items()}, str(place / "nan.safetensors"))
+    save_file({key: value * 0 for key, value in state.items()}, str(place / "zero.safetensors"))
+    packed = pack(state, ("transformer.",))
+    lost = next(key for key in packed if key.endswith(SCALE))
+    save_file({key: value for key, value in packed.items() if key != lost}, str(place / "packed.safetensors"))
+    os.mkfifo(place / "fifo.safetensors")
+    torch.save(torch.nn.Linear(2, 2), place / "module.pt")
+    assert vit.exists()
+    return place
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "code.json", "--weights", "bert_mean-0.safetensors"], "trust_remote_code"),
+        (["--model", "map.json", "--weights", "bert_mean-0.safetensors"], "auto_map"),
+        (["--model", "coco.json", "--weights", "bert_mean-0.safetensors"], "'images'"),
+        (["--model", "deep.json", "--weights", "vit_quick-0.safetensors"], "nested too deeply"),
+        (["--model", "vit_quick.json", "--weights", "nan.safetensors"], "not finite"),
+        (["--model", "vit_quick.json", "--weights", "zero.safetensors"], "nothing but zeros"),
+        (["--model", "vit_quick.json", "--weights", "packed.safetensors"], "its scale is missing"),
+        (["--model", "vit_quick.json", "--weights", "fifo.safetensors"], "not an ordinary file"),
+        (["--model", "ViT-B-32", "--pretrained", "module.pt"], "pickled module is refused"),
+    ],
+)
+def test_a_hostile_model_is_one_line_and_exit_code_2(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    # The commands run beside the files, so that paths are relative and another folder than the child's own.
+    monkeypatch.chdir(place)
+    out = tmp_path / "out"
+    asked = [str(IMAGE), "--text", "a dog", "--method", "raw", "--device", "cpu", "--out", str(out)]
+    assert main(["explain", *asked, *arguments]) == 2
+    shown, told_by = capsys.readouterr()
+    (line,) = told_by.splitlines()
+    assert shown == ""
+    assert line.startswith("loupe: ")
+    assert told in line
+    assert not out.exists()
+    assert not (place / "marker").exists()
+
+
+def test_an_honest_model_is_used(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    asked = [str(IMAGE), "--text", "a dog", "--method", "raw", "--device", "cpu"]
+    model = ["--model", "bert_mean.json", "--weights", "bert_mean-0.safetensors"]
+    assert main(["explain", *asked, *model, "--out", str(tmp_path / "out")]) == 0
+    assert "1 explanations" in capsys.readouterr().out
