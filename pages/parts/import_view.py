@@ -7,10 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.characters import brief
 from core.datasets import Upload, job
 from core.errors import InputError
+from core.storage import without_folders
 from pages.parts import imports, state
-from pages.parts.words import plain, problems_shown
+from pages.parts.words import LONGEST, plain, problems_shown
 
 EVERY = 1.0  # seconds between two looks at a running import
 
@@ -45,7 +47,7 @@ def show() -> None:
     kind, line = st.session_state.get("import_told", ("", ""))
     if line:
         if kind == "error":
-            st.error(plain(line), icon=":material/error:")
+            st.error(plain(brief(without_folders(line), LONGEST)), icon=":material/error:")
         else:
             st.info(line, icon=":material/info:")
         st.button("Close", key="close_import", on_click=st.session_state.pop, args=("import_told",))
@@ -66,13 +68,14 @@ def _watch(id: str) -> None:
         st.progress(min(done / max(total, 1), 1.0), text="Stopping …" if found.stopping else told)
         if st.button("Cancel the import", key=f"stop-{id}", icon=":material/cancel:", disabled=found.stopping):
             imports.stop(found)
+            # Whoever cancels it is told of its end as well.
+            _own().append(id)
             st.rerun(scope="fragment")
 
 
 def _settle(found: imports.Import) -> None:
     """Tell this session what came of its import, and forget it."""
-    if found.id in _own():
-        _own().remove(found.id)
+    _own()[:] = [id for id in _own() if id != found.id]
     if st.query_params.get("import") == found.id:
         del st.query_params["import"]
     report = found.report

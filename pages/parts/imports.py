@@ -20,6 +20,7 @@ from pathlib import Path
 
 from core.datasets import Upload, job
 from core.datasets.names import printable
+from core.datasets.store import tidy
 from core.errors import InputError
 from core.settings import LIMITS, datasets_folder, workspace
 from pages.parts.words import short, size
@@ -105,14 +106,18 @@ def remove(found: Import) -> None:
 
 
 def sweep() -> None:
-    """Clear away what ended imports have left: copies at once, the rest once it was told or after a day."""
+    """Clear away what ended imports have left: copies at once, the rest once it was told or after a day.
+
+    What killed ones left among the data sets goes too.
+    """
     for found in imports():
         if not found.report.over:
             continue
         shutil.rmtree(found.folder / _COPIES, ignore_errors=True)
         with suppress(OSError):
-            if found.stopping or time.time() - found.folder.stat().st_mtime > KEPT:
+            if time.time() - found.folder.stat().st_mtime > KEPT:
                 remove(found)
+    tidy(datasets_folder())
 
 
 def _read(folder: Path) -> Import:
