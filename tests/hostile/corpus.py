@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.hostile import archives, bundles, documents, images, models, runs, special, tables, tiffs
+from tests.hostile import archives, arguments, bundles, documents, images, models, runs, special, tables, tiffs
 from tests.hostile.item import Item
 
-KINDS = (images, tiffs, archives, tables, documents, bundles, runs, special, models)
+KINDS = (images, tiffs, archives, tables, documents, bundles, runs, special, arguments, models)
 
 
 @cache

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import LoupeError
-from tests.hostile.item import ERROR, REFUSED, TAKEN
+from tests.hostile.item import ERROR, REFUSED, TAKEN, TORCH
 
 Told = tuple[str, list[str]]
 GOOD = "good"
@@ -35,7 +35,7 @@ def prepare(door: str, root: Path) -> None:
     if door in ("ingest", "table", "upload"):
         # Also starts the child processes, whose start is no part of what one file costs.
         ingest(root / GOOD, root)
-    if door in ("explain", "audit"):
+    if door in TORCH:
         import core.models.loading
 
         assert core.models.loading.torch.tensor([1]).item() == 1
@@ -205,6 +205,18 @@ def audit(path: Path, root: Path) -> Told:
     return ERROR, told
 
 
+def arguments(path: Path, root: Path) -> Told:
+    """A whole command line, as JSON."""
+    places = {"{good}": GOOD, "{texts}": f"{GOOD}/prompts.txt", "{image}": f"{GOOD}/good.png", "{out}": "out"}
+    given = json.loads(path.read_bytes())
+    for word, place in places.items():
+        given = [argument.replace(word, str(root / place)) for argument in given]
+    out = root / "out"
+    code, lines, err = command(*given)
+    assert code == 2 or not out.exists(), "a folder was left"
+    return (ERROR if code == 2 else TAKEN), [line.replace(str(root), "") for line in [*err, *lines]]
+
+
 DOORS: dict[str, Callable[[Path, Path], Told]] = {
     "ingest": ingest,
     "table": table,
@@ -217,6 +229,7 @@ DOORS: dict[str, Callable[[Path, Path], Told]] = {
     "upload": upload,
     "explain": explain,
     "audit": audit,
+    "arguments": arguments,
 }
 
 
@@ -225,7 +238,7 @@ def command(*arguments: str) -> tuple[int, list[str], list[str]]:
     from core.cli import main
 
     out, err = io.StringIO(), io.StringIO()
-    kept = sys.stdin
+    kept, usage = sys.stdin, False
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             # Whoever asks a question gets "yes": nothing may be asked.
@@ -233,12 +246,13 @@ def command(*arguments: str) -> tuple[int, list[str], list[str]]:
             try:
                 code = main(list(arguments))
             except SystemExit as error:
-                code = int(error.code or 0)
+                code, usage = int(error.code or 0), True
     finally:
         asked, sys.stdin = sys.stdin, kept
     assert asked.tell() == 0, "a question was asked on the terminal"
-    lines = err.getvalue().split("\n")[:-1]
-    if code == 2:
+    # What argparse says repeats what was typed.
+    lines = ["usage"] if usage else err.getvalue().split("\n")[:-1]
+    if code == 2 and not usage:
         assert len(lines) == 1 and lines[0].startswith("loupe: "), f"not one line: {err.getvalue()[-800:]!r}"
     return code, out.getvalue().split("\n")[:-1], lines
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.hostile import corpus, doors
-from tests.hostile.item import REFUSED, Item
+from tests.hostile.item import REFUSED, TORCH, Item
 
 MEMORY = 2_500_000_000
-_SPACE = {"explain": 24 * 2**30}  # torch reserves more than it uses; what is used is looked at afterwards
+_SPACE = dict.fromkeys(TORCH, 24 * 2**30)  # torch reserves more than it uses; what is used is looked at afterwards
 _PLAIN = 6 * 2**30
 _LONGEST = 1500
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
