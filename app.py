@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, state, words
+from pages.parts import entry, guard, imports, state, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 
@@ -17,6 +17,7 @@ FAVICON = ROOT / "templates" / "app" / "favicon.png"
 def layout() -> None:
     """Lay out the pages and the choice of run that all of them read, then show the page that is asked for."""
     entry.came_through_app()
+    at_start()
     # Before st.navigation: a material icon as favicon would be fetched from the network.
     st.set_page_config(page_title="Loupe", page_icon=str(FAVICON), layout="wide")
     st.logo(str(FAVICON), size="large")
@@ -45,6 +46,12 @@ def layout() -> None:
         state.choose_run()
         st.caption(f"Loupe {VERSION}. Pictures and models stay on this machine.")
     page.run()
+
+
+@st.cache_resource(show_spinner=False)
+def at_start() -> None:
+    """Once in a server's life: clear away what imports of an earlier one have left."""
+    imports.sweep()
 
 
 def told(error: Exception) -> bool:
