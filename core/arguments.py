@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def texts_in(path: Path) -> tuple[str, ...]:
 
 def model_spec(chosen: argparse.Namespace) -> ModelSpec:
     """The model that the arguments name."""
-    weights = None if chosen.weights is None else str(chosen.weights.resolve())
+    weights = None if chosen.weights is None else os.path.abspath(chosen.weights)
     parts = {"name": str(chosen.model), "pretrained": chosen.pretrained, "device": chosen.device, "weights": weights}
     return checked(ModelSpec, parts)
 
@@ -180,7 +181,7 @@ def _locate_truth(options: dict[str, Any]) -> None:
     """Read a truth that is given as a path now, so that a wrong one is told before any work, and name it in full."""
     if options.get("truth"):
         read_truth(str(options["truth"]))
-        options["truth"] = str(Path(str(options["truth"])).resolve())
+        options["truth"] = os.path.abspath(str(options["truth"]))
 
 
 def _kind(name: str) -> str:

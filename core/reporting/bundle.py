@@ -34,6 +34,12 @@ _APPLICATION = re.compile(r"applications/[a-z_]{1,40}(/[A-Za-z0-9_-][A-Za-z0-9_.
 _SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
+def check_size(size: int) -> None:
+    """Raises `Refused` for a bundle of more bytes than are read at all."""
+    if size > LIMITS.bundle_bytes:
+        raise Refused(f"is larger than {LIMITS.bundle_bytes / 2**30:g} GiB, more than a bundle may hold")
+
+
 class OpenBundle:
     """The files of a bundle by name. Nothing that it declares is believed, and nothing is unpacked to disk.
 
@@ -41,8 +47,7 @@ class OpenBundle:
     """
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
-        if size > LIMITS.bundle_bytes:
-            raise Refused(f"is larger than {LIMITS.bundle_bytes / 2**30:g} GiB, more than a bundle may hold")
+        check_size(size)
         self.size = size
         self._unpacked = 0
         with damaged("it"):

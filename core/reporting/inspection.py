@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
-from core.reporting.bundle import OpenBundle, sum_problems
+from core.reporting.bundle import OpenBundle, check_size, sum_problems
 from core.reporting.evidence import IMAGES
 from core.sandbox import Allowance, Failure, call
 from core.sandbox.files import chunks, opened
@@ -42,7 +42,7 @@ def inspect_bundle(path: Path) -> Inspection:
     Raises `Refused` if it is no regular file or no bundle; the text continues its name.
     """
     with opened(path) as (_, size):
-        pass
+        check_size(size)
     allowance = Allowance(
         seconds=LIMITS.verify_seconds + size / 1e6,
         wall=10 * (LIMITS.verify_seconds + size / 1e6),

@@ -185,7 +185,7 @@ def _database(run: Run, seal: Seal) -> Iterator[str]:
         yield f"run.sqlite: unit {at} was changed {AFTER}"
     elif content_digest(list(unit.values()) for unit in units) != seal.units_sha256:
         yield f"run.sqlite: the units table was changed {AFTER}"
-    if content_digest(log[: seal.log_lines]) != seal.log_sha256:
+    if len(log) < seal.log_lines or content_digest(log[: seal.log_lines]) != seal.log_sha256:
         yield f"run.sqlite: the log was changed {AFTER}"
 
 

@@ -35,6 +35,7 @@ _SET = {
     "HF_HUB_OFFLINE": "1",
 }
 _GRACE = 30.0  # seconds beyond a call's own limit, for a server that has to start on a busy machine
+_LONGEST_WAIT = 1_000_000.0  # seconds
 _MOST_HEAD = 2**20
 
 
@@ -219,7 +220,8 @@ def _read(handle: int, count: int, deadline: float) -> bytearray:
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
     while rest:
-        ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        # An allowance may be longer than `poll` can count.
+        ready = waiting.poll(min(max(0.0, deadline - time.monotonic()), _LONGEST_WAIT) * 1000)
         count = os.readv(handle, [rest[: 2**20]]) if ready else 0
         if not count:
             raise ValueError("the server is gone or does not answer")

@@ -10,12 +10,6 @@ import pytest
 # By the name of the item: why, and whether it may be tried (what never ends would only hold up the others).
 PENDING: dict[str, tuple[str, bool]] = {
     "thresholds/deep-names": ("dotted names of 200,000 parts are parsed in quadratic time", False),
-    "plans/images-slip": ("ids of images in a plan may be any text", True),
-    "plans/dataset-slip": ("the id of the dataset in a plan may be any text", True),
-    "runs/seal-state": ("a log that is shorter than the seal says is not told", True),
-    "runs/dataset-is-device": ("the description of a dataset is read without a bound", True),
-    "special/audit-link-to-itself": ("weights that are a link to themselves end in a traceback", True),
-    "special/verify-terabyte-of-nothing": ("the time for a bundle of a terabyte is more than can be waited for", True),
     "special/ingest/proc/self/mem": ("a refusal while files are listed is no error", True),
     "special/table/proc/self/mem": ("a refusal while files are listed is no error", True),
     "special/ingest/proc/kmsg": ("a file of the kernel that waits is opened", False),
