@@ -1,0 +1,109 @@
+"""Commands about a run that exists: cancel, status of the dead and the damaged, and the errors of a disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import run_commands
+from core.cli import main
+from core.processes import this_owner
+from core.runs import Run
+from tests.support.made_run import made_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return made_run(tmp_path / "run", images=2, finished=False)
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_dead_worker_is_told_as_dead(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    for state in ("running", "reporting", "cancelling"):
+        run.store.set(state=state, worker=this_owner() + "1", lease=repr(9e9))
+        code, out, _ = told(capsys, "status", str(run.folder))
+        assert code == 0 and out.startswith("run  died") and "the worker died" in out and "resume" in out
+        data = json.loads(told(capsys, "status", str(run.folder), "--json")[1])
+        assert (data["state"], data["alive"]) == ("died", False)
+    # The companion: a living one is at work.
+    run.store.set(state="running", worker=this_owner())
+    data = json.loads(told(capsys, "status", str(run.folder), "--json")[1])
+    assert (data["state"], data["alive"]) == ("running", True)
+
+
+def test_status_writes_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (run.folder / "report").mkdir(exist_ok=True)
+    (run.folder / "report" / ".part-old").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if not path.name.startswith("run.sqlite")}
+    assert told(capsys, "status", str(run.folder))[0] == 0
+    after = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if not path.name.startswith("run.sqlite")}
+    assert before == after
+
+
+@pytest.mark.parametrize("damage", [b"garbage" * 1000, b"", None])
+def test_a_damaged_record_is_told_with_the_way_out(
+    run: Run, damage: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in run.folder.glob("run.sqlite*"):
+        file.unlink()
+    if damage is not None:
+        run.store.path.write_bytes(damage)
+    for command in ("status", "cancel"):
+        code, _, error = told(capsys, command, str(run.folder))
+        assert code == 2 and error.count("\n") == 1
+        assert "python -m core resume" in error and "anew" not in error
+        assert ("damaged" if damage is not None else "missing") in error
+
+
+def test_a_run_is_cancelled_on_the_command_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.store.set(state="running")
+    run.store.take(this_owner())
+    code, out, _ = told(capsys, "cancel", str(run.folder))
+    assert code == 0 and "was asked to stop after the work in hand" in out and f"process {os.getpid()}" in out
+    assert run.progress().state == "cancelling"
+    # Its worker died before it could.
+    run.store.leave(this_owner())
+    code, out, _ = told(capsys, "cancel", str(run.folder), "--json")
+    assert code == 0 and json.loads(out)["state"] == "cancelled" == run.progress().state
+    assert "is not at work: cancelled" in told(capsys, "cancel", str(run.folder))[1]
+    run.store.set(state="done")
+    assert "is not at work: done" in told(capsys, "cancel", str(run.folder))[1]
+    assert run.progress().state == "done"
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ENAMETOOLONG, errno.EIO, errno.ENOENT]
+)
+def test_an_error_of_the_disk_is_one_line_for_every_command(
+    run: Run, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise OSError(number, os.strerror(number), str(run.folder / "a"))
+
+    monkeypatch.setattr(run_commands, "find_run", fails)
+    code, _, error = told(capsys, "status", str(run.folder))
+    assert code == 2 and error.startswith("loupe: ") and error.count("\n") == 1 and ";" in error
+
+
+def test_a_path_that_is_too_long_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, error = told(capsys, "status", "x" * 5000)
+    assert code == 2 and error.count("\n") == 1 and "too long" in error and len(error) < 400
+
+
+def test_an_error_that_is_none_of_the_disk_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise OSError("a defect")
+
+    monkeypatch.setattr(run_commands, "find_run", fails)
+    with pytest.raises(OSError, match="a defect"):
+        main(["status", str(run.folder)])
