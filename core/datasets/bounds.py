@@ -92,8 +92,9 @@ class Budget:
 
 
 def stream_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """The rest of `stream` in chunks of at most 64 KiB. Raises `Refused` if it cannot be read."""
+    """A stream from its start in chunks of at most 64 KiB. Raises `Refused` if it cannot be read."""
     try:
+        stream.seek(0)
         while chunk := stream.read(CHUNK):
             yield chunk
     except (OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
     # A path that a person names may itself be a link: that is a choice. Links found further down are not.
     try:
         path = path.expanduser().resolve(strict=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} can't be found; check the path") from error
     if path.is_dir():
         label = clean_name(path.name)
@@ -82,14 +82,8 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
     elif not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder; give pictures, a folder or a ZIP")
     else:
-        try:
-            stream = stack.enter_context(path.open("rb"))
-        except OSError as error:
-            raise InputError(f"{path} can't be read ({error.strerror}); check its permissions") from error
-        if is_zip(stream):
-            _list_archive(stream, path.name, number, listing, budget)
+        if _list_if_zip(path, path.name, number, listing, budget, stack):
             return
-        stream.close()
         budget.count_file()
         entry = Entry(clean_name(path.name), number, "", partial(file_chunks, path), folder=path.parent)
         listing.entries.append(entry)
@@ -98,29 +92,49 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
 def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:
     data = upload.data
     if isinstance(data, Path):
-        try:
-            stream: BinaryIO = stack.enter_context(data.open("rb"))
-        except OSError as error:
-            raise InputError(f"{upload.name} can't be read ({error.strerror}); upload it again") from error
-    else:
-        stream = io.BytesIO(data) if isinstance(data, bytes) else data
-    if not stream.seekable():
-        raise InputError(f"{upload.name} is a stream that can't be read twice; save it to a file and give that")
-    if is_zip(stream):
-        _list_archive(stream, upload.name, number, listing, budget)
-        return
-    if isinstance(data, Path):
-        stream.close()
+        with suppress(OSError, RuntimeError, ValueError):
+            data = data.resolve()
+        if _list_if_zip(data, upload.name, number, listing, budget, stack):
+            return
+    stream = io.BytesIO(data) if isinstance(data, bytes) else data
+    if not isinstance(stream, Path):
+        if not stream.seekable():
+            raise InputError(f"{upload.name} is a stream that can't be read twice; save it to a file and give that")
+        if _is_zip(stream):
+            _list_archive(stream, upload.name, number, listing, budget)
+            return
 
     def chunks() -> Iterator[bytes]:
-        if isinstance(data, Path):
-            yield from file_chunks(data.resolve())
+        if isinstance(stream, Path):
+            yield from file_chunks(stream)
         else:
-            stream.seek(0)
             yield from stream_chunks(stream)
 
     budget.count_file()
     listing.entries.append(Entry(clean_name(upload.name), number, "", chunks))
+
+
+def _list_if_zip(path: Path, name: str, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> bool:
+    """Lists a file if it is a ZIP, which then stays open until `stack` is closed. Whether that was all to do."""
+    with ExitStack() as own:
+        try:
+            handle, _ = own.enter_context(files.opened(path))
+            stream = os.fdopen(handle, "rb", closefd=False)
+            if not is_zip(stream):
+                return False
+        except Refused:
+            # Read as any other file it is refused, with the reason.
+            return False
+        stack.push(own.pop_all())
+    _list_archive(stream, name, number, listing, budget)
+    return True
+
+
+def _is_zip(stream: BinaryIO) -> bool:
+    try:
+        return is_zip(stream)
+    except Refused:
+        return False
 
 
 def _list_archive(stream: BinaryIO, raw_name: str, number: int, listing: Listing, budget: Budget) -> None:
