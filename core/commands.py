@@ -100,7 +100,8 @@ def audit(chosen: argparse.Namespace) -> Answer:
 
     parts = plan_parts(chosen)
     judged_by = thresholds_file(chosen)
-    parts["thresholds"] = load_thresholds(judged_by).sha256 if judged_by else ""
+    judged = load_thresholds(judged_by) if judged_by else None
+    parts["thresholds"] = judged.sha256 if judged else ""
     others = [find_run(name) for name in chosen.compare_with]
     for path in chosen.images:
         if not path.exists():
@@ -113,7 +114,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
     spec = parts["model"]
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     with _nothing_half_written(chosen.out):
-        run = _planned(chosen, parts, judged_by, labelled)
+        run = _planned(chosen, parts, judged.data if judged else None, labelled)
     beside = [_from(run, other) for other in others]
     if run.manifest.get("compare_with", []) != beside:
         break_seal(run)
@@ -123,7 +124,7 @@ def audit(chosen: argparse.Namespace) -> Answer:
 
 
 def _planned(
-    chosen: argparse.Namespace, parts: dict[str, Any], judged_by: Path | None, labelled: Annotations | None
+    chosen: argparse.Namespace, parts: dict[str, Any], judged: bytes | None, labelled: Annotations | None
 ) -> Run:
     dataset = ingest(list(chosen.images), store=chosen.out / "dataset", table=chosen.table, progress=None)
     if labelled is not None:
@@ -139,8 +140,8 @@ def _planned(
         **picture_parts(chosen, dataset),
     )
     run = create_run(chosen.out, plan)
-    if judged_by is not None:
-        shutil.copyfile(judged_by, run.folder / "thresholds.toml")
+    if judged is not None:
+        (run.folder / "thresholds.toml").write_bytes(judged)
     return run
 
 

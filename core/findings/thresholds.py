@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,19 @@ _MOST, _VERSION = 1_000_000, 40
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Values by dotted name, with the file's version and SHA-256."""
+    """Values by dotted name, with the file's version.
+
+    `data` is a file of what was understood, as it is kept with a run: never the bytes that a person brought.
+    """
 
     values: dict[str, Any]
     version: str
-    sha256: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it is kept."""
+        return hashlib.sha256(self.data).hexdigest()
 
     def __getitem__(self, name: str) -> Any:
         value: Any = self.values
@@ -42,10 +52,12 @@ def load_thresholds(path: Path = BUILT_IN) -> Thresholds:
     """Read a thresholds file; values it lacks come from the built-in one. Raises `InputError` in one line."""
     data = named_file(path, LIMITS.thresholds_bytes, f"the thresholds file {brief(str(path))}")
     raw = _parsed(data, path)
-    base = raw if path == BUILT_IN else _merged(_parsed(BUILT_IN.read_bytes(), BUILT_IN), raw)
-    return Thresholds(
-        base, str(base["version"]) if "version" in raw else "unversioned", hashlib.sha256(data).hexdigest()
-    )
+    if path != BUILT_IN:
+        merged = _merged(_parsed(BUILT_IN.read_bytes(), BUILT_IN), raw)
+        data = "".join(f"{line}\n" for line in _written(_part(merged, raw))).encode()
+    else:
+        merged = raw
+    return Thresholds(merged, str(merged["version"]) if "version" in raw else "unversioned", data)
 
 
 def run_thresholds(run: Run) -> Path:
@@ -83,6 +95,23 @@ def _merged(base: dict[str, Any], over: dict[str, Any], where: str = "") -> dict
         else:
             out[name] = value
     return out
+
+
+def _part(values: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
+    """The values that stand in a file, as they were understood."""
+    return {name: _part(values[name], value) if isinstance(value, dict) else values[name] for name, value in of.items()}
+
+
+def _written(values: dict[str, Any], where: str = "") -> Iterator[str]:
+    """The lines of a thresholds file; reading it gives the same values, and writing those the same lines."""
+    for name, value in sorted(values.items()):
+        if not isinstance(value, dict):
+            # What JSON writes is what TOML reads, but for one character.
+            yield f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+    for name, value in sorted(values.items()):
+        if isinstance(value, dict):
+            yield f"[{where}{name}]"
+            yield from _written(value, f"{where}{name}.")
 
 
 def _is_number(value: Any) -> bool:

@@ -51,7 +51,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     assert own["general.significance"] == PLAIN["general.significance"]
     assert own["agreement.methods.least_correlation"] == PLAIN["agreement.methods.least_correlation"]
     assert own.version == "house 3"
-    assert own.sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != PLAIN.sha256
+    assert own.sha256 == hashlib.sha256(own.data).hexdigest() != PLAIN.sha256
     assert own.label("scores.flat.most_share") == "scores.flat.most_share = 0.5 (thresholds vhouse 3)"
 
 
@@ -150,3 +150,26 @@ def test_severity_words_meet_their_thresholds() -> None:
     made, _ = grade(0.8, 1.7, 8, PINNED)
     assert (made.impact, made.likelihood, made.confidence) == (0.8, 1.0, 0.5)
     assert made.value == pytest.approx(0.4)
+
+
+def test_what_is_kept_is_what_was_understood(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_bytes(b'# a comment with a secret\nversion = "7 \xf0\x9f\x98\x80"\n[sanity.model]\n')
+    found = load_thresholds(path)
+    assert b"secret" not in found.data and found.version == "7 \U0001f600"
+    again = tmp_path / "again.toml"
+    again.write_bytes(found.data)
+    read = load_thresholds(again)
+    assert (read.values, read.version, read.data, read.sha256) == (
+        found.values,
+        found.version,
+        found.data,
+        found.sha256,
+    )
+    # Every value of the built-in file survives being written.
+    whole = tmp_path / "whole.toml"
+    whole.write_bytes(BUILT_IN.read_bytes())
+    assert load_thresholds(whole).values == load_thresholds().values
+    again.write_bytes(load_thresholds(whole).data)
+    assert load_thresholds(again).values == load_thresholds().values
+    assert load_thresholds(again).data == load_thresholds(whole).data
