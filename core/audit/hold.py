@@ -31,6 +31,8 @@ class Hold:
         self.run = run
         self.owner = owner
         self.mine = True
+        # Whether something under the seal was not what was sealed, when the seal was taken off.
+        self.changed = False
 
     def check(self) -> None:
         """Go on only while the run is ours."""

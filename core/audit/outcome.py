@@ -33,7 +33,7 @@ def settle(held: Hold, before: str, begun: bool, error: BaseException) -> None:
         return
     with suppress(LoupeError, OSError):
         if isinstance(error, KeyboardInterrupt):
-            _leave(held.run, before, "cancelled", "interrupted; what is finished is kept")
+            _leave(held, before, "cancelled", "interrupted; what is finished is kept")
             held.run.store.log("cancelled", "interrupted")
             return
         line = told(error)
@@ -42,7 +42,7 @@ def settle(held: Hold, before: str, begun: bool, error: BaseException) -> None:
             held.run.store.log("failed", line)
             return
         state = "failed" if begun or before not in STOPPED else before
-        _leave(held.run, before, state, line)
+        _leave(held, before, state, line)
         if isinstance(error, LoupeError | OSError):
             held.run.store.log("failed", line)
         else:
@@ -58,14 +58,16 @@ def told(error: BaseException) -> str:
     ]
 
 
-def _leave(run: Run, before: str, state: str, message: str) -> None:
+def _leave(held: Hold, before: str, state: str, message: str) -> None:
+    run = held.run
     if before not in FINISHED:
         run.store.set(state=state, stage="", message=message, before="")
         return
     progress = run.progress()
     if progress.total and progress.done + progress.failed == progress.total:
         run.store.set(state=before, stage="", before="")
-        # Going on has taken the seal off; what is there is what there was.
-        seal(run)
+        # Going on has taken the seal off; what is there is what there was, unless somebody had changed it.
+        if not held.changed:
+            seal(run)
     else:
         run.store.set(state="cancelled", stage="", message=message, before="")

@@ -28,6 +28,8 @@ from core.storage import is_passing, without_folders
 
 Tell = Callable[[str], None]
 MAX_THREADS = 8
+# Of what was changed under a seal, in the log.
+LINES = 20
 
 
 def work(
@@ -97,8 +99,12 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
             raise refusal(run, model.digest)
         tell(f"{len(replace_units(run, units))} of {len(units)} units are computed again")
     begin()
-    for line in break_seal(run):
+    changed = break_seal(run)
+    held.changed = bool(changed)
+    for line in changed[:LINES]:
         store.log("seal", line)
+    if len(changed) > LINES:
+        store.log("seal", f"and {len(changed) - LINES} more")
     store.create(units)
     remove_replaced(run)
     back = store.requeue()

@@ -14,6 +14,7 @@ from core.reporting.evidence import json_bytes, run_parts
 from core.reporting.inspection import Inspection, inspect_bundle, read_attached
 from core.reporting.report import FILES
 from core.runs import FINISHED, Run, changed_files, load_seal, sealed_problems
+from core.runs.integrity import image_problems
 from core.runs.seal import SEAL, Seal, file_seal
 from core.sandbox.files import opened
 
@@ -140,7 +141,7 @@ def cleaned(line: str) -> str:
 
 def _unsealed(run: Run, pdf: Path | None) -> Verdict:
     progress = run.progress()
-    problems = [*changed_files(run), *_report_problems(run, None, pdf, [], [])]
+    problems = [*changed_files(run), *image_problems(run.dataset), *_report_problems(run, None, pdf, [], [])]
     if problems:
         return _changed(run.folder, problems)
     line = f"not sealed yet: the run has not ended ({progress.state}, {progress.done} of {progress.total} units done)"
