@@ -86,7 +86,7 @@ class ModelLimits:
     """What the files of a model may hold and take. Sizes are in bytes; `seconds` are of processor time."""
 
     configuration: int = 2**20
-    tokenizer: int = 100 * 2**20
+    tokenizer: int = 64 * 2**20
     weights: int = 64 * 2**30
     header: int = 8 * 2**20
     tensors: int = 20_000
@@ -102,9 +102,9 @@ class ModelLimits:
     unpacked: int = 2**30
     file_seconds: float = 20.0
     file_wall: float = 60.0
-    tokenizer_seconds: float = 60.0
+    tokenizer_seconds: float = 25.0
     tokenizer_wall: float = 180.0
-    state_seconds: float = 60.0
+    state_seconds: float = 25.0
     state_wall: float = 180.0
 
 

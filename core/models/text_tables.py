@@ -154,7 +154,12 @@ def numbers(data: bytes, name: str) -> bytes:
 
 def tokens(data: bytes, name: str) -> bytes:
     """A tokenizer.json, written again from its value; what it means is tried in a child."""
-    return written(_object(data, name))
+    found = _object(data, name)
+    model = found.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict | list) or len(vocabulary) > MODEL_LIMITS.vocabulary:
+        raise ModelError(f"{name} holds no vocabulary of at most {MODEL_LIMITS.vocabulary:,} entries")
+    return written(found)
 
 
 def lines(data: bytes, name: str) -> bytes:

@@ -366,6 +366,28 @@ def test_a_state_dict_holds_plain_tensors(place: Path, content: Any, told: str) 
     assert told in refused("ViT-B-32", None, str(path))
 
 
+# -- tokenizers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_tokenizer_is_tried_in_a_child(place: Path) -> None:
+    from transformers import AutoTokenizer
+
+    config, weights = bert(place)
+    AutoTokenizer.from_pretrained(place / "words").save_pretrained(place / "rust")
+    path = changed(config, "rust.json", hf_tokenizer_name="rust")
+    own = load_model(config, weights=weights, device="cpu").text.tokenizer(["a red bird"])
+    assert torch.equal(load_model(path, weights=weights, device="cpu").text.tokenizer(["a red bird"]), own)
+    stored = place / "rust" / "tokenizer.json"
+    values = json.loads(stored.read_text())
+    # A map of characters that ends the process that reads it.
+    values["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    stored.write_text(json.dumps(values))
+    assert "the process that opened it died" in refused(path, weights)
+    values["model"]["vocab"] = None
+    stored.write_text(json.dumps(values))
+    assert "no vocabulary" in refused(path, weights)
+
+
 # -- honest files --------------------------------------------------------------------------------------------------
 
 
