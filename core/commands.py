@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.arguments import picture_parts, plan_parts, thresholds_file
+from core.audit.hold import check_free
 from core.datasets import Annotations, ingest, keep_annotations, read_annotations
 from core.errors import InputError
 from core.methods import METHODS
@@ -159,9 +160,10 @@ def _nothing_half_written(out: Path) -> Iterator[None]:
 
 def resume(chosen: argparse.Namespace) -> Answer:
     """Go on with a run."""
+    run = find_run(chosen.run_directory)
+    check_free(run)
     from core.audit.worker import work
 
-    run = find_run(chosen.run_directory)
     return outcome(run, work(run, _tell, recompute=chosen.recompute), None)
 
 

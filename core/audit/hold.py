@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from core.errors import LoupeError, RunError
+from core.errors import DamagedError, LoupeError, RunError
 from core.processes import this_owner
 from core.runs import Run
-from core.runs.lease import LEASE_SECONDS
+from core.runs.lease import LEASE_SECONDS, Holder
 from core.runs.leftovers import sweep_run
 from core.runs.rebuild import mend
 
@@ -75,6 +75,17 @@ def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> I
             run.store.leave(owner)
 
 
+def check_free(run: Run) -> None:
+    """Refuse a run that another worker holds before anything is loaded for it. Raises `RunError`.
+
+    A damaged record says nothing of that; `hold` mends it.
+    """
+    with suppress(DamagedError):
+        other = run.store.holder()
+        if other is not None and other.owner != this_owner():
+            raise _held(run, other)
+
+
 def wait_for_units(hold: Hold, tell: Tell) -> bool:
     """Wait until no unit is leased to another worker; True if there was one. Raises `RunError` if one never ends."""
     store = hold.run.store
@@ -103,12 +114,16 @@ def _take(run: Run, owner: str, patience: float) -> None:
             other = store.holder()
             if other is None:
                 continue
-            raise RunError(
-                f"another worker, {other.title}, holds {run.handle}; its lease ends in {other.seconds:.0f} s unless it "
-                "is still at work: wait for it, or stop it with `python -m core cancel`"
-            )
+            raise _held(run, other)
         pause(POLL / 5)
         waited += POLL / 5
+
+
+def _held(run: Run, other: Holder) -> RunError:
+    return RunError(
+        f"another worker, {other.title}, holds {run.handle}; its lease ends in {other.seconds:.0f} s unless it is "
+        "still at work: wait for it, or stop it with `python -m core cancel`"
+    )
 
 
 def _beat(run: Run, owner: str, stop: threading.Event) -> None:
