@@ -19,6 +19,7 @@ from core.settings import LIMITS
 
 BUILT_IN = Path(__file__).parent / "thresholds.toml"
 _MOST, _VERSION = 1_000_000, 40
+_MOST_DOTS = 100  # in one line
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ def run_thresholds(run: Run) -> Path:
 
 
 def _parsed(data: bytes, path: Path) -> dict[str, Any]:
+    # A dotted name of thousands of parts takes the parser a time that grows with their square.
+    if any(line.count(b".") > _MOST_DOTS for line in data.splitlines()):
+        raise InputError(f"the thresholds file {brief(str(path))} is no TOML: it is nested too deeply")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -8,13 +8,7 @@ from typing import Any
 import pytest
 
 # By the name of the item: why, and whether it may be tried (what never ends would only hold up the others).
-PENDING: dict[str, tuple[str, bool]] = {
-    "thresholds/deep-names": ("dotted names of 200,000 parts are parsed in quadratic time", False),
-    "special/ingest/proc/self/mem": ("a refusal while files are listed is no error", True),
-    "special/table/proc/self/mem": ("a refusal while files are listed is no error", True),
-    "special/ingest/proc/kmsg": ("a file of the kernel that waits is opened", False),
-    "special/table/proc/kmsg": ("a file of the kernel that waits is opened", False),
-}
+PENDING: dict[str, tuple[str, bool]] = {}
 
 
 def marked(names: Iterable[str]) -> list[Any]:
