@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from core.characters import brief
-from core.errors import InputError
+from core.errors import InputError, Refused
 from core.runs import Run
 from core.sandbox import named_file
+from core.sandbox.toml import read_toml
 from core.settings import LIMITS
 
 BUILT_IN = Path(__file__).parent / "thresholds.toml"
 _MOST, _VERSION = 1_000_000, 40
-_MOST_DOTS = 100  # in one line
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,17 @@ class Thresholds:
 
 def load_thresholds(path: Path = BUILT_IN) -> Thresholds:
     """Read a thresholds file; values it lacks come from the built-in one. Raises `InputError` in one line."""
-    data = named_file(path, LIMITS.thresholds_bytes, f"the thresholds file {brief(str(path))}")
-    raw = _parsed(data, path)
-    if path != BUILT_IN:
-        merged = _merged(_parsed(BUILT_IN.read_bytes(), BUILT_IN), raw)
-        data = "".join(f"{line}\n" for line in _written(_part(merged, raw))).encode()
-    else:
-        merged = raw
+    built_in = BUILT_IN.read_bytes()
+    base = tomllib.loads(built_in.decode())
+    if path == BUILT_IN:
+        return Thresholds(base, str(base["version"]), built_in)
+    title = f"the thresholds file {brief(str(path))}"
+    try:
+        raw = read_toml(named_file(path, LIMITS.thresholds_bytes, title))
+    except Refused as refused:
+        raise InputError(f"{title} {refused}") from refused
+    merged = _merged(base, raw)
+    data = "".join(f"{line}\n" for line in _written(_part(merged, raw))).encode()
     return Thresholds(merged, str(merged["version"]) if "version" in raw else "unversioned", data)
 
 
@@ -65,18 +69,6 @@ def run_thresholds(run: Run) -> Path:
     """The thresholds file kept with the run, or the built-in one."""
     own = run.folder / "thresholds.toml"
     return own if own.exists() else BUILT_IN
-
-
-def _parsed(data: bytes, path: Path) -> dict[str, Any]:
-    # A dotted name of thousands of parts takes the parser a time that grows with their square.
-    if any(line.count(b".") > _MOST_DOTS for line in data.splitlines()):
-        raise InputError(f"the thresholds file {brief(str(path))} is no TOML: it is nested too deeply")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        # `ValueError` is what wrong TOML, wrong UTF-8, and a number of too many digits have in common.
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else brief(str(error))
-        raise InputError(f"the thresholds file {brief(str(path))} is no TOML: {told}") from error
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any], where: str = "") -> dict[str, Any]:

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from core.characters import brief, line_of
+from core.characters import brief
 from core.errors import InputError, LoupeError, Refused, RunError
 from core.runs.files import base_name, file_digest
 from core.runs.parts import (
@@ -32,7 +32,8 @@ from core.settings import LIMITS
 # A plan has few hundred methods and applications at most, and an option names a file only where one is known.
 _PARTS, _FILES = 200, 50
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Id = Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(line_of)]
+# Ids are looked up and compared; one that could be a path has no place in a plan.
+Id = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Plan(Part):
