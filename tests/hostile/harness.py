@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,8 @@ class Harness:
     def __init__(self, wall: float = WALL) -> None:
         self.wall = wall
         self._runners: dict[str, subprocess.Popen[bytes]] = {}
+        # The runners' own, so that nothing is left of one that had to be killed.
+        self._folder = tempfile.TemporaryDirectory(prefix="hostile-")
 
     def run(self, item: Item) -> Result:
         """Carry an item to its door. Always returns, within the limit of time."""
@@ -86,6 +89,8 @@ class Harness:
                 for stream in (runner.stdin, runner.stdout):
                     if stream is not None:
                         stream.close()
+        if door is None:
+            self._folder.cleanup()
 
     def _runner(self, door: str) -> subprocess.Popen[bytes]:
         if door not in self._runners:
@@ -96,7 +101,13 @@ class Harness:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.runner", door],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": ""},
+            env={
+                **os.environ,
+                "TMPDIR": self._folder.name,
+                "PYTHONPATH": str(ROOT),
+                "OMP_NUM_THREADS": "1",
+                "PYTHONFAULTHANDLER": "",
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
