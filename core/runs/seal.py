@@ -183,15 +183,21 @@ def listed(folder: Path, without: set[Path]) -> tuple[list[str], list[str]]:
     waiting = [folder]
     while waiting:
         here = waiting.pop()
-        with os.scandir(here) as entries:
-            for entry in entries:
-                path = Path(entry.path)
-                name = path.relative_to(folder).as_posix()
-                if entry.is_dir(follow_symlinks=False):
-                    if path.resolve() not in without:
-                        waiting.append(path)
-                elif entry.is_file(follow_symlinks=False):
-                    regular.append(name)
-                else:
-                    other.append(name)
+        try:
+            with os.scandir(here) as found:
+                entries = list(found)
+        except OSError:
+            # It may not be looked into, or is gone by now.
+            other.append(here.relative_to(folder).as_posix())
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            name = path.relative_to(folder).as_posix()
+            if entry.is_dir(follow_symlinks=False):
+                if path.resolve() not in without:
+                    waiting.append(path)
+            elif entry.is_file(follow_symlinks=False):
+                regular.append(name)
+            else:
+                other.append(name)
     return sorted(regular), sorted(other)
