@@ -17,7 +17,7 @@ from typing import Any
 from core import commands, explaining, listings, run_commands
 from core.arguments import SETTLED
 from core.characters import brief, legible, legible_values
-from core.errors import LoupeError
+from core.errors import LoupeError, Refused
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import AGAIN
 from core.settings import VERSION
@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer, code = chosen.run(chosen)
     except LoupeError as error:
         print(f"loupe: {brief(str(error), MESSAGE)}", file=sys.stderr)
+        return WRONG_INPUT
+    except Refused as refused:
+        # Whoever reads a file names it; this is for a reader that forgot to.
+        print(f"loupe: a file {brief(str(refused), MESSAGE)}", file=sys.stderr)
         return WRONG_INPUT
     except OSError as error:
         # In one place for every command: a full disk, a missing right, a path too long.

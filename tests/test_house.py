@@ -148,6 +148,12 @@ def test_every_room_is_known() -> None:
         room_of(list(path.relative_to(ROOT).with_suffix("").parts))
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    # Without packages, Python takes the second for the first.
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_imports_only_run_downwards() -> None:
     found = {(name(path), target, inside) for path in house() for target, inside in climbs(path)}
     assert {(file, target) for file, target, _ in found} <= UPWARDS, sorted(found)

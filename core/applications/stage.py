@@ -58,12 +58,13 @@ def run_stage(subject: Subject, name: str, options: dict[str, Any], tell: Tell) 
     folder `out`. Raises whatever it raises; then nothing is left of it.
     """
     info = application_info(name)
+    chosen = info.parse(options)
     part = ApplicationPlan(name=name, options=options)
     _check_files(subject.run, part)
     (subject.run.folder / FOLDER).mkdir(exist_ok=True)
     draft = draft_folder(f".part-{name}-", subject.run.folder / FOLDER)
     try:
-        import_module(f"core.applications.{name}").work(subject, info.parse(options), draft, tell)
+        import_module(f"core.applications.{name}").work(subject, chosen, draft, tell)
         target = subject.run.folder / FOLDER / name
         shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)

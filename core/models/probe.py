@@ -51,8 +51,12 @@ def _images(model: Model) -> Tensor:
     height, width = model.preprocessing.height, model.preprocessing.width
     rows = torch.linspace(0, 9, height)[:, None]
     columns = torch.linspace(0, 7, width)[None, :]
-    waves = torch.stack([torch.sin(rows + shift) * torch.cos(columns * (1 + shift)) for shift in range(3)])
-    return torch.stack([torch.zeros_like(waves), waves]).to(model.device)
+    # Two images of which neither is black: a sound tower without biases gives zeros for one that is.
+    images = [
+        torch.stack([torch.sin(rows * pace + shift) * torch.cos(columns * (1 + shift)) for shift in range(3)])
+        for pace in (1, 2)
+    ]
+    return torch.stack(images).to(model.device)
 
 
 def _ids(model: Model) -> Tensor | None:

@@ -152,16 +152,26 @@ def content_digest(rows: Iterable[Iterable[object]]) -> str:
 
 
 def sealed_files(folder: Path, dataset: Path) -> Iterator[tuple[str, FileSeal]]:
-    """Size and SHA-256 of each regular file of a run by its name, without those of the dataset at `dataset`."""
+    """Size and SHA-256 of each regular file of a run by its name, without those of the dataset at `dataset`.
+
+    Raises `RunError` for a file that cannot be read.
+    """
     for name in listed(folder, {dataset.resolve()})[0]:
         if name not in FREE:
-            yield name, file_seal(folder / name)
+            yield name, _named_seal(folder, name)
 
 
 def dataset_files(dataset: Dataset) -> Iterator[tuple[str, FileSeal]]:
     """The same for the files of a dataset, without thumbnails."""
     for name in listed(dataset.root, {(dataset.root / THUMBNAILS).resolve()})[0]:
-        yield name, file_seal(dataset.root / name)
+        yield name, _named_seal(dataset.root, name)
+
+
+def _named_seal(folder: Path, name: str) -> FileSeal:
+    try:
+        return file_seal(folder / name)
+    except Refused as refused:
+        raise RunError(f"the run cannot be sealed: {name} {refused}") from refused
 
 
 def file_seal(path: Path) -> FileSeal:
