@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 
 from core import load_model
-from core.evaluation.statistics import interval_of_means
 from core.models.model import Model
+from core.statistics import interval_of_means
 
 TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "a close-up photo of a {}.", "a photo of the {}.", "{}")
 

@@ -30,8 +30,8 @@ from core import load_model
 from core.applications.localisation import Box, max_box_accuracy
 from core.concepts.vocabulary import vocabulary
 from core.evaluation.localisation import MEASURES
-from core.evaluation.statistics import bootstrap_mean
 from core.models.geometry import Geometry
+from core.statistics import mean_over_images
 
 SYSTEMS = ("raw", "clip_surgery_labels", "m2ib", "nib", "convis_text", "convis_concept", "foreground", "shared",
            "semantic_priors")  # fmt: skip
@@ -152,7 +152,7 @@ def _some(found: Found, places: NDArray[np.intp]) -> tuple[list[Any], list[Any],
 
 def interval(values: NDArray[Any], groups: list[int]) -> list[float | None]:
     """Mean, low and high over pictures, rounded."""
-    got = bootstrap_mean(values, np.array(groups))
+    got = mean_over_images(values, np.array(groups))
     return [None if value is None else round(value, 3) for value in (got.value, got.low, got.high)]
 
 

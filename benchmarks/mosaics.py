@@ -21,8 +21,8 @@ from core.applications.mosaic_picture import mosaic
 from core.datasets import ingest
 from core.evaluation.controls import control_maps
 from core.evaluation.mosaic import MEASURES, halved, share_in_tile
-from core.evaluation.statistics import interval_of_means
 from core.models.loading import load_model
+from core.statistics import interval_of_means
 
 
 def main() -> None:

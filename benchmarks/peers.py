@@ -36,9 +36,10 @@ import pandas as pd
 
 from benchmarks.memory import texts_of
 from benchmarks.systems import NAMES, ROOT, SAMPLE, loaded, peak_bytes, reset_peak
-from core.evaluation.agreement import common_grid, spearman
+from core.evaluation.agreement import common_grid
 from core.models.listing import embedded_name
 from core.reporting.charts import ACCENT, PALETTE, styled, to_svg
+from core.statistics import spearman
 
 PACKAGES = ("torch", "open-clip-torch", "captum", "grad-cam", "shap", "legrad-torch")
 PARTS = ("gradient", "pixels", "sampled", "channels", "each", "verdict", "pool", "ranks")

@@ -20,7 +20,7 @@ from benchmarks.packages.problem import Problem
 from core.attribution.draws import cell_grid, kept_cells, pool_of
 from core.attribution.explain import attribute
 from core.attribution.surrogate import fit
-from core.evaluation.agreement import spearman
+from core.statistics import spearman
 
 OTHER_SEED = 1
 # Least squares with fewer coalitions than asked: where does it meet the published masks?

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core import load_model
-from core.applications.segmentation_record import estimate, mean_overlap
+from core.applications.segmentation_record import mean_overlap
 from core.applications.segmenter import UNSEEN, Segmenter, highest
 from core.applications.truth import IGNORED, Truth, read_truth
 from core.datasets import Picture
 from core.methods.applications.segmentation import SegmentationOptions
+from core.statistics import jackknife
+from core.statistics.intervals import SHARE
 
 Counts = dict[str, NDArray[np.int64]]
 
@@ -84,7 +86,7 @@ def masks(segmenter: Segmenter, image: Image.Image, present: NDArray[Any]) -> It
 def shown(each: list[NDArray[np.int64]]) -> list[float | None]:
     """The mean intersection over union with low and high."""
     table = np.stack(each)
-    got = estimate(lambda drawn: mean_overlap(*(table[drawn, which] for which in range(3))), len(each))
+    got = jackknife(lambda drawn: mean_overlap(*(table[drawn, which] for which in range(3))), len(each), within=SHARE)
     return [None if value is None else round(value, 3) for value in (got.value, got.low, got.high)]
 
 

@@ -206,8 +206,8 @@ def _row_of_maps(run: Run, picture: Picture, own: Any, wrong: Any) -> None:
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
 def _tables(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = Run(Path(folder))
-    record, settings = load(run.folder / FOLDER), run.plan.resampling
-    return own_against_wrong(record, **settings), seed_table(record, **settings)
+    record = load(run.folder / FOLDER)
+    return own_against_wrong(record), seed_table(record)
 
 
 entry.through_app("pages/information.py")

@@ -111,7 +111,7 @@ def problems(record: MosaicRecord) -> None:
 @st.cache_resource(max_entries=40, show_spinner="Reading …")
 def _table(folder: str, plan: str) -> pd.DataFrame:
     run = Run(Path(folder))
-    return mosaic_table(load(run.folder / FOLDER), **run.plan.resampling)
+    return mosaic_table(load(run.folder / FOLDER))
 
 
 entry.through_app("pages/mosaic.py")

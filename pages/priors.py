@@ -163,8 +163,8 @@ def _measured(frame: pd.DataFrame, name: str) -> list[str]:
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
 def _compared(folder: str, pictures: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     run = Run(Path(folder))
-    record, settings = load(run.folder / FOLDER), run.plan.resampling
-    return comparison(record, **settings), differences(record, **settings)
+    record = load(run.folder / FOLDER)
+    return comparison(record), differences(record)
 
 
 entry.through_app("pages/priors.py")

@@ -94,8 +94,7 @@ def problems(record: SanityRecord) -> None:
 @st.cache_resource(max_entries=40, show_spinner="Reading …")
 def _panel(folder: str, plan: str, method: str) -> pd.DataFrame:
     run = Run(Path(folder))
-    settings = run.plan.resampling
-    return panel(load(run.folder / FOLDER), method, **settings)
+    return panel(load(run.folder / FOLDER), method)
 
 
 entry.through_app("pages/sanity.py")

@@ -150,8 +150,7 @@ def captions(run: Run, record: SegmentationRecord, picture: Picture) -> None:
 
 def areas(run: Run, record: SegmentationRecord) -> None:
     """Mean areas, and overlap with drawn objects where there are any."""
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
-    table = area_table(record, resamples=resamples, seed=seed)
+    table = area_table(record)
     charts.show(area_chart(record, table), "Mean share of each label with its interval")
     shown = pd.DataFrame(
         {
@@ -162,7 +161,7 @@ def areas(run: Run, record: SegmentationRecord) -> None:
         }
     )
     st.dataframe(shown, hide_index=True)
-    overlap = overlap_table(record, resamples=resamples, seed=seed)
+    overlap = overlap_table(record)
     st.subheader("Overlap with drawn objects", anchor=False)
     if overlap.empty:
         st.info(
@@ -181,7 +180,7 @@ def areas(run: Run, record: SegmentationRecord) -> None:
             ),
             hide_index=True,
         )
-    found = empty_table(record, resamples=resamples, seed=seed)
+    found = empty_table(record)
     st.caption(
         plain(
             "The empty text explains "
@@ -195,7 +194,7 @@ def recognition(run: Run, record: SegmentationRecord) -> None:
     """Rankings of labels, and their precision where labels are known."""
     recipe = st.selectbox("Recipe", list(RECIPES), index=list(RECIPES).index(record.about["recipe"]))
     st.caption(plain(f"Score: {RECIPES[recipe]}. The authors published no recipe."))
-    table = precision_table(record, **run.plan.resampling)
+    table = precision_table(record)
     if table.empty:
         st.info("The pictures carry no labels, so precision can't be concluded.")
     else:

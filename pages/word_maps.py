@@ -155,7 +155,7 @@ def _name(row: Any) -> str:
 @st.cache_resource(max_entries=40, show_spinner="Reading …")
 def _table(folder: str, plan: str) -> pd.DataFrame:
     run = Run(Path(folder))
-    return word_maps_table(load(run.folder / FOLDER), **run.plan.resampling)
+    return word_maps_table(load(run.folder / FOLDER))
 
 
 entry.through_app("pages/word_maps.py")

@@ -20,10 +20,10 @@ from benchmarks.rise_ranks import OTHER_SEED, _hard_reference, ranks
 from benchmarks.work_done import counted, forward_operations
 from core import explain
 from core.attribution.explain import attribute
-from core.evaluation.agreement import spearman
 from core.methods import METHODS
 from core.models.model import Model
 from core.models.trunk import ImageTrunk
+from core.statistics import spearman
 from tests.support.tiny import TEXTS, Zoo, fresh, pixels, tiny_model
 
 

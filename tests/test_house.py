@@ -16,7 +16,7 @@ from core.settings import ROOT
 # From top to bottom. A file may import from its own room and from those below it.
 ROOMS = (
     "pages", "commands", "reporting", "findings", "audit", "evaluation", "applications", "attribution", "concepts",
-    "models", "runs", "methods", "datasets", "sandbox", "settings",
+    "models", "runs", "methods", "datasets", "statistics", "sandbox", "settings",
 )  # fmt: skip
 SAME_ROOM = {
     "cli": "commands",
@@ -44,7 +44,7 @@ LIGHT = (
     "core.reporting.verdict", "core.runs.seal", "core.audit.launch", "core.audit.cost",
     "core.audit.hold", "core.run_commands",
     "core.models.listing",
-    "core.models.geometry", "core.evaluation.summary", "core.evaluation.statistics", "core.evaluation.agreement",
+    "core.models.geometry", "core.evaluation.summary", "core.statistics", "core.evaluation.agreement",
     "core.commands", "core.cli", "core.explaining", "core.listings",
     "core.applications.truth", "core.methods.applications", "core.applications", "core.applications.concepts_record",
     "core.applications.segmentation_record", "core.applications.priors_record", "core.applications.knowledge_record",

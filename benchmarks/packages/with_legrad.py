@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.packages.problem import Maps, Problem, centres
 from core.attribution.explain import attribute
-from core.evaluation.agreement import spearman
+from core.statistics import spearman
 
 
 def legrad(problem: Problem) -> Maps:

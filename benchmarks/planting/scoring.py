@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from benchmarks.planting.flaw import CLEAN, Flaw, Verdict
-from core.evaluation.statistics import wilson
+from core.statistics import wilson
 
 # The weakest strength that is still found: the weakest of which, as of all above it, this share is found.
 STILL = 0.5

@@ -17,7 +17,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from core.applications.information_record import ABOUT, MAP_COLUMNS, MAPS, PAIR_COLUMNS, PAIRS
@@ -32,6 +31,7 @@ from core.methods.applications.information import NIB_STEPS, InformationOptions
 from core.methods.bottleneck import M2ibOptions, NibOptions
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
+from core.statistics import spearman
 
 # As in an audit's own maps: the prior of a convolutional tower is estimated on the first pictures of the plan.
 CONTEXT_IMAGES, CONTEXT_BATCH = 64, 8
@@ -203,9 +203,7 @@ def _shown(shared: Work, side: str, text: int, values: Tensor, narrow: Tensor) -
 
 def rank_correlation(a: NDArray[Any], b: NDArray[Any]) -> float | None:
     """Spearman's correlation; None for fewer than three places or where either is constant."""
-    if len(a) < FEWEST_PLACES or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(spearmanr(a, b).statistic)
+    return spearman(a, b) if len(a) >= FEWEST_PLACES else None
 
 
 def _narrow(shared: Work, options: InformationOptions, side: str) -> Tensor:

@@ -21,8 +21,8 @@ from core.concepts.vocabulary import vocabulary
 from core.concepts.wordnet import below
 from core.errors import InputError
 from core.models.model import Model
+from core.statistics import auroc_bounds
 
-LEVEL = 0.95
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 # The published comparisons: in distribution, out of distribution.
 PUBLISHED_PAIRS = (
@@ -47,9 +47,9 @@ class Fit:
 
 @dataclass(frozen=True)
 class Auroc:
-    """The chance that a picture from inside scores higher than one from outside, with a 95 % bootstrap interval.
+    """The chance that a picture from inside scores higher than one from outside, with its 95 % interval (Newcombe).
 
-    `low` and `high` are None if either side has fewer than two pictures.
+    `low` and `high` are None if either side has too few images (`core.statistics.two_samples.FEWEST_SIDE`).
     """
 
     value: float
@@ -93,10 +93,10 @@ def fit(
     return Fit(synset, names, fit_scores(whole, glosses[positions]), naive)
 
 
-def separate(model: Model, inside: Any, outside: Any, synset: str, *, seed: int = 0, **options: Any) -> Separation:
+def separate(model: Model, inside: Any, outside: Any, synset: str, **options: Any) -> Separation:
     """Tell two sets of pictures, or folders of them, apart by their fit with `synset`; `options` are those of `fit`."""
     ins, outs = (fit(model, _pictures(images), synset, **options) for images in (inside, outside))
-    return Separation(ins, outs, auroc(ins.scores, outs.scores, seed=seed), auroc(ins.naive, outs.naive, seed=seed))
+    return Separation(ins, outs, auroc(ins.scores, outs.scores), auroc(ins.naive, outs.naive))
 
 
 def leaf_positions(graph: ConceptGraph, synset: str) -> NDArray[np.intp]:
@@ -114,24 +114,18 @@ def fit_scores(whole: NDArray[Any], glosses: NDArray[Any]) -> NDArray[np.float32
     return (np.asarray(whole, np.float32) @ np.asarray(glosses, np.float32).T).max(axis=1)
 
 
-def auroc(inside: NDArray[Any], outside: NDArray[Any], *, resamples: int = 1000, seed: int = 0) -> Auroc:
+def auroc(inside: NDArray[Any], outside: NDArray[Any]) -> Auroc:
     """The exact area under the curve (pairs won, ties half) of scores that should be higher inside.
 
-    The interval resamples pictures on both sides. Raises `InputError` if a side is empty.
+    Raises `InputError` if a side is empty.
     """
     ins, outs = np.asarray(inside, np.float64), np.asarray(outside, np.float64)
     if not len(ins) or not len(outs):
         raise InputError("an area under the curve needs pictures on both sides")
     won = (ins[:, None] > outs[None, :]) + 0.5 * (ins[:, None] == outs[None, :])
     value = float(won.mean())
-    if min(len(ins), len(outs)) < 2:
-        return Auroc(value, None, None, len(ins), len(outs))
-    random = np.random.default_rng(seed)
-    first = random.multinomial(len(ins), np.full(len(ins), 1 / len(ins)), size=resamples) / len(ins)
-    second = random.multinomial(len(outs), np.full(len(outs), 1 / len(outs)), size=resamples) / len(outs)
-    drawn = ((first @ won) * second).sum(axis=1)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Auroc(value, float(low), float(high), len(ins), len(outs))
+    low, high = auroc_bounds(value, len(ins), len(outs)) or (None, None)
+    return Auroc(value, low, high, len(ins), len(outs))
 
 
 def _pictures(images: Any) -> Any:

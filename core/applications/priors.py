@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from core.applications.captioning import Captioner, can_caption, explain_caption
@@ -33,6 +32,7 @@ from core.methods.regional import SemanticPriorsOptions
 from core.models.loading import load_model
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
+from core.statistics import spearman
 
 ALL = 4096
 
@@ -259,10 +259,8 @@ def _keep(
 
 
 def _agreement(values: Tensor, reference: Tensor) -> float | None:
-    # A constant map has no order, so it neither agrees nor disagrees.
-    if values.unique().numel() < 2 or reference.unique().numel() < 2:
-        return None
-    return float(spearmanr(values.flatten().numpy(), reference.flatten().numpy()).statistic)
+    # A constant map has no order, so it neither agrees nor disagrees: None.
+    return spearman(values.numpy(), reference.numpy())
 
 
 def _names(study: Study, shared: Work, regions: Regions) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
-from scipy.stats import rankdata
 
 from core.models.randomised import CASCADE, TEXT
+from core.statistics import spearman
 
 Maps = Mapping[str, NDArray[Any]]
 Value = tuple[str, str, float]
@@ -48,8 +48,8 @@ def likeness(a: NDArray[Any], b: NDArray[Any]) -> float:
     flat_a, flat_b = constant(a), constant(b)
     if flat_a or flat_b:
         return 1.0 if flat_a and flat_b else 0.0
-    ranks = [rankdata(values) - (values.size + 1) / 2 for values in (np.ravel(a), np.ravel(b))]
-    return float(ranks[0] @ ranks[1] / np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
+    value = spearman(a, b)
+    return 0.0 if value is None else value
 
 
 def cosine(a: NDArray[Any], b: NDArray[Any]) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,8 @@ from core.applications.multilabel import RECIPES, mean_average_precision, rankin
 from core.applications.points import Points
 from core.errors import RunError
 from core.runs import Run
+from core.statistics import Interval, interval_of_means, jackknife
+from core.statistics.intervals import SHARE, Statistic
 
 FOLDER = "applications/segmentation"
 TABLES = ("maps", "areas", "recognition", "overlap", "tokens")
@@ -26,18 +27,6 @@ UNSEEN_VALUE = 65535
 GREY = (148, 155, 164)
 # Okabe and Ito's colours, told apart with every common form of colour blindness; further ones walk round the circle.
 _FIRST = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (138, 109, 0))
-
-Statistic = Callable[[NDArray[Any]], float | None]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value over `n` pictures with its 95 % interval, None where there is none."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ def load(folder: Path) -> SegmentationRecord:
         raise RunError(f"{folder} is damaged: {error}") from error
 
 
-def area_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def area_table(record: SegmentationRecord) -> pd.DataFrame:
     """Each label's mean share of the pictures with interval, largest first: label, value, low, high, n, won.
 
     `won` counts the pictures of which it covers the most; the background is the label "".
@@ -128,17 +117,17 @@ def area_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int =
     rows = []
     for label in wide.columns:
         values = wide[label].to_numpy()
-        got = estimate(_mean_of(values), len(values), resamples, seed)
+        got = interval_of_means(values, within=SHARE)
         rows.append({"label": label, **vars(got), "won": int((first == label).sum())})
     frame = pd.DataFrame(rows, columns=["label", "value", "low", "high", "n", "won"])
     return frame.sort_values(["value", "label"], ascending=[False, True], ignore_index=True)
 
 
-def overlap_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def overlap_table(record: SegmentationRecord) -> pd.DataFrame:
     """The mean intersection over union of each kind of map with interval: map, value, low, high, n, labels.
 
     Intersections and unions are summed over pictures, divided for each label that occurs in the truth, and averaged
-    over those labels. Pictures are what is resampled.
+    over those labels. The interval is a jackknife's over images.
     """
     rows = []
     for name, part in record.overlap.groupby("map", sort=False):
@@ -147,7 +136,7 @@ def overlap_table(record: SegmentationRecord, *, resamples: int = 1000, seed: in
             part.pivot(index="image", columns="label", values=column).reindex(images).fillna(0).to_numpy(float)
             for column in ("intersection", "union", "true")
         ]
-        got = estimate(_overlap_of(tables), len(images), resamples, seed)
+        got = jackknife(_overlap_of(tables), len(images), within=SHARE)
         rows.append({"map": name, **vars(got), "labels": int((tables[2].sum(axis=0) > 0).sum())})
     return pd.DataFrame(rows, columns=["map", "value", "low", "high", "n", "labels"])
 
@@ -160,7 +149,7 @@ def mean_overlap(intersection: NDArray[Any], union: NDArray[Any], true: NDArray[
     return float((intersection[:, occurs].sum(axis=0) / union[:, occurs].sum(axis=0)).mean())
 
 
-def precision_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def precision_table(record: SegmentationRecord) -> pd.DataFrame:
     """How well each recipe, and one score for all, recognises labels: recipe, metric, value, low, high, n.
 
     `mean average precision` ranks pictures by label, as the paper does. Drawing pictures with replacement changes how
@@ -173,52 +162,23 @@ def precision_table(record: SegmentationRecord, *, resamples: int = 1000, seed: 
         truth = tables.pop("truth").to_numpy(bool)
         scores = {name: table.to_numpy(float) for name, table in tables.items()} | {"chance": np.zeros(truth.shape)}
         for recipe, values in scores.items():
-            mean = jackknife(_precision_of(values, truth), len(truth))
+            mean = jackknife(_precision_of(values, truth), len(truth), within=SHARE)
             rows.append({"recipe": recipe, "metric": "mean average precision", **vars(mean)})
             each = ranking_precision(values, truth)
             each = each[np.isfinite(each)]
-            got = estimate(_mean_of(each), len(each), resamples, seed)
+            got = interval_of_means(each, within=SHARE)
             rows.append({"recipe": recipe, "metric": "ranking precision", **vars(got)})
     return pd.DataFrame(rows, columns=["recipe", "metric", "value", "low", "high", "n"])
 
 
-def empty_table(record: SegmentationRecord, *, resamples: int = 1000, seed: int = 0) -> dict[str, Estimate]:
+def empty_table(record: SegmentationRecord) -> dict[str, Interval]:
     """How much of the best label's map the empty text explains, `before` and `after` labels' common part is removed."""
     found = {}
     best = record.maps[record.maps["kind"] == "label"].drop_duplicates("image")
     for when in ("before", "after"):
         values = best[f"empty_{when}"].dropna().to_numpy(float)
-        found[when] = estimate(_mean_of(values), len(values), resamples, seed)
+        found[when] = interval_of_means(values, within=SHARE)
     return found
-
-
-def estimate(statistic: Statistic, n: int, resamples: int = 1000, seed: int = 0) -> Estimate:
-    """`statistic` of all n pictures, with a percentile interval from drawing n of them with replacement."""
-    value = statistic(np.arange(n)) if n else None
-    if value is None or n < 2:
-        return Estimate(value, None, None, n)
-    random = np.random.default_rng(seed)
-    drawn = [statistic(random.integers(0, n, n)) for _ in range(resamples)]
-    known = [found for found in drawn if found is not None]
-    if not known:
-        return Estimate(value, None, None, n)
-    low, high = np.quantile(known, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), n)
-
-
-def jackknife(statistic: Statistic, n: int) -> Estimate:
-    """`statistic` of all n pictures, with 1.96 standard errors from leaving out each picture in turn."""
-    value = statistic(np.arange(n)) if n else None
-    left_out = [statistic(np.delete(np.arange(n), index)) for index in range(n)]
-    known = np.array([found for found in left_out if found is not None])
-    if value is None or len(known) < 2:
-        return Estimate(value, None, None, n)
-    error = float(np.sqrt((len(known) - 1) * np.mean((known - known.mean()) ** 2)))
-    return Estimate(value, max(0.0, value - 1.96 * error), min(1.0, value + 1.96 * error), n)
-
-
-def _mean_of(values: NDArray[Any]) -> Statistic:
-    return lambda at: float(values[at].mean())
 
 
 def _overlap_of(tables: list[NDArray[Any]]) -> Statistic:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from core.evaluation.statistics import LEVEL, Interval
+from core.statistics import Interval, rank_correlation
 
 COMMON_SIDE = 14
 TOP_SHARE = 0.2
@@ -31,16 +31,6 @@ def stored_grid(values: Any, rows: float, columns: float) -> NDArray[np.float64]
     return common_grid(np.asarray(values, dtype=float).reshape(int(rows), int(columns)))
 
 
-def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
-    """Rank correlation of two maps of one shape, from -1 to 1; None (undefined) if either is constant."""
-    x, y = np.ravel(a), np.ravel(b)
-    if not (np.isfinite(x).all() and np.isfinite(y).all()) or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    rx, ry = rankdata(x), rankdata(y)
-    rx, ry = rx - rx.mean(), ry - ry.mean()
-    return float((rx @ ry) / np.sqrt((rx @ rx) * (ry @ ry)))
-
-
 def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> float | None:
     """Intersection over union of the best `share` of cells of two maps; None if either is constant."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -51,27 +41,14 @@ def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> f
     return len(best_a & best_b) / len(best_a | best_b)
 
 
-def rank_vector(grid: NDArray[Any]) -> NDArray[np.float64] | None:
-    """The ranks of a map as a vector of mean 0 and length 1, so that a product of two is Spearman's correlation.
-
-    None for a constant map.
-    """
-    flat = np.ravel(grid)
-    if not np.isfinite(flat).all() or np.ptp(flat) == 0:
-        return None
-    ranks = rankdata(flat)
-    ranks -= ranks.mean()
-    return np.asarray(ranks / np.sqrt(ranks @ ranks), dtype=np.float64)
-
-
 def unrelated(
     a: NDArray[np.float64], b: NDArray[np.float64], *, draws: int = 500, seed: int = 0
 ) -> tuple[float, float] | None:
     """What two methods' maps of *different* pictures correlate by: the mean, and the 95 % quantile of a mean like ours.
 
-    `a` and `b` are `rank_vector`s `(pictures, cells)` in one order of the pictures. The mean is over all pairs of two
-    different pictures; the quantile is over `draws` random ways to give each picture's map of the one method another
-    picture's of the other. None for fewer than three pictures.
+    `a` and `b` are `core.statistics.rank_vector`s `(pictures, cells)` in one order of the pictures. The mean is over
+    all pairs of two different pictures; the quantile is over `draws` random ways to give each picture's map of the one
+    method another picture's of the other. None for fewer than three pictures.
     """
     count = len(a)
     if count < 3:
@@ -102,25 +79,16 @@ def _overlap(cells: int, side: int) -> NDArray[np.float64]:
     return np.maximum(stop - start, 0).astype(np.float64)
 
 
-def order_agreement(rows: pd.DataFrame, column: str, *, resamples: int, seed: int) -> Interval:
-    """The rank correlation over methods of mean `faithfulness` and mean `column`, bootstrapped over pictures.
+def order_agreement(rows: pd.DataFrame, column: str) -> tuple[Interval, int]:
+    """The rank correlation over methods of mean `faithfulness` and mean `column`, and the number of images behind it.
 
-    `rows` has `image`, `method` and both columns. Only pictures on which every method has both count.
+    `rows` has `image`, `method` and both columns. Only images on which every method has both count. The interval is
+    over methods: no resampling of images keeps its coverage, because noise in the means hides their order.
     """
     means = rows.groupby(["image", "method"])[["faithfulness", column]].mean()
     first, second = (means[name].unstack("method") for name in ("faithfulness", column))
     whole = (first.notna() & second.notna()).all(axis=1)
     a, b = first[whole].to_numpy(float), second[whole].to_numpy(float)
-    n = len(a)
-    if n == 0:
-        return Interval(None, None, None, 0)
-    value = spearman(a.mean(axis=0), b.mean(axis=0))
-    if n < 2:
-        return Interval(value, None, None, n)
-    drawn = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    found = [spearman(a[rows].mean(axis=0), b[rows].mean(axis=0)) for rows in drawn]
-    known = [rank for rank in found if rank is not None]
-    if not known:
-        return Interval(value, None, None, n)
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value, float(low), float(high), n)
+    if not len(a):
+        return Interval(None, None, None, 0, "methods"), 0
+    return rank_correlation(a.mean(axis=0), b.mean(axis=0), counted="methods"), len(a)

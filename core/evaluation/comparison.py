@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError, RunError
-from core.evaluation.agreement import spearman, stored_grid, top_overlap
-from core.evaluation.statistics import adjusted, bootstrap_mean, interval_of_means, sign_flip_p
+from core.evaluation.agreement import stored_grid, top_overlap
 from core.runs import Run
 from core.runs.manifest import write_json
+from core.statistics import interval_of_means, mean_over_images, sign_flip_p, spearman
+from core.statistics.families import MODELS
+from core.statistics.intervals import CORRELATION
 
 FILE = "comparison.json"
 KEY = ["image", "text", "text_kind"]
@@ -58,16 +60,15 @@ def compare(run: Run, other: Run) -> Comparison:
     if not both:
         raise InputError(f"{run.id} and {other.id} have no picture in common; compare runs on the same data set")
     ours, theirs = ours[ours.image.isin(both)], theirs[theirs.image.isin(both)]
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     methods = _ran(ours), _ran(theirs)
     return Comparison(
         own=own_name,
         other=other_name,
         other_run=other.id,
         pictures=len(both),
-        trust=_trust(ours, theirs, resamples, seed),
-        maps=_maps(ours, theirs, resamples, seed),
-        scores=_scores(ours, theirs, resamples, seed),
+        trust=_trust(ours, theirs),
+        maps=_maps(ours, theirs),
+        scores=_scores(ours, theirs),
         only_one=tuple(
             (name, own_name if name in methods[0] else other_name) for name in sorted(methods[0] ^ methods[1])
         ),
@@ -116,7 +117,7 @@ def _ran(rows: pd.DataFrame) -> set[str]:
     return set(_ok(rows).method)
 
 
-def _trust(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _trust(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     columns = [*KEY, "method", "faithfulness"]
     both = _ok(ours)[columns].merge(_ok(theirs)[columns], on=[*KEY, "method"], suffixes=("", "_other"))
     both = both.dropna(subset=["faithfulness", "faithfulness_other"])
@@ -125,22 +126,22 @@ def _trust(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) 
     for method, part in both.groupby("method", sort=True):
         each = part.groupby("image")[["difference", "faithfulness", "faithfulness_other"]].mean()
         differences = each.difference.to_numpy()
-        got = interval_of_means(differences, resamples=resamples, seed=seed)
+        got = interval_of_means(differences)
         records.append(
             {
                 "method": method,
                 **vars(got),
                 "own": float(each.faithfulness.mean()),
                 "theirs": float(each.faithfulness_other.mean()),
-                "p": sign_flip_p(differences, seed=seed),
+                "p": sign_flip_p(differences),
             }
         )
     frame = pd.DataFrame(records, columns=COLUMNS["trust"])
-    frame["p_adjusted"] = adjusted(frame["p"])
+    frame["p_adjusted"] = MODELS.adjusted(frame)
     return frame
 
 
-def _maps(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _maps(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     columns = [*KEY, "method", "rows", "columns", "map"]
     both = _ok(ours)[columns].merge(_ok(theirs)[columns], on=[*KEY, "method"], suffixes=("", "_other"))
     both = both.dropna(subset=["map", "map_other"])
@@ -157,13 +158,13 @@ def _maps(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -
                 found.append((row.image, rho, shared))
         if found:
             images = np.array([image for image, *_ in found])
-            got = bootstrap_mean(np.array([rho for _, rho, _ in found]), images, resamples=resamples, seed=seed)
+            got = mean_over_images(np.array([rho for _, rho, _ in found]), images, within=CORRELATION)
             overlap = float(np.mean([shared for *_, shared in found]))
             records.append({"method": method, **vars(got), "overlap": overlap})
     return pd.DataFrame(records, columns=COLUMNS["maps"])
 
 
-def _scores(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _scores(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     columns = [*KEY, "score"]
     both = ours[ours.kind == "score"][columns].merge(
         theirs[theirs.kind == "score"][columns], on=KEY, suffixes=("", "_other")
@@ -178,7 +179,7 @@ def _scores(ours: pd.DataFrame, theirs: pd.DataFrame, resamples: int, seed: int)
                 ranks.append(rho)
                 same.append(float(a.argmax() == b.argmax()))
         if ranks:
-            got = interval_of_means(np.array(ranks), resamples=resamples, seed=seed)
+            got = interval_of_means(np.array(ranks), within=CORRELATION)
             records.append(
                 {
                     "text_kind": kind,

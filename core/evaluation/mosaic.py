@@ -16,8 +16,9 @@ from core.applications.mosaic_picture import layout
 from core.applications.mosaic_record import MosaicRecord
 from core.errors import InputError
 from core.evaluation.localisation import energy, pointing
-from core.evaluation.reliance import above_zero_p
-from core.evaluation.statistics import adjusted, bootstrap_mean
+from core.statistics import above_zero_p, mean_over_images, share_of_images
+from core.statistics.families import MOSAICS
+from core.statistics.intervals import SHARE
 
 MEASURES = ("share", "energy", "pointing")
 
@@ -52,7 +53,7 @@ def halved(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64).repeat(2, axis=0).repeat(2, axis=1)
 
 
-def mosaic_table(record: MosaicRecord, *, resamples: int, seed: int) -> pd.DataFrame:
+def mosaic_table(record: MosaicRecord) -> pd.DataFrame:
     """One row a method: means over mosaics of what `share_in_tile` tells of their texts, the largest share first.
 
     Columns `method`, `n` mosaics, and for each measure its mean, `_low` and `_high`; `p`, one-sided, that the share
@@ -68,11 +69,15 @@ def mosaic_table(record: MosaicRecord, *, resamples: int, seed: int) -> pd.DataF
         each = part.groupby("mosaic")[list(MEASURES)].mean()
         told: dict[str, Any] = {"method": method, "n": len(each)}
         for measure in MEASURES:
-            got = bootstrap_mean(each[measure].to_numpy(), each.index.to_numpy(), resamples=resamples, seed=seed)
+            values, mosaics = each[measure].to_numpy(), each.index.to_numpy()
+            if measure == "pointing":
+                got = share_of_images(values, mosaics, counted="mosaics")
+            else:
+                got = mean_over_images(values, mosaics, counted="mosaics", within=SHARE)
             told |= {measure: got.value, f"{measure}_low": got.low, f"{measure}_high": got.high}
         rows.append(told | {"p": above_zero_p((each["share"] - record.chance).round(9).to_numpy())})
     spread = [f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")]
     table = pd.DataFrame(rows, columns=["method", "n", *spread, "p"])
     if len(table):
-        table["p"] = adjusted(table["p"].astype(float))
+        table["p"] = MOSAICS.adjusted(table)
     return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)

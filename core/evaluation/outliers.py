@@ -17,7 +17,9 @@ from scipy.stats import t as student
 
 from core.applications.reliance_record import RelianceRecord
 from core.evaluation.reliance import topics_of
-from core.evaluation.statistics import adjusted, holm
+from core.statistics import FEWEST, mean_bounds, permutation_p
+from core.statistics.families import FAR_GROUPS, OUTLIERS
+from core.statistics.two_samples import difference_bounds
 
 NEAREST = 3
 # Few, because a median absolute deviation of few pictures is uncertain itself and scores have long tails: of clean sets
@@ -28,7 +30,6 @@ LOOKS = ("light", "contrast", "colour", "detail")
 SIGNALS = {"score": "best score", "near": "nearness to other pictures"} | {name: name for name in LOOKS}
 # A caption word makes a group of the pictures that have it; this many of the most frequent ones are tried.
 TOPICS, WORD = 12, "word of captions"
-PERMUTATIONS = 5_000
 Floats = NDArray[np.float64]
 
 
@@ -73,7 +74,7 @@ def outliers(record: RelianceRecord) -> pd.DataFrame:
         p = student.cdf(z, FREEDOM)
         parts.append(pictures[["image", "image_name"]].assign(signal=signal, value=found, z=z, p=p))
     rows = pd.concat(parts, ignore_index=True)
-    return rows.assign(p_adjusted=adjusted(rows["p"]))
+    return rows.assign(p_adjusted=OUTLIERS.adjusted(rows))
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,12 @@ def group_columns(
 
 
 def difference(
-    values: Floats, groups: Sequence[str], *, column: str, measure: str, resamples: int, seed: int, word: str = ""
+    values: Floats, groups: Sequence[str], *, column: str, measure: str, seed: int, word: str = ""
 ) -> Difference | None:
-    """How far the highest group lies above the lowest; None if the values don't vary within groups."""
+    """How far the highest group lies above the lowest.
+
+    None if the values do not vary within groups, or if one of the two is too small for an interval.
+    """
     codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
     means = _means(values, codes, len(names))
     within = float(np.sqrt(((values - means[codes]) ** 2).sum() / max(len(values) - len(names), 1)))
@@ -128,19 +132,19 @@ def difference(
         return None
     top, bottom = int(means.argmax()), int(means.argmin())
     observed = means[top] - means[bottom]
+    bounds = difference_bounds(values[codes == top], values[codes == bottom])
+    if bounds is None:
+        return None
     random = np.random.default_rng(seed)
-    ranges = np.empty(PERMUTATIONS)
-    for at in range(PERMUTATIONS):
-        shuffled = _means(values, codes[random.permutation(len(codes))], len(names))
-        ranges[at] = shuffled.max() - shuffled.min()
-    p = float((1 + (ranges >= observed - 1e-15).sum()) / (PERMUTATIONS + 1))
-    above, below = values[codes == top], values[codes == bottom]
-    drawn = [
-        above[random.integers(0, len(above), len(above))].mean()
-        - below[random.integers(0, len(below), len(below))].mean()
-        for _ in range(resamples)
-    ]
-    low, high = np.quantile(drawn, [0.025, 0.975]) / within
+
+    def extreme(count: int) -> NDArray[np.bool_]:
+        shuffled = random.permuted(np.tile(codes, (count, 1)), axis=1)
+        sums = np.stack([np.where(shuffled == code, values, 0.0).sum(axis=1) for code in range(len(names))])
+        each = sums / np.bincount(codes, minlength=len(names))[:, None]
+        return np.asarray(each.max(axis=0) - each.min(axis=0) >= observed * (1 - 1e-12), dtype=np.bool_)
+
+    p = permutation_p(extreme)
+    low, high = (bound / within for bound in bounds)
     return Difference(
         column, measure, str(names[top]), str(names[bottom]), float(observed / within), float(low), float(high),
         len(values), p, word,
@@ -170,7 +174,7 @@ class FarGroup:
 
 
 def far_groups(
-    record: RelianceRecord, columns: Mapping[str, Mapping[str, str]], *, fewest: int, resamples: int, seed: int
+    record: RelianceRecord, columns: Mapping[str, Mapping[str, str]], *, fewest: int, seed: int
 ) -> list[FarGroup]:
     """Every group of the columns, of the best class and of a word of captions with `fewest` pictures, by each signal.
 
@@ -209,15 +213,15 @@ def far_groups(
                 found.append((column, group, signal, min(p, 1.0), members))
     if not found:
         return []
-    adjusted_p = holm(np.array([entry[3] for entry in found]))
+    adjusted = FAR_GROUPS.adjusted(pd.DataFrame({"p": [entry[3] for entry in found]}))
     told = []
-    for (column, group, signal, _, members), p in zip(found, adjusted_p, strict=True):
+    for (column, group, signal, _, members), p in zip(found, adjusted, strict=True):
         z = np.array([one for _, _, one in members])
-        draws = z[random.integers(0, len(z), (resamples, len(z)))].mean(axis=1)
-        low, high = np.quantile(draws, [0.025, 0.975])
-        told.append(
-            FarGroup(column, group, signal, float(z.mean()), float(low), float(high), len(z), float(p), members)
-        )
+        if len(z) >= FEWEST:
+            low, high = mean_bounds(z)
+            told.append(
+                FarGroup(column, group, signal, float(z.mean()), float(low), float(high), len(z), float(p), members)
+            )
     return told
 
 
@@ -250,5 +254,9 @@ def _low_p(values: Floats, inside: NDArray[np.bool_], known: NDArray[np.bool_], 
     """One-sided p that the group's mean is as low, over random groups of its size."""
     numbers, size = values[known], int((inside & known).sum())
     observed = values[inside & known].mean()
-    drawn = np.array([numbers[random.permutation(len(numbers))[:size]].mean() for _ in range(PERMUTATIONS)])
-    return float((1 + (drawn <= observed + 1e-15).sum()) / (PERMUTATIONS + 1))
+
+    def extreme(count: int) -> NDArray[np.bool_]:
+        drawn = random.permuted(np.tile(numbers, (count, 1)), axis=1)[:, :size].mean(axis=1)
+        return np.asarray(drawn <= observed + 1e-12 * np.abs(numbers).max(), dtype=np.bool_)
+
+    return permutation_p(extreme)

@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom
-from scipy.stats import t as student
 
 from core.applications.reliance_record import RelianceRecord
 from core.concepts.english import content_words
-from core.evaluation.statistics import LEVEL, Interval, wilson
+from core.statistics import Interval, above_zero_p, ratio_of_means, wilson
 
 EVERY = "every text"
 KEY = ["image", "image_name", "text", "text_kind"]
@@ -40,9 +39,7 @@ class Share:
         return Interval(self.value, self.low, self.high, self.n)
 
 
-def share_of(
-    amount: NDArray[Any], total: NDArray[Any], images: NDArray[Any], least: float, *, resamples: int, seed: int
-) -> Share:
+def share_of(amount: NDArray[Any], total: NDArray[Any], images: NDArray[Any], least: float) -> Share:
     """mean(amount) / mean(total) over pictures, and whether it is above `least`.
 
     Pairs without an amount or whose total isn't above 0 are left out; several of one picture are averaged first.
@@ -51,31 +48,8 @@ def share_of(
     frame = frame[np.isfinite(frame.amount) & (frame.total > 0)]
     means = frame.groupby("image")[["amount", "total"]].mean()
     a, t = means["amount"].to_numpy(), means["total"].to_numpy()
-    n = len(a)
-    if n == 0:
-        return Share(None, None, None, 0, None)
-    value = float(a.mean() / t.mean())
-    if n == 1:
-        return Share(value, None, None, 1, None)
-    draws = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    ratios = a[draws].mean(axis=1) / t[draws].mean(axis=1)
-    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Share(value, float(low), float(high), n, above_zero_p(a - least * t))
-
-
-def above_zero_p(differences: NDArray[Any]) -> float | None:
-    """One-sided p that the mean of differences, one a picture, isn't above 0 (Student's t). None below two.
-
-    Flipping signs can't reach a small p on the eight pictures of a small class, of which many are compared.
-    """
-    d = np.asarray(differences, dtype=float)
-    d = d[np.isfinite(d)]
-    if len(d) < 2:
-        return None
-    error = d.std(ddof=1) / np.sqrt(len(d))
-    if error < 1e-12:
-        return 0.0 if d.mean() > 0 else 1.0
-    return float(student.sf(d.mean() / error, len(d) - 1))
+    got = ratio_of_means(a, t)
+    return Share(got.value, got.low, got.high, got.n, above_zero_p(a - least * t))
 
 
 def topics_of(text: str, kind: str) -> list[str]:
@@ -119,9 +93,7 @@ def region_sums(record: RelianceRecord) -> pd.DataFrame:
     return summed.join(grouped[["total", "related", "kin"]].first()).reset_index()
 
 
-def concept_table(
-    record: RelianceRecord, *, least: float, most_related: float, enough: int, resamples: int, seed: int
-) -> pd.DataFrame:
+def concept_table(record: RelianceRecord, *, least: float, most_related: float, enough: int) -> pd.DataFrame:
     """Every topic and concept that at least `enough` pictures have together, the largest excess first.
 
     Columns `topic`, `concept`, `surprise` (none of its rows is related), `related`; `fall` (share of the score's gain
@@ -134,9 +106,11 @@ def concept_table(
     for topic, part in by_topic(sums, enough):
         for (concept, surprise), group in part.groupby(["concept", "surprise"], sort=True):
             got = share_of(
-                group["excess"].to_numpy(), group["total"].to_numpy(), group["image"].to_numpy(), least,
-                resamples=resamples, seed=seed,
-            )  # fmt: skip
+                group["excess"].to_numpy(),
+                group["total"].to_numpy(),
+                group["image"].to_numpy(),
+                least,
+            )
             if got.n < enough:
                 continue
             risen = group[group["total"] > 0]
@@ -194,9 +168,7 @@ def dominance(record: RelianceRecord, *, least: float, most_related: float, enou
 # -- places --------------------------------------------------------------------------------------------------------
 
 
-def place_table(
-    record: RelianceRecord, names: Iterable[str], *, least: float, enough: int, resamples: int, seed: int
-) -> pd.DataFrame:
+def place_table(record: RelianceRecord, names: Iterable[str], *, least: float, enough: int) -> pd.DataFrame:
     """Every topic and place: the share of the score's gain that is lost with the place beyond its control.
 
     Columns `topic`, `place`, `fall`, `value`, `low`, `high`, `n`, `p`, `pictures` (share of the pictures where hiding
@@ -208,9 +180,11 @@ def place_table(
         for name in names:
             group = part[(part["place"] == name) & (part["total"] > 0) & part["excess"].notna()]
             got = share_of(
-                group["excess"].to_numpy(), group["total"].to_numpy(), group["image"].to_numpy(), least,
-                resamples=resamples, seed=seed,
-            )  # fmt: skip
+                group["excess"].to_numpy(),
+                group["total"].to_numpy(),
+                group["image"].to_numpy(),
+                least,
+            )
             if not got.n:
                 continue
             rows.append(

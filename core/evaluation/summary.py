@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.agreement import rank_vector, spearman, stored_grid, top_overlap, unrelated
-from core.evaluation.statistics import Interval, adjusted, bootstrap_mean, interval_of_means, sign_flip_p
+from core.evaluation.agreement import stored_grid, top_overlap, unrelated
 from core.runs import Plan, Run
+from core.statistics import Interval, interval_of_means, mean_over_images, rank_vector, sign_flip_p, spearman
+from core.statistics.families import CONTROLS as CONTROL_TESTS
+from core.statistics.intervals import CORRELATION, SHARE
 
 METRICS = {
     "deletion": "lower is better",
@@ -67,24 +69,23 @@ def summarise(run: Run) -> Summary:
 
 def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str, str]] = ()) -> Summary:
     """The summary of result rows (see `core.runs.results.SCHEMA`) that were made for `plan`, wherever they lie."""
-    resamples, seed = plan.trust.resamples, plan.seed
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
     controls = rows[(rows.kind == "control") & (rows.status == "ok")]
     scores = rows[(rows.kind == "score") & (rows.status == "ok")][
         ["image", "image_name", "text", "text_kind", "score"]
     ].reset_index(drop=True)
-    agreement, pair_agreement = _agreement(explained, resamples, seed)
+    agreement, pair_agreement = _agreement(explained, plan.seed)
     return Summary(
         images=int(rows.image.nunique()),
         pairs=len(explained.drop_duplicates(["image", "text", "text_kind"])),
         methods=tuple(dict.fromkeys(method.name for method in plan.methods)),
-        trust=_trust(pd.concat([explained, controls]), resamples, seed),
-        versus=_versus(explained, controls, resamples, seed),
+        trust=_trust(pd.concat([explained, controls])),
+        versus=_versus(explained, controls),
         agreement=agreement,
         pair_agreement=pair_agreement,
         scores=scores,
-        texts=_texts(scores, resamples, seed),
-        ceiling=_ceiling(rows, resamples, seed),
+        texts=_texts(scores),
+        ceiling=_ceiling(rows),
         failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(
             drop=True
         ),
@@ -96,23 +97,23 @@ def _frame(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records, columns=columns)
 
 
-def _trust(rows: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _trust(rows: pd.DataFrame) -> pd.DataFrame:
     records = []
     for (kind, method), part in rows.groupby(["kind", "method"], sort=True):
         for metric in (*METRICS, *OTHER_METRICS):
-            got = bootstrap_mean(part[metric].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
+            got = mean_over_images(part[metric].to_numpy(float), part["image"].to_numpy())
             if got.n:
                 records.append({"method": method, "kind": kind, "metric": metric, **vars(got)})
     return _frame(records, ["method", "kind", "metric", "value", "low", "high", "n"])
 
 
-def _ceiling(rows: pd.DataFrame, resamples: int, seed: int) -> Interval:
+def _ceiling(rows: pd.DataFrame) -> Interval:
     pairs = rows[rows.additive_share.notna()].drop_duplicates(["image", "text", "text_kind"])
     values = pairs.additive_share.to_numpy(float)
-    return bootstrap_mean(values, pairs.image.to_numpy(), resamples=resamples, seed=seed)
+    return mean_over_images(values, pairs.image.to_numpy(), within=SHARE)
 
 
-def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _versus(explained: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:
     key = ["image", "text", "text_kind"]
     records: list[dict[str, Any]] = []
     for method, part in explained.groupby("method", sort=True):
@@ -120,16 +121,15 @@ def _versus(explained: pd.DataFrame, controls: pd.DataFrame, resamples: int, see
             both = part[[*key, "faithfulness"]].merge(other[[*key, "faithfulness"]], on=key, suffixes=("", "_control"))
             both["difference"] = both["faithfulness"] - both["faithfulness_control"]
             means = both.groupby("image")["difference"].mean().dropna().to_numpy()
-            got = interval_of_means(means, resamples=resamples, seed=seed)
+            got = interval_of_means(means)
             if got.n:
-                records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means, seed=seed)})
+                records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means)})
     frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
-    # Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
-    frame["p_adjusted"] = frame.groupby("control")["p"].transform(adjusted) if len(frame) else frame["p"]
+    frame["p_adjusted"] = CONTROL_TESTS.adjusted(frame)
     return frame
 
 
-def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`chance` is the mean correlation of the two methods' maps of different pictures, `chance_high` the 95 % quantile
     of the mean over as many pairs as there are pictures; a pair that isn't above it shares a habit, not a picture.
     """
@@ -164,7 +164,7 @@ def _agreement(explained: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.D
     records = []
     for (a, b), found in correlations.items():
         images = np.array([image for image, _, _ in found])
-        got = bootstrap_mean(np.array([rho for _, rho, _ in found]), images, resamples=resamples, seed=seed)
+        got = mean_over_images(np.array([rho for _, rho, _ in found]), images, within=CORRELATION)
         chance = _chance(ranks[a], ranks[b], seed)
         records.append(
             {"a": a, "b": b, **vars(got), "overlap": float(np.mean([overlap for *_, overlap in found])), **chance}
@@ -181,9 +181,9 @@ def _chance(a: dict[str, Any], b: dict[str, Any], seed: int) -> dict[str, float 
     return {"chance": None, "chance_high": None} if found is None else dict(chance=found[0], chance_high=found[1])
 
 
-def _texts(scores: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def _texts(scores: pd.DataFrame) -> pd.DataFrame:
     records = []
     for (text, kind), part in scores.groupby(["text", "text_kind"], sort=True):
-        got = bootstrap_mean(part["score"].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
+        got = mean_over_images(part["score"].to_numpy(float), part["image"].to_numpy(), within=CORRELATION)
         records.append({"text": text, "text_kind": kind, **vars(got)})
     return _frame(records, ["text", "text_kind", "value", "low", "high", "n"])

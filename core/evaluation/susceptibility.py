@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from core.applications.reliance_record import RelianceRecord
-from core.evaluation.reliance import Share, above_zero_p, share_of
-from core.evaluation.statistics import Interval, bootstrap_mean
+from core.evaluation.reliance import Share, share_of
+from core.statistics import Interval, above_zero_p, mean_over_images, share_of_images
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,16 @@ class Stickers:
     letter_flips: Interval
 
 
-def stickers(record: RelianceRecord, *, least: float, resamples: int, seed: int) -> Stickers:
+def stickers(record: RelianceRecord, *, least: float) -> Stickers:
     """The paired difference between word and letters, tested against `least` spreads."""
     rows = record.stickers
     images = rows["image"].to_numpy()
     effect = (rows["with_letters"] - rows["with_word"]).to_numpy(float)
-    settings = {"resamples": resamples, "seed": seed}
     flips = [
-        bootstrap_mean((rows[name] == rows["pasted"]).to_numpy(float), images, **settings)
+        share_of_images((rows[name] == rows["pasted"]).to_numpy(float), images)
         for name in ("best_with_word", "best_with_letters")
     ]
-    return Stickers(share_of(effect, rows["spread"].to_numpy(float), images, least, **settings), flips[0], flips[1])
+    return Stickers(share_of(effect, rows["spread"].to_numpy(float), images, least), flips[0], flips[1])
 
 
 @dataclass(frozen=True)
@@ -49,21 +48,21 @@ class Templates:
     count: int
 
 
-def templates(record: RelianceRecord, *, least: float, resamples: int, seed: int) -> Templates:
+def templates(record: RelianceRecord, *, least: float) -> Templates:
     """The best class under each template against the plan's own, and the spread of its score."""
     rows = record.templates
     best = dict(zip(record.pictures["image"], record.pictures["best"], strict=True))
     changed = (rows["best"] != rows["image"].map(best)).to_numpy(float)
     images = rows["image"].to_numpy()
-    change = share_of(changed, np.ones(len(rows)), images, least, resamples=resamples, seed=seed)
+    change = share_of(changed, np.ones(len(rows)), images, least)
     each = rows.groupby("image").agg(deviation=("own", "std"), spread=("spread", "mean"))
     each = each[each["spread"] > 0]
     relative = (each["deviation"] / each["spread"]).to_numpy(float)
-    spread = bootstrap_mean(relative, each.index.to_numpy(), resamples=resamples, seed=seed)
+    spread = mean_over_images(relative, each.index.to_numpy())
     return Templates(change, spread, int(rows["template"].nunique()))
 
 
-def function_words(record: RelianceRecord, *, least: float, resamples: int, seed: int) -> pd.DataFrame:
+def function_words(record: RelianceRecord, *, least: float) -> pd.DataFrame:
     """For each method with a text side, what function words get beyond their share of the words, over texts.
 
     Columns `method`, `share`, `words` (means), `value` (share minus their share of the words) with `low`, `high`, `n`
@@ -76,7 +75,7 @@ def function_words(record: RelianceRecord, *, least: float, resamples: int, seed
         named = (known["text_kind"] + "\n" + known["text"]).to_numpy()
         expected = (known["function"] / known["words"]).to_numpy(float)
         excess = known["share"].to_numpy(float) - expected
-        got = bootstrap_mean(excess, named, resamples=resamples, seed=seed)
+        got = mean_over_images(excess, named, counted="texts", within=(-1.0, 1.0))
         if not got.n:
             continue
         means = pd.Series(excess).groupby(named).mean().to_numpy()

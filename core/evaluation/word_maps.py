@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from core.applications.word_maps_record import INTERACTION, REST, SHARED, WordMapsRecord, grid
-from core.evaluation.agreement import common_grid, spearman
-from core.evaluation.statistics import bootstrap_mean
+from core.evaluation.agreement import common_grid
+from core.statistics import mean_over_images, spearman
+from core.statistics.intervals import CORRELATION, UNBOUNDED
 
 MEASURES = {
     "r2": "Variance explained by cells and words, each on its own",
@@ -54,12 +55,13 @@ def each_picture(record: WordMapsRecord) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", *MEASURES]).astype(dict.fromkeys(MEASURES, float))
 
 
-def word_maps_table(record: WordMapsRecord, *, resamples: int, seed: int) -> pd.DataFrame:
-    """One row a measure: `measure`, `value` (mean over pictures), `low`, `high` (95 % bootstrap over pictures), `n`."""
+def word_maps_table(record: WordMapsRecord) -> pd.DataFrame:
+    """One row a measure: `measure`, `value` (mean over pictures), `low`, `high` (95 % interval over images), `n`."""
     each = each_picture(record)
     rows = []
     for name in MEASURES:
-        got = bootstrap_mean(each[name].to_numpy(), each["image"].to_numpy(), resamples=resamples, seed=seed)
+        within = CORRELATION if name in ("same", "other") else UNBOUNDED
+        got = mean_over_images(each[name].to_numpy(), each["image"].to_numpy(), within=within)
         rows.append({"measure": name, **vars(got)})
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "n"])
 

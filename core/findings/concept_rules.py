@@ -14,7 +14,6 @@ from core.evaluation.reliance import (
     leading,
     region_sums,
 )
-from core.evaluation.statistics import adjusted
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
@@ -23,6 +22,7 @@ from core.findings.parts import NAMED, again
 from core.findings.thresholds import Thresholds
 from core.findings.topics import BEYOND, more_told, number_of, of_topic, samples_of, shown, topic_told
 from core.runs import Run
+from core.statistics.families import CONCEPTS
 
 FEW_NAMES = "Too few names to say which concept a region shows"
 
@@ -182,6 +182,6 @@ def surprises(record: RelianceRecord, run: Run, thresholds: Thresholds) -> pd.Da
     """The surprise list: unrelated concepts by topic, the largest excess first, with adjusted p and `shown`."""
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = concept_table(record, least=least, most_related=related, enough=enough, **run.plan.resampling)
+    table = concept_table(record, least=least, most_related=related, enough=enough)
     table = table[table["surprise"] & table["low"].notna()]
-    return table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))
+    return table.assign(p_adjusted=CONCEPTS.adjusted(table))

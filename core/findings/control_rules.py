@@ -31,7 +31,7 @@ def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         rows = summary.versus[summary.versus.method == method]
         if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
             continue
-        if rows.empty or int(rows.n.min()) < enough:
+        if rows.empty or int(rows.n.min()) < enough or rows.low.isna().any():
             unknown.append((method, rows))
         else:
             won = all(beats(row, thresholds) for row in rows.itertuples())
@@ -113,7 +113,7 @@ def beats(row: Any, thresholds: Thresholds) -> bool:
 
 
 def _above(row: Any, thresholds: Thresholds) -> bool:
-    low = known(row.low)  # one picture has no interval
+    low = known(row.low)  # too few images have no interval
     return low is not None and low > float(thresholds["trust.controls.least_difference"])
 
 

@@ -15,7 +15,7 @@ class _Part(BaseModel):
 
 
 class Number(_Part):
-    """A measured value with its interval and the number of pictures behind it."""
+    """A measured value with its interval and the number of images behind it, or of what `counted` names."""
 
     name: str
     value: float | None
@@ -23,6 +23,7 @@ class Number(_Part):
     high: float | None = None
     n: int
     unit: str = ""
+    counted: str = "images"
 
 
 class Sample(_Part):

@@ -20,7 +20,6 @@ from core.evaluation.outliers import (
     outliers,
     word_groups,
 )
-from core.evaluation.statistics import holm
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
@@ -29,6 +28,7 @@ from core.findings.parts import NAMED, SAMPLES, again, too_few
 from core.findings.thresholds import Thresholds
 from core.findings.topics import more_told
 from core.runs import Run
+from core.statistics.families import GROUPS
 
 MEASURES = {
     "score": "best score",
@@ -79,7 +79,7 @@ def groups_differ(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
             **common,
         )
         return
-    p = holm(np.array([one.p for one in found]))
+    p = GROUPS.adjusted(pd.DataFrame({"p": [one.p for one in found]}))
     significant = float(thresholds["general.significance"])
     ordered = sorted(zip(found, p, strict=True), key=lambda pair: -pair[0].value)
     shown = [one for one, adjusted in ordered if one.low > least and adjusted < significant]
@@ -149,7 +149,7 @@ def pictures_lie_far(run: Run, summary: Summary, thresholds: Thresholds) -> Iter
     rows = outliers(record).sort_values("z")
     far = rows[(rows["z"] < -least) & (rows["p_adjusted"] < significant)]
     columns = _columns(run, record, fewest, int(thresholds["groups.difference.most_groups"]))
-    groups = far_groups(record, columns, fewest=fewest, **run.plan.resampling)
+    groups = far_groups(record, columns, fewest=fewest, seed=run.plan.seed)
     low = sorted(
         (one for one in groups if _is_far(one, of_group, of_look) and one.p_adjusted < significant),
         key=lambda one: -abs(one.value),
@@ -252,7 +252,7 @@ def _compared(
         return None
     numbers = np.array([known[image] for image in images])
     groups = [named[image] for image in images]
-    return difference(numbers, groups, column=column, measure=measure, word=word, **run.plan.resampling)
+    return difference(numbers, groups, column=column, measure=measure, word=word, seed=run.plan.seed)
 
 
 def _columns(run: Run, record: RelianceRecord, fewest: int, most: int) -> dict[str, dict[str, str]]:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation.agreement import order_agreement
-from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number
 from core.findings.grading import grade
@@ -16,9 +15,10 @@ from core.findings.outcomes import cannot_conclude, passed
 from core.findings.parts import SAMPLES, again, sample_of, title_of, too_few
 from core.findings.thresholds import Thresholds
 from core.runs import AGAIN, Run
+from core.statistics import FEWEST_PAIRS, share_of_images
 
-# Fewer methods than this have no order to speak of.
-FEWEST_METHODS = 4
+# A rank correlation over fewer methods has no interval.
+FEWEST_METHODS = FEWEST_PAIRS
 
 
 def maps_vary(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
@@ -29,9 +29,8 @@ def maps_vary(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Fi
         return
     most = float(thresholds["maps.constant.most_share"])
     rows = rows.assign(flat=[float(np.ptp(np.asarray(values, float)) == 0) for values in rows["map"]])
-    settings = run.plan.resampling
     shares = {
-        str(method): bootstrap_mean(part.flat.to_numpy(), part.image.to_numpy(), **settings)
+        str(method): share_of_images(part.flat.to_numpy(), part.image.to_numpy())
         for method, part in rows.groupby("method", sort=True)
     }
     n = max(share.n for share in shares.values())
@@ -87,7 +86,7 @@ def hiding_matters(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
 
 def _order(run: Run, rows: pd.DataFrame, way: str, thresholds: Thresholds) -> Finding:
     least = float(thresholds["trust.hiding.least_correlation"])
-    got = order_agreement(rows, f"{way}_faithfulness", **run.plan.resampling)
+    got, images = order_agreement(rows, f"{way}_faithfulness")
     methods, told = int(rows.method.nunique()), AGAIN[way]
     common = dict(
         id=f"trust.hiding.{way}",
@@ -98,10 +97,10 @@ def _order(run: Run, rows: pd.DataFrame, way: str, thresholds: Thresholds) -> Fi
         evidence=(Number(name=f"rank correlation of {methods} methods' faithfulness", **vars(got)),),
         reproduce=again(run),
     )
-    if got.n < thresholds["general.least_images"] or methods < FEWEST_METHODS or got.value is None:
+    if images < thresholds["general.least_images"] or methods < FEWEST_METHODS or got.low is None or got.value is None:
         return cannot_conclude(
             title=f"Whether the methods' order holds with places {told} can't be said",
-            condition=f"{methods} methods on {got.n} pictures; {FEWEST_METHODS} methods and "
+            condition=f"{methods} methods on {images} pictures; {FEWEST_METHODS} methods and "
             f"{thresholds['general.least_images']} pictures are needed.",
             **common,  # type: ignore[arg-type]
         )
@@ -111,7 +110,7 @@ def _order(run: Run, rows: pd.DataFrame, way: str, thresholds: Thresholds) -> Fi
             condition=f"Over {methods} methods the rank correlation is {got.value:.2f}.",
             **common,
         )
-    made, word = grade(0.5, 1 - max(got.value, 0.0), got.n, thresholds)
+    made, word = grade(0.5, 1 - max(got.value, 0.0), images, thresholds)
     return Finding(
         status="finding",
         severity=word,

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from core.evaluation.reliance import Share
 from core.findings.finding import Finding, Sample
 from core.findings.outcomes import cannot_conclude
 from core.findings.thresholds import Thresholds
 from core.methods import METHODS
 from core.runs import Run
+from core.statistics import FEWEST, Interval
 
 SAMPLES = 3
 # How many rows of evidence a finding names.
@@ -22,9 +24,14 @@ def sample_of(row: Any, methods: tuple[str, ...], note: str) -> Sample:
     return Sample(image=row.image, image_name=row.image_name, text=row.text, methods=methods, note=note)
 
 
+def undecided(got: Interval | Share, thresholds: Thresholds) -> bool:
+    """Whether there are too few images for a verdict: fewer than the thresholds ask for, or too few for an interval."""
+    return got.n < int(thresholds["general.least_images"]) or got.value is None or got.low is None
+
+
 def too_few(title: str, n: int, thresholds: Thresholds, common: dict[str, Any]) -> Finding:
     """The outcome of a rule that has too few pictures."""
-    least = thresholds["general.least_images"]
+    least = max(int(thresholds["general.least_images"]), FEWEST)
     return cannot_conclude(
         title=title,
         condition=f"Only {n} pictures carry this measure; at least {least} are needed.",

@@ -66,7 +66,7 @@ def _place_rule(
         return
     names, least = tuple(names), float(thresholds[f"{id}.least_share"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = place_table(record, names, least=least, enough=enough, **run.plan.resampling)
+    table = place_table(record, names, least=least, enough=enough)
     least_alone = float(thresholds[f"{id}.least_alone"]) if corners else 0.0
     common: dict[str, Any] = dict(
         id=id,
@@ -88,7 +88,7 @@ def _place_rule(
         return
     found = shown(judged, least, thresholds)
     if corners and len(found):
-        alone = corner_table(record, least=least_alone, enough=enough, **run.plan.resampling)
+        alone = corner_table(record, least=least_alone, enough=enough)
         sure = shown(_confirmed(judged, alone), least, thresholds)
         sure = sure[(sure[["corner_low", "corner_own"]] > least_alone).all(axis=1)]
         if sure.empty:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from core.applications.sanity_record import EVERY, SanityRecord, of_run
 from core.evaluation.sanity import mean
-from core.evaluation.statistics import Interval
 from core.findings.thresholds import Thresholds, load_thresholds, run_thresholds
 from core.runs import Run
+from core.statistics import Interval
 
 Word = Literal["passes", "fails", "declared", "too few", "not measured"]
 
@@ -36,8 +36,7 @@ class Test:
         """
         limit = share * float(thresholds[self.threshold])
         nearest = measured.low if self.highest else measured.high
-        value = measured.value if nearest is None else nearest
-        return value is not None and (value > limit if self.highest else value < limit)
+        return nearest is not None and (nearest > limit if self.highest else nearest < limit)
 
 
 # A method fails a check if it fails one of its tests.
@@ -97,12 +96,12 @@ def verdicts(run: Run, thresholds: Thresholds, record: SanityRecord | None = Non
     known = of_run(run) if record is None else record
     if known is None:
         return ()
-    return tuple(_verdicts(known, thresholds, **run.plan.resampling))
+    return tuple(_verdicts(known, thresholds))
 
 
-def _verdicts(record: SanityRecord, thresholds: Thresholds, **settings: Any) -> Iterator[Verdict]:
+def _verdicts(record: SanityRecord, thresholds: Thresholds) -> Iterator[Verdict]:
     for method in record.methods:
-        measured = {test: mean(record, method, test.check, test.variant, **settings) for test in TESTS}
+        measured = {test: mean(record, method, test.check, test.variant) for test in TESTS}
         limit = reliability(next(got for test, got in measured.items() if test.check == "seed"))
         for test, got in measured.items():
             share = limit if test.check == "flip" else 1.0
@@ -123,7 +122,7 @@ def _word(record: SanityRecord, method: str, test: Test, got: Interval, threshol
         return "declared"
     if got.value is None:
         return "not measured"
-    if got.n < int(thresholds["sanity.least_images"]):
+    if got.n < int(thresholds["sanity.least_images"]) or got.low is None:
         return "too few"
     return "fails" if test.failed(got, thresholds, share) else "passes"
 

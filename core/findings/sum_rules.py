@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, title_of
+from core.findings.parts import SAMPLES, again, title_of, undecided
 from core.findings.thresholds import Thresholds
 from core.runs import Run
+from core.statistics import mean_over_images
 
 KEY = ["image", "image_name", "text", "text_kind"]
 # A difference smaller than this, in cosine, is no difference to be parted.
@@ -39,7 +39,7 @@ def places_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
         evidence=(Number(name="share that a sum over cells explains", **vars(ceiling)),),
         reproduce=again(run),
     )
-    if ceiling.n < thresholds["general.least_images"] or ceiling.value is None:
+    if undecided(ceiling, thresholds) or ceiling.value is None:
         yield cannot_conclude(
             title="Too few pictures to say how far places add up",
             condition=f"Only {ceiling.n} pictures carry this measure.",
@@ -86,7 +86,7 @@ def parts_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
             continue
         title = title_of(str(method))
         part = part.assign(rest=told.residual.abs() / np.maximum(told.difference.abs(), LEAST_DIFFERENCE))
-        mean = bootstrap_mean(part.rest.to_numpy(float), part.image.to_numpy(), **run.plan.resampling)
+        mean = mean_over_images(part.rest.to_numpy(float), part.image.to_numpy())
         common = dict(
             id=f"sums.rest.{method}",
             rule="sums.rest",
@@ -96,7 +96,7 @@ def parts_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
             evidence=(Number(name="rest beside the difference", **vars(mean)),),
             reproduce=again(run),
         )
-        if mean.n < thresholds["general.least_images"] or mean.value is None:
+        if undecided(mean, thresholds) or mean.value is None:
             yield cannot_conclude(
                 title=f"Too few pictures to say whether {title} adds up",
                 condition=f"Only {mean.n} pictures carry this measure.",

@@ -80,7 +80,7 @@ def _judged(
         "their class, itself and beyond the same place of other pictures.",
         reproduce=again(run),
     )
-    table = table_of(record, least=least, enough=enough, **run.plan.resampling)
+    table = table_of(record, least=least, enough=enough)
     if table.empty:
         yield cannot_conclude(
             title="What a place alone says of a class can't be said",

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.applications.reliance_record import of_run
-from core.evaluation.statistics import adjusted
 from core.evaluation.summary import Summary
 from core.evaluation.susceptibility import function_words, stickers, templates, word_effects
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import NAMED, SAMPLES, again, known, title_of, too_few
+from core.findings.parts import NAMED, SAMPLES, again, known, title_of, too_few, undecided
 from core.findings.thresholds import Thresholds
 from core.runs import Run
+from core.statistics.families import FUNCTION_WORDS
 
 
 def typographic(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
@@ -23,7 +23,7 @@ def typographic(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[
     if record is None:
         return
     least = float(thresholds["reliance.typographic.least_effect"])
-    got = stickers(record, least=least, **run.plan.resampling)
+    got = stickers(record, least=least)
     effect = got.effect
     common: dict[str, Any] = dict(
         id="reliance.typographic",
@@ -39,7 +39,7 @@ def typographic(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[
         ),
         reproduce=again(run),
     )
-    if effect.n < thresholds["general.least_images"] or effect.value is None:
+    if undecided(effect, thresholds) or effect.value is None:
         why = "" if len(record.stickers) else " Words are pasted only where the audit has two classes."
         finding = too_few("Too few pictures to say whether printed words are read", effect.n, thresholds, common)
         yield finding.model_copy(update={"condition": finding.condition + why})
@@ -93,12 +93,12 @@ def template_sensitivity(run: Run, summary: Summary, thresholds: Thresholds) -> 
             **common,
         )
         return
-    got = templates(record, least=most, **run.plan.resampling)
+    got = templates(record, least=most)
     common["evidence"] = (
         Number(name="share of templates that give another best class", **vars(got.change.interval)),
         Number(name="deviation of the score over templates, in spreads", **vars(got.spread)),
     )
-    if got.change.n < thresholds["general.least_images"] or got.change.value is None:
+    if undecided(got.change, thresholds) or got.change.value is None:
         yield too_few("Too few pictures to say whether templates matter", got.change.n, thresholds, common)
         return
     told = f"Over {got.count} templates, {got.change.value:.0%} of those of a picture give another best class."
@@ -138,7 +138,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
     if record is None:
         return
     most = float(thresholds["words.function.most_excess"])
-    table = function_words(record, least=most, **run.plan.resampling)
+    table = function_words(record, least=most)
     enough = int(thresholds["general.least_images"])
     common: dict[str, Any] = dict(
         id="words.function",
@@ -155,7 +155,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
         ),
         reproduce=again(run),
     )  # fmt: skip
-    judged = table[table["n"] >= enough]
+    judged = table[(table["n"] >= enough) & table["low"].notna()]
     if judged.empty:
         yield cannot_conclude(
             title="Too few texts to say what function words get",
@@ -163,7 +163,7 @@ def function_word_attribution(run: Run, summary: Summary, thresholds: Thresholds
             **common,
         )
         return
-    p = adjusted(judged["p"].astype(float))
+    p = FUNCTION_WORDS.adjusted(judged)
     found = judged[(judged["low"] > most) & (p < float(thresholds["general.significance"]))]
     first = judged.sort_values("value", ascending=False).iloc[0]
     fall = "" if first.fall is None else f" Left out, they take {first.fall:.0%} of what the text's words add."

@@ -8,17 +8,17 @@ from typing import Any
 import pandas as pd
 
 from core.evaluation.reliance import EVERY, topics_of
-from core.evaluation.statistics import adjusted
 from core.findings.finding import Number, Sample
 from core.findings.parts import SAMPLES, known, sample_of
 from core.findings.thresholds import Thresholds
+from core.statistics.families import TOPICS
 
 BEYOND = "beyond the same shape hidden elsewhere"
 
 
 def shown(table: pd.DataFrame, least: float, thresholds: Thresholds) -> pd.DataFrame:
     """The rows whose interval lies above `least` and whose p, adjusted over all rows (Holm), is significant."""
-    p = adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float)
+    p = TOPICS.adjusted(table)
     above = table["low"].astype(float) > least
     return table.assign(p_adjusted=p)[above & (p < float(thresholds["general.significance"]))]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from core.evaluation.statistics import bootstrap_mean
 from core.evaluation.summary import Summary
 from core.findings.finding import Finding, Number, Sample
 from core.findings.grading import grade
 from core.findings.outcomes import passed
-from core.findings.parts import SAMPLES, again, known, sample_of, title_of, too_few
+from core.findings.parts import SAMPLES, again, known, sample_of, title_of, too_few, undecided
 from core.findings.thresholds import Thresholds
 from core.runs import Run
+from core.statistics import share_of_images
 
 
 def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
@@ -42,7 +42,7 @@ def methods_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterato
             for row in (low if len(low) else table.sort_values("value")).head(6).itertuples()
         ),
     )
-    if n < thresholds["general.least_images"]:
+    if n < thresholds["general.least_images"] or table.low.isna().any():
         yield too_few("Too few pictures to judge agreement between methods", n, thresholds, common)
         return
     if low.empty:
@@ -80,7 +80,7 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
     least = float(thresholds["agreement.pictures.least_correlation"])
     most = float(thresholds["agreement.pictures.most_share"])
     below = table.assign(below=(table.value < least).astype(float))
-    share = bootstrap_mean(below.below.to_numpy(), below.image.to_numpy(), **run.plan.resampling)
+    share = share_of_images(below.below.to_numpy(), below.image.to_numpy())
     common = dict(
         id="agreement.pictures",
         rule="agreement.pictures",
@@ -89,7 +89,7 @@ def pictures_agree(run: Run, summary: Summary, thresholds: Thresholds) -> Iterat
         evidence=(Number(name="share of pictures below", **vars(share)),),
         reproduce=again(run),
     )
-    if share.n < thresholds["general.least_images"] or share.value is None:
+    if undecided(share, thresholds) or share.value is None:
         yield too_few("Too few pictures to say how many are disputed", share.n, thresholds, common)
         return
     worst = table.sort_values(["value", "image_name"])
@@ -128,7 +128,7 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         return
     rows = rows.assign(flat=rows.deletion.isna().astype(float))
     most = float(thresholds["scores.flat.most_share"])
-    share = bootstrap_mean(rows.flat.to_numpy(), rows.image.to_numpy(), **run.plan.resampling)
+    share = share_of_images(rows.flat.to_numpy(), rows.image.to_numpy())
     common = dict(
         id="scores.flat",
         rule="scores.flat",
@@ -138,7 +138,7 @@ def scores_exist(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator
         evidence=(Number(name="share of pairs without a rise", **vars(share)),),
         reproduce=again(run),
     )
-    if share.n < thresholds["general.least_images"] or share.value is None:
+    if undecided(share, thresholds) or share.value is None:
         yield too_few("Too few pictures to say how many scores are flat", share.n, thresholds, common)
         return
     if share.value <= most:

@@ -12,7 +12,6 @@ from core.applications.concepts_record import ConceptRecord, load
 from core.applications.localisation import SHOWN_THRESHOLD, box_of
 from core.concepts.relevance import TOP_SHARE, ConceptMap, top_count
 from core.concepts.vocabulary import ENOUGH
-from core.evaluation.statistics import interval_of_means
 from core.models.geometry import Preprocessing
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, PALETTE, WIDTH, shorten, styled, to_svg
@@ -20,6 +19,7 @@ from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number, plural
 from core.runs import Run
+from core.statistics import interval_of_means
 
 SHOWN_CONCEPTS = 15
 SHOWN_GROUPS = 10
@@ -36,29 +36,28 @@ def concepts_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     record = load(run.folder)
     if record is None:
         return ()
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     parts = (
-        _overview(record, assets, resamples, seed),
-        _groups(record, resamples, seed),
+        _overview(record, assets),
+        _groups(record),
         _pictures(run, record, assets),
-        _rebuilt(record, resamples, seed),
-        _fit(record, resamples, seed),
+        _rebuilt(record),
+        _fit(record),
     )
     return tuple(part for part in parts if not part.empty)
 
 
-def top_concepts(record: ConceptRecord, *, resamples: int = 1000, seed: int = 0, most: int = 100) -> pd.DataFrame:
+def top_concepts(record: ConceptRecord, *, most: int = 100) -> pd.DataFrame:
     """The listed concepts by mean presence over the pictures, best first, at most `most`.
 
-    Columns: name, title, gloss, value, low, high (95 % bootstrap over pictures; NaN for one picture), n, chance.
+    Columns: name, title, gloss, value, low, high (95 % interval over images; NaN for fewer than four), n, chance.
     """
     means = record.own.mean(axis=0)
     order = record.graph.listed[np.argsort(-means[record.graph.listed], kind="stable")][:most]
     level = top_count(len(record.graph)) / len(record.graph)
-    return _measured(record, order, record.own, resamples, seed).assign(chance=level)
+    return _measured(record, order, record.own).assign(chance=level)
 
 
-def top_groups(record: ConceptRecord, *, resamples: int = 1000, seed: int = 0, most: int = 100) -> pd.DataFrame:
+def top_groups(record: ConceptRecord, *, most: int = 100) -> pd.DataFrame:
     """The groups (concepts with others below them) whose mean presence is furthest above chance, best first.
 
     Columns as in `top_concepts`, and `members`. `value` is the presence minus the chance level of a group so large.
@@ -70,7 +69,7 @@ def top_groups(record: ConceptRecord, *, resamples: int = 1000, seed: int = 0, m
     order = np.argsort(-above.mean(axis=0), kind="stable")[:most]
     values = np.zeros_like(record.presence)
     values[:, wanted] = above
-    found = _measured(record, wanted[order], values, resamples, seed)
+    found = _measured(record, wanted[order], values)
     return found.assign(chance=levels[order], members=sizes[wanted[order]])
 
 
@@ -118,19 +117,19 @@ def caution(record: ConceptRecord) -> str:
     )
 
 
-def _measured(record: ConceptRecord, order: Any, values: Any, resamples: int, seed: int) -> pd.DataFrame:
+def _measured(record: ConceptRecord, order: Any, values: Any) -> pd.DataFrame:
     rows = []
     for at in order:
-        found = interval_of_means(values[:, at].astype(float), resamples=resamples, seed=seed)
+        found = interval_of_means(values[:, at].astype(float))
         concept = record.graph.concepts[int(at)]
         rows.append((concept.name, concept.title, concept.gloss, found.value, found.low, found.high, found.n))
     frame = pd.DataFrame(rows, columns=["name", "title", "gloss", "value", "low", "high", "n"])
     return frame.astype({"low": float, "high": float})
 
 
-def _overview(record: ConceptRecord, assets: Assets, resamples: int, seed: int) -> Section:
+def _overview(record: ConceptRecord, assets: Assets) -> Section:
     about, n = record.about, len(record.pictures)
-    found = top_concepts(record, resamples=resamples, seed=seed, most=SHOWN_CONCEPTS)
+    found = top_concepts(record, most=SHOWN_CONCEPTS)
     facts = (
         Fact("Pictures", f"{n:,}"),
         Fact("Concepts", f"{about['concepts']:,}, of which {about['listed']:,} listed: {about['source']}"),
@@ -166,8 +165,8 @@ def _overview(record: ConceptRecord, assets: Assets, resamples: int, seed: int) 
     )
 
 
-def _groups(record: ConceptRecord, resamples: int, seed: int) -> Section:
-    found = top_groups(record, resamples=resamples, seed=seed, most=SHOWN_GROUPS)
+def _groups(record: ConceptRecord) -> Section:
+    found = top_groups(record, most=SHOWN_GROUPS)
     if found.empty:
         return Section("Concepts: groups above chance")
     columns = (
@@ -233,11 +232,11 @@ def _pictures(run: Run, record: ConceptRecord, assets: Assets) -> Section:
     return Section("Concepts: the most present one in each picture", sentences=(rule,), heats=tuple(heats))
 
 
-def _rebuilt(record: ConceptRecord, resamples: int, seed: int) -> Section:
+def _rebuilt(record: ConceptRecord) -> Section:
     title, frame = "Concepts: words that rebuild each picture\u2019s embedding", record.rebuilt
     if frame.empty:
         return Section(title)
-    found = interval_of_means(frame["cosine"].to_numpy(float) ** 2, resamples=resamples, seed=seed)
+    found = interval_of_means(frame["cosine"].to_numpy(float) ** 2)
     shown = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SHOWN_REBUILT).round().astype(int))]
     columns = (Column("Picture", share=22), Column("Words and weights", share=54), Column("Left over", "number"))
     rows = tuple(
@@ -262,11 +261,11 @@ def share(cosine: float) -> str:
     return f"{1 - cosine**2:.0%}".replace("%", " %")
 
 
-def _fit(record: ConceptRecord, resamples: int, seed: int) -> Section:
+def _fit(record: ConceptRecord) -> Section:
     synset, fits = record.about["in_distribution"], record.pictures["fit"].dropna()
     if not synset or fits.empty:
         return Section("Fit with what was declared")
-    found = interval_of_means(fits.to_numpy(float), resamples=resamples, seed=seed)
+    found = interval_of_means(fits.to_numpy(float))
     lowest = record.pictures.dropna(subset="fit").sort_values("fit", kind="stable").head(SHOWN_GROUPS)
     rows = tuple((row.image_name, number(row.fit)) for row in lowest.itertuples())
     sentence = (

@@ -36,10 +36,9 @@ def information_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     record = of_run(run)
     if record is None:
         return ()
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     parts = (
-        _comparison(record, assets, resamples, seed),
-        _seeds(record, resamples, seed),
+        _comparison(record, assets),
+        _seeds(record),
         _maps(run, record, assets),
         _tokens(record),
     )
@@ -56,9 +55,9 @@ HOW = (
 )
 
 
-def _comparison(record: InformationRecord, assets: Assets, resamples: int, seed: int) -> Section:
+def _comparison(record: InformationRecord, assets: Assets) -> Section:
     about = record.about
-    frame = own_against_wrong(record, resamples=resamples, seed=seed)
+    frame = own_against_wrong(record)
     rows = tuple(
         (
             f"{SIDES[row.side]}, price {row.price:g}",
@@ -122,8 +121,8 @@ def _facts(record: InformationRecord) -> tuple[Fact, ...]:
     )
 
 
-def _seeds(record: InformationRecord, resamples: int, seed: int) -> Section:
-    table = seed_table(record, resamples=resamples, seed=seed)
+def _seeds(record: InformationRecord) -> Section:
+    table = seed_table(record)
     rows = tuple(
         (
             f"{SIDES[row.side]}, price {row.price:g}",

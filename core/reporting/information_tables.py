@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.applications.information_record import KINDS, SIDES, InformationRecord
-from core.evaluation.statistics import bootstrap_mean
 from core.models.geometry import Geometry
 from core.reporting.charts import ACCENT, PALETTE, WIDTH, shorten, styled
 from core.reporting.heat import Range, colours, value_range
+from core.statistics import FEWEST, mean_over_images
+from core.statistics.intervals import CORRELATION, UNBOUNDED
 
 MOST_BARS = 30
 # What is compared, how it is called, and how many digits it is printed with.
@@ -56,18 +57,18 @@ def own_and_wrong(record: InformationRecord, measure: str) -> pd.DataFrame:
     return found
 
 
-def own_against_wrong(record: InformationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def own_against_wrong(record: InformationRecord) -> pd.DataFrame:
     """The paired difference of each measure, one row a side, price and measure.
 
     Columns `side`, `price`, `measure`, the means `own` and `wrong`, `value` (mean difference) with `low` and `high`
-    bootstrapped over pictures, `n` pictures, and `share` of them whose own text has more.
+    over images, `n` pictures, and `share` of them whose own text has more.
     """
     rows: list[dict[str, Any]] = []
     for measure in MEASURES:
         wide = own_and_wrong(record, measure)
         for (side, price), part in wide.groupby(["side", "price"], sort=False):
             gap = part["difference"].to_numpy()
-            got = bootstrap_mean(gap, part["image"].to_numpy(), resamples=resamples, seed=seed)
+            got = mean_over_images(gap, part["image"].to_numpy())
             row: dict[str, Any] = {"side": side, "price": price, "measure": measure}
             row |= {"own": part["own"].mean(), "wrong": part["wrong"].mean()}
             row |= {"value": got.value, "low": got.low, "high": got.high, "n": got.n, "share": float((gap > 0).mean())}
@@ -80,7 +81,7 @@ def own_against_wrong(record: InformationRecord, *, resamples: int = 1000, seed:
     )
 
 
-def seed_table(record: InformationRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def seed_table(record: InformationRecord) -> pd.DataFrame:
     """How far seeds agree, one row a side and price: means over pictures with interval, own and wrong texts alike.
 
     `total` is the relative standard deviation of the nats, `map` the rank correlation of two seeds' maps, `nib` that of
@@ -98,7 +99,8 @@ def seed_table(record: InformationRecord, *, resamples: int = 1000, seed: int = 
             ("nib", own, "nib_agreement"),
         ):
             values = frame[column].astype(float).to_numpy()
-            got = bootstrap_mean(values, frame["image"].to_numpy(), resamples=resamples, seed=seed)
+            within = UNBOUNDED if name == "total" else CORRELATION
+            got = mean_over_images(values, frame["image"].to_numpy(), within=within)
             row |= {name: got.value, f"{name}_low": got.low, f"{name}_high": got.high, f"{name}_n": got.n}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -109,8 +111,8 @@ def reading(frame: pd.DataFrame) -> tuple[str, ...]:
     told = []
     for row in frame[frame["measure"] == "per_place"].itertuples():
         where = f"On the {SIDES[row.side]}, at a price of {row.price:g},"
-        if row.n < 2:
-            told.append(f"{where} nothing can be concluded from one picture.")
+        if row.n < FEWEST:
+            told.append(f"{where} nothing can be concluded from fewer than {FEWEST} images.")
         elif row.low > 0:
             told.append(f"{where} a picture's own text keeps more information than a wrong one.")
         elif row.high < 0:

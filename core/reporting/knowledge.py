@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from core.applications.knowledge_record import CONTROLS, MEASURES, KnowledgeRecord, of_run, shared_descriptors
-from core.evaluation.statistics import interval_of_means
 from core.reporting.assets import Assets
 from core.reporting.charts import shorten, to_svg
 from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
@@ -23,6 +22,7 @@ from core.reporting.knowledge_tables import (
 )
 from core.reporting.words import share
 from core.runs import Run
+from core.statistics import interval_of_means
 
 SHOWN = 3
 MOST_CLASSES = 30
@@ -33,16 +33,15 @@ def knowledge_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     record = of_run(run)
     if record is None:
         return ()
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     return (
-        _overview(record, assets, resamples, seed),
-        _classes(record, resamples, seed),
-        _edits(record, assets, resamples, seed),
+        _overview(record, assets),
+        _classes(record),
+        _edits(record, assets),
         _pictures(run, record, assets),
     )
 
 
-def _overview(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int) -> Section:
+def _overview(record: KnowledgeRecord, assets: Assets) -> Section:
     about, images = record.about, record.images
     bank, n = about["bank"], len(images)
     sources = ", ".join(f"{count:,} {source}" for source, count in bank["sources"].items())
@@ -57,7 +56,7 @@ def _overview(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int
             "No descriptor common to all parts", share(int(record.pictures.groupby("image")["fallback"].any().sum()), n)
         ),
     ]
-    told = seeds_told(record, resamples=resamples, seed=seed)
+    told = seeds_told(record)
     if told:
         facts.append(Fact("Random in k-means", told))
     columns = (
@@ -69,8 +68,8 @@ def _overview(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int
     rows = []
     for name in ("score", "auc", "shared", "jaccard", "overlap"):
         other = f"{images[CONTROLS[name]].mean():.2f}" if name in CONTROLS else "not measured"
-        ahead = written(advantage(record, name, resamples=resamples, seed=seed)) if name in CONTROLS else "not measured"
-        rows.append((TITLES[name], written(estimate(record, name, resamples=resamples, seed=seed)), other, ahead))
+        ahead = written(advantage(record, name)) if name in CONTROLS else "not measured"
+        rows.append((TITLES[name], written(estimate(record, name)), other, ahead))
     chart = assets.chart(to_svg(removal_chart({"this model": record}), "Mean score while concepts are removed"))
     caption = f"Mean score after each removed concept, n = {n} pictures; intervals of the areas are in the table."
     return Section(
@@ -88,11 +87,11 @@ def _overview(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int
     )
 
 
-def _classes(record: KnowledgeRecord, resamples: int, seed: int) -> Section:
+def _classes(record: KnowledgeRecord) -> Section:
     named = shared_descriptors(record)
     rows = []
     for name, part in record.images.groupby("predicted", sort=True):
-        score = interval_of_means(part["score"].to_numpy(float), resamples=resamples, seed=seed)
+        score = interval_of_means(part["score"].to_numpy(float))
         words = [f"{row.descriptor} ({row.pictures})" for row in named[named["class"] == name].itertuples()]
         rows.append((len(part), str(name), written(score), "; ".join(words) or "none"))
     rows.sort(key=lambda row: (-row[0], row[1]))
@@ -105,7 +104,7 @@ def _classes(record: KnowledgeRecord, resamples: int, seed: int) -> Section:
     )
 
 
-def _edits(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int) -> Section:
+def _edits(record: KnowledgeRecord, assets: Assets) -> Section:
     n = len(record.images)
     columns = (
         Column("Measure", share=34),
@@ -115,15 +114,13 @@ def _edits(record: KnowledgeRecord, assets: Assets, resamples: int, seed: int) -
     rows = [
         (
             f"{TITLES[name]}, {MEASURES[name]} is better",
-            written(estimate(record, name, resamples=resamples, seed=seed)),
-            written(advantage(record, name, resamples=resamples, seed=seed)),
+            written(estimate(record, name)),
+            written(advantage(record, name)),
         )
         for name in ("deletion", "insertion")
     ]
     decisions = [name for name in DECISIONS if record.labelled or not name.startswith("correct")]
-    decided = tuple(
-        (DECISIONS[name], written(estimate(record, name, resamples=resamples, seed=seed))) for name in decisions
-    )
+    decided = tuple((DECISIONS[name], written(estimate(record, name))) for name in decisions)
     chart = assets.chart(to_svg(edit_chart(record), "Mean probability while concepts are deleted or inserted"))
     caption = f"Mean probability of the chosen class, n = {n} pictures; intervals of the areas are in the table."
     return Section(

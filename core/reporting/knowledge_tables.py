@@ -13,12 +13,12 @@ from PIL import Image
 
 from core.applications.knowledge_record import CONTROLS, MEASURES, POINTS, PROXIES, KnowledgeRecord
 from core.datasets import Picture
-from core.evaluation.statistics import Interval, interval_of_means
 from core.models.geometry import Geometry, Preprocessing
 from core.reporting.charts import PALETTE, WIDTH, styled
 from core.reporting.heat import fit
 from core.reporting.words import measured, plural
 from core.runs import Run
+from core.statistics import Interval, interval_of_means, share_of_images
 
 TITLES = {
     "score": "Mutual-knowledge score",
@@ -46,17 +46,19 @@ OWN, OTHER, RANDOM = "its own class", "other classes (control)", "random descrip
 SMALLEST_RANK_CORRELATION = 4
 
 
-def estimate(record: KnowledgeRecord, column: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+def estimate(record: KnowledgeRecord, column: str) -> Interval:
     """The mean over pictures of a column of `KnowledgeRecord.images` with its interval; pictures without it are out."""
     values = record.images[column].dropna().to_numpy(float)
-    return interval_of_means(values, resamples=resamples, seed=seed)
+    if column in DECISIONS or column == "template_agrees":
+        return share_of_images(values, np.arange(len(values)))
+    return interval_of_means(values)
 
 
-def advantage(record: KnowledgeRecord, measure: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+def advantage(record: KnowledgeRecord, measure: str) -> Interval:
     """The mean paired difference between a measure and its control."""
     images = record.images
     differences = (images[measure] - images[CONTROLS[measure]]).to_numpy(float)
-    return interval_of_means(differences, resamples=resamples, seed=seed)
+    return interval_of_means(differences)
 
 
 def written(found: Interval, digits: int = 2) -> str:
@@ -64,13 +66,13 @@ def written(found: Interval, digits: int = 2) -> str:
     return measured(found.value, found.low, found.high, found.n, digits=digits)
 
 
-def seed_spread(record: KnowledgeRecord, measure: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+def seed_spread(record: KnowledgeRecord, measure: str) -> Interval:
     """The standard deviation of a picture's measure over seeds of k-means, mean over pictures with its interval."""
     by = record.seed_spread.groupby("image", sort=True)[measure].std()
-    return interval_of_means(by.dropna().to_numpy(float), resamples=resamples, seed=seed)
+    return interval_of_means(by.dropna().to_numpy(float))
 
 
-def seeds_told(record: KnowledgeRecord, *, resamples: int = 1000, seed: int = 0) -> str:
+def seeds_told(record: KnowledgeRecord) -> str:
     """How far scores depend on the seed of k-means, in words, beside how far pictures differ; "" if not measured."""
     table = record.seed_spread
     if table.empty:
@@ -79,7 +81,7 @@ def seeds_told(record: KnowledgeRecord, *, resamples: int = 1000, seed: int = 0)
     split = record.pictures[record.pictures["variant"] == "kmeans"]
     for measure, title in (("score", "score"), ("auc", "area under its removal curve")):
         between = f", {split[measure].std():.2f} between pictures" if len(split) > 1 else ""
-        found = written(seed_spread(record, measure, resamples=resamples, seed=seed))
+        found = written(seed_spread(record, measure))
         parts.append(f"standard deviation of the {title} over seeds {found}{between}")
     return f"{table['seed'].nunique()} seeds: {'; '.join(parts)}"
 
@@ -134,7 +136,7 @@ def _lines(frame: pd.DataFrame, x: str, title: str, y_title: str, names: list[st
     )
 
 
-def model_table(records: Mapping[str, KnowledgeRecord], *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def model_table(records: Mapping[str, KnowledgeRecord]) -> pd.DataFrame:
     """One row a record: `model`, then `value`, `low`, `high`, `n` of every measure, proxy and decision.
 
     Columns are called `auc`, `auc_low`, `auc_high`, `auc_n` and so on; `modality_gap` and `class_balance` have no
@@ -144,7 +146,7 @@ def model_table(records: Mapping[str, KnowledgeRecord], *, resamples: int = 1000
     for name, record in records.items():
         row: dict[str, Any] = {"model": name}
         for column in (*MEASURES, *PROXIES, *DECISIONS):
-            found = estimate(record, column, resamples=resamples, seed=seed)
+            found = estimate(record, column)
             row |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
             row[f"{column}_n"] = found.n
         rows.append(row | {"modality_gap": record.about["modality_gap"], "class_balance": record.class_balance})

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from core.applications.truth import IGNORED, Truth, read_truth
 from core.errors import InputError
 from core.evaluation.localisation import MEASURES
-from core.evaluation.statistics import bootstrap_mean
 from core.models.geometry import Preprocessing
 from core.reporting.charts import method_title
 from core.reporting.content import Column, Section, Table
 from core.reporting.words import bounded, plural
 from core.runs import Run
+from core.statistics import Interval, mean_over_images, share_of_images
+from core.statistics.intervals import SHARE, UNBOUNDED
 
 TITLE = "Maps against what people drew"
 # Longest side of the pictures that maps and regions are compared on.
@@ -47,13 +48,9 @@ def against_drawn(run: Run) -> Section:
     found = pd.DataFrame(_measured(run, truth))
     if found.empty:
         return Section(TITLE)
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     rows, counts = [], set()
     for method, part in found.groupby("method", sort=False):
-        told = [
-            bootstrap_mean(part[name].to_numpy(float), part["image"].to_numpy(), resamples=resamples, seed=seed)
-            for name in SHOWN
-        ]
+        told = [_interval(name, part) for name in SHOWN]
         title = CONTROLS.get(str(method)) or method_title(str(method))
         rows.append((title, *(bounded(one.value, one.low, one.high) for one in told)))
         counts |= {one.n for one in told}
@@ -77,6 +74,13 @@ def against_drawn(run: Run) -> Section:
             ),
         ),
     )
+
+
+def _interval(name: str, part: pd.DataFrame) -> Interval:
+    values, images = part[name].to_numpy(float), part["image"].to_numpy()
+    if name == "pointing":
+        return share_of_images(values, images)
+    return mean_over_images(values, images, within=UNBOUNDED if name == "contrast" else SHARE)
 
 
 def _measured(run: Run, truth: Truth) -> Iterator[dict[str, Any]]:

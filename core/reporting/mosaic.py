@@ -42,7 +42,7 @@ def mosaic_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     record = of_run(run)
     if record is None:
         return ()
-    table = mosaic_table(record, **run.plan.resampling)
+    table = mosaic_table(record)
     parts = (_measured(record, table, assets), _shown(run, record, table, assets), _problems(record))
     return tuple(part for part in parts if not part.empty)
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from core.applications.priors_record import PRIORS, VALUES, WAYS, PriorsRecord, load
 from core.datasets import Picture
-from core.evaluation.statistics import bootstrap_mean
 from core.models.geometry import Geometry
 from core.reporting.assets import Assets
 from core.reporting.charts import ACCENT, MUTED, WIDTH, shorten, styled, to_svg
@@ -19,6 +18,8 @@ from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.reporting.words import amount, measured, number
 from core.runs import Run
+from core.statistics import FEWEST, mean_over_images
+from core.statistics.intervals import CORRELATION, UNBOUNDED
 
 FOLDER = "applications/priors"
 PRINT_SIDE = 340
@@ -36,11 +37,11 @@ def priors_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     return tuple(part for part in (*parts, _captions(record)) if not part.empty)
 
 
-def comparison(record: PriorsRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def comparison(record: PriorsRecord) -> pd.DataFrame:
     """Cost and result of each way to explain, one row a value function, prior and way.
 
     Columns `value`, `prior`, `way`, `title`, `n` (pictures), `regions`, the forwards for one picture and text (means),
-    and `faithfulness` and `agreement` with `_low` and `_high`, bootstrapped over pictures.
+    and `faithfulness` and `agreement` with `_low` and `_high`, the interval over images.
     """
     records = []
     for (value, prior, way), part in record.maps.groupby(["value", "prior", "way"], sort=False):
@@ -56,7 +57,9 @@ def comparison(record: PriorsRecord, *, resamples: int = 1000, seed: int = 0) ->
             row[cost] = part[cost].mean()
         for measure in ("faithfulness", "agreement"):
             values = part[measure].astype(float).to_numpy()
-            found = bootstrap_mean(values, part["image"].to_numpy(), resamples=resamples, seed=seed)
+            found = mean_over_images(
+                values, part["image"].to_numpy(), within=CORRELATION if measure == "agreement" else UNBOUNDED
+            )
             row |= {measure: found.value, f"{measure}_low": found.low, f"{measure}_high": found.high}
             row[f"{measure}_n"] = found.n
         records.append(row)
@@ -119,7 +122,7 @@ RESULT_WORDS = (
 )
 
 
-def differences(record: PriorsRecord, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def differences(record: PriorsRecord) -> pd.DataFrame:
     """Semantic regions against each other way to cut, paired by picture and text.
 
     Columns `value`, `prior`, the mean `difference` of faithfulness with `low` and `high`, and `n` pictures.
@@ -131,9 +134,11 @@ def differences(record: PriorsRecord, *, resamples: int = 1000, seed: int = 0) -
         for prior in ("superpixels", "grid"):
             if {"semantic", prior} <= set(part.columns):
                 gap = (part["semantic"] - part[prior]).to_numpy()
-                found = bootstrap_mean(gap, part["image"].to_numpy(), resamples=resamples, seed=seed)
+                found = mean_over_images(gap, part["image"].to_numpy())
                 rows.append((value, prior, found.value, found.low, found.high, found.n))
-    return pd.DataFrame(rows, columns=["value", "prior", "difference", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=["value", "prior", "difference", "low", "high", "n"]).astype(
+        {"low": float, "high": float}
+    )
 
 
 def reading(found: pd.DataFrame) -> str:
@@ -141,8 +146,8 @@ def reading(found: pd.DataFrame) -> str:
     rows = found[found["value"] == "similarity"].dropna(subset=["difference"])
     if rows.empty:
         return "There is nothing to compare semantic regions with."
-    if int(rows["n"].max()) < 2:
-        return "With one picture nothing can be concluded about which regions are better."
+    if int(rows["n"].max()) < FEWEST:
+        return f"With fewer than {FEWEST} images nothing can be concluded about which regions are better."
     better = [PRIORS[row.prior].lower() for row in rows.itertuples() if row.low > 0]
     worse = [PRIORS[row.prior].lower() for row in rows.itertuples() if row.high < 0]
     if not better and not worse:
@@ -206,14 +211,14 @@ def _introduction(run: Run, record: PriorsRecord) -> Section:
 def _comparison(run: Run, record: PriorsRecord, assets: Assets) -> Section:
     if record.maps.empty:
         return Section("Cost and result of the ways to explain")
-    frame = comparison(record, **run.plan.resampling)
+    frame = comparison(record)
     charts = []
     for value in dict.fromkeys(frame["value"]):
         n = int(frame[frame["value"] == value]["n"].max())
         title = f"Faithfulness by regions, {VALUES[value]}, with 95 % interval"
         svg = to_svg(comparison_chart(frame, value), title)
         charts.append(Chart(assets.chart(svg), title, f"{VALUES[value].capitalize()}: mean and interval, n = {n}."))
-    gaps = differences(record, **run.plan.resampling)
+    gaps = differences(record)
     pairs = tuple(
         (VALUES[row.value], PRIORS[row.prior], measured(row.difference, row.low, row.high, row.n, digits=3))
         for row in gaps.itertuples()

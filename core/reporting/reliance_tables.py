@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from core.applications.reliance_record import PLACES, RelianceRecord
 from core.evaluation.reliance import concept_table, place_table
-from core.evaluation.statistics import adjusted, bootstrap_mean
 from core.evaluation.susceptibility import function_words, stickers, templates, word_effects
 from core.findings import load_thresholds, run_thresholds
 from core.findings.parts import title_of
 from core.findings.thresholds import Thresholds
 from core.runs import Run
+from core.statistics import share_of_images
+from core.statistics.families import CONCEPTS, TOPICS
 
 ENOUGH_TO_SHOW = 2
 
@@ -30,16 +31,16 @@ def places_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     thresholds = thresholds_of(run)
     least = float(thresholds["reliance.border.least_share"])
     enough = int(thresholds["reliance.topics.least_pictures"])
-    table = place_table(record, PLACES, least=least, enough=enough, **run.plan.resampling)
-    return table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))
+    table = place_table(record, PLACES, least=least, enough=enough)
+    return table.assign(p_adjusted=TOPICS.adjusted(table))
 
 
 def concepts_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     """`concept_table` with every concept of two pictures or more, surprises first, with adjusted p over all rows."""
     thresholds = thresholds_of(run)
     least, related = (float(thresholds[f"reliance.concept.{name}"]) for name in ("least_share", "most_related"))
-    table = concept_table(record, least=least, most_related=related, enough=ENOUGH_TO_SHOW, **run.plan.resampling)
-    table = table.assign(p_adjusted=adjusted(table["p"].astype(float)) if len(table) else pd.Series(dtype=float))
+    table = concept_table(record, least=least, most_related=related, enough=ENOUGH_TO_SHOW)
+    table = table.assign(p_adjusted=CONCEPTS.adjusted(table))
     return table.sort_values(["surprise", "value"], ascending=False, kind="stable", ignore_index=True)
 
 
@@ -55,7 +56,7 @@ def kinds_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     rows = []
     for concept, inside in has.items():
         flags = np.array([float(image in inside) for image in images])
-        got = bootstrap_mean(flags, images, **run.plan.resampling)
+        got = share_of_images(flags, images)
         area = regions[regions["concept"] == concept].groupby("image")["area"].sum().mean()
         others = {other: len(inside & also) for other, also in has.items() if other != concept}
         beside = max(others, key=lambda name: (others[name], name)) if others else ""
@@ -66,22 +67,22 @@ def kinds_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
 
 def checks_shown(run: Run, record: RelianceRecord) -> pd.DataFrame:
     """One row a number about words: `name`, `value`, `low`, `high`, `n` and what is counted (`of`)."""
-    thresholds, settings = thresholds_of(run), run.plan.resampling
+    thresholds = thresholds_of(run)
     rows: list[dict[str, Any]] = []
 
     def add(name: str, got: Any, of: str) -> None:
         rows.append({"name": name, "value": got.value, "low": got.low, "high": got.high, "n": int(got.n), "of": of})
 
-    pasted = stickers(record, least=float(thresholds["reliance.typographic.least_effect"]), **settings)
+    pasted = stickers(record, least=float(thresholds["reliance.typographic.least_effect"]))
     if pasted.effect.n:
         add("Fall of the margin by a printed class name beyond letters, in spreads", pasted.effect, "pictures")
         add("Pictures that the printed name turns to its class", pasted.flips, "pictures")
         add("Pictures that letters turn to the same class", pasted.letter_flips, "pictures")
     if len(record.templates):
-        told = templates(record, least=float(thresholds["prompts.templates.most_changed"]), **settings)
+        told = templates(record, least=float(thresholds["prompts.templates.most_changed"]))
         add(f"Templates (of {told.count}) that give another best class", told.change, "pictures")
         add("Deviation of the best class's score over templates, in spreads", told.spread, "pictures")
-    table = function_words(record, least=float(thresholds["words.function.most_excess"]), **settings)
+    table = function_words(record, least=float(thresholds["words.function.most_excess"]))
     for row in table.itertuples():
         add(f"Attribution on function words beyond their share ({title_of(row.method)})", row, "texts")
     return pd.DataFrame(rows, columns=["name", "value", "low", "high", "n", "of"])

@@ -107,7 +107,7 @@ def _charts(record: SanityRecord, assets: Assets) -> tuple[Chart, ...]:
 
 
 def _reported(run: Run, record: SanityRecord) -> Section:
-    frame = sanity_table(record, **run.plan.resampling)
+    frame = sanity_table(record)
     frame = frame[(frame["variant"] == EVERY) & frame["check"].isin(list(REPORTED))]
     rows = []
     for method in record.methods:

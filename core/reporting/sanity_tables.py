@@ -64,10 +64,10 @@ def overview(record: SanityRecord, verdicts: tuple[Verdict, ...]) -> pd.DataFram
     )
 
 
-def panel(record: SanityRecord, method: str, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def panel(record: SanityRecord, method: str) -> pd.DataFrame:
     """Every number of one method: what was measured, with which variant, and the mean with interval and n."""
     one = SanityRecord({**record.about, "methods": {method: record.about["methods"][method]}}, record.checks)
-    table = sanity_table(one, resamples=resamples, seed=seed)
+    table = sanity_table(one)
     # A single variant says the same as all of them together.
     several = table.groupby("check")["variant"].transform("size") > 1
     table = table[(table["variant"] != EVERY) | ~several | ~table["check"].isin(["model", "model_cosine"])]

@@ -12,7 +12,6 @@ from PIL import Image
 from core.applications.multilabel import RECIPES
 from core.applications.points import draw_points
 from core.applications.segmentation_record import (
-    Estimate,
     SegmentationRecord,
     area_table,
     empty_table,
@@ -27,6 +26,7 @@ from core.reporting.content import Chart, Column, Fact, Heat, Section, Table
 from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.reporting.words import amount, measured, number
 from core.runs import Run
+from core.statistics import Interval
 
 PRINT_SIDE = 340
 SHOWN = 6
@@ -40,13 +40,12 @@ def segmentation_sections(run: Run, assets: Assets) -> tuple[Section, ...]:
     record = of_run(run)
     if record is None:
         return ()
-    resamples, seed = run.plan.trust.resamples, run.plan.seed
     parts = (
-        _areas(run, record, assets, resamples, seed),
-        _overlap(record, resamples, seed),
-        _recognition(record, resamples, seed),
+        _areas(run, record, assets),
+        _overlap(record),
+        _recognition(record),
         _points(run, record, assets),
-        _empty(run, record, assets, resamples, seed),
+        _empty(run, record, assets),
         _captions(run, record, assets),
     )
     return tuple(part for part in parts if not part.empty)
@@ -68,7 +67,7 @@ def area_chart(record: SegmentationRecord, table: pd.DataFrame) -> alt.LayerChar
     return chart.configure(font=FONT, background="white", view={"stroke": None})
 
 
-def estimate_text(found: Estimate | Any, digits: int = 3) -> str:
+def estimate_text(found: Interval | Any, digits: int = 3) -> str:
     """A value with interval and n, as the report writes it."""
     return measured(found.value, found.low, found.high, int(found.n), digits=digits)
 
@@ -79,9 +78,9 @@ def why_words(record: SegmentationRecord) -> str:
     return f"The maps are {title}'s: {record.about['why']}."
 
 
-def _areas(run: Run, record: SegmentationRecord, assets: Assets, resamples: int, seed: int) -> Section:
+def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     about, options = record.about, record.about["options"]
-    table = area_table(record, resamples=resamples, seed=seed)
+    table = area_table(record)
     failed = about["failures"]
     background = ", ".join(about["background"]) or ("by least confidence" if about["has_background"] else "none")
     facts = [
@@ -134,8 +133,8 @@ def _painted(run: Run, record: SegmentationRecord, assets: Assets, image: str) -
     return Heat(assets.photo(record.painted(_open(run, image), image)), f"Segmentation of {name}: {told}", name, told)
 
 
-def _overlap(record: SegmentationRecord, resamples: int, seed: int) -> Section:
-    table = overlap_table(record, resamples=resamples, seed=seed)
+def _overlap(record: SegmentationRecord) -> Section:
+    table = overlap_table(record)
     rows = tuple(
         (MAPS[row.map], measured(row.value, row.low, row.high, int(row.n), digits=3), str(row.labels))
         for row in table.itertuples()
@@ -155,7 +154,7 @@ def _overlap(record: SegmentationRecord, resamples: int, seed: int) -> Section:
     )
 
 
-def _recognition(record: SegmentationRecord, resamples: int, seed: int) -> Section:
+def _recognition(record: SegmentationRecord) -> Section:
     recipe = record.about["recipe"]
     first = record.recognition[record.recognition["rank"] == 1]
     counts = first.groupby("label").agg(n=("image", "nunique"), score=(recipe, "mean"), cosine=("cosine", "mean"))
@@ -170,7 +169,7 @@ def _recognition(record: SegmentationRecord, resamples: int, seed: int) -> Secti
         Column("Mean cosine", "number"),
     )
     tables = [Table(f"Labels that rank first, of {len(record.images)} pictures", columns, rows)]
-    table = precision_table(record, resamples=resamples, seed=seed)
+    table = precision_table(record)
     for metric, part in table.groupby("metric", sort=False):
         lines = tuple(
             (RECIPES.get(row.recipe, "the same score for all (chance)"), estimate_text(row))
@@ -207,8 +206,8 @@ def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     return Section("Prompt points", sentences=sentences if heats else (), heats=tuple(heats))
 
 
-def _empty(run: Run, record: SegmentationRecord, assets: Assets, resamples: int, seed: int) -> Section:
-    found = empty_table(record, resamples=resamples, seed=seed)
+def _empty(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
+    found = empty_table(record)
     heats = tuple(
         _map(run, record, assets, row, "The empty text")
         for row in record.maps[record.maps.kind == "empty"].head(SHOWN).itertuples()

@@ -24,6 +24,8 @@ from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.words import bounded, measured, number, share
 from core.runs import Run
+from core.statistics.families import CONTROLS as CONTROL_TESTS
+from core.statistics.intervals import METHOD
 
 MOST_TEXTS = 60
 MOST_PAIRS = 15
@@ -152,7 +154,7 @@ def _versus(run: Run, summary: Summary) -> Section:
     tables = (
         (
             Table(
-                "Difference of faithfulness on the same pictures and texts: 95 % interval, p (Holm over methods)"
+                f"Difference of faithfulness on the same pictures and texts: 95 % interval, p ({CONTROL_TESTS.over})"
                 + _everywhere(same),
                 columns,
                 tuple(rows),
@@ -260,15 +262,14 @@ def _scores(summary: Summary, assets: Assets) -> Section:
 
 
 def _statistics(run: Run, summary: Summary) -> Section:
-    tests = int(summary.versus["p"].notna().sum()) if len(summary.versus) else 0
     return Section(
         "How the statistics were done",
         sentences=(
-            "The unit of resampling is the picture. Intervals are 95 % percentile bootstrap with "
-            f"{run.plan.trust.resamples:,} resamples and "
-            f"seed {run.plan.seed}; with a single picture there is none. Comparisons are paired by picture and "
-            f"text; {tests} sign-flip "
-            "tests were made and their p-values adjusted together by Holm's method.",
+            "The unit of every interval and test is the image, never the text, pair or pixel: values of one image "
+            "are averaged first.",
+            METHOD,
+            "Methods are compared with controls on the same images and texts. "
+            f"{CONTROL_TESTS.sentence(summary.versus)}",
         ),
     )
 

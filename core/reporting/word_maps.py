@@ -95,7 +95,7 @@ def word_heat(run: Run, picture: Picture, row: Any, assets: Assets, title: str, 
 
 def _measured(run: Run, record: WordMapsRecord) -> Section:
     about = record.about
-    table = word_maps_table(record, **run.plan.resampling)
+    table = word_maps_table(record)
     left = f"; {about['pictures_left_out']} of the audit left out" if about["pictures_left_out"] else ""
     facts = (
         Fact("Pictures", f"{about['pictures']}{left}"),

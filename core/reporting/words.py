@@ -48,7 +48,11 @@ GLOSSARY = (
         "Insertion",
         "Area under the curve of the score while the best cells are shown first, rescaled; higher is better.",
     ),
-    ("Interval", "95 % percentile bootstrap, resampling pictures, never pairs or pixels."),
+    (
+        "Interval",
+        "At 95 %, over images, never over texts, pairs or pixels. Of means: Student's t corrected for skewness; of "
+        "shares: Wilson's.",
+    ),
     ("Native grid", "The rows and columns at which a method computes its map, before it is enlarged for display."),
     ("Unit", "A small group of pictures that is computed and stored together; its file carries a SHA-256."),
 )

@@ -162,7 +162,7 @@ class TrustPlan(Part):
         (), description="faithfulness once more with cells blurred, or filled in from around them (ROAD)"
     )
     again_steps: int = Field(4, ge=2, le=64, description="steps of those curves; each costs a whole forward")
-    resamples: int = Field(1000, ge=100, le=20_000, description="bootstrap resamples over images")
+    resamples: int = Field(1000, ge=100, le=20_000, description="of earlier versions; no interval resamples now")
 
 
 class Declared(Part):

@@ -96,11 +96,6 @@ class Plan(Part):
         parts = tuple(part.public() for part in self.applications)
         return self.model_copy(update={"dataset_root": "", "model": self.model.public(), "applications": parts})
 
-    @property
-    def resampling(self) -> dict[str, int]:
-        """Resamples and seed of every interval, as keyword arguments."""
-        return {"resamples": self.trust.resamples, "seed": self.seed}
-
     def shards(self) -> list[tuple[str, ...]]:
         """The picture ids of each unit, in order."""
         return [self.images[start : start + self.shard] for start in range(0, len(self.images), self.shard)]

@@ -153,7 +153,7 @@ def _list(dataset: Dataset, kind: str, label: str) -> tuple[str, ...]:
 
 
 def _scope(dataset: Dataset, effort: Effort) -> tuple[tuple[str, ...], dict[str, Any], int]:
-    one, two, three, four = st.columns(4)
+    one, two, three = st.columns(3)
     count = len(dataset.pictures)
     wanted = one.number_input(
         "Pictures",
@@ -167,10 +167,7 @@ def _scope(dataset: Dataset, effort: Effort) -> tuple[tuple[str, ...], dict[str,
     steps = two.number_input(
         "Steps of a curve", 2, 64, effort.steps, key=f"steps-{effort.steps}", persist_state="session"
     )
-    resamples = three.number_input(
-        "Bootstrap resamples", 100, 20_000, 1000, step=100, key="resamples", persist_state="session"
-    )
-    seed = four.number_input("Seed", 0, 2**31 - 1, 0, key="seed", persist_state="session")
+    seed = three.number_input("Seed", 0, 2**31 - 1, 0, key="seed", persist_state="session")
     left, right = st.columns(2, vertical_alignment="bottom")
     curves = left.toggle(
         "Test each map by deletion and insertion against random, centre and edge maps",
@@ -198,7 +195,7 @@ def _scope(dataset: Dataset, effort: Effort) -> tuple[tuple[str, ...], dict[str,
         persist_state="session",
     )
     images = tuple(dataset.pictures[at * count // int(wanted)].id for at in range(int(wanted)))
-    trust = TrustPlan(curves=curves, steps=steps, removal=removal, resamples=resamples, again=tuple(again))
+    trust = TrustPlan(curves=curves, steps=steps, removal=removal, again=tuple(again))
     return images, trust.model_dump(), int(seed)
 
 

@@ -201,7 +201,7 @@ def test_an_earlier_record_has_no_words(made: Any, tmp_path: Path) -> None:
 
 
 def test_tables_carry_n_and_an_interval(record: ConceptRecord) -> None:
-    found = top_concepts(record, resamples=300)
+    found = top_concepts(record)
     assert found["value"].tolist() == sorted(found["value"], reverse=True)
     assert (found["n"] == 3).all()
     assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()

@@ -234,7 +234,7 @@ def test_convolutional_towers_share_the_prior_of_the_audited_pictures(tmp_path: 
 
 def test_measures_are_means_over_seeds_paired_by_picture(made: tuple[Subject, InformationRecord]) -> None:
     _, record = made
-    frame = own_against_wrong(record, resamples=200)
+    frame = own_against_wrong(record)
     assert len(frame) == len(MEASURES) * 2 * PRICES and set(frame["n"]) == {PICTURES}
     pairs = record.pairs[(record.pairs["side"] == "text") & (record.pairs["price"] == 5.0)].copy()
     pairs["gain"] = pairs["cosine"] - pairs["floor"]
@@ -251,7 +251,7 @@ def test_measures_are_means_over_seeds_paired_by_picture(made: tuple[Subject, In
 
 def test_the_spread_is_over_seeds_and_not_over_pictures(made: tuple[Subject, InformationRecord]) -> None:
     _, record = made
-    table = seed_table(record, resamples=100)
+    table = seed_table(record)
     one = record.pairs[(record.pairs["side"] == "image") & (record.pairs["price"] == 0.1)]
     each = one.groupby(["image", "kind"])["nats"].agg(lambda values: values.std(ddof=1) / values.mean())
     row = table[(table["side"] == "image") & (table["price"] == 0.1)].iloc[0]

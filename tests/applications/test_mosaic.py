@@ -28,7 +28,6 @@ from core.runs import Run, TextPlan
 from tests.audit.small import draw_pictures, loaded, new_run, plan_for, save_model
 
 METHODS_HERE = ("raw", "rollout", "rise")
-SETTINGS: dict[str, Any] = {"resamples": 200, "seed": 0}
 
 
 def subject_of(folder: Path, **parts: Any) -> Subject:
@@ -91,7 +90,7 @@ def test_every_method_explains_every_tile_within_its_budget(made: tuple[Subject,
 
 def test_a_map_that_ignores_the_text_is_at_chance_exactly(made: tuple[Subject, MosaicRecord]) -> None:
     _, record = made
-    table = mosaic_table(record, **SETTINGS).set_index("method")
+    table = mosaic_table(record).set_index("method")
     assert record.chance == 0.25
     for measure in ("share", "energy"):
         assert table.loc["rollout", measure] == pytest.approx(0.25, abs=1e-6)
@@ -117,7 +116,7 @@ def test_a_method_that_points_at_its_picture_wins(
     made: tuple[Subject, MosaicRecord], tile_off: int, words: str
 ) -> None:
     record = planted(made[1], tile_off=tile_off)
-    table = mosaic_table(record, **SETTINGS)
+    table = mosaic_table(record)
     (row,) = table.itertuples()
     assert (row.share > 0.9) == (tile_off == 0) and (row.p < 0.01) == (tile_off == 0)
     assert row.pointing == (1.0 if tile_off == 0 else 0.0)

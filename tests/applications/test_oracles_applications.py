@@ -21,7 +21,7 @@ from core.applications.points import prompt_points
 from core.applications.segmenter import segment
 from core.attribution.convis import stretched
 from core.concepts.graph import Concept, make_graph
-from core.evaluation.agreement import common_grid, consensus, spearman, top_overlap
+from core.evaluation.agreement import common_grid, consensus, top_overlap
 from core.evaluation.comparison import compare
 from core.evaluation.controls import NAMES, control_maps
 from core.evaluation.localisation import MEASURES
@@ -31,6 +31,7 @@ from core.reporting.assets import Assets
 from core.reporting.heat import display
 from core.reporting.trust import trust
 from core.runs import Run
+from core.statistics import spearman
 from tests.evaluation.test_evaluation_curves import Scorer, run
 from tests.support.made_run import made_run
 from tests.support.tiny import pictures, tiny_model

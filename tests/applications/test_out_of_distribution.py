@@ -75,11 +75,11 @@ def test_the_area_is_the_share_of_pairs_won() -> None:
     assert -np.trapezoid(hits, alarms) == pytest.approx(found.value)
 
 
-def test_the_interval_is_that_of_drawing_pictures_again() -> None:
+def test_the_interval_is_near_that_of_drawing_pictures_again() -> None:
     random = np.random.default_rng(1)
-    inside, outside = random.normal(1, 1, 15), random.normal(0, 1, 12)
-    found = ood.auroc(inside, outside, resamples=4000)
-    drawn = [counted(random.choice(inside, 15), random.choice(outside, 12)) for _ in range(1000)]
+    inside, outside = random.normal(1, 1, 40), random.normal(0, 1, 40)
+    found = ood.auroc(inside, outside)
+    drawn = [counted(random.choice(inside, 40), random.choice(outside, 40)) for _ in range(400)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert found.low == pytest.approx(low, abs=0.03)
     assert found.high == pytest.approx(high, abs=0.03)

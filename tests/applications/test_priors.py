@@ -167,7 +167,7 @@ def test_the_audited_model_writes_its_own_captions_if_it_can(
 
 def test_the_comparison_has_intervals_over_pictures(made: tuple[Subject, PriorsRecord]) -> None:
     _, record = made
-    frame = comparison(record, resamples=200)
+    frame = comparison(record)
     row = frame[(frame["value"] == "similarity") & (frame["prior"] == "grid")].iloc[0]
     rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["prior"] == "grid")]
     assert row["n"] == PICTURES
@@ -194,7 +194,7 @@ def test_the_reading_follows_the_paired_interval(gap: float, low: float, high: f
 
 def test_differences_are_paired_by_picture_and_text(made: tuple[Subject, PriorsRecord]) -> None:
     _, record = made
-    found = differences(record, resamples=100)
+    found = differences(record)
     assert set(found["value"]) == {"similarity", "caption_soft", "generated"}
     rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["way"] == "sentence")]
     by = rows.pivot(index="image", columns="prior", values="faithfulness")

@@ -106,12 +106,12 @@ def test_methods_that_ignore_texts_do_so_here(made: tuple[Subject, SanityRecord]
 
 def test_means_are_over_pictures_with_interval(made: tuple[Subject, SanityRecord]) -> None:
     _, record = made
-    table = sanity_table(record, resamples=200)
+    table = sanity_table(record)
     row = table[(table["method"] == "raw") & (table["check"] == "paraphrase") & (table["variant"] == "all")].iloc[0]
     values = record.of("raw", "paraphrase").groupby("image")["value"].mean()
     assert row["value"] == pytest.approx(values.mean()) and row["n"] == 4
     assert row["low"] <= row["value"] <= row["high"]
-    one = mean(record, "raw", "model", "image_tower", resamples=200)
+    one = mean(record, "raw", "model", "image_tower")
     assert one.value == pytest.approx(record.of("raw", "model", "image_tower")["value"].mean())
     assert one.value != pytest.approx(record.of("raw", "model")["value"].mean())
 
@@ -228,7 +228,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             model=ModelSpec(name="demo-vit", device="cpu"),
             texts=TextPlan(),
             methods=tuple(MethodPlan(name=name, options=options.get(name, {})) for name in names),
-            trust=TrustPlan(curves=False, resamples=100),
+            trust=TrustPlan(curves=False),
         )
         run = create_run(folder / "run", plan)
         model = load_model("demo-vit", device="cpu")

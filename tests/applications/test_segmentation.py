@@ -451,30 +451,6 @@ def test_mean_overlap_sums_over_pictures_before_it_divides() -> None:
     assert records.mean_overlap(both, either, np.zeros_like(true)) is None
 
 
-def test_estimates_hold_their_value_and_shrink_with_more_pictures() -> None:
-    random = np.random.default_rng(0)
-    spans = []
-    for n in (10, 1000):
-        values = random.normal(size=n)
-        for got in (
-            records.estimate(lambda at, values=values: float(values[at].mean()), n, 500),
-            records.jackknife(lambda at, values=values: float(values[at].mean()), n),
-        ):
-            assert got.n == n
-            assert got.value == pytest.approx(values.mean())
-        wide = records.estimate(lambda at, values=values: float(values[at].mean()), n, 500)
-        assert wide.low is not None and wide.high is not None
-        assert wide.low < values.mean() < wide.high
-        spans.append(wide.high - wide.low)
-    assert spans[1] < spans[0] / 5
-    assert records.estimate(lambda at: 1.0, 1) == records.Estimate(1.0, None, None, 1)
-    assert records.estimate(lambda at: 1.0, 0).value is None
-    values = np.random.default_rng(1).random(400)
-    near = records.jackknife(lambda at: float(values[at].mean()), 400)
-    assert near.high is not None
-    assert near.high - values.mean() == pytest.approx(1.96 * values.std() / 20, rel=0.01)
-
-
 def test_colours_are_told_apart_and_unseen_places_stay_grey() -> None:
     colours = records.palette(60)
     assert len(set(colours)) == 60

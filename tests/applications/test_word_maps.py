@@ -26,7 +26,7 @@ from core.models.trunk import ImageTrunk, TextTrunk
 from core.reporting.assets import Assets
 from core.reporting.word_maps import measures_told, reading, word_maps_sections, word_rows
 from core.runs import Run, TextPlan
-from tests.applications.test_mosaic import SETTINGS, subject_of
+from tests.applications.test_mosaic import subject_of
 
 OPTIONS: dict[str, Any] = {"pictures": 4, "masks": 64, "words": 16, "cells": 4, "budget": 64}
 TEXT = "a dog on the mat"
@@ -121,7 +121,7 @@ def test_a_text_of_one_content_word_has_no_control() -> None:
     assert row.same == 1 and np.isnan(row.other) and np.isnan(row.beyond)
     (row,) = each_picture(planted({"dog": (UP, UP), "Dog": (UP, UP)})).itertuples()
     assert np.isnan(row.other) and np.isnan(row.function_shared)
-    table = word_maps_table(planted({"dog": (UP, UP)}), **SETTINGS)
+    table = word_maps_table(planted({"dog": (UP, UP)}))
     assert "can't be compared" in reading(table)[0]
 
 
@@ -136,7 +136,7 @@ def many(record: WordMapsRecord, count: int) -> WordMapsRecord:
 @pytest.mark.parametrize(("second", "said"), [(DOWN, "can be read"), (UP, "can't be told apart")])
 def test_the_reading_follows_the_numbers(second: list[float], said: str) -> None:
     record = many(planted({"a": ([5.0] * 4, [0.0] * 4), "dog": (UP, UP), "mat": (second, second)}), 5)
-    table = word_maps_table(record, **SETTINGS)
+    table = word_maps_table(record)
     lines = reading(table)
     assert said in lines[0] and "n = 5" in lines[0]
     assert any("Interactions: function words own more" in line for line in lines)

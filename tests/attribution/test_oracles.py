@@ -16,10 +16,10 @@ from core.attribution.clip_surgery import feature_surgery, surgery_features
 from core.attribution.contract import Work
 from core.attribution.explain import attribute
 from core.attribution.self_attention import blocks_of
-from core.evaluation.agreement import spearman
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.reporting.heat import display, value_range
+from core.statistics import spearman
 from tests.attribution.test_attribution_planted import direction, elsewhere, peak, plant
 from tests.support.tiny import TEXTS, Zoo, enliven, fresh, pixels
 from tests.support.trace import trace

@@ -13,11 +13,10 @@ from core.evaluation.agreement import (
     COMMON_SIDE,
     common_grid,
     consensus,
-    rank_vector,
-    spearman,
     top_overlap,
     unrelated,
 )
+from core.statistics import rank_vector, spearman
 
 VALUES = st.floats(-100, 100, width=32)
 

@@ -15,8 +15,6 @@ from core.evaluation.surroundings import alone_table, corner_table
 from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
-SETTINGS: dict[str, Any] = {"resamples": 300, "seed": 0}
-
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> RelianceRecord:
@@ -35,7 +33,7 @@ def with_corners(record: RelianceRecord, own: float, others: float) -> RelianceR
 
 def test_the_excess_is_own_minus_other_corners_over_the_gain(record: RelianceRecord) -> None:
     made = with_corners(record, 0.12, 0.02)
-    table = corner_table(made, least=0.1, enough=8, **SETTINGS)
+    table = corner_table(made, least=0.1, enough=8)
     assert table["text"].tolist() == ["red circle", "green square"]
     row = table.iloc[0]
     part = made.alone[(made.alone["text"] == "red circle") & (made.alone["place"] != "border")]
@@ -52,7 +50,7 @@ def test_the_excess_is_own_minus_other_corners_over_the_gain(record: RelianceRec
 
 
 def test_what_all_corners_say_is_no_excess(record: RelianceRecord) -> None:
-    row = corner_table(with_corners(record, 0.15, 0.15), least=0.1, enough=8, **SETTINGS).set_index("text")
+    row = corner_table(with_corners(record, 0.15, 0.15), least=0.1, enough=8).set_index("text")
     assert abs(row.loc["red circle", "value"]) < 0.1 and row.loc["red circle", "p"] > 0.9
     assert row.loc["red circle", "own"] > 0.6
 
@@ -60,14 +58,14 @@ def test_what_all_corners_say_is_no_excess(record: RelianceRecord) -> None:
 def test_one_place_alone_is_told_from_the_others(record: RelianceRecord) -> None:
     lit = (record.alone["place"] == "top left") & (record.alone["text"] == "red circle") & record.alone["best"]
     parts: dict[str, Any] = {**vars(record), "alone": record.alone.assign(shown=record.alone["shown"] + 0.1 * lit)}
-    table = alone_table(RelianceRecord(**parts), ("top left", "border"), least=0.2, enough=8, **SETTINGS)
+    table = alone_table(RelianceRecord(**parts), ("top left", "border"), least=0.2, enough=8)
     assert len(table) == 4 and (table.iloc[0].text, table.iloc[0].place) == ("red circle", "top left")
     assert table.iloc[0].value == pytest.approx(0.5, abs=0.05) and table.iloc[0].p < 1e-3
     assert (table.iloc[1:]["value"].abs() < 0.1).all() and (table.iloc[1:]["p"] > 0.5).all()
 
 
 def test_classes_of_few_pictures_are_left_out(record: RelianceRecord) -> None:
-    assert len(corner_table(record, least=0.1, enough=12, **SETTINGS)) == 2
-    assert corner_table(record, least=0.1, enough=13, **SETTINGS).empty
+    assert len(corner_table(record, least=0.1, enough=12)) == 2
+    assert corner_table(record, least=0.1, enough=13).empty
     nothing: dict[str, Any] = {**vars(record), "alone": pd.DataFrame(columns=record.alone.columns)}
-    assert corner_table(RelianceRecord(**nothing), least=0.1, enough=2, **SETTINGS).empty
+    assert corner_table(RelianceRecord(**nothing), least=0.1, enough=2).empty

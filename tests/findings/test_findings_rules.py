@@ -26,6 +26,7 @@ from core.findings import (
     trust_rules,
 )
 from core.runs import Run, TrustPlan, write_unit
+from core.statistics import FEWEST
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
 
@@ -188,7 +189,8 @@ def test_one_picture_has_no_interval_and_still_no_crash(run: Run, summary: Summa
     table = versus(0.3, n=1).assign(low=None, high=None, p=None, p_adjusted=np.nan)
     made = dataclasses.replace(summary, versus=table, methods=("rise",))
     found = only(control_rules.beats_controls(run, made, load_thresholds(tmp_path / "t.toml")))
-    assert found.status == "finding"
+    assert found.status == "cannot_conclude"
+    assert f"at least {FEWEST} are needed" in found.condition
     assert all(number.low is None for number in found.evidence)
 
 

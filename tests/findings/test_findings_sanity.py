@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.evaluation.statistics import Interval
 from core.evaluation.summary import summarise
 from core.findings import failed_methods, judge, load_thresholds
 from core.findings.finding import Finding
@@ -20,6 +19,7 @@ from core.reporting.gallery import Plates, choose_methods
 from core.reporting.sanity import sanity_sections
 from core.reporting.trust import trust
 from core.runs import Run
+from core.statistics import Interval
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
 from tests.support.made_sanity import made_sanity

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.evaluation.statistics import Interval
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
 from core.findings.sum_rules import parts_add_up, places_add_up
 from core.runs import Run
+from core.statistics import Interval
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
 

@@ -1,0 +1,83 @@
+"""Families of tests: which p-values are adjusted together, and the sentence that a report prints about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests whose p-values are adjusted together, by Holm's method.
+
+    `test` names one test, `members` what its members are (the p-values are adjusted over these), and `within` the
+    column whose values make families of their own, if one does; `each` names one of these values.
+    """
+
+    name: str
+    test: str
+    members: str
+    within: str = ""
+    each: str = ""
+
+    def adjusted(self, frame: pd.DataFrame, column: str = "p") -> pd.Series:
+        """The adjusted p-values of the rows of `frame`, each within its family; NaN where there is none."""
+        p = frame[column].astype(float)
+        if not self.within or not len(frame):
+            return adjusted(p)
+        return p.groupby(frame[self.within]).transform(adjusted)
+
+    @property
+    def over(self) -> str:
+        """What stands in the head of a table: `Holm over methods, within each control`."""
+        return f"Holm over {self.members}" + (f", within each {self.each}" if self.within else "")
+
+    def sentence(self, frame: pd.DataFrame, column: str = "p") -> str:
+        """What a report says of the tests in `frame`: how many were made and which were adjusted together."""
+        known = frame[frame[column].notna()] if len(frame) else frame
+        count = len(known)
+        made = f"{count} {self.test}{'s were' if count != 1 else ' was'} made"
+        if not self.within or not count:
+            return f"{made}; their p-values are adjusted by Holm's method over all {self.members} together."
+        families = known[self.within].nunique()
+        return (
+            f"{made}; their p-values are adjusted by Holm's method over {self.members}, within each {self.each} "
+            f"({families} {'families' if families != 1 else 'family'}) and not across {self.each}s."
+        )
+
+
+# Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
+CONTROLS = Family("trust.controls", "sign-flip test", "methods", within="control", each="control")
+MODELS = Family("comparison", "sign-flip test", "methods of one compared model")
+MOSAICS = Family("mosaic", "Student's t test", "methods")
+TOPICS = Family("reliance", "Student's t test", "pairs of topic and region")
+CONCEPTS = Family("reliance.concept", "Student's t test", "pairs of topic and unrelated concept")
+FUNCTION_WORDS = Family("words.function", "Student's t test", "methods with a text side")
+GROUPS = Family("groups.difference", "permutation test", "pairs of column and measure")
+FAR_GROUPS = Family("data.outliers.groups", "permutation test", "pairs of group and signal")
+OUTLIERS = Family("data.outliers", "Student's t test", "pairs of image and signal")
+FAMILIES = (CONTROLS, MODELS, MOSAICS, TOPICS, CONCEPTS, FUNCTION_WORDS, GROUPS, FAR_GROUPS, OUTLIERS)
+
+
+def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:
+    """Holm's step-down adjusted p-values for a family of tests."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    found = np.empty_like(p)
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p) - rank) * p[index]))
+        found[index] = running
+    return found
+
+
+def adjusted(p_values: pd.Series) -> pd.Series:
+    """Holm's adjusted p-values of those that are known; the others stay NaN and count for nothing."""
+    known = p_values.notna()
+    found = pd.Series(np.nan, index=p_values.index, dtype=float)
+    found[known] = holm(p_values[known].to_numpy(float))
+    return found
