@@ -223,7 +223,7 @@ def rank_rows(draws: int) -> Iterator[str]:
             truth = float(((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))).mean())
             cells = []
             for n in sizes:
-                few = draws if n < 50 else draws // 8
+                few = draws if n < 50 else draws // 2
                 pairs = paired(kind, strength, np.random.default_rng(n), (few, n))
                 cells.append(f"{missed(rank_bounds(*pairs), truth)[0]:.1f}")
             yield f"| {kind} | {truth:.2f} | " + " | ".join(cells) + " |"

@@ -13,7 +13,7 @@ from core.statistics.intervals import LEVEL, Interval
 # With fewer pairs a rank correlation has too few values for any interval to keep its coverage.
 FEWEST_PAIRS = 12
 # The jackknife's variance counts from and up to so many times Bonett and Wright's.
-LEAST_TIMES, MOST_TIMES = 0.85, 9.0
+LEAST_TIMES, MOST_TIMES = 0.8, 9.0
 
 
 def spearman(a: NDArray[Any], b: NDArray[Any]) -> float | None:
@@ -54,7 +54,7 @@ def rank_correlation(a: NDArray[Any], b: NDArray[Any], *, counted: str = "pairs"
 def rank_bounds(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bounds of Spearman's correlation over the last axis of `a` and `b` `(..., n)`, none of them constant.
 
-    Fisher's z with the jackknife's variance, which is too variable for few pairs and therefore kept between 0.85 and 9
+    Fisher's z with the jackknife's variance, which is too variable for few pairs and therefore kept between 0.8 and 9
     times Bonett and Wright's (2000); theirs alone is too small for heavy tails and strong correlations.
     """
     n = a.shape[-1]

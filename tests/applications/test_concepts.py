@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,11 +201,15 @@ def test_an_earlier_record_has_no_words(made: Any, tmp_path: Path) -> None:
     assert splice.rebuilt_frame(made[1], found.graph, one, found.whole[:1], 0.2).empty
 
 
-def test_tables_carry_n_and_an_interval(record: ConceptRecord) -> None:
+def test_tables_carry_n_and_an_interval_from_four_images_on(record: ConceptRecord) -> None:
     found = top_concepts(record)
     assert found["value"].tolist() == sorted(found["value"], reverse=True)
     assert (found["n"] == 3).all()
-    assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+    assert found["low"].isna().all(), "three images have no interval"
+    four = replace(record, own=np.vstack([record.own, record.own[:1]]))
+    table = top_concepts(four)
+    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
+    assert (table["n"] == 4).all()
     assert found["chance"].iloc[0] == pytest.approx(1 / 20)
     at = record.graph.position(found["name"].iloc[0])
     assert found["value"].iloc[0] == pytest.approx(float(record.own[:, at].mean()))

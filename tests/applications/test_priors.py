@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,11 @@ def test_the_comparison_has_intervals_over_pictures(made: tuple[Subject, PriorsR
     rows = record.maps[(record.maps["value"] == "similarity") & (record.maps["prior"] == "grid")]
     assert row["n"] == PICTURES
     assert row["faithfulness"] == pytest.approx(rows.groupby("image")["faithfulness"].mean().mean())
-    assert row["faithfulness_low"] <= row["faithfulness"] <= row["faithfulness_high"]
+    assert pd.isna(row["faithfulness_low"]) and pd.isna(row["faithfulness_high"]), "three images have no interval"
+    again = record.maps.assign(image="again" + record.maps["image"])
+    twice = comparison(replace(record, maps=pd.concat([record.maps, again], ignore_index=True)))
+    six = twice[(twice["value"] == "similarity") & (twice["prior"] == "grid")].iloc[0]
+    assert six["faithfulness_low"] <= row["faithfulness"] <= six["faithfulness_high"]
     first = frame[(frame["prior"] == "semantic") & (frame["way"] == "sentence")]
     assert np.allclose(first["agreement"].dropna().astype(float), 1)
     assert len(comparison_rows(frame)) == len(frame)

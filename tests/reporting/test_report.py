@@ -63,9 +63,11 @@ def test_pdf_says_what_it_must(report: Path) -> None:
         "F. Evidence files",
         "the gradient is not finite",
         "Holm",
+        "within each control",
         "Page 2 of",
     ):
         assert phrase in text, phrase
+    assert "adjusted together" not in text
     assert "n/a, n" not in text
     assert "nan" not in text.lower().split()
 
