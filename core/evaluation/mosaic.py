@@ -77,7 +77,7 @@ def mosaic_table(record: MosaicRecord) -> pd.DataFrame:
             told |= {measure: got.value, f"{measure}_low": got.low, f"{measure}_high": got.high}
         rows.append(told | {"p": above_zero_p((each["share"] - record.chance).round(9).to_numpy())})
     spread = [f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")]
-    table = pd.DataFrame(rows, columns=["method", "n", *spread, "p"])
+    table = pd.DataFrame(rows, columns=["method", "n", *spread, "p"]).astype(dict.fromkeys(spread, float))
     if len(table):
         table["p"] = MOSAICS.adjusted(table)
     return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)

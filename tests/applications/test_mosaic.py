@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -102,6 +103,8 @@ def planted(record: MosaicRecord, *, tile_off: int) -> MosaicRecord:
     """The record with a method whose maps light the tile `tile_off` beyond the right one, and a little else."""
     random = np.random.default_rng(0)
     rows = record.maps[record.maps["method"] == "raw"].copy()
+    # Enough mosaics for an interval.
+    rows = pd.concat([rows.assign(mosaic=rows["mosaic"] + at * 100) for at in range(8)], ignore_index=True)
     maps = []
     for row in rows.itertuples():
         values = 0.05 * random.random((4, 4))
