@@ -283,6 +283,7 @@ def test_separation_by_a_score_that_says_nothing_is_a_coin_toss() -> None:
     inside, outside = np.random.default_rng(0).normal(size=(2, 30))
     found, shifted = ood.auroc(inside, outside), ood.auroc(inside + 9, outside)
     assert (found.low or 0) < 0.5 < (found.high or 0)
-    assert (shifted.value, shifted.low, shifted.high) == pytest.approx((1, 1, 1))
+    # No image lies on the other side, yet 30 images a side do not prove that none ever will.
+    assert (shifted.value, shifted.high) == (1, 1) and 0.9 < (shifted.low or 0) < 0.95
     assert ood.auroc(outside, inside).value == pytest.approx(1 - found.value)
     assert ood.auroc(np.exp(inside), np.exp(outside)).value == found.value
