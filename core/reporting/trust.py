@@ -128,10 +128,18 @@ def _told(row: Any, same: int | None) -> str:
     return bounded(row.value, row.low, row.high)
 
 
+def against_control(row: Any, thresholds: Thresholds) -> str:
+    """What a row of `Summary.versus` shows: "beats it", "worse" or "not shown".
+
+    The same test in both directions: among many methods, an interval that excludes 0 does not suffice.
+    """
+    below = row.high is not None and row.high < 0 and row.p_adjusted < float(thresholds["general.significance"])
+    return "beats it" if beats(row, thresholds) else "worse" if below else "not shown"
+
+
 def _difference(row: Any, thresholds: Thresholds, same: int | None) -> str:
     p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-    word = "beats it" if beats(row, thresholds) else "worse" if row.high is not None and row.high < 0 else "not shown"
-    return f"{_told(row, same)}, p {p}: {word}"
+    return f"{_told(row, same)}, p {p}: {against_control(row, thresholds)}"
 
 
 def _versus(run: Run, summary: Summary) -> Section:

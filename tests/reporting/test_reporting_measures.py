@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from core.findings import healthy_methods
 from core.reporting.assets import Assets
 from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
-from core.reporting.trust import trust
+from core.reporting.trust import against_control, trust
 from core.reporting.words import number
 from core.runs import Run
 from tests.findings.pinned import PINNED
@@ -99,3 +100,21 @@ def test_the_first_row_of_the_first_picture_ends_with_consensus_and_disagreement
     none = plates.sample(image, "", agreed=())
     assert none is not None and "none shown above the controls" in none.rows[0].heats[-1].caption
     assert "4 methods" in none.rows[0].heats[-1].caption
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "word"),
+    [
+        (0.1, 0.3, 0.01, "beats it"),
+        (0.1, 0.3, 0.44, "not shown"),
+        (-0.3, -0.1, 0.01, "worse"),
+        (-0.3, -0.1, 0.44, "not shown"),
+        (-0.1, 0.1, 0.01, "not shown"),
+        (None, None, 0.01, "not shown"),
+        (-0.3, -0.1, float("nan"), "not shown"),
+    ],
+)
+def test_better_and_worse_need_an_interval_and_a_p_value(
+    low: float | None, high: float | None, p: float, word: str
+) -> None:
+    assert against_control(SimpleNamespace(low=low, high=high, p_adjusted=p), PINNED) == word
