@@ -34,14 +34,15 @@ def main(job_file: Path) -> int:
     job: dict[str, Any] = json.loads(job_file.read_text())
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     allowed = job["memory"] if most == resource.RLIM_INFINITY else min(job["memory"], most)
-    # macOS accepts no such limit; there the time limit of the parent has to do.
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
     try:
+        # Before the limit: a library that finds no room would look like one that is not installed.
         import weasyprint  # noqa: F401
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         return MISSING
+    # macOS accepts no such limit; there the time limit of the parent has to do.
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
     data, refused = render(folder, job)
     if refused:
         sys.stderr.write("; ".join(refused) + "\n")

@@ -36,6 +36,7 @@ _SET = {
 }
 _GRACE = 30.0  # seconds beyond a call's own limit, for a server that has to start on a busy machine
 _LONGEST_WAIT = 1_000_000.0  # seconds
+_MOMENT = 5.0  # seconds
 _MOST_HEAD = 2**20
 
 
@@ -113,7 +114,7 @@ class Sandbox:
             return self._exchange(pieces, allowance)
         except Failure:
             # A server that has died since its last call says nothing about this file.
-            if not used or self._stopped or (self._server is not None and self._server.poll() is None):
+            if not used or self._stopped or (self._server is not None and not _ended(self._server)):
                 raise
             self.close()
             return self._exchange(pieces, allowance)
@@ -184,6 +185,15 @@ def call(task: Task, *arguments: Any, data: bytes = b"", allowance: Allowance | 
 def stop() -> None:
     """End whatever runs in the sandboxes that this process keeps: those calls fail."""
     _SHARED.stop()
+
+
+def _ended(server: subprocess.Popen[bytes]) -> bool:
+    """Whether a server whose pipe was closed has ended: the kernel closes its pipes a moment before."""
+    try:
+        server.wait(_MOMENT)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _answer(told: dict[str, Any], message: bytearray, allowance: Allowance) -> Answer:
