@@ -107,7 +107,7 @@ def _log(run: Run, summary: Summary) -> Section:
     if summary.not_run:
         tables.append(
             Table(
-                "Methods that could not serve this model",
+                "Methods and applications that were not run",
                 (Column("Method", share=20), Column("Side", share=12), Column("Reason")),
                 tuple(summary.not_run),
             )

@@ -231,8 +231,11 @@ def absent(run: Run, summary: Summary) -> Table | None:
 
 
 def _not_run(summary: Summary) -> dict[str, list[str]]:
+    """Why a side of a method was not run; applications, which have chapters of their own, are left out."""
     reasons: dict[str, list[str]] = {}
     for name, side, reason in summary.not_run:
+        if name not in METHODS:
+            continue
         reasons.setdefault(name, []).append(f"{side} side: {reason}")
     return reasons
 

@@ -12,6 +12,8 @@ from core.evaluation.agreement import consensus
 from core.evaluation.summary import OTHER_METRICS, Summary, summarise
 from core.findings import healthy_methods
 from core.reporting.assets import Assets
+from core.reporting.body import absent
+from core.reporting.document import build_report
 from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
 from core.reporting.trust import against_control, trust
@@ -118,3 +120,14 @@ def test_better_and_worse_need_an_interval_and_a_p_value(
     low: float | None, high: float | None, p: float, word: str
 ) -> None:
     assert against_control(SimpleNamespace(low=low, high=high, p_adjusted=p), PINNED) == word
+
+
+def test_an_application_that_was_not_run_is_no_method(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run")
+    told = [*run.manifest["not_run"], ["segmentation", "data set", "needs labels"]]
+    run.update_manifest(not_run=told)
+    summary = summarise(run)
+    assert ("segmentation", "data set", "needs labels") in summary.not_run
+    table = absent(run, summary)
+    assert table is None or all("egmentation" not in str(row[0]) for row in table.rows)
+    assert build_report(run, summary, (), Assets(), evidence_sha256="0" * 64, files={})
