@@ -24,6 +24,23 @@ def draft_path(target: Path) -> Path:
     return target.with_name(f"{target.stem}-{_mark()}.part")
 
 
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file that appears under its name only once its bytes are on disk, in place of an earlier one.
+
+    Raises `OSError`; then nothing is left of it.
+    """
+    draft = draft_path(target)
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def draft_folder(prefix: str, parent: Path | None = None) -> Path:
     """A new empty folder of this process's own, in `parent`, or where the system keeps temporary ones and private."""
     place = Path(tempfile.gettempdir()) if parent is None else parent

@@ -7,6 +7,7 @@ apart.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import socket
@@ -66,6 +67,18 @@ def started(pid: int) -> str:
             return ""
         return _started_without_proc(pid)
     return "" if fields[0] == "Z" else fields[19]
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock of a file, which ends with it; False if there is no such file."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _started_without_proc(pid: int) -> str:

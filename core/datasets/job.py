@@ -35,6 +35,7 @@ from core.datasets.dataset import Dataset, Duplicate, Refusal, load_dataset
 from core.datasets.intake import ingest
 from core.datasets.sources import Upload
 from core.errors import InputError, LoupeError, first_line
+from core.processes import is_locked
 from core.sandbox.files import named_file
 from core.settings import ROOT
 
@@ -107,7 +108,7 @@ def report(folder: Path) -> Report:
     Raises `InputError` if there is no job.
     """
     # Asked for in this order: a job that ends in between has written its last word before.
-    alive = _alive(folder)
+    alive = is_locked(folder / _LOCK)
     found = _read(folder / _REPORT, Report)
     if found.over or alive:
         return found
@@ -121,7 +122,7 @@ def cancel(folder: Path, *, force: bool = False) -> None:
 
     `force` kills a process that has not followed; what it left in the store is for the next tidying.
     """
-    if not _alive(folder):
+    if not is_locked(folder / _LOCK):
         return
     # A process that has not got as far as to handle the signal ends without a word.
     (folder / _CANCEL).touch()
@@ -188,17 +189,6 @@ def _stop(number: int, frame: object) -> NoReturn:
     for other in (signal.SIGTERM, signal.SIGINT):
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def _alive(folder: Path) -> bool:
-    try:
-        with (folder / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _read(path: Path, kind: type[_Kind]) -> _Kind:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.characters import legible_values
-from core.drafts import draft_path
+from core.drafts import write_whole
 from core.runs.code import code_digest as code_digest
 from core.settings import ROOT, VERSION
 
@@ -56,16 +56,7 @@ def environment() -> dict[str, Any]:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, never half-written."""
     text = json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    draft = draft_path(path)
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_whole(path, text.encode())
 
 
 def _version(package: str) -> str | None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from core.characters import brief, line_of
 from core.errors import InputError
-from core.methods import method_info
-from core.methods.applications import application_info
+from core.methods import MethodInfo, method_info
+from core.methods.applications import ApplicationInfo, application_info
 from core.methods.info import Line
 from core.runs.files import base_name
 from core.settings import LIMITS
@@ -98,38 +98,44 @@ class TextPlan(Part):
         return templates
 
 
-class MethodPlan(Part):
+class _Choice(Part):
+    """One of a catalogue by name, with the options that differ from its defaults."""
+
+    name: Name
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def card(cls, name: str) -> Any:
+        """What the catalogue says of a name. Raises `InputError` if there is none."""
+        raise NotImplementedError
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _told(cls.card, name).name
+
+    @field_validator("options")
+    @classmethod
+    def _parsed(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return _clean(cls.card, options, info)
+
+
+class MethodPlan(_Choice):
     """A method by name, with the options that differ from its defaults."""
 
-    name: Name
-    options: dict[str, Any] = {}
-
-    @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
-        return _told(method_info, name).name
-
-    @field_validator("options")
-    @classmethod
-    def _parsed(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        return _clean(method_info, options, info)
+    def card(cls, name: str) -> MethodInfo:
+        """The method's card. Raises `InputError` if there is none."""
+        return method_info(name)
 
 
-class ApplicationPlan(Part):
+class ApplicationPlan(_Choice):
     """An application by name, with the options that differ from its defaults."""
 
-    name: Name
-    options: dict[str, Any] = {}
-
-    @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
-        return _told(application_info, name).name
-
-    @field_validator("options")
-    @classmethod
-    def _parsed(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        return _clean(application_info, options, info)
+    def card(cls, name: str) -> ApplicationInfo:
+        """The application's card. Raises `InputError` if there is none."""
+        return application_info(name)
 
     def files(self) -> list[tuple[str, str]]:
         """The options that name a file of this machine, with its path."""

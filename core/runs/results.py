@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.drafts import draft_path
+from core.drafts import write_whole
 from core.errors import RunError, first_line
 
 _F32S = pa.list_(pa.float32())
@@ -110,16 +110,7 @@ def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tup
     data = _encoded(table)
     target = folder / "results" / f"{key}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = draft_path(target)
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_whole(target, data)
     _sync_folder(target.parent)
     return target, hashlib.sha256(data).hexdigest(), table.num_rows
 

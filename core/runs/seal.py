@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.datasets import Dataset
 from core.datasets.dataset import THUMBNAILS
-from core.drafts import draft_path
+from core.drafts import write_whole
 from core.errors import Refused, RunError
 from core.runs.plan import canonical
 from core.runs.run import Run
@@ -94,16 +94,7 @@ def seal(run: Run) -> str:
     Raises `RunError` or `InputError` if the run or its dataset is damaged, `OSError` if the seal cannot be written.
     """
     data = made_seal(run).encoded()
-    target = run.folder / SEAL
-    draft = draft_path(target)
-    try:
-        with draft.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(run.folder / SEAL, data)
     return hashlib.sha256(data).hexdigest()
 
 

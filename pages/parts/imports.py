@@ -22,6 +22,7 @@ from core.datasets import Upload, job
 from core.datasets.names import printable
 from core.datasets.store import tidy
 from core.errors import InputError
+from core.processes import is_locked
 from core.settings import LIMITS, datasets_folder, workspace
 from pages.parts.words import short, size
 
@@ -125,7 +126,7 @@ def _read(folder: Path) -> Import:
     with suppress(OSError, ValueError):
         label = str(json.loads((folder / _LABEL).read_text()))
     stopping = (folder / "stop").exists()
-    if _is_copying(folder):
+    if is_locked(folder / _COPYING):
         return Import(folder, label, job.Report(), stopping)
     try:
         report = job.report(folder)
@@ -169,14 +170,3 @@ def _copying(folder: Path) -> Iterator[None]:
     with (folder / _COPYING).open("w") as sign:
         fcntl.flock(sign, fcntl.LOCK_EX)
         yield
-
-
-def _is_copying(folder: Path) -> bool:
-    try:
-        with (folder / _COPYING).open() as sign:
-            fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
