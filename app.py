@@ -8,6 +8,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
+from core.applications.application import Page
+from core.applications.registry import APPLICATIONS
 from core.settings import ROOT, VERSION
 from pages.parts import entry, guard, imports, state, words
 
@@ -15,53 +17,62 @@ FAVICON = ROOT / "templates" / "app" / "favicon.png"
 
 
 def layout() -> None:
-    """Lay out the pages and the choice of run that all of them read, then show the page that is asked for."""
+    """The navigation and the choice of run that all pages read, then the requested page."""
     entry.came_through_app()
     at_start()
     # Before st.navigation: a material icon as favicon would be fetched from the network.
     st.set_page_config(page_title="Loupe", page_icon=str(FAVICON), layout="wide")
     st.logo(str(FAVICON), size="large")
     page = st.navigation(
-        [
-            st.Page("pages/dataset.py", title="Data set", icon=":material/photo_library:", default=True),
-            st.Page("pages/audit.py", title="Audit", icon=":material/play_circle:"),
-            st.Page("pages/explore.py", title="Explore", icon=":material/search:"),
-            st.Page("pages/concepts.py", title="Concepts", icon=":material/hub:"),
-            st.Page("pages/segmentation.py", title="Segmentation", icon=":material/grid_on:"),
-            st.Page("pages/priors.py", title="Semantic priors", icon=":material/dashboard:"),
-            st.Page("pages/information.py", title="Information", icon=":material/compress:"),
-            st.Page("pages/sanity.py", title="Sanity checks", icon=":material/health_and_safety:"),
-            st.Page("pages/mosaic.py", title="Mosaics", icon=":material/grid_view:"),
-            st.Page("pages/word_maps.py", title="Word maps", icon=":material/text_fields:"),
-            st.Page("pages/reliance.py", title="Reliance", icon=":material/foundation:"),
-            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-            st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
-            st.Page("pages/report.py", title="Report", icon=":material/description:"),
-        ],
-        # More than twelve would be folded, and Findings and Report stand last.
+        {
+            "": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)],
+            "Prepare": [st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:")],
+            "Audit": [
+                st.Page("pages/audit.py", title="Audit", icon=":material/play_circle:"),
+                st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:"),
+            ],
+            "Understand": [
+                st.Page("pages/explore.py", title="Explore", icon=":material/search:"),
+                *(st.Page(f"pages/{name}.py", title=page.title, icon=page.icon) for name, page in application_pages()),
+                st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+                st.Page("pages/user_study.py", title="User study", icon=":material/how_to_vote:"),
+            ],
+            "Decide": [
+                st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
+                st.Page("pages/requirements.py", title="Requirements", icon=":material/rule:"),
+                st.Page("pages/report.py", title="Report", icon=":material/description:"),
+            ],
+            "Help": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
+        },
+        # More than twelve would be collapsed, and Findings, Report and Glossary are the last.
         expanded=True,
     )
     entry.go_on()
     with st.sidebar:
         state.choose_run()
-        st.caption(f"Loupe {VERSION}. Pictures and models stay on this machine.")
+        st.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
     page.run()
+
+
+def application_pages() -> list[tuple[str, Page]]:
+    """The pages of applications that have one, by the name of the application."""
+    return [(name, application.page) for name, application in APPLICATIONS.items() if application.page is not None]
 
 
 @st.cache_resource(show_spinner=False)
 def at_start() -> None:
-    """Once in a server's life: clear away what imports of an earlier one have left."""
+    """Once per server: remove the remains of imports of an earlier one."""
     imports.sweep()
 
 
-def told(error: Exception) -> bool:
-    """What a person sees of a defect: one line. The traceback is for the server's log."""
+def report_error(error: Exception) -> bool:
+    """Show a defect as one line. The traceback goes to the log of the server."""
     logging.getLogger("loupe").error("a page failed", exc_info=error)
-    st.error(words.FAILED, icon=":material/error:")
+    st.error(words.of_error(error), icon=":material/error:")
     return True
 
 
 if __name__ == "__main__":
     layout()
 else:
-    app = App(__file__, middleware=[Middleware(guard.Guard)], on_script_error=told)
+    app = App(__file__, middleware=[Middleware(guard.Guard)], on_script_error=report_error)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from benchmarks.support.tiny import EXPORTED, pixels, tiny_model
 from core.attribution.contract import Attribution, Work
 from core.attribution.explain import attribute
 from core.errors import CapabilityError
@@ -23,7 +24,6 @@ from core.models.capability_table import STORED, as_markdown, methods_of, tower_
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.settings import ROOT
-from tests.support.tiny import pixels, tiny_model
 
 DOCUMENT = ROOT / "docs" / "capabilities.md"
 TEXTS = ("a red bird", "dog")
@@ -76,6 +76,7 @@ IMAGE = (
     Kind("resnet", "ResNet of timm"),
     Kind("swin", "Swin", ("swin_base_patch4_window7_224",)),
     Kind("byobnet", "any other image tower"),
+    Kind(EXPORTED, "ONNX image tower of a pair, whatever was exported"),
 )  # fmt: skip
 TEXT = (
     Kind("vit", "causal transformer of CLIP", ("ViT-B-32", "ViT-L-14", "RN50", "EVA02-B-16", "PE-Core-B-16")),
@@ -88,6 +89,7 @@ TEXT = (
     Kind("roberta", "RoBERTa, XLM-RoBERTa, mean", ("roberta-ViT-B-32", "xlm-roberta-base-ViT-B-32",
          "xlm-roberta-large-ViT-H-14")),
     Kind("mt5", "mT5, mean", ("mt5-base-ViT-B-32", "mt5-xl-ViT-H-14")),
+    Kind(EXPORTED, "ONNX text tower of a pair, whatever was exported"),
     Kind("nllb", "NLLB (M2M-100), first token", ("nllb-clip-base", "nllb-clip-large", "nllb-clip-base-siglip")),
 )  # fmt: skip
 KINDS: dict[Side, tuple[Kind, ...]] = {"image": IMAGE, "text": TEXT}
@@ -102,11 +104,11 @@ def cheap(info: MethodInfo) -> dict[str, Any]:
     return given
 
 
-def attributed(model: Model, images: torch.Tensor, info: MethodInfo, side: Side) -> Attribution:
+def attributed(model: Model, images: torch.Tensor, info: MethodInfo, side: Side, **options: Any) -> Attribution:
     """The method's attribution of that side, for two texts."""
     work = Work(model, ImageTrunk(model, images), TextTrunk(model, TEXTS))
     geometry = model.preprocess(images)[1]
-    return attribute(work, info.name, geometry, sides=(side,), **cheap(info))
+    return attribute(work, info.name, geometry, sides=(side,), **{**cheap(info), **options})
 
 
 def refusal(model: Model, info: MethodInfo, side: Side) -> str | None:
@@ -119,9 +121,17 @@ def refusal(model: Model, info: MethodInfo, side: Side) -> str | None:
     return None
 
 
+def offered(model: Model, side: Side) -> frozenset[str]:
+    """What one side of a model offers methods."""
+    if side == "text":
+        return model.text.capabilities
+    return model.image.capabilities | ({"gradients"} if model.image.differentiable else set())
+
+
 def asked(model: Model, kind: Kind, side: Side) -> dict[str, Any]:
     """One row of the stored table."""
     tower = model.image if side == "image" else model.text
+    found = offered(model, side)
     served = [info for info in methods_of(side) if info.reasons(model.capabilities)[side] is None]
     refused = {info.name: reason for info in served if (reason := refusal(model, info, side))}
     return {
@@ -129,7 +139,7 @@ def asked(model: Model, kind: Kind, side: Side) -> dict[str, Any]:
         "title": kind.title,
         "tower": tower.family,
         "names": list(kind.names),
-        "capabilities": sorted(tower.capabilities),
+        "capabilities": sorted(found),
         "droppable": bool(model.image.droppable) if side == "image" else False,
         "refused": refused,
     }

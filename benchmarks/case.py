@@ -35,14 +35,14 @@ class Sizes:
     fewer_regions: int = 5
     texts: int = 20
     labels: int = 100
-    pictures: int = 8
+    images: int = 8
     descriptors: int = 2000
     repeats: int = 20
     everyday: bool = True
 
 
 QUICK = Sizes(
-    steps=2, samples=2, cells=7, regions=3, fewer_regions=2, texts=4, labels=4, pictures=2, descriptors=24, repeats=2,
+    steps=2, samples=2, cells=7, regions=3, fewer_regions=2, texts=4, labels=4, images=2, descriptors=24, repeats=2,
     everyday=False,
 )  # fmt: skip
 OWN = (
@@ -57,15 +57,15 @@ class Case(ABC):
     title: str
     ways: tuple[str, str] = ("release", "ours")
 
-    def __init__(self, model: Model | None, grid: int | None, sizes: Sizes, pictures: list[Path]) -> None:
-        self.model, self.grid, self.sizes, self.pictures = model, grid, sizes, pictures
+    def __init__(self, model: Model | None, grid: int | None, sizes: Sizes, images: list[Path]) -> None:
+        self.model, self.grid, self.sizes, self.images = model, grid, sizes, images
         self.repeats = 1
         self.prepare()
 
     def prepare(self) -> None:
         """What both ways start from."""
         model = self.known
-        self.pixels, _ = model.preprocess([self.pictures[0]])
+        self.pixels, _ = model.preprocess([self.images[0]])
 
     @property
     def known(self) -> Model:

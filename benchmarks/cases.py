@@ -13,7 +13,8 @@ from PIL import Image
 from benchmarks.case import Arrays, Case, flat
 from benchmarks.release import convis, knowledge, m2ib, priors, surgery
 from core import explain
-from core.applications.knowledge import mutual_knowledge
+from core.applications.knowledge.card import KnowledgeOptions
+from core.applications.knowledge.work import mutual_knowledge
 from core.attribution.clip_surgery import feature_surgery, surgery_features
 from core.attribution.convis import embed_crops
 from core.attribution.regions import regions_of
@@ -21,7 +22,6 @@ from core.concepts.descriptors import build_bank
 from core.concepts.glosses import embed_glosses
 from core.concepts.lattice import Lattice
 from core.concepts.relevance import concept_map, similarities
-from core.methods.applications.knowledge import KnowledgeOptions
 from core.models.model import Meter
 from core.models.trunk import ImageTrunk, TextTrunk
 
@@ -30,7 +30,7 @@ CONCEPT = "dog.n.01"
 
 
 class M2ib(Case):
-    """One picture with one text, both bottlenecks."""
+    """One image with one text, both bottlenecks."""
 
     title = "M2IB: one pair, image and text"
 
@@ -81,7 +81,7 @@ class M2ib(Case):
 class Convis(Case):
     """The map of one concept with everything below it."""
 
-    title = "ConVis: one picture, one concept"
+    title = "ConVis: one image, one concept"
 
     def prepare(self) -> None:
         super().prepare()
@@ -185,13 +185,13 @@ class PriorsTexts(Priors):
 
 
 class Knowledge(Case):
-    """Visual and textual concepts of some pictures, both ways of finding parts."""
+    """Visual and textual concepts of some images, both ways of finding parts."""
 
     classes = ("dog", "cat", "boat", "flower")
 
     def prepare(self) -> None:
-        chosen = self.pictures[: self.sizes.pictures]
-        self.title = f"Mutual knowledge: {len(chosen)} pictures"
+        chosen = self.images[: self.sizes.images]
+        self.title = f"Mutual knowledge: {len(chosen)} images"
         # Decoded beforehand: reading files is no part of either way.
         self.images = [Image.open(path).convert("RGB") for path in chosen]
         self.pixels, _ = self.known.preprocess([self.images[0]])
@@ -210,7 +210,7 @@ class Knowledge(Case):
 
     def second(self) -> Arrays:
         got = mutual_knowledge(self.known, list(self.images), self.classes, options=self.options)
-        rows = got.pictures.assign(at=got.pictures["image"].astype(int)).sort_values(["at", "variant"])
+        rows = got.partitions.assign(at=got.partitions["image"].astype(int)).sort_values(["at", "variant"])
         position = {name: at for at, name in enumerate(self.descriptors)}
         named = got.concepts.sort_values("rank").groupby(["image", "variant"])["descriptor"].apply(list)
         concepts = [[position[name] for name in named[row.image, row.variant]] for row in rows.itertuples()]

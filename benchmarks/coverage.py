@@ -20,12 +20,12 @@ from scipy.stats import norm, rankdata
 from scipy.stats import t as student
 
 from core.statistics import wilson
-from core.statistics.intervals import mean_bounds
+from core.statistics.intervals import mean_bounds, reach_of, uncut_bounds
 from core.statistics.ranks import rank_bounds
 
 Floats = NDArray[np.float64]
 Bounds = tuple[Floats, Floats]
-SIZES = (4, 6, 8, 12, 24, 100)
+SIZES = (4, 6, 7, 8, 12, 24, 100)
 VALUES = Path(__file__).with_name("coverage_values.json")
 RESAMPLES = 999
 
@@ -82,13 +82,19 @@ def shifted_t(x: Floats) -> Bounds:
     return low + shift, high + shift
 
 
+def uncut(x: Floats) -> Bounds:
+    """The method in use, not cut at the range of the values."""
+    return uncut_bounds(x, reach_of(x.shape[1]))
+
+
 CANDIDATES: dict[str, Callable[[Floats], Bounds]] = {
     "percentile bootstrap (before)": percentile,
     "BCa bootstrap": accelerated,
     "bootstrap-t": studentised,
     "Student's t": plain_t,
     "Johnson's t": shifted_t,
-    "calibrated Hall's t (in use)": mean_bounds,
+    "calibrated Hall's t, not cut (before)": uncut,
+    "calibrated Hall's t, cut at the values (in use)": mean_bounds,
 }
 
 # -- values ---------------------------------------------------------------------------------------------------------
@@ -177,6 +183,23 @@ def mean_rows(draws: int) -> Iterator[str]:
             )
 
 
+def beyond_rows(draws: int) -> Iterator[str]:
+    """How far the intervals end beyond the values, not cut: share that does, and the 95th percentile in ranges."""
+    sizes = (4, 5, 6, 7, 8, 12)
+    yield "| values | " + " | ".join(f"n = {n}" for n in sizes) + " |"
+    yield "|---|" + "---|" * len(sizes)
+    for shape, (draw, _) in SHAPES.items():
+        cells = []
+        for n in sizes:
+            x = draw(np.random.default_rng(n), (draws, n))
+            low, high = uncut(x)
+            far = np.maximum(high - x.max(axis=1), x.min(axis=1) - low) / np.ptp(x, axis=1)
+            wide = high - low > np.ptp(x, axis=1)
+            far95 = max(0.0, float(np.quantile(far, 0.95)))
+            cells.append(f"{100 * (far > 0).mean():.0f} %, {far95:.1f}; {100 * wide.mean():.0f} %")
+        yield f"| {shape} | " + " | ".join(cells) + " |"
+
+
 def real_rows(draws: int) -> Iterator[str]:
     """The least and largest coverage over the real values of each kind, before and now."""
     yield "| values | method | " + " | ".join(f"n = {n}" for n in SIZES) + " |"
@@ -214,7 +237,7 @@ def ranks_of(x: Floats) -> Floats:
 
 def rank_rows(draws: int) -> Iterator[str]:
     """Coverage of rank correlations for three kinds of pairs at several strengths."""
-    sizes = (*SIZES[1:4], 16, *SIZES[4:])
+    sizes = (6, 8, 12, 16, 24, 100)
     yield "| pairs | rank correlation | " + " | ".join(f"n = {n}" for n in sizes) + " |"
     yield "|---|---|" + "---|" * len(sizes)
     for kind in ("normal", "skewed", "heavy"):
@@ -257,6 +280,7 @@ def main() -> None:
         VALUES.write_text(json.dumps(values_of(asked.keep), indent=0) + "\n")
     for title, rows in (
         ("Means", mean_rows(asked.draws)),
+        ("Reach beyond the values", beyond_rows(asked.draws)),
         ("Values of a real run", real_rows(max(asked.draws // 4, 1))),
         ("Rank correlations", rank_rows(asked.draws // 2)),
         ("Shares", share_rows()),

@@ -1,11 +1,11 @@
-"""Figures of an embedded model on pictures that aren't part of Loupe: retrieval, zero-shot classification, load time.
+"""Figures of an embedded model on images that aren't part of Loupe: retrieval, zero-shot classification, load time.
 
     python benchmarks/embedded.py --model demo --coco DIR --flickr DIR --imagenet DIR [--original weights.safetensors]
 
 COCO: `images/` and `annotations.json` with captions. Flickr8k: `images/` and `captions.json`. ImageNet: `images/` and
 `labels.csv` (file, wnid, name). `--original` (with `--coco`) compares the stored
 weights with the ones they were packed from.
-Prints one JSON object; intervals are 95 % bootstrap over pictures (or texts).
+Prints one JSON object; intervals are 95 % bootstrap over images (or texts).
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ def main() -> None:
 
 
 def retrieval(model: Model, files: list[Path], captions: list[tuple[int, str]]) -> dict[str, Any]:
-    """Text-to-image recall: the share of captions whose own picture is among the first k."""
+    """Text-to-image recall: the share of captions whose own image is among the first k."""
     images = embed(model, files)
     texts = model.embed_texts([text for _, text in captions])
     own = torch.tensor([index for index, _ in captions])
     scores = texts @ images.T
     rank = (scores > scores.gather(1, own[:, None])).sum(dim=1).numpy()
-    # Captions of one picture aren't independent: the picture is the unit.
+    # Captions of one image aren't independent: the image is the unit.
     table = {}
     for k in (1, 5):
         hits = defaultdict(list)
         for index, place in zip(own.tolist(), rank, strict=True):
             hits[index].append(place < k)
         table[f"R@{k}"] = _shown([np.mean(values) for values in hits.values()])
-    return {"pictures": len(files), "captions": len(captions), **table}
+    return {"images": len(files), "captions": len(captions), **table}
 
 
 def classification(model: Model, folder: Path) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def classification(model: Model, folder: Path) -> dict[str, Any]:
     order = (images @ texts.T).argsort(dim=1, descending=True)
     own = torch.tensor([names.index(row["name"]) for row in rows])
     place = (order == own[:, None]).int().argmax(dim=1).numpy()
-    return {"pictures": len(rows), "classes": len(names), **{f"top-{k}": _shown(place < k) for k in (1, 5)}}
+    return {"images": len(rows), "classes": len(names), **{f"top-{k}": _shown(place < k) for k in (1, 5)}}
 
 
 def packing(model: Model, original: Path, data: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def packing(model: Model, original: Path, data: Any) -> dict[str, Any]:
 
 
 def embed(model: Model, files: list[Path]) -> torch.Tensor:
-    """Unit embeddings of picture files."""
+    """Unit embeddings of image files."""
     return torch.cat([model.embed_images(model.preprocess(files[i : i + 16])[0]) for i in range(0, len(files), 16)])
 
 

@@ -1,12 +1,12 @@
 """How well maps find regions that are known: methods, applications and controls on one or more models.
 
-    python -m benchmarks.localisation --coco DIR --models demo-cnn demo-vit [--systems raw nib ...] [--pictures 40]
+    python -m benchmarks.localisation --coco DIR --models demo-cnn demo-vit [--systems raw nib ...] [--images 40]
     python -m benchmarks.localisation --lungs DIR --systems raw nib
 
 `benchmarks.regions` says what is asked, `benchmarks.region_maps` what the systems are. Prints one JSON object: per
-model and system the pointing game, energy and overlap at the true area with 95 % bootstrap intervals over pictures, the
+model and system the pointing game, energy and overlap at the true area with 95 % bootstrap intervals over images, the
 same for the paired differences to raw similarity and to the centre control, and the share of pairs whose box from the
-map meets a drawn one (`box`: the threshold is chosen on the other half of the pictures; `box_best`: MaxBoxAcc and its
+map meets a drawn one (`box`: the threshold is chosen on the other half of the images; `box_best`: MaxBoxAcc and its
 threshold, which is chosen on the same ones and taken as given by the interval). `flat` counts maps without any
 difference. `forwards` a pair are counted; `seconds` is only for orientation.
 """
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.region_maps import CONTROLS, RegionMaps
 from benchmarks.regions import Known, read_coco, read_lungs
 from core import load_model
-from core.applications.localisation import Box, max_box_accuracy
+from core.applications.concepts.boxes import Box, max_box_accuracy
 from core.concepts.vocabulary import vocabulary
 from core.evaluation.localisation import MEASURES
 from core.models.geometry import Geometry
@@ -58,16 +58,16 @@ def main() -> None:
     kind.add_argument("--lungs", type=Path)
     parser.add_argument("--models", nargs="+", default=["demo"])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
-    parser.add_argument("--pictures", type=int, help="this many, drawn at random with seed 0")
+    parser.add_argument("--images", type=int, help="this many, drawn at random with seed 0")
     parser.add_argument("--options", type=json.loads, default={}, help='of methods, as {"rise": {"masks": 300}}')
     parser.add_argument("--convis", choices=("fast", "exact"), default="fast")
     parser.add_argument("--weights", help="other weights for the configuration named by --models")
     chosen = parser.parse_args()
     known = read_coco(chosen.coco, vocabulary()) if chosen.coco else read_lungs(chosen.lungs)
-    scenes = known.drawn(chosen.pictures)
+    scenes = known.drawn(chosen.images)
     pairs = [pair for at in scenes for pair in known.scenes[at].pairs]
     told: dict[str, Any] = {
-        "pictures": len(scenes),
+        "images": len(scenes),
         "pairs": len(pairs),
         "area": round(float(np.mean([pair.region.mean() for pair in pairs])), 3),
         "options": chosen.options,
@@ -117,14 +117,14 @@ def measured(maps: RegionMaps, known: Known, scenes: list[int], system: str) -> 
 
 
 def shown(found: Found) -> dict[str, Any]:
-    """Each measure as mean, low, high over pictures, with the numbers of pictures and pairs."""
+    """Each measure as mean, low, high over images, with the numbers of images and pairs."""
     table = {name: interval(np.array(values), found.groups) for name, values in found.values.items()}
     best = max_box_accuracy(found.maps, found.geometry, found.boxes)
     table["box"] = interval(held_out(found), found.owners)
     table["box_best"] = [*interval(best.hits, found.owners), best.threshold]
-    pictures = len({at for at, value in zip(found.groups, found.values["overlap"], strict=True) if value == value})
+    images = len({at for at, value in zip(found.groups, found.values["overlap"], strict=True) if value == value})
     table["flat"] = sum(bool(values.max() == values.min()) for values in found.maps)
-    return {**table, "pictures": pictures, "pairs": int(np.isfinite(found.values["overlap"]).sum())}
+    return {**table, "images": images, "pairs": int(np.isfinite(found.values["overlap"]).sum())}
 
 
 def less(found: Found, other: Found) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def less(found: Found, other: Found) -> dict[str, Any]:
 
 
 def held_out(found: Found) -> NDArray[np.float64]:
-    """Whether the box of each map meets a drawn one, at the best threshold of the other half of the pictures."""
+    """Whether the box of each map meets a drawn one, at the best threshold of the other half of the images."""
     halves = np.array([sorted(set(found.owners)).index(at) % 2 for at in found.owners])
     hits = np.zeros(len(halves))
     for half in (0, 1):
@@ -151,7 +151,7 @@ def _some(found: Found, places: NDArray[np.intp]) -> tuple[list[Any], list[Any],
 
 
 def interval(values: NDArray[Any], groups: list[int]) -> list[float | None]:
-    """Mean, low and high over pictures, rounded."""
+    """Mean, low and high over images, rounded."""
     got = mean_over_images(values, np.array(groups))
     return [None if value is None else round(value, 3) for value in (got.value, got.low, got.high)]
 

@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/memory.py [--model ViT-B-16] [--texts 20] [--methods rise gae ...] [--markdown]
 
 A model is any that Loupe loads by name, or an architecture of open_clip with random weights. Each method runs in a
-process of its own on one picture and all texts, every side that the model can serve. `peak` is the highest resident
+process of its own on one image and all texts, every side that the model can serve. `peak` is the highest resident
 memory (`ru_maxrss`) above what the process holds once the model is loaded, so it counts everything but the weights:
 the shared forward, the method, and what the libraries keep for themselves. Methods that sample take few samples: what
 they hold at once is bounded by the byte budget (`LOUPE_BYTES`, 1 GiB unless set) and not by how many there are, and

@@ -1,8 +1,8 @@
-"""The mosaic pointing game on pictures with captions: how much of a caption's map lies on its own picture.
+"""The mosaic pointing game on images with captions: how much of a caption's map lies on its own image.
 
     PYTHONPATH=. python benchmarks/mosaics.py FOLDER --model demo-vit --methods raw,grad_eclip
 
-FOLDER holds pictures and their captions as an audit takes them. Prints means over mosaics with 95 % intervals as JSON.
+FOLDER holds images and their captions as an audit takes them. Prints means over mosaics with 95 % intervals as JSON.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from core import explain
-from core.applications.mosaic_picture import mosaic
+from core.applications.mosaic.layout import mosaic
+from core.applications.mosaic.measures import MEASURES, halved, share_in_tile
 from core.datasets import ingest
 from core.evaluation.controls import control_maps
-from core.evaluation.mosaic import MEASURES, halved, share_in_tile
 from core.models.loading import load_model
 from core.statistics import interval_of_means
 
@@ -38,12 +38,12 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {}
     with TemporaryDirectory() as store:
         dataset = ingest([chosen.folder], store=Path(store))
-        captioned = [picture for picture in dataset.pictures if picture.captions]
+        captioned = [image for image in dataset.images if image.captions]
         model, random = load_model(chosen.model), np.random.default_rng(0)
         for _ in range(chosen.mosaics):
             drawn = [captioned[at] for at in random.permutation(len(captioned))[: chosen.tiles]]
-            made = mosaic([dataset.open(picture) for picture in drawn], chosen.side)
-            texts = [picture.captions[0] for picture in drawn]
+            made = mosaic([dataset.open(image) for image in drawn], chosen.side)
+            texts = [image.captions[0] for image in drawn]
             for name in chosen.methods.split(","):
                 maps = explain(model, [made], texts, name, sides=["image"]).image
                 if maps is not None:

@@ -1,4 +1,4 @@
-"""One pool of coalitions for everything that hides parts of a picture: who pays which forwards."""
+"""One pool of coalitions for everything that hides parts of an image: who pays which forwards."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def shared_pool(
 ) -> tuple[list[Served], dict[str, NDArray[np.float32]]]:
     """RISE, KernelSHAP, LIME, deletion and insertion and the faithfulness correlation of all three, for all texts.
 
-    Returns what each of them cost, in order, the picture's own forward first, and the maps `(texts, rows, columns)`.
+    Returns what each of them cost, in order, the image's own forward first, and the maps `(texts, rows, columns)`.
     """
     work = Work(model, ImageTrunk(model, pixels), TextTrunk(model, texts))
     pool, served, maps = pool_of(work, 0, "auto"), [], {}
     with model.meter.measuring() as spent:
         assert work.scores.shape == (1, len(texts))
-    served.append(Served("the picture itself", 0, spent.image))
+    served.append(Served("the image itself", 0, spent.image))
     asked = {"rise": {"masks": masks}, "kernel_shap": {"masks": masks, "extra": extra}, "lime": {"masks": masks}}
     for method, options in asked.items():
         held = len(pool)

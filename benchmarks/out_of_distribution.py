@@ -1,11 +1,12 @@
-"""How well the fit with a declared concept tells pictures apart that show it and pictures that don't.
+"""How well the fit with a declared concept tells images apart that show it and images that don't.
 
     python -m benchmarks.out_of_distribution --coco DIR --xray DIR --imagenet DIR --models demo-cnn demo-vit
 
 COCO: `images/` and `annotations.json`. X-rays: `images/`. ImageNet: `images/` and `labels.csv` (file, wnid, name).
-Prints one JSON object: per model and comparison the area under the curve of the leaves' scores (`auroc`) and of the
-concept's own gloss (`naive`), each with low, high (95 % bootstrap over pictures of both sides), and the numbers of
-pictures inside and outside.
+Prints one JSON object: per model and comparison the area under the curve of the leaves' scores (`auroc`), the same by
+their words in place of their glosses (`lemmas`), of the concept's own gloss (`naive`), and of the largest logit and
+probability among the leaves as classes, in the template "a photo of a ..." (`max_logit`, `max_share`), each with its
+95 % interval, and the numbers of images inside and outside.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ import torch
 from numpy.typing import NDArray
 
 from core import load_model
-from core.applications.out_of_distribution import PUBLISHED_PAIRS, auroc, fit_scores, leaf_positions
-from core.concepts.glosses import embed_glosses
+from core.applications.concepts.work.out_of_distribution import (
+    PUBLISHED_PAIRS,
+    auroc,
+    class_scores,
+    embed_concepts,
+    fit_scores,
+    leaf_positions,
+)
+from core.concepts.glosses import embed_names
 from core.concepts.vocabulary import vocabulary
 from core.concepts.wordnet import below, wordnet
 from core.models.model import Model
@@ -54,7 +62,7 @@ def main() -> None:
 
 
 def comparisons(coco: Path, xray: Path, imagenet: Path) -> list[Comparison]:
-    """What is compared: title, declared synset, pictures inside, pictures outside."""
+    """What is compared: title, declared synset, images inside, images outside."""
     notes = json.loads((coco / "annotations.json").read_text())
     animals = {entry["id"] for entry in notes["categories"] if entry["supercategory"] == "animal"}
     with_animal = {entry["image_id"] for entry in notes["annotations"] if entry["category_id"] in animals}
@@ -80,7 +88,7 @@ def comparisons(coco: Path, xray: Path, imagenet: Path) -> list[Comparison]:
 
 
 def shows(imagenet: Path, synset: str, but: str | None = None) -> list[Path]:
-    """The pictures of ImageNet whose class is `synset` or below it, but not below `but`."""
+    """The images of ImageNet whose class is `synset` or below it, but not below `but`."""
     with (imagenet / "labels.csv").open(encoding="utf-8") as file:
         classes = {imagenet / "images" / row["file"]: above(row["wnid"]) for row in csv.DictReader(file)}
     return [path for path, names in classes.items() if synset in names and but not in names]
@@ -93,7 +101,7 @@ def above(wnid: str) -> set[str]:
 
 
 def embedded(model: Model, paths: list[Path]) -> NDArray[np.float32]:
-    """Unit embeddings `(pictures, embedding)`."""
+    """Unit embeddings `(images, embedding)`."""
     with torch.no_grad():
         return np.stack([model.embed_images(model.preprocess([path])[0]).cpu().numpy()[0] for path in paths])
 
@@ -105,11 +113,21 @@ def compared(
     graph = vocabulary()
     source = "everyday" if synset in graph.positions else "wordnet"
     graph = graph if source == "everyday" else below(synset)
-    leaves, glosses = leaf_positions(graph, synset), embed_glosses(model, graph)
+    leaves, glosses = leaf_positions(graph, synset), embed_concepts(model, graph)
+    words = embed_concepts(model, graph, "lemmas")[leaves]
+    names = sorted({f"a photo of a {graph.concepts[at].title}." for at in leaves})
     sides = [np.stack([known[path] for path in paths]) for paths in (inside, outside)]
     told: dict[str, Any] = {"inside": len(inside), "outside": len(outside), "leaves": len(leaves), "graph": source}
-    for name, rows in (("auroc", leaves), ("naive", [graph.position(synset)])):
-        got = auroc(*(fit_scores(side, glosses[rows]) for side in sides))
+    classes = [class_scores(side, embed_names(model, names), float(model.logit_scale)) for side in sides]
+    scores = {
+        "auroc": [fit_scores(side, glosses[leaves]) for side in sides],
+        "lemmas": [fit_scores(side, words) for side in sides],
+        "naive": [fit_scores(side, glosses[[graph.position(synset)]]) for side in sides],
+        "max_logit": [found.logit for found in classes],
+        "max_share": [found.share for found in classes],
+    }
+    for name, both in scores.items():
+        got = auroc(*both)
         told[name] = [None if value is None else round(value, 3) for value in (got.value, got.low, got.high)]
     return told
 

@@ -12,7 +12,7 @@ from benchmarks.work_done import counted
 from core.attribution.explain import attribute
 from core.methods import METHODS
 
-# Everything that starts from one forward's states and needs no masked picture; Grad-CAM in both of its forms.
+# Everything that starts from one forward's states and needs no masked image; Grad-CAM in both of its forms.
 GROUP: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         name: (name, {})
@@ -23,8 +23,8 @@ GROUP: dict[str, tuple[str, dict[str, Any]]] = {
         if name in METHODS
     },
     "gradcam_element": ("gradcam", {"weighting": "element"}),
-    # Its other form asks for masked pictures.
-    "gscorecam": ("gscorecam", {"paper_exact": True}),
+    # Its other form asks for masked images.
+    "gscorecam": ("gscorecam", {"weighting": "selection"}),
 }
 SAME = ("gradcam", "gradcam_element", "legrad")
 # What walks back through the tower's tail once for every text, and the rest.
@@ -61,11 +61,11 @@ def _ours(*names: str) -> Callable[[Problem], Maps]:
 
 
 def each_of_the_group(problem: Problem) -> dict[str, dict[str, float]]:
-    """What each map of the group adds to those before it, the picture's own forward first: forwards and operations."""
+    """What each map of the group adds to those before it, the image's own forward first: forwards and operations."""
     work, told = problem.work(), {}
     with counted(problem.model, problem.pixels) as done:
         assert work.scores.shape == (1, len(problem.texts))
-    told["the picture itself"] = done
+    told["the image itself"] = done
     for name in (*DENSE, *GRADIENT):
         with counted(problem.model, problem.pixels) as done:
             _map(problem, work, *GROUP[name])

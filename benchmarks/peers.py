@@ -1,4 +1,4 @@
-"""Loupe beside captum, pytorch-grad-cam, shap and legrad_torch: the same model, picture and texts, in one run.
+"""Loupe beside captum, pytorch-grad-cam, shap and legrad_torch: the same model, image and texts, in one run.
 
     pip install -r benchmarks/requirements.txt && pip install --no-deps legrad_torch==1.1
     PYTHONPATH=. python benchmarks/peers.py [--model ViT-B-32] [--parts gradient sampled ...] [--chart peers.svg]
@@ -36,9 +36,9 @@ import pandas as pd
 
 from benchmarks.memory import texts_of
 from benchmarks.systems import NAMES, ROOT, SAMPLE, loaded, peak_bytes, reset_peak
+from core.content.charts import ACCENT, PALETTE, styled, to_svg
 from core.evaluation.agreement import common_grid
 from core.models.listing import embedded_name
-from core.reporting.charts import ACCENT, PALETTE, styled, to_svg
 from core.statistics import spearman
 
 PACKAGES = ("torch", "open-clip-torch", "captum", "grad-cam", "shap", "legrad-torch")
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="points of integrated gradients")
     parser.add_argument("--reference", type=int, default=20000, help="part ranks: coalitions of the references")
     parser.add_argument("--published", type=int, default=4000, help="part ranks: published masks that are judged")
-    parser.add_argument("--pictures", type=int, default=1, help="part ranks: pictures of the sample")
+    parser.add_argument("--images", type=int, default=1, help="part ranks: images of the sample")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--chart", type=Path, help="where the chart goes, as SVG")
     parser.add_argument("--keep", type=Path, help="folder that keeps every way's figures, to go on after a stop")
@@ -69,7 +69,7 @@ def main() -> None:
     if chosen.measure:
         print(json.dumps(measured(**json.loads(chosen.measure))))
         return
-    keys = ("model", "texts", "samples", "few", "steps", "reference", "published", "pictures", "threads")
+    keys = ("model", "texts", "samples", "few", "steps", "reference", "published", "images", "threads")
     asked = {name: getattr(chosen, name) for name in keys}
     with tempfile.TemporaryDirectory() as folder:
         told = everything(asked, chosen.parts, chosen.keep or Path(folder))
@@ -129,10 +129,10 @@ def measured(way: str, result: str, **asked: Any) -> dict[str, Any]:
     torch.set_num_threads(asked["threads"])
     model = loaded(asked["model"])
     if embedded_name(asked["model"]) is None:
-        from tests.support.tiny import enliven
+        from benchmarks.support.tiny import enliven
 
         enliven(model.net)
-    pixels, _ = model.preprocess([SAMPLE / f"{name}.jpg" for name in NAMES[: asked["pictures"]]])
+    pixels, _ = model.preprocess([SAMPLE / f"{name}.jpg" for name in NAMES[: asked["images"]]])
     sizes = {name: asked[name] for name in ("samples", "few", "steps")}
     problem = lively_problem(model, pixels[:1], texts_of(asked["texts"]), **sizes)
     if way not in WAYS:

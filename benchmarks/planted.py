@@ -3,7 +3,7 @@
     PYTHONPATH=. python benchmarks/planted.py --keep FOLDER [--types shortcuts words ...] [--models 20] [--first 0]
         [--strengths 1 0.5] [--markdown FILE] [--json FILE]
 
-Trains small CLIPs with flaws and clean twins on synthetic pictures, audits each by Loupe's own doors, and scores the
+Trains small CLIPs with flaws and clean twins on synthetic images, audits each by Loupe's own doors, and scores the
 findings: recall at full strength, false alarms on the twins, the weakest strength still found, and how severity
 follows strength. Models and records are kept in FOLDER; what is there isn't done again, so that a run can be stopped.
 """
@@ -129,7 +129,8 @@ def digest() -> str:
     Read once a process: what is edited later isn't what runs.
     """
     found = hashlib.sha256(code_digest().encode())
-    rules = (path for path in (ROOT / "core" / "findings").iterdir() if path.suffix in (".py", ".toml"))
+    rooms = (ROOT / "core" / room for room in ("rules", "findings", "applications"))
+    rules = (path for room in rooms for path in room.rglob("*") if path.suffix in (".py", ".toml"))
     planting = (path for path in (ROOT / "benchmarks" / "planting").glob("*.py") if path.stem not in READERS)
     for path in sorted((*rules, *planting)):
         found.update(path.read_bytes())

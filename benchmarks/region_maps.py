@@ -1,11 +1,11 @@
 """Maps of methods, applications and controls over scenes whose regions are known, one `(rows, columns)` a pair.
 
-A system is any method of the catalogue, explained with the texts of the picture's own pairs, or one of
+A system is any method of the catalogue, explained with the texts of the image's own pairs, or one of
 
     clip_surgery_labels  CLIP Surgery with every text of the benchmark as the label set
     convis_text          ConVis: mean over the covering crops of the cosine with the text
     convis_concept       ConVis: mean rank of the synset with all below it; pairs without a synset have no map
-    foreground           mutual knowledge: 1 on the foreground of the group of pictures that show the class, else 0
+    foreground           mutual knowledge: 1 on the foreground of the group of images that show the class, else 0
     shared               mutual knowledge: at each cell of a part the share of the part's descriptors that are concepts
                          of the class, mean over the two ways of finding parts; 0 off the foreground
     random, centre, edge, text-independent, whole   controls
@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 
 from benchmarks.regions import Known, Scene
 from core import explain
-from core.applications.concept_overlap import class_concepts, image_concepts
-from core.applications.concepts import EmbeddedPictures, embed_pictures
-from core.applications.knowledge_study import Gallery
-from core.applications.visual_concepts import foreground, part_embeddings, part_labels
+from core.applications.concepts.work import EmbeddedImages, embed_images
+from core.applications.knowledge.card import KnowledgeOptions
+from core.applications.knowledge.overlap import class_concepts, image_concepts
+from core.applications.knowledge.work.study import Gallery
+from core.applications.work.visual_concepts import foreground, part_embeddings, part_labels
 from core.attribution.contract import Work
 from core.attribution.explain import attribute
 from core.concepts.descriptors import build_bank, wordnet_lexicon
 from core.evaluation.controls import control_maps
 from core.methods import METHODS
-from core.methods.applications.knowledge import KnowledgeOptions
 from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
@@ -54,7 +54,7 @@ class RegionMaps:
             "shared": lambda at: [self._shared(at, pair.name) for pair in self._scene(at).pairs],
             **{name: lambda at, name=name: self._control(at, name) for name in CONTROLS},
         }
-        self._embedded: dict[int, EmbeddedPictures] = {}
+        self._embedded: dict[int, EmbeddedImages] = {}
 
     def able(self, system: str) -> bool:
         """Whether the model can serve the system."""
@@ -75,7 +75,7 @@ class RegionMaps:
 
     @cache  # noqa: B019 - one object a model, as long as the program
     def geometry(self, at: int) -> Geometry:
-        """The way from the maps of the scene at `at` to its picture."""
+        """The way from the maps of the scene at `at` to its image."""
         return self.model.preprocess([self._scene(at).path])[1][0]
 
     def _scene(self, at: int) -> Scene:
@@ -92,7 +92,7 @@ class RegionMaps:
 
     @cached_property
     def _trunk(self) -> TextTrunk:
-        # One set of texts for every picture.
+        # One set of texts for every image.
         return TextTrunk(self.model, list(self.known.texts.values()))
 
     def _surgery(self, at: int) -> list[Map | None]:
@@ -120,10 +120,10 @@ class RegionMaps:
 
     # -- ConVis --------------------------------------------------------------------------------------------------
 
-    def _crops(self, at: int) -> EmbeddedPictures:
-        # Texts and concepts share the crops of a picture.
+    def _crops(self, at: int) -> EmbeddedImages:
+        # Texts and concepts share the crops of an image.
         if at not in self._embedded:
-            self._embedded[at] = embed_pictures(self.model, [self._scene(at).path], preset=self.preset)
+            self._embedded[at] = embed_images(self.model, [self._scene(at).path], preset=self.preset)
         return self._embedded[at]
 
     def _convis_text(self, at: int) -> list[Map | None]:
@@ -159,7 +159,7 @@ class RegionMaps:
 
     @cache  # noqa: B019
     def _group(self, name: str, at: int) -> tuple[int, ...]:
-        """The pictures that are looked at together with the one at `at` for a class: those that show it, filled up with
+        """The images that are looked at together with the one at `at` for a class: those that show it, filled up with
         those of the nearest classes, split evenly if too many.
         """
         options, names = KnowledgeOptions(), list(self.known.texts)

@@ -1,7 +1,7 @@
-"""Pictures in which the region of a text is known, as the benchmarks of maps need them.
+"""Images in which the region of a text is known, as the benchmarks of maps need them.
 
-COCO: `images/` and `annotations.json` with polygons; a pair is a picture and a category whose objects fill 3 to 50 % of
-it. X-rays: `images/` and `records.json` with two boxes labelled "right lung" and "left lung" a picture; the region is
+COCO: `images/` and `annotations.json` with polygons; a pair is an image and a category whose objects fill 3 to 50 % of
+it. X-rays: `images/` and `records.json` with two boxes labelled "right lung" and "left lung" an image; the region is
 both boxes together.
 """
 
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from core.applications.localisation import Box
+from core.applications.concepts.boxes import Box
 from core.concepts.graph import ConceptGraph
 
 PHOTO, SCAN = "a photo of a {}.", "a photo of {}."
 SMALLEST, LARGEST = 0.03, 0.50
 LUNGS, LUNG_CONCEPT = "lungs", "lung.n.01"
-# What else such a picture shows: the label set of the X-rays, and the texts of their text-independent control.
+# What else such an image shows: the label set of the X-rays, and the texts of their text-independent control.
 BESIDE_LUNGS = ("a heart", "ribs", "a spine", "shoulders", "a neck", "a stomach", "arms")
 # Where the first sense in the everyday vocabulary isn't the one that COCO means.
 OTHER_SENSES = {"mouse": "mouse.n.04"}
@@ -30,9 +30,9 @@ OTHER_SENSES = {"mouse": "mouse.n.04"}
 
 @dataclass(frozen=True)
 class Pair:
-    """What is asked of a picture: a name, its text, and where it truly is.
+    """What is asked of an image: a name, its text, and where it truly is.
 
-    `region` (height, width) and `boxes` (left, top, right, bottom) are in pixels of the picture.
+    `region` (height, width) and `boxes` (left, top, right, bottom) are in pixels of the image.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and its pairs, at least one."""
+    """An image and its pairs, at least one."""
 
     path: Path
     pairs: tuple[Pair, ...]
@@ -67,7 +67,7 @@ class Known:
 
 
 def read_coco(folder: Path, graph: ConceptGraph) -> Known:
-    """The pictures of COCO in `folder` with the categories that fill enough of them."""
+    """The images of COCO in `folder` with the categories that fill enough of them."""
     raw = json.loads((folder / "annotations.json").read_text())
     names = {entry["id"]: entry["name"] for entry in raw["categories"]}
     objects: dict[int, dict[int, list[dict]]] = defaultdict(lambda: defaultdict(list))

@@ -1,7 +1,7 @@
 """How well a few coalitions rank places: RISE by least squares beside the published soft masks.
 
-Each estimator is judged by the mean Spearman correlation, over texts and pictures, with what its own game gives with
-many coalitions of another seed. The two games differ (hard cells that leave the picture; soft, shifted masks in the
+Each estimator is judged by the mean Spearman correlation, over texts and images, with what its own game gives with
+many coalitions of another seed. The two games differ (hard cells that leave the image; soft, shifted masks in the
 mean colour), so each has a reference of its own. The centred average of hard cells is judged by the reference of least
 squares; its draws are part of that reference, which favours it.
 """
@@ -28,7 +28,7 @@ FEWER = (64, 128, 256)
 
 
 def ranks(problem: Problem, pixels: Tensor, reference: int, published: int) -> dict[str, Any]:
-    """Mean rank correlations with the references, and the forward-equivalents behind each, per picture."""
+    """Mean rank correlations with the references, and the forward-equivalents behind each, per image."""
     rows: list[dict[str, float]] = []
     spent: dict[str, float] = {}
     for index in range(len(pixels)):
@@ -50,9 +50,9 @@ def ranks(problem: Problem, pixels: Tensor, reference: int, published: int) -> d
     return {
         "reference": reference,
         "published": published,
-        "pictures": len(pixels),
+        "images": len(pixels),
         "rank_correlation": {name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
-        "each picture": rows,
+        "each image": rows,
         "forwards": {name: round(value, 1) for name, value in spent.items()},
     }
 

@@ -1,12 +1,12 @@
 """Open-vocabulary segmentation against drawn outlines: mean intersection over union on COCO.
 
-    python -m benchmarks.segmentation --coco DIR --models demo-cnn demo-vit [--pictures 40]
+    python -m benchmarks.segmentation --coco DIR --models demo-cnn demo-vit [--images 40]
 
-The label set is every category that is drawn in any picture, through the 85 templates of CLIP Surgery. Pixels of
+The label set is every category that is drawn in any image, through the 85 templates of CLIP Surgery. Pixels of
 nothing drawn and crowds aren't counted. Prints one JSON object: per model and kind of mask the mean over labels of
-summed intersection over summed union with a 95 % interval from drawing pictures. `whole` gives the picture to its best
+summed intersection over summed union with a 95 % interval from drawing images. `whole` gives the image to its best
 label; `raw` cuts by raw similarity. With `all labels` every label takes part, otherwise only those that have 1 % of the
-whole picture's softmax. `told` also has a label set that is told beforehand: only what is drawn in the picture.
+whole image's softmax. `told` also has a label set that is told beforehand: only what is drawn in the image.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core import load_model
-from core.applications.segmentation_record import mean_overlap
-from core.applications.segmenter import UNSEEN, Segmenter, highest
+from core.applications.segmentation.card import SegmentationOptions
+from core.applications.segmentation.record import mean_overlap
+from core.applications.segmentation.work.segmenter import UNSEEN, Segmenter, highest
 from core.applications.truth import IGNORED, Truth, read_truth
-from core.datasets import Picture
-from core.methods.applications.segmentation import SegmentationOptions
+from core.datasets import DatasetImage
 from core.statistics import jackknife
 from core.statistics.intervals import SHARE
 
@@ -39,16 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--models", nargs="+", default=["demo"])
-    parser.add_argument("--pictures", type=int, help="this many, drawn at random with seed 0")
+    parser.add_argument("--images", type=int, help="this many, drawn at random with seed 0")
     chosen = parser.parse_args()
     truth = read_truth(chosen.coco / "annotations.json")
     drawn = {path: truth.labels(_named(path)) for path in sorted((chosen.coco / "images").iterdir())}
     paths = [path for path, labels in drawn.items() if labels]
-    if chosen.pictures:
-        order = np.random.default_rng(0).permutation(len(paths))[: chosen.pictures]
+    if chosen.images:
+        order = np.random.default_rng(0).permutation(len(paths))[: chosen.images]
         paths = [paths[at] for at in sorted(order)]
     labels = sorted({label for path in paths for label in drawn[path] or ()})
-    told: dict[str, Any] = {"pictures": len(paths), "labels": len(labels)}
+    told: dict[str, Any] = {"images": len(paths), "labels": len(labels)}
     for name in chosen.models:
         segmenter = Segmenter(load_model(name), labels, SegmentationOptions())
         each = [counted(segmenter, truth, path) for path in paths]
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def counted(segmenter: Segmenter, truth: Truth, path: Path) -> Counts:
-    """Intersection, union and true pixels `(3, labels)` of each kind of mask of one picture."""
+    """Intersection, union and true pixels `(3, labels)` of each kind of mask of one image."""
     with Image.open(path) as file:
         image = file.convert("RGB")
     true = truth.mask(_named(path), segmenter.labels, image.size)
@@ -67,8 +67,8 @@ def counted(segmenter: Segmenter, truth: Truth, path: Path) -> Counts:
 
 
 def masks(segmenter: Segmenter, image: Image.Image, present: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.int32]]]:
-    """The kinds of masks of one picture."""
-    found = segmenter.picture(image)
+    """The kinds of masks of one image."""
+    found = segmenter.image(image)
     everything = np.ones_like(found.shares)
     top = int(np.argmax(found.cosines)) + 1
     yield "own", found.mask
@@ -97,9 +97,9 @@ def _counts(mask: NDArray[np.int32], true: NDArray[np.int32], labels: int) -> ND
     return np.stack([both, ours + theirs - both, theirs])
 
 
-def _named(path: Path) -> Picture:
+def _named(path: Path) -> DatasetImage:
     # Annotations go by the name; nothing else of the record is read.
-    return Picture(id="0" * 16, name=path.name, sha256="", format="JPEG", bytes=0, width=1, height=1)
+    return DatasetImage(id="0" * 16, name=path.name, sha256="", format="JPEG", bytes=0, width=1, height=1)
 
 
 if __name__ == "__main__":

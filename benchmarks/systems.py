@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from core.models.model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLE = ROOT / "core" / "sample" / "images"
+SAMPLE = ROOT / "tests" / "sample" / "images"
 NAMES = ("dogs", "cat", "boats", "dahlia", "raccoon", "koala", "panda", "dandelion")
 ALL_CASES = ("m2ib", "convis", "surgery", "priors", "priors_many", "priors_texts", "knowledge")
 GRID = "grid-"

@@ -37,7 +37,7 @@ class Done:
 
 @contextmanager
 def counted(model: Model, pixels: Tensor) -> Iterator[Done]:
-    """Counts while the block runs. `pixels` `(1, 3, height, width)` are the picture whose plain forward is 1."""
+    """Counts while the block runs. `pixels` `(1, 3, height, width)` are the image whose plain forward is 1."""
     done, each = Done(), forward_operations(model, pixels)
     with counting(model) as hooked, model.meter.measuring() as metered, _operations() as seen:
         yield done
@@ -45,7 +45,7 @@ def counted(model: Model, pixels: Tensor) -> Iterator[Done]:
 
 
 def forward_operations(model: Model, pixels: Tensor) -> int:
-    """Operations of one plain forward of one picture."""
+    """Operations of one plain forward of one image."""
     with _operations() as seen, torch.no_grad():
         model.image.plain(pixels[:1])
     return seen.total

@@ -1,4 +1,4 @@
-"""From the arguments of a command to the parts of a plan. Whatever is wrong with them is said in one line."""
+"""From the arguments of a command to a request. Whatever is wrong with them is said in one line."""
 
 from __future__ import annotations
 
@@ -10,68 +10,104 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from core.applications.declared import check_texts, read_declared
+from core.applications.registry import APPLICATIONS
+from core.applications.registry import checked as checked_plan
 from core.applications.truth import read_truth
 from core.characters import brief
-from core.datasets import Dataset, read_texts
+from core.datasets import read_texts
+from core.datasets.prompt_sets import texts_of_sets
 from core.errors import InputError
-from core.methods import METHODS, method_info
-from core.methods.applications import APPLICATIONS, application_info
-from core.methods.presets import EFFORTS
-from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan
-from core.runs.plan import first_problem
+from core.methods import METHODS
+from core.request import THRESHOLDS, AuditRequest, applications_at, checked, methods_at, trust_at
+from core.run_commands import find_run
+from core.runs import Declared, ModelSpec, Plan, TextPlan, load_plan
+from core.runs.parts import MOST_SEED
 
 NONE = "none"
-# What a stored plan settles, so that it can't be given beside `--plan`.
+# Tables that stand in for a model, by the arguments that name them.
+STORED = ("embeddings", "scores")
+# What a stored plan settles, so that it cannot be given beside `--plan`.
 SETTLED = (
-    "texts", "classes", "template", "top_classes", "no_captions", "model", "pretrained", "weights", "device", "methods",
-    "applications", "option", "effort", "again", "no_curves", "limit", "seed", "title", "purpose", "preparer",
+    "texts", "classes", "template", "prompt_set", "top_classes", "no_captions", "model", "pretrained", "weights",
+    "device", "methods", "applications", "option", "concepts", "effort", "again", "no_curves", "limit", "seed", "title",
+    "purpose", "preparer", "embeddings", "scores",
 )  # fmt: skip
 
-# What of a stored plan is settled anew by the pictures and the thresholds that are given.
-_DATA = ("version", "dataset", "dataset_root", "images", "shard", "thresholds")
+# What of a stored plan a request holds as well; the rest of it depends on the images and thresholds that are given.
+_REPEATED = ("model", "texts", "methods", "applications", "trust", "seed", "declared")
 
 
-def plan_parts(chosen: argparse.Namespace) -> dict[str, Any]:
-    """The parts of a plan that the arguments of `audit` settle, all but the data set and its pictures.
+def audit_request(chosen: argparse.Namespace) -> AuditRequest:
+    """What the arguments of `audit` ask for.
 
-    Raises `InputError` for wrong arguments, and if there is neither a method nor an application.
+    Raises `InputError` for wrong arguments, and if there is neither a method nor an application; `RunError` for a plan
+    or another run that cannot be read.
     """
-    if chosen.plan is not None:
-        return _stored_parts(chosen)
+    if chosen.limit is not None and chosen.limit < 1:
+        raise InputError(f"--limit must be 1 or more, not {chosen.limit}")
+    if not 0 <= chosen.seed <= MOST_SEED:
+        raise InputError(f"--seed must be from 0 to {MOST_SEED}, not {chosen.seed}")
+    if chosen.plan is None:
+        parts = _given_parts(chosen) | {"thresholds": chosen.thresholds}
+    else:
+        plan = _stored_plan(chosen)
+        parts = {name: getattr(plan, name) for name in _REPEATED}
+        parts |= {"repeats": plan, "thresholds": chosen.thresholds or _thresholds_beside(chosen.plan, plan)}
+    return AuditRequest.build(
+        out=chosen.out,
+        images=tuple(chosen.images),
+        table=chosen.table,
+        annotations=chosen.annotations,
+        reference=tuple(chosen.reference_images),
+        limit=chosen.limit,
+        compare_with=tuple(find_run(name).folder for name in chosen.compare_with),
+        fail_on=chosen.fail_on,
+        **parts,
+    )
+
+
+def _given_parts(chosen: argparse.Namespace) -> dict[str, Any]:
     options = given_options(chosen.option)
-    _locate_truth(options.get("segmentation", {}))
-    methods, applications = method_plans(chosen, options), application_plans(chosen, options)
+    _locate_annotations(options)
+    asked_methods = _names(chosen.methods)
+    if asked_methods is None and any(getattr(chosen, kind, None) for kind in STORED):
+        # No method explains what cannot be asked.
+        asked_methods = []
+    methods = methods_at(chosen.effort, asked_methods, options)
+    texts = text_plan(chosen)
+    asked = _names(chosen.applications)
+    _enter_declared(options, chosen, texts, asked)
+    applications = applications_at(chosen.effort, asked, options)
     planned = {part.name for part in methods} | {part.name for part in applications}
     idle = next((name for name in options if name not in planned), None)
     if idle is not None:
-        raise InputError(f"--option {idle}: {idle} isn't part of this audit; name it with --{_kind(idle)}s")
+        raise InputError(f"--option {idle}: {idle} is not part of this audit; name it with --{_kind(idle)}s")
     if not planned:
         raise InputError("there is nothing to do: name a method with --methods or an application with --applications")
+    again = {} if chosen.again is None else {"again": tuple(dict.fromkeys(chosen.again))}
     return {
         "model": model_spec(chosen),
-        "texts": text_plan(chosen),
+        "texts": texts,
         "methods": methods,
         "applications": applications,
-        "trust": TrustPlan(
-            curves=not chosen.no_curves,
-            steps=EFFORTS[chosen.effort].steps,
-            again=EFFORTS[chosen.effort].again if chosen.again is None else tuple(dict.fromkeys(chosen.again)),
-        ),
+        "trust": trust_at(chosen.effort, curves=not chosen.no_curves, **again),
         "seed": chosen.seed,
         "declared": checked(Declared, {"title": chosen.title, "purpose": chosen.purpose, "preparer": chosen.preparer}),
     }
 
 
 def text_plan(chosen: argparse.Namespace) -> TextPlan:
-    """The texts that the pictures are explained with."""
+    """The texts that the images are explained with."""
     parts: dict[str, Any] = {"captions": not chosen.no_captions, "top_classes": chosen.top_classes}
     for name, path in (("prompts", chosen.texts), ("classes", chosen.classes)):
         if path:
             parts[name] = texts_in(path)
-    if chosen.template:
-        parts["templates"] = tuple(chosen.template)
+    templates, prompts = texts_of_sets(chosen.prompt_set)
+    if prompts:
+        parts["prompts"] = tuple(dict.fromkeys((*parts.get("prompts", ()), *prompts)))
+    if chosen.template or templates:
+        parts["templates"] = tuple(dict.fromkeys((*(chosen.template or ()), *templates)))
     return checked(TextPlan, parts)
 
 
@@ -79,43 +115,43 @@ def texts_in(path: Path) -> tuple[str, ...]:
     """The texts of a file, one or more. Raises `InputError`."""
     found = read_texts(path)
     if not found:
-        raise InputError(f"{path} holds no text; write one a line")
+        raise InputError(f"{path} contains no text; write one per line")
     return found
 
 
+def model_arguments(parser: argparse.ArgumentParser) -> None:
+    """What names a model on the command line."""
+    parser.add_argument(
+        "--model",
+        default="demo",
+        help="embedded name, open_clip name, folder, configuration file, or owner/name on the hub",
+    )
+    parser.add_argument("--pretrained", help="open_clip tag")
+    parser.add_argument("--weights", type=Path, help="local weights (.safetensors, or a state dict)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+
+
 def model_spec(chosen: argparse.Namespace) -> ModelSpec:
-    """The model that the arguments name."""
+    """The model that the arguments name, or the table that stands in for one.
+
+    Raises `InputError` for more than one of them.
+    """
+    stored = [(kind, table) for kind in STORED if (table := getattr(chosen, kind, None)) is not None]
+    if stored:
+        given = [name for name in ("model", "pretrained", "weights") if getattr(chosen, name) != chosen.defaults[name]]
+        if len(stored) > 1 or given:
+            raise InputError("give one of --embeddings, --scores and --model, not several")
+        kind, table = stored[0]
+        return checked(ModelSpec, {"name": f"{kind}:{os.path.abspath(table)}"})
     weights = None if chosen.weights is None else os.path.abspath(chosen.weights)
     parts = {"name": str(chosen.model), "pretrained": chosen.pretrained, "device": chosen.device, "weights": weights}
     return checked(ModelSpec, parts)
 
 
-def method_plans(chosen: argparse.Namespace, options: dict[str, dict[str, Any]]) -> tuple[MethodPlan, ...]:
-    """The named methods (without `--methods` every one that isn't opt-in, for "none" not any), with the options of the
-    effort and those given.
-    """
-    effort = EFFORTS[chosen.effort]
-    return tuple(
-        checked(MethodPlan, {"name": name, "options": effort.of(method_info(name).name) | options.get(name, {})})
-        for name in _names(chosen.methods, [info.name for info in METHODS.values() if not info.opt_in])
-    )
-
-
-def application_plans(chosen: argparse.Namespace, options: dict[str, dict[str, Any]]) -> tuple[ApplicationPlan, ...]:
-    """The named applications (without `--applications` every one, for "none" not any), with options likewise."""
-    effort = EFFORTS[chosen.effort]
-    return tuple(
-        checked(
-            ApplicationPlan, {"name": name, "options": effort.of(application_info(name).name) | options.get(name, {})}
-        )
-        for name in _names(chosen.applications, APPLICATIONS)
-    )
-
-
 def given_options(entries: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The options given as NAME.OPTION=VALUE by the method or application they belong to; VALUE is JSON or plain text.
 
-    Raises `InputError` for an entry of another form, a name that is neither, or an option that it doesn't have.
+    Raises `InputError` for an entry of another form, a name that is neither, or an option that it does not have.
     """
     options: dict[str, dict[str, Any]] = {}
     for entry in entries:
@@ -124,7 +160,7 @@ def given_options(entries: Sequence[str]) -> dict[str, dict[str, Any]]:
         flag = f"--option {brief(entry, 80)!r}"
         if not (equals and dot and name and option):
             raise InputError(f"{flag} must be NAME.OPTION=VALUE, the name of a method or an application")
-        card = METHODS.get(name) or APPLICATIONS.get(name)
+        card = METHODS.get(name) or (APPLICATIONS[name].card if name in APPLICATIONS else None)
         if card is None:
             raise InputError(f"{flag}: no method or application is called {brief(name, 80)!r}; {_hint(name)}")
         known = card.schema.model_fields
@@ -135,53 +171,59 @@ def given_options(entries: Sequence[str]) -> dict[str, dict[str, Any]]:
     return options
 
 
-def _names(asked: str | None, every: Iterable[str]) -> list[str]:
+def _names(asked: str | None) -> Iterable[str] | None:
+    """The names in a comma-separated list; None if none was given, which means all."""
     if asked is None:
-        return list(every)
+        return None
     names = [name.strip() for name in asked.split(",")]
     return [] if names in ([NONE], [""]) else names
 
 
-def thresholds_file(chosen: argparse.Namespace) -> Path | None:
-    """The file of thresholds that judges the audit: the one given, else the one beside a stored plan that needs it.
-
-    Raises `InputError` if a stored plan needs one that is neither given nor beside it.
-    """
-    if chosen.thresholds is not None or chosen.plan is None or not load_plan(chosen.plan).thresholds:
-        given: Path | None = chosen.thresholds
-        return given
-    beside = Path(chosen.plan).parent / "thresholds.toml"
-    if not beside.exists():
-        raise InputError(f"{chosen.plan} was judged by a thresholds file of its own; give it with --thresholds")
-    return beside
-
-
-def picture_parts(chosen: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
-    """The pictures of the audit: those of a stored plan if all of them are given, otherwise the first `--limit`."""
-    given = tuple(picture.id for picture in dataset.pictures)
-    if chosen.plan is not None:
-        plan = load_plan(chosen.plan)
-        if set(plan.images) <= set(given):
-            return {"images": plan.images, "shard": plan.shard}
-    return {"images": given[: chosen.limit]}
-
-
-def _stored_parts(chosen: argparse.Namespace) -> dict[str, Any]:
+def _stored_plan(chosen: argparse.Namespace) -> Plan:
+    """The plan that `--plan` names. Raises `InputError` for another file, or beside arguments that it settles."""
     if not chosen.plan.is_file():
-        raise InputError(f"{chosen.plan} is no file; --plan takes the plan.json of a run")
+        raise InputError(f"{chosen.plan} is not a file; --plan takes the plan.json of a run")
     beside = [name for name in SETTLED if getattr(chosen, name) != chosen.defaults[name]]
     if beside:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in beside)
-        raise InputError(f"{chosen.plan} settles the audit; leave out {flags}")
-    plan = load_plan(chosen.plan)
-    return {name: getattr(plan, name) for name in Plan.model_fields if name not in _DATA}
+        raise InputError(f"{chosen.plan} already defines the audit; leave out {flags}")
+    return checked_plan(load_plan(chosen.plan))
 
 
-def _locate_truth(options: dict[str, Any]) -> None:
-    """Read a truth that is given as a path now, so that a wrong one is told before any work, and name it in full."""
-    if options.get("truth"):
-        read_truth(str(options["truth"]))
-        options["truth"] = os.path.abspath(str(options["truth"]))
+def _thresholds_beside(path: Path, plan: Plan) -> Path | None:
+    """The thresholds file beside a stored plan that was judged by one. Raises `InputError` if it is missing."""
+    if not plan.thresholds:
+        return None
+    beside = path.parent / THRESHOLDS
+    if not beside.exists():
+        raise InputError(f"{path} was judged by its own thresholds file; give it with --thresholds")
+    return beside
+
+
+def _locate_annotations(options: dict[str, dict[str, Any]]) -> None:
+    """Read the annotations that options name, to report an invalid file before any work; make their paths absolute."""
+    for name, values in options.items():
+        for option in APPLICATIONS[name].card.annotations if name in APPLICATIONS else ():
+            if values.get(option):
+                read_truth(str(values[option]))
+                values[option] = os.path.abspath(str(values[option]))
+
+
+def _enter_declared(
+    options: dict[str, dict[str, Any]], chosen: argparse.Namespace, texts: TextPlan, asked: Iterable[str] | None
+) -> None:
+    """Give the concepts of `--concepts` to each application that takes them. Raises `InputError` where none does."""
+    if chosen.concepts is None:
+        return
+    lines = read_declared(chosen.concepts)
+    check_texts(lines, [*texts.classes, *texts.prompts])
+    wanted = set(APPLICATIONS if asked is None else asked)
+    takers = [card for card in (each.card for each in APPLICATIONS.values()) if card.declared and card.name in wanted]
+    if not takers:
+        every = " or ".join(name for name, each in APPLICATIONS.items() if each.card.declared)
+        raise InputError(f"--concepts: no application of this audit tests declared concepts; add {every}")
+    for card in takers:
+        options.setdefault(card.name, {}).update({key: list(lines) for key in card.declared})
 
 
 def _kind(name: str) -> str:
@@ -192,14 +234,6 @@ def _hint(name: str) -> str:
     every = [*METHODS, *APPLICATIONS]
     near = difflib.get_close_matches(brief(name, 80), every, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(every)}"
-
-
-def checked(kind: Any, parts: dict[str, Any]) -> Any:
-    """A part of a plan. Raises `InputError` in one line that names what is wrong."""
-    try:
-        return kind(**parts)
-    except ValidationError as error:
-        raise InputError(first_problem(error)) from error
 
 
 def _value(text: str) -> Any:

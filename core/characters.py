@@ -40,6 +40,11 @@ def brief(text: str, most: int = 200) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
+def folded(text: str) -> str:
+    """`text` as it is compared with others: without case and repeated blanks."""
+    return " ".join(text.casefold().split())
+
+
 def legible_values(value: Any) -> Any:
     """Plain JSON values whose texts, keys included, are all legible."""
     if isinstance(value, str):

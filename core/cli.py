@@ -14,14 +14,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core import commands, explaining, listings, run_commands
-from core.arguments import SETTLED
+from core import (
+    commands,
+    describing,
+    explaining,
+    listings,
+    region_names,
+    reproducing,
+    run_commands,
+    serving,
+    signing,
+    spot_checking,
+    studying,
+    verifying,
+)
+from core.arguments import SETTLED, model_arguments
 from core.characters import brief, legible, legible_values
 from core.errors import LoupeError, Refused
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
+from core.reviewing import review_arguments, review_command
 from core.runs import AGAIN
-from core.settings import VERSION
-from core.storage import storage_error
+from core.settings import COMMAND, VERSION, as_typed, settle
+from core.storage import check_out, storage_error
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 MESSAGE = 1_000
@@ -34,9 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
+        settle()
+        if getattr(chosen, "out", None) is not None:
+            check_out(chosen.out)
         answer, code = chosen.run(chosen)
     except LoupeError as error:
-        print(f"loupe: {brief(str(error), MESSAGE)}", file=sys.stderr)
+        print(f"loupe: {brief(as_typed(str(error)), MESSAGE)}", file=sys.stderr)
         return WRONG_INPUT
     except Refused as refused:
         # Whoever reads a file names it; this is for a reader that forgot to.
@@ -50,13 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"loupe: {fault}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("loupe: stopped; `python -m core resume` goes on from here", file=sys.stderr)
+        print(f"loupe: stopped; `{COMMAND} resume` continues from this point", file=sys.stderr)
         return 130
     told = legible(answer["text"])
     if getattr(chosen, "json", False):
         told = json.dumps(legible_values(answer["data"]), indent=1, ensure_ascii=False)
     try:
-        print(told, flush=True)
+        print(as_typed(told), flush=True)
     except BrokenPipeError:
         # Whoever reads has had enough (`| head`). What is left must not be flushed again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,10 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m core",
+        prog=COMMAND,
         description="Audit CLIP-style vision-language models without ground-truth labels.",
-        epilog="exit codes: 0 everything that was planned is done; 1 a finding is as severe as --fail-on says, some "
-        "planned work failed, or nothing worked; 2 the input was wrong, told in one line",
+        epilog="exit codes: 0 all planned work is done; 1 a finding is at least as severe as --fail-on, some planned "
+        "work failed, or nothing succeeded; 2 the input was invalid, as reported in one line",
     )
     parser.add_argument("--version", action="version", version=f"Loupe {VERSION}")
     commands_parser = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -80,92 +97,195 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
-    demo.add_argument("--out", type=Path, default=Path("out/demo"), help="run directory (default: out/demo)")
+    demo.add_argument("--out", type=Path, help="run directory (default: out/demo, with --planted out/planted)")
     demo.add_argument(
-        "--effort", choices=sorted(EFFORTS), default="quick", help="how much sampling methods and curves do"
+        "--effort", choices=sorted(EFFORTS), default="quick", help="amount of sampling for methods and curves"
+    )
+    demo.add_argument(
+        "--planted",
+        action="store_true",
+        help="audit a variant of the embedded model that responds to a sticker instead, on images with and without it",
     )
 
-    audit = command("audit", "audit pictures and render the report", commands.audit)
-    audit.add_argument("--images", type=Path, nargs="+", required=True, help="folders, ZIP files or pictures")
-    audit.add_argument("--table", type=Path, help="CSV or Parquet: image path, optional caption, metadata")
-    audit.add_argument("--annotations", type=Path, help="COCO JSON of drawn objects, kept with the pictures")
-    audit.add_argument("--texts", type=Path, help="prompts for every picture, one a line")
-    audit.add_argument("--classes", type=Path, help="class names, one a line; the best of each picture are explained")
+    audit = command("audit", "audit images and render the report", commands.audit)
+    audit.add_argument(
+        "--images", type=Path, nargs="+", required=True, help="folders, ZIP, tar or Parquet files, images"
+    )
+    audit.add_argument("--table", type=Path, help="CSV, Excel, JSON or Parquet: image path, optional caption, metadata")
+    audit.add_argument(
+        "--reference-images",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="images of the intended use; tests whether the audited images differ from them",
+    )
+    audit.add_argument(
+        "--annotations",
+        type=Path,
+        help="COCO JSON of drawn objects, a table of phrases with boxes, or a folder of label maps (PNG)",
+    )
+    audit.add_argument("--texts", type=Path, help="prompts for every image, one per line")
+    audit.add_argument(
+        "--classes", type=Path, help="class names, one per line; the top-ranked classes of each image are explained"
+    )
+    audit.add_argument(
+        "--concepts",
+        type=Path,
+        help="CSV (class, concept, expectation) or TOML: concepts that scores should or must not rest on",
+    )
     audit.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
-    audit.add_argument("--top-classes", type=int, default=1, help="how many best classes are explained (default: 1)")
-    audit.add_argument("--no-captions", action="store_true", help="leave the pictures' own captions out")
-    _model_arguments(audit)
+    audit.add_argument(
+        "--prompt-set",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="templates or prompts of a domain (repeatable; see `prompt-sets`)",
+    )
+    audit.add_argument(
+        "--top-classes", type=int, default=1, help="number of top-ranked classes explained per image (default: 1)"
+    )
+    audit.add_argument("--no-captions", action="store_true", help="ignore the captions of the images")
+    model_arguments(audit)
+    audit.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="TABLE",
+        help="CSV, Parquet or .npz of embeddings of the images and texts, instead of a model; no method is run",
+    )
+    audit.add_argument(
+        "--scores", type=Path, metavar="TABLE", help="CSV, Parquet or .npz of image-text scores, instead of a model"
+    )
     audit.add_argument("--methods", help="comma-separated names, or none (default: all; see `methods`)")
     audit.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
     audit.add_argument(
-        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="how much sampling methods and curves do"
+        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="amount of sampling for methods and curves"
     )
     audit.add_argument(
-        "--again", nargs="*", choices=tuple(AGAIN), help="test maps once more with places hidden so (or not at all)"
+        "--again",
+        nargs="*",
+        choices=tuple(AGAIN),
+        help="evaluate maps a second time with cells hidden in this way (or not at all)",
     )
-    audit.add_argument("--no-curves", action="store_true", help="leave out deletion and insertion")
-    audit.add_argument("--limit", type=int, help="audit only the first N pictures by name")
+    audit.add_argument("--no-curves", action="store_true", help="omit deletion and insertion")
+    audit.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="audit N images, drawn at random (see --seed) within strata of class and metadata",
+    )
     audit.add_argument("--seed", type=int, default=0)
     audit.add_argument("--title", default="Audit of a vision-language model")
-    audit.add_argument("--purpose", default="", help="what the model is used for, as declared")
-    audit.add_argument("--preparer", default="", help="who prepares the report")
+    audit.add_argument("--purpose", default="", help="declared purpose of the model")
+    audit.add_argument("--preparer", default="", help="name of the person who prepares the report")
     audit.add_argument(
         "--applications", help="comma-separated names, or none (default: every application; see `applications`)"
     )
     audit.add_argument(
-        "--compare-with", nargs="+", default=[], metavar="RUN", help="runs of other models on the same pictures"
+        "--compare-with",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="runs of other models on the same images, for comparison",
     )
-    audit.add_argument("--thresholds", type=Path, help="TOML file that the findings are judged by")
+    audit.add_argument("--thresholds", type=Path, help="TOML file with the thresholds by which findings are judged")
     audit.add_argument(
-        "--fail-on", choices=["low", "medium", "high"], help="exit 1 at a finding of this severity or above"
+        "--fail-on",
+        choices=["low", "medium", "high"],
+        help="exit with code 1 if a finding, also one about the explanations, has this severity or a higher one",
     )
-    audit.add_argument("--plan", type=Path, help="plan.json of a run: the same audit again, of the pictures given")
+    audit.add_argument("--plan", type=Path, help="plan.json of a run: repeat the same audit on the given images")
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
     audit.set_defaults(defaults={name: audit.get_default(name) for name in SETTLED})
 
-    explain = command("explain", "explain single pictures, without an audit", explaining.explain)
-    explain.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="pictures, folders or ZIP files")
+    explain = command("explain", "explain single images, without an audit", explaining.explain)
+    explain.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="images, folders or ZIP files")
     explain.add_argument("--text", action="append", default=[], help="a text to explain (repeatable)")
     explain.add_argument("--texts", type=Path, help="texts, one a line")
-    explain.add_argument("--template", action="append", help="template that every text goes through, with {}")
+    explain.add_argument("--template", action="append", help="template applied to every text, with {}")
     explain.add_argument("--method", required=True, help="comma-separated names (see `methods`)")
     explain.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
     explain.add_argument("--seed", type=int, default=0)
-    _model_arguments(explain)
-    explain.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
+    model_arguments(explain)
+    explain.add_argument("--out", type=Path, required=True, help="output folder, new or empty")
+
+    region = command("name-region", "list which texts fit a region of an image best", region_names.name_region)
+    region.add_argument("image", type=Path, help="an image")
+    region.add_argument("--mask", type=Path, help="an image of the same size, light where the region is")
+    region.add_argument(
+        "--box", type=int, nargs=4, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="the region as a box, in pixels"
+    )
+    region.add_argument("--text", action="append", default=[], help="a possible name (repeatable)")
+    region.add_argument("--texts", type=Path, help="possible names, one a line")
+    region.add_argument("--template", action="append", help="template applied to every text, with {}")
+    region.add_argument("--steps", type=int, default=10, help="steps by which the embedding is learned (default: 10)")
+    region.add_argument(
+        "--alpha", type=float, default=0.0, help="price of leaving the embedding of the whole image (default: 0)"
+    )
+    model_arguments(region)
 
     resume = command("resume", "finish a run that was stopped", commands.resume)
     resume.add_argument("run_directory", help="run directory or id")
-    resume.add_argument(
-        "--recompute", action="store_true", help="compute again what another version, weights or plan made"
-    )
+    resume.add_argument("--recompute", action="store_true", help="recompute what another version, weights or plan made")
 
-    cancel = command("cancel", "stop a run after the work in hand; `resume` goes on with it", run_commands.cancel)
+    cancel = command("cancel", "stop a run within seconds; `resume` continues it", run_commands.cancel)
     cancel.add_argument("run_directory", help="run directory or id")
 
-    status = command("status", "say where a run stands", run_commands.status)
+    status = command("status", "show the state of a run", run_commands.status)
     status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run of the workspace)")
 
-    report = command("report", "judge a run anew and render its report", commands.report)
+    run_commands.open_arguments(command("open", "list a run of any folder in the app", run_commands.open_in_app))
+    report = command("report", "re-evaluate a run and render its report", commands.report)
     report.add_argument("run_directory", help="run directory or id")
+    report.add_argument("--earlier", metavar="RUN", help="an earlier run of the same plan: report what changed since")
+    review_arguments(command("review", "show the review log of a run, or add an entry to it", review_command))
 
-    compare = command("compare", "set a run beside others on the same pictures, in its report", commands.compare)
-    compare.add_argument("run_directory", help="run directory or id")
-    compare.add_argument("others", nargs="+", help="run directories or ids")
+    _compare_arguments(
+        command("compare", "compare a run with others in its report, or models side by side", commands.compare)
+    )
 
-    verify = command("verify", "check that a run or an evidence bundle is unchanged", listings.verify)
-    verify.add_argument("path", type=Path, help="run directory or evidence.zip")
-    verify.add_argument("--sha256", metavar="HEX", help="the SHA-256 that was noted down, of the seal or the bundle")
-    verify.add_argument("--pdf", type=Path, metavar="REPORT", help="a report.pdf that must be of this run or bundle")
+    spot = command(
+        "spot-check", "draw images whose predictions people mark as right or wrong", spot_checking.spot_check
+    )
+    spot.add_argument("run_directory", help="run directory or id")
+    spot.add_argument("--sheet", type=Path, metavar="CSV", help="write the drawn images as a sheet to be filled in")
+    spot.add_argument("--read", type=Path, metavar="CSV", help="read a filled sheet")
+    spot.add_argument("--judge", help="name of the person who filled in the sheet")
+    spot.add_argument("--size", type=int, help="number of images to draw (default: 60)")
+    spot.add_argument("--seed", type=int, help="seed of the draw (default: that of the audit)")
 
-    methods = command("methods", "list the methods, what they need and cost", listings.methods)
-    methods.add_argument("--model", help="say which of them this embedded model can serve")
+    study = command("user-study", "show maps without names to raters and count their votes", studying.user_study)
+    study.add_argument("place", metavar="RUN|STUDY", help="run directory or id to start from, or the folder of a study")
+    study.add_argument("--methods", help="comma-separated names of two or more methods of the run")
+    study.add_argument("--images", type=int, metavar="N", help="number of images, drawn at random (default: 12)")
+    study.add_argument("--seed", type=int, help="seed of images, sides and orders (default: 0)")
+    study.add_argument("--out", type=Path, help="folder of the study, a new one (default: in the workspace)")
+    study.add_argument("--rater", help="name of the person who rates")
+    study.add_argument("--sheet", type=Path, metavar="CSV", help="write the pairs in the rater's order")
+    study.add_argument("--read", type=Path, metavar="CSV", help="read a filled sheet")
+
+    verifying.verify_arguments(
+        command("verify", "check that a run, an evidence bundle or a report is unchanged", verifying.verify)
+    )
+    reproducing.reproduce_arguments(
+        command("reproduce", "compute statistics or units again and compare them", reproducing.reproduce)
+    )
+    signing.sign_arguments(command("sign", "sign the report and the bundle of a sealed run", signing.sign))
+
+    serving.app_arguments(command("app", "start the dashboard on this machine", serving.app))
+
+    methods = command("methods", "list the methods with their requirements and cost", listings.methods)
+    methods.add_argument("--model", help="show which of them this embedded model supports")
 
     applications = command("applications", "list the applications and their options", listings.applications)
-    applications.add_argument("--model", help="say which of them this embedded model can serve")
+    applications.add_argument("--model", help="show which of them this embedded model supports")
 
-    command("capabilities", "say which method runs on which kind of model, and why not", listings.capabilities)
-    command("models", "list the models that can be named", listings.models)
+    which = "show which method runs on which kind of model, and the reasons where it does not"
+    command("capabilities", which, listings.capabilities)
+    command("models", "list the available models", listings.models)
+    command("prompt-sets", "list the prompt sets for domains with source and licence", listings.prompt_sets_listed)
+    describe = command("describe", "show what is recognised of a model, and what cannot run on it", describing.describe)
+    model_arguments(describe)
+    describe.add_argument("--speed", action="store_true", help="also time it for two seconds, for later estimates")
 
     worker = command("worker", "do the work of a run (started by the app)", commands.worker)
     worker.add_argument("run_directory", help="run directory or id")
@@ -173,8 +293,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="demo", help="embedded name, open_clip name, folder or config file")
-    parser.add_argument("--pretrained", help="open_clip tag")
-    parser.add_argument("--weights", type=Path, help="local weights (.safetensors, or .pt state dict)")
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="run directories or ids on the same images; without --out the others enter the report of the first",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="models to measure on the same images, each NAME or NAME=TAG-OR-WEIGHTS as in `audit --model`",
+    )
+    parser.add_argument(
+        "--note",
+        action="append",
+        default=[],
+        metavar="MODEL=TEXT",
+        help="remark about a model, printed wherever its figures are (repeatable)",
+    )
+    parser.add_argument("--images", type=Path, nargs="+", default=[], help="folders, ZIP files or images")
+    parser.add_argument("--table", type=Path, help="table: image path, optional caption, metadata such as labels")
+    parser.add_argument("--classes", type=Path, help="class names, one per line")
+    parser.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
+    parser.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
+    parser.add_argument("--limit", type=int, metavar="N", help="measure N images, drawn at random within strata")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument("--out", type=Path, help="folder of the tables and of the models' runs; finished runs are kept")

@@ -57,13 +57,16 @@ def own_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if os.path.lexists(folder):
+            # One call that failed must not leave the whole folder behind: nothing else comes by in a run that is done.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(folder: Path, *patterns: str, shared: bool = True) -> list[Path]:
     """Remove what dead processes left in `folder` under names that match a pattern; returns what was removed.
 
     What a living process writes is left alone. In a folder that others share, what names no process of this machine
-    goes once it is a day old; elsewhere what names no process at all goes at once. What can't be removed stays.
+    goes once it is a day old; elsewhere what names no process at all goes at once. What cannot be removed stays.
     """
     removed = []
     for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):

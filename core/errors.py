@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class LoupeError(Exception):
     """A problem with what was asked for, told in one line.
@@ -12,7 +14,7 @@ class LoupeError(Exception):
 
 
 class InputError(LoupeError):
-    """What a person brought (pictures, a table, texts, options) can't be used."""
+    """What a person brought (images, a table, texts, options) cannot be used."""
 
 
 class ScopeError(InputError):
@@ -23,11 +25,11 @@ class ScopeError(InputError):
 
 
 class ModelError(LoupeError):
-    """A model can't be loaded: unknown name, missing or wrong weights, no network."""
+    """A model cannot be loaded: unknown name, missing or wrong weights, no network."""
 
 
 class CapabilityError(LoupeError):
-    """A method asks for something that this model doesn't have."""
+    """A method asks for something that this model does not have."""
 
 
 class RunError(LoupeError):
@@ -37,7 +39,7 @@ class RunError(LoupeError):
 class Refused(Exception):
     """One file of many cannot be used. The text continues its name: it says why and what to do.
 
-    It becomes a `Refusal` in the data set, and everything else goes on. `seconds` of processor time and `memory` in
+    It becomes a `Refusal` in the dataset, and everything else goes on. `seconds` of processor time and `memory` in
     bytes are what it took to find out, where another process did.
     """
 
@@ -51,6 +53,13 @@ class DamagedError(RunError):
 
 class StorageError(LoupeError):
     """A disk, a folder or a limit of this machine stands in the way: full, read-only, forbidden, out of reach."""
+
+
+def missing(module: str, extra: str) -> str:
+    """What goes on after a subject if a module of an extra of the wheel is not installed; empty if it is."""
+    if find_spec(module) is not None:
+        return ""
+    return f"needs packages that are not installed; `pip install 'loupe-audit[{extra}]'` installs them"
 
 
 def first_line(error: BaseException) -> str:

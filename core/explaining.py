@@ -1,7 +1,7 @@
-"""The command `explain`: single pictures by chosen methods, without an audit. Its folder is written whole or not.
+"""The command `explain`: single images by chosen methods, without an audit. Its folder is written whole or not.
 
-The folder holds `explanation.json` and, for each picture, `<number>-<name>/<method>-<number of the text>.npy` (raw map,
-float32, rows x columns) and `.png` (the map over the picture); methods that sample add `-half-width.npy`, the 95 %
+The folder holds `explanation.json` and, for each image, `<number>-<name>/<method>-<number of the text>.npy` (raw map,
+float32, rows x columns) and `.png` (the map over the image); methods that sample add `-half-width.npy`, the 95 %
 half-width of each value.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.arguments import checked, given_options, model_spec, texts_in
-from core.characters import printable
+from core.characters import brief, printable
 from core.commands import Answer
+from core.content.words import plural
 from core.datasets import Dataset, ingest
 from core.drafts import own_folder, sweep
 from core.errors import InputError
@@ -51,7 +52,7 @@ class _Wish:
 
 
 def explain(chosen: argparse.Namespace) -> Answer:
-    """Explain pictures with texts and write raw maps, overlays and a record. Raises a `LoupeError` for wrong input."""
+    """Explain images with texts and write raw maps, overlays and a record. Raises a `LoupeError` for wrong input."""
     from core.models.loading import load_model
 
     wish = _wish(chosen)
@@ -63,14 +64,23 @@ def explain(chosen: argparse.Namespace) -> Answer:
     sweep_temporary()
     with own_folder(".explaining-", chosen.out.parent) as draft:
         with own_folder(EXPLAINING) as store:
-            pictures = _taken(chosen.images, store)
-            record = _explained(model, pictures, wish, draft)
+            images = _taken(chosen.images, store)
+            record = _explained(model, images, wish, draft)
         (draft / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.chmod(0o755)
         # An empty folder may be replaced; one with files was refused at the start.
         draft.replace(chosen.out)
-    count = sum(len(picture["maps"]) for picture in record["pictures"])
-    text = f"{count} explanations of {len(record['pictures'])} pictures: {chosen.out / RECORD}"
+    count = sum(len(image["maps"]) for image in record["images"])
+    text = f"{count} explanations of {len(record['images'])} images: {chosen.out / RECORD}"
+    if record["unread"]:
+        cut = ", ".join(f"“{brief(each, _SHORT)}”" for each in record["unread"][:3])
+        tokens = record["model"]["context_length"]
+        ends = f"the end of {plural(len(record['unread']), 'text')} has no effect"
+        text += f"\nthe model reads at most {tokens} tokens; {ends}: {cut}"
+    for remark in record["remarks"]:
+        text += f"\n{remark['name']} {remark['reason']}"
+    for method, about in record["methods"].items():
+        text += "".join(f"\n{method}: the {side} side was not run: {why}" for side, why in about["not_run"].items())
     return {"text": text, "data": {"folder": str(chosen.out), **record}}, 0
 
 
@@ -85,7 +95,7 @@ def _wish(chosen: argparse.Namespace) -> _Wish:
     options = given_options(chosen.option)
     idle = next((name for name in options if name not in {info.name for info in methods}), None)
     if idle is not None:
-        raise InputError(f"--option {idle}: {idle} isn't asked for; name it with --method")
+        raise InputError(f"--option {idle}: {idle} is not requested; name it with --method")
     for info in methods:
         info.parse(options.get(info.name))
     if not 0 <= chosen.seed <= MOST_SEED:
@@ -96,15 +106,15 @@ def _wish(chosen: argparse.Namespace) -> _Wish:
 def _check_places(images: list[Path], out: Path) -> None:
     for path in images:
         if not path.exists():
-            raise InputError(f"{path} doesn't exist; give pictures, folders or ZIP files")
+            raise InputError(f"{path} does not exist; give images, folders or ZIP files")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; name a folder")
     if out.exists() and any(out.iterdir()):
-        raise InputError(f"--out {out} already holds files; name a new folder")
+        raise InputError(f"--out {out} already contains files; name a new folder")
 
 
 def _taken(images: list[Path], store: Path) -> Dataset:
-    """The pictures, checked and upright. One that was named itself must be usable; others in a folder are left out."""
+    """The images, checked and upright. One that was named itself must be usable; others in a folder are left out."""
     dataset = ingest(images, store=store)
     named = {path.name for path in images if path.is_file()}
     for refusal in dataset.refusals:
@@ -113,7 +123,7 @@ def _taken(images: list[Path], store: Path) -> Dataset:
     return dataset
 
 
-def _explained(model: Model, pictures: Dataset, wish: _Wish, out: Path) -> dict[str, Any]:
+def _explained(model: Model, images: Dataset, wish: _Wish, out: Path) -> dict[str, Any]:
     from core.attribution.contract import Work
     from core.attribution.explain import attribute
     from core.models.trunk import ImageTrunk, TextTrunk
@@ -121,12 +131,12 @@ def _explained(model: Model, pictures: Dataset, wish: _Wish, out: Path) -> dict[
     texts = TextTrunk(model, list(wish.texts), wish.templates)
     told: list[dict[str, Any]] = []
     used: dict[str, dict[str, Any]] = {}
-    for number, picture in enumerate(pictures.pictures, start=1):
-        image = pictures.open(picture)
+    for number, entry in enumerate(images.images, start=1):
+        image = images.open(entry)
         pixels, geometry = model.preprocess([image])
-        # One picture at a time: its trunk is shared by the methods, and memory doesn't grow with the pictures.
+        # One image at a time: its trunk is shared by the methods, and memory does not grow with the images.
         work = Work(model, ImageTrunk(model, pixels), texts, wish.seed)
-        folder = out / f"{number:03d}-{_safe(picture.name)}"
+        folder = out / f"{number:03d}-{_safe(entry.name)}"
         folder.mkdir()
         maps: list[dict[str, Any]] = []
         for info in wish.methods:
@@ -135,10 +145,10 @@ def _explained(model: Model, pictures: Dataset, wish: _Wish, out: Path) -> dict[
             maps += [_written(got, index, wish.texts[index], image, folder) for index in range(len(wish.texts))]
         told.append(
             {
-                "name": picture.name,
-                "file_sha256": picture.sha256,
-                "width": picture.width,
-                "height": picture.height,
+                "name": entry.name,
+                "file_sha256": entry.sha256,
+                "width": entry.width,
+                "height": entry.height,
                 "seen": list(geometry[0].seen()),
                 "scores": [float(score) for score in work.scores[0].tolist()],
                 "maps": maps,
@@ -152,14 +162,17 @@ def _explained(model: Model, pictures: Dataset, wish: _Wish, out: Path) -> dict[
             "pretrained": model.pretrained,
             "digest": model.digest,
             "weights_sha256": model.weights_sha256,
+            "context_length": model.text.context,
         },
         "seed": wish.seed,
         "texts": list(wish.texts),
         "templates": list(texts.templates),
+        "unread": model.unread(wish.texts, texts.templates),
         "score": "cosine similarity",
         "methods": used,
-        "pictures": told,
-        "refused": [{"name": refusal.name, "reason": refusal.reason} for refusal in pictures.refusals],
+        "images": told,
+        "refused": [{"name": refusal.name, "reason": refusal.reason} for refusal in images.refusals],
+        "remarks": [{"name": remark.name, "reason": remark.reason} for remark in images.remarks],
     }
 
 
@@ -175,12 +188,12 @@ def _about(got: Attribution) -> dict[str, Any]:
 
 def _written(got: Attribution, index: int, text: str, image: Image.Image, folder: Path) -> dict[str, Any]:
     """Write the map of one text and its overlay; the entry of the record, with values of tokens where there are any."""
-    from core.reporting.heat import overlay, value_range
+    from core.content.heat import overlay, value_range
 
     entry: dict[str, Any] = {"method": got.method.name, "text": text}
     sides = [values for values in (got.image, got.text) if values is not None]
     if not all(np.isfinite(values[0, index]).all() for values in sides):
-        raise InputError(f"{got.method.name} gave values that are no finite numbers for {text!r}")
+        raise InputError(f"{got.method.name} gave non-finite values for {text!r}")
     if got.image is not None:
         values = got.image[0, index]
         name = f"{folder.name}/{got.method.name}-{index + 1:03d}"
@@ -203,4 +216,4 @@ def _written(got: Attribution, index: int, text: str, image: Image.Image, folder
 
 def _safe(name: str) -> str:
     stem = name.rpartition("/")[2].rpartition(".")[0] or name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:_SHORT] or "picture"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:_SHORT] or "image"

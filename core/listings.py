@@ -1,46 +1,20 @@
-"""Commands that look and compute nothing: the catalogues, and whether what is stored is unchanged."""
+"""Commands that look and compute nothing: the catalogues."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from core.applications.registry import APPLICATIONS
 from core.commands import Answer
-from core.datasets.names import printable
+from core.datasets.prompt_sets import prompt_sets
 from core.errors import InputError
 from core.methods import METHODS, OptionInfo
-from core.methods.applications import APPLICATIONS
 from core.methods.info import Side
 from core.models.capability_table import as_markdown, reasons
 from core.models.listing import architectures, embedded_models, embedded_name
-from core.runs import Run, open_run
-from core.runs.seal import SEAL
-
-
-def verify(chosen: argparse.Namespace) -> Answer:
-    """Check a run against its seal and its own records, or an evidence bundle against itself.
-
-    Exit code 0 only if all of it is sound; 1 if anything is missing, changed or added, or if a run is not sealed.
-    """
-    from core.reporting.verdict import verify_bundle, verify_run
-
-    sha256 = (chosen.sha256 or "").strip().lower()
-    if chosen.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise InputError("--sha256 takes the 64 hex digits that `verify` or a report prints")
-    if chosen.pdf is not None and not chosen.pdf.is_file():
-        raise InputError(f"--pdf {printable(str(chosen.pdf))} is no file; give the report.pdf that names the bundle")
-    if chosen.path.is_dir():
-        # A run whose plan is damaged or gone still has its seal, which says what it was.
-        sealed = os.path.lexists(chosen.path / SEAL)
-        verdict = verify_run(Run(chosen.path) if sealed else open_run(chosen.path), sha256=sha256, pdf=chosen.pdf)
-    elif os.path.lexists(chosen.path):
-        verdict = verify_bundle(chosen.path, sha256=sha256, pdf=chosen.pdf)
-    else:
-        raise InputError(f"{printable(str(chosen.path))} does not exist; give a run directory or an evidence.zip")
-    return {"text": verdict.text, "data": verdict.data}, 0 if verdict.outcome == "sound" else 1
 
 
 def methods(chosen: argparse.Namespace) -> Answer:
@@ -67,7 +41,7 @@ def methods(chosen: argparse.Namespace) -> Answer:
         data.append(row)
     lines = [
         f"{row['name']:14} {row['title']} ({row['year']}); {', '.join(row['sides'])}"
-        + ("; runs only if it is named" if row["only_by_name"] else "")
+        + ("; runs only when named" if row["only_by_name"] else "")
         + (f"\n{'':14} {row['notice']}" if row["notice"] else "")
         + "".join(f"\n{'':14} {side}: {why}" for side, why in row.get("not_run", {}).items())
         for row in data
@@ -75,11 +49,23 @@ def methods(chosen: argparse.Namespace) -> Answer:
     return {"text": "\n".join(lines), "data": data}, 0
 
 
+def prompt_sets_listed(chosen: argparse.Namespace) -> Answer:
+    """The prompt sets, each with its texts in the data."""
+    found = prompt_sets().values()
+    data = [asdict(each) | {"digest": each.digest} for each in found]
+    lines = []
+    for each in found:
+        what = f"{len(each.templates)} templates" if each.templates else f"{len(each.pairs)} pairs of prompts"
+        lines.append(f"{each.name:20} {what}, version {each.version}: {each.title}")
+        lines.append(f"{'':20} {each.source}; {each.licence}")
+    return {"text": "\n".join(lines), "data": data}, 0
+
+
 def applications(chosen: argparse.Namespace) -> Answer:
-    """What an audit can do with all its pictures once they are explained, with the options of each."""
+    """What an audit can do with all its images once they are explained, with the options of each."""
     capabilities = _capabilities(chosen.model)
     data = []
-    for info in APPLICATIONS.values():
+    for info in (application.card for application in APPLICATIONS.values()):
         row: dict[str, Any] = {
             "name": info.name,
             "title": info.title,
@@ -87,7 +73,7 @@ def applications(chosen: argparse.Namespace) -> Answer:
             "year": info.year,
             "paper": info.paper,
             "needs": list(info.needs),
-            "image_forwards_a_picture": info.cost_model(info.parse()),
+            "image_forwards_a_image": info.cost_model(info.parse()),
             "options": _options(info.options),
         }
         if capabilities is not None:
@@ -96,7 +82,7 @@ def applications(chosen: argparse.Namespace) -> Answer:
     lines = [
         f"{row['name']:14} {row['title']} ({row['year']}): {row['question']}"
         + f"\n{'':14} options: {', '.join(row['options'])}"
-        + (f"\n{'':14} not with this model: it {row['not_run']}" if row.get("not_run") else "")
+        + (f"\n{'':14} not available for this model: it {row['not_run']}" if row.get("not_run") else "")
         for row in data
     ]
     return {"text": "\n".join(lines), "data": data}, 0
@@ -125,7 +111,7 @@ def _capabilities(name: str | None) -> tuple[str, ...] | None:
     wanted = embedded_name(name)
     found = [model for model in embedded_models() if model.name == wanted]
     if not found:
-        raise InputError(f"{name!r} is no embedded model; known: {', '.join(m.name for m in embedded_models())}")
+        raise InputError(f"{name!r} is not an embedded model; known: {', '.join(m.name for m in embedded_models())}")
     return found[0].capabilities
 
 

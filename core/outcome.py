@@ -16,6 +16,7 @@ def outcome(run: Run, state: str, fail_on: str | None) -> tuple[dict[str, Any], 
     of severity `fail_on` or above. What the model cannot serve was not planned for it and did not fail.
     """
     from core.findings import NOTHING, failed_applications, load_findings
+    from core.reporting.legibility import font_warning
 
     findings = [finding for finding in load_findings(run) if finding.status == "finding"]
     counts = {word: sum(f.severity == word for f in findings) for word in ("high", "medium", "low")}
@@ -28,11 +29,13 @@ def outcome(run: Run, state: str, fail_on: str | None) -> tuple[dict[str, Any], 
     nothing = idle or any(finding.id == NOTHING for finding in findings)
     failed = bool(state == "failed" or progress.failed or explanations or applications)
     pdf = run.report / "report.pdf"
+    illegible = font_warning(run)
     data = {
         "run": str(run.folder),
         "state": state,
         "report": str(pdf) if pdf.exists() else None,
         "findings": counts,
+        "fonts": illegible,
         "nothing_worked": nothing,
         "units_failed": progress.failed,
         "explanations_failed": explanations,
@@ -41,7 +44,8 @@ def outcome(run: Run, state: str, fail_on: str | None) -> tuple[dict[str, Any], 
     }
     lines = [f"{state}: {counts['high']} high, {counts['medium']} medium, {counts['low']} low findings"]
     lines += [str(pdf.resolve())] if pdf.exists() else [progress.message]
-    lines += ["nothing worked: this audit says nothing about the model"] if nothing else []
+    lines += [illegible] if illegible else []
+    lines += ["nothing succeeded: this audit gives no information about the model"] if nothing else []
     lines += [f"{progress.failed} of {progress.total} units failed"] if progress.failed else []
     lines += [f"{explanations} of {len(rows)} result rows failed"] if rows is not None and explanations else []
     lines += [f"{name} failed: {line}" for name, line in applications.items()]

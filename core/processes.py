@@ -11,6 +11,8 @@ import fcntl
 import hashlib
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +20,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def this_owner() -> str:
-    """Who this process is: host and machine, process id and its start, so that a re-used id isn't taken for it."""
+    """Who this process is: host and machine, process id and its start, so that a re-used id is not taken for it."""
     return owner_of(os.getpid())
 
 
@@ -79,6 +81,20 @@ def is_locked(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time. The lock is on the folder itself, so that no further file comes under a seal.
+
+    It ends with its process. Raises `OSError` where the folder cannot be opened or locked.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _started_without_proc(pid: int) -> str:

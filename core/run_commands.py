@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from core.errors import DamagedError, LoupeError, RunError
 from core.runs import STOPPED, Progress, Run, list_runs, open_run
 from core.runs.database import damage
+from core.runs.shelf import close_elsewhere, open_elsewhere, shelf_id
 from core.settings import runs_folder
 
 Answer = tuple[dict[str, Any], int]
@@ -19,25 +21,43 @@ def find_run(name: str) -> Run:
     for folder in (Path(name), runs_folder() / name):
         if (folder / "plan.json").exists():
             return open_run(folder)
-    raise RunError(f"there is no run {name!r}; give its directory, or an id that `python -m core status` lists")
+    raise RunError(f"there is no run {name!r}; give its directory, or an id listed by `python -m core status`")
 
 
 def cancel(chosen: argparse.Namespace) -> Answer:
-    """Ask the worker of a run to stop after the work in hand; a run without one is cancelled at once."""
+    """Ask the worker of a run to stop; a run without one is cancelled at once."""
     run = find_run(chosen.run_directory)
     before = run.progress().state
     state = run.store.cancel()
     other = run.store.holder()
     if before in STOPPED:
-        text = f"{run.handle} is not at work: {before}"
+        text = f"{run.handle} is not running: {before}"
     elif state == "cancelling" and other is not None:
         text = (
-            f"{run.handle}: {other.title} was asked to stop after the work in hand; should it be dead, its lease ends "
+            f"{run.handle}: {other.title} was asked to stop and does so within seconds; if it is dead, its lease ends "
             f"in {other.seconds:.0f} s"
         )
     else:
-        text = f"{run.handle}: cancelled; what is finished is kept, `python -m core resume` goes on from there"
+        text = f"{run.handle}: cancelled; finished work is kept, and `python -m core resume` continues from there"
     return {"text": text, "data": {"run": str(run.folder), "before": before, "state": state}}, 0
+
+
+def open_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `open` takes."""
+    parser.add_argument("run_directory", help="run directory")
+    parser.add_argument("--close", action="store_true", help="take it off the list; the run stays as it is")
+
+
+def open_in_app(chosen: argparse.Namespace) -> Answer:
+    """List a run of any folder in the app, or take it off the list; the run itself stays as it is."""
+    run = find_run(chosen.run_directory)
+    if chosen.close:
+        known = close_elsewhere(run)
+        text = f"{run.folder} is {'no longer' if known else 'not'} listed as opened from elsewhere"
+    else:
+        run = open_elsewhere(run.folder)
+        text = f"{run.folder} is listed in the app as {shelf_id(run)}"
+    return {"text": text, "data": {"run": str(run.folder), "id": shelf_id(run), "open": not chosen.close}}, 0
 
 
 def status(chosen: argparse.Namespace) -> Answer:
@@ -69,13 +89,13 @@ def _standing(run: Run) -> tuple[dict[str, Any], str]:
     data = {
         "run": run.id,
         "folder": str(run.folder),
-        **vars(progress),
+        **dataclasses.asdict(progress),
         "state": state,
         "message": message,
         "share": round(progress.share, 4),
     }
     stage = f" ({progress.stage})" if progress.stage else ""
-    done = f"{progress.images_done}/{progress.images_total} pictures"
+    done = f"{progress.images_done}/{progress.images_total} images"
     return data, f"{run.id}  {state}{stage}  {done}  {message}"
 
 

@@ -10,6 +10,11 @@ from core.errors import InputError
 
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
+# The wheel puts these folders below a package of its own; a checkout has no such file here.
+INSTALLED = (ROOT / "__init__.py").exists()
+_FROM_CHECKOUT = "python -m core"
+# How this installation is called on a command line.
+COMMAND = "loupe" if INSTALLED else _FROM_CHECKOUT
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Limits:
     text_characters: int = 2_000
     texts: int = 2_000
     imports: int = 2  # at once, in the app
+    previews: int = 2  # models that are recognised at once, in the app
     all_text_characters: int = 2_000_000
     templates: int = 200
     concepts: int = 20_000
@@ -67,7 +73,7 @@ class Limits:
     path_characters: int = 4_096
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
-    manifest_bytes: int = 64 * 2**20  # of a stored data set's description
+    manifest_bytes: int = 64 * 2**20  # of a stored dataset's description
 
     # What `verify` reads of a seal or a bundle that anybody may have made.
     seal_bytes: int = 64 * 2**20
@@ -106,24 +112,77 @@ class ModelLimits:
     tokenizer_wall: float = 180.0
     state_seconds: float = 25.0
     state_wall: float = 180.0
+    onnx_seconds: float = 120.0
+    onnx_wall: float = 600.0
 
 
 MODEL_LIMITS = ModelLimits()
 
 
+def as_typed(text: str) -> str:
+    """A text that names commands of Loupe, as people type them on this installation."""
+    return text.replace(f"{_FROM_CHECKOUT} ", f"{COMMAND} ")
+
+
+def settle() -> None:
+    """Make the folders in the environment absolute: processes of Loupe work in other folders than their caller."""
+    for name in ("LOUPE_HOME", "LOUPE_MODELS", "LOUPE_FOLDERS"):
+        if os.environ.get(name, "").strip():
+            parts = os.environ[name].split(os.pathsep) if name != "LOUPE_HOME" else [os.environ[name]]
+            os.environ[name] = os.pathsep.join(os.path.abspath(os.path.expanduser(part)) for part in parts if part)
+
+
 def workspace() -> Path:
-    """The folder that holds data sets and runs: `LOUPE_HOME`, or `~/.loupe`."""
+    """The folder that holds datasets and runs: `LOUPE_HOME`, or `~/.loupe`."""
     return Path(os.environ.get("LOUPE_HOME", "~/.loupe")).expanduser()
 
 
 def datasets_folder() -> Path:
-    """Where data sets are stored, one folder each."""
+    """Where datasets are stored, one folder each."""
     return workspace() / "datasets"
 
 
 def runs_folder() -> Path:
     """Where the app keeps its runs, one folder each."""
     return workspace() / "runs"
+
+
+def study_folder(run: str) -> Path:
+    """Where the user study of a run is kept, by the run's id: outside of the run, which stays sealed."""
+    return workspace() / "studies" / run
+
+
+def uploads_folder() -> Path:
+    """Where the app keeps uploaded models, one folder each."""
+    return workspace() / "models"
+
+
+def previews_folder() -> Path:
+    """Where the app keeps what was recognised of models before an audit."""
+    return workspace() / "previews"
+
+
+def model_folders() -> list[Path]:
+    """The folders from which people who use the app may choose a model: `LOUPE_MODELS`, parted by colons."""
+    parts = os.environ.get("LOUPE_MODELS", "").split(os.pathsep)
+    return [Path(part).expanduser().resolve() for part in parts if part.strip()]
+
+
+def server_folders() -> list[Path]:
+    """The folders that people who use the app may read on the server: `LOUPE_FOLDERS`, parted by colons."""
+    parts = os.environ.get("LOUPE_FOLDERS", "").split(os.pathsep)
+    return [Path(part).expanduser().resolve() for part in parts if part.strip()]
+
+
+def upload_megabytes() -> int:
+    """How many MB the files of an uploaded model may have together (`LOUPE_MODEL_UPLOAD`, 500 unless set; 0: none).
+
+    Raises `InputError` for anything but a whole number.
+    """
+    wanted = os.environ.get("LOUPE_MODEL_UPLOAD", "500")
+    if not (wanted.isascii() and wanted.isdecimal()):
+        raise InputError(f"LOUPE_MODEL_UPLOAD must be a number of MB, not {wanted!r}")
+    return int(wanted)
 
 
 def byte_budget() -> int:

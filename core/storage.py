@@ -10,13 +10,15 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from core.errors import StorageError
+from core.errors import InputError, StorageError
 
 # An absolute path of either kind of system, up to the first blank or quote. What stands before it must be no word, as
 # in "and/or", and no address of the web.
 _ABSOLUTE = re.compile(
     r"""(?<![\w.:/\\])(?:file://|~|[A-Za-z]:)?[\\/](?:(?:[^\\/\s'"]+[\\/])+([^\\/\s'"]*)|([^\\/\s'"]+))"""
 )
+
+_PROBE = 2**18  # bytes that must find room before work begins
 
 # What a person can do about it, for the errors of a machine rather than of the program.
 _ADVICE = {
@@ -66,6 +68,30 @@ def storage_error(error: OSError) -> StorageError | None:
     named = [str(name) for name in (error.filename2, error.filename) if isinstance(name, str | os.PathLike) and name]
     where = f"{_near(named[0])}: " if named else ""
     return StorageError(f"{where}{_ADVICE[error.errno]}")
+
+
+def check_out(out: Path) -> None:
+    """Find out before any work whether a folder can be made and filled at `out`; what is tried out is removed again.
+
+    Raises `InputError` in one line if a part of the path is a file, if nothing may be written there, or if its disk is
+    full.
+    """
+    place = Path(os.path.abspath(out))
+    try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            what = "is a file" if place == Path(os.path.abspath(out)) else f"lies below {place.name}, which is a file"
+            raise InputError(f"--out {out} {what}; name a folder")
+        with tempfile.NamedTemporaryFile(prefix=".loupe-", dir=place) as probe:
+            probe.write(bytes(_PROBE))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        why = _ADVICE.get(error.errno or 0, error.strerror or type(error).__name__)
+        if error.errno == errno.ENOENT:
+            why = "no file can be made there"
+        raise InputError(f"--out {_near(str(out))} cannot be written: {why}") from error
 
 
 def _near(name: str) -> str:

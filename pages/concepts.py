@@ -1,59 +1,42 @@
-"""Concepts: type a word, pick its sense, and see at once where the model sees it in every picture."""
+"""Concepts: type a word, choose its sense, and see its map on every image."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.applications.concepts_record import FOLDER, ConceptRecord, load
-from core.applications.localisation import SHOWN_THRESHOLD, box_of
-from core.concepts.relevance import ConceptMap
-from core.datasets import Picture
-from core.models.geometry import Preprocessing
-from core.reporting.concepts import (
+from core.applications.concepts.boxes import SHOWN_THRESHOLD, box_of
+from core.applications.concepts.chapter import (
     absolute,
     caution,
     concepts_chart,
-    rebuilt_words,
-    share,
     top_concepts,
     top_groups,
 )
+from core.applications.concepts.record import ConceptRecord, of_run
+from core.applications.concepts.tables import CONCEPTS, GROUPS, IMAGE_CONCEPTS, rebuilt_words, unexplained
+from core.concepts.relevance import ConceptMap
+from core.content.words import shorten
+from core.datasets import DatasetImage
+from core.models.geometry import Preprocessing
 from core.runs import Run
-from pages.parts import charts, entry, maps, state
-from pages.parts.words import empty, number, plain, problems_shown, short
+from pages.parts import application_page, charts, maps, state, tables
+from pages.parts.words import number, plain
 
 ACROSS = 4
 A_PAGE = 12
 FIRST_SENSES = 12
 
 
-def page() -> None:
-    """The whole page for the current run."""
-    run = state.current_run()
-    if run is None:
-        empty(
-            "Concepts appear here once an audit with the application Concepts has run.",
-            "pages/audit.py",
-            "Plan an audit",
-        )
-        return
-    record = record_of(run)
-    if record is None:
-        empty(
-            "This audit has no concept maps. Plan one with the application 'Concepts (ConVis)' switched on.",
-            "pages/audit.py",
-            "Plan an audit",
-        )
-        return
+def page(run: Run, record: ConceptRecord) -> None:
+    """The maps of a chosen concept, the concepts of the dataset, and those of one image."""
     about = record.about
     st.caption(
         plain(
-            f"{about['concepts']:,} concepts ({about['source']}) · {about['crops']} crops a picture · maps of "
+            f"{about['concepts']:,} concepts ({about['source']}) · {about['crops']} crops per image · maps of "
             f"{about['cells']} × {about['cells']}"
         )
     )
@@ -63,13 +46,12 @@ def page() -> None:
     if concept is not None:
         one_concept(run, record, concept)
     over_all(record)
-    one_picture(run, record)
+    one_image(run, record)
 
 
-def record_of(run: Run) -> ConceptRecord | None:
+def cached(run: Run) -> ConceptRecord | None:
     """The run's record, read once until it changes."""
-    file = run.folder / FOLDER / "about.json"
-    return _record(str(run.folder), file.stat().st_mtime_ns) if file.exists() else None
+    return _record(str(run.folder), changed) if (changed := _changed(run)) else None
 
 
 def choose(record: ConceptRecord) -> int | None:
@@ -78,15 +60,15 @@ def choose(record: ConceptRecord) -> int | None:
     # The widget's own key, so that another run's vocabulary is asked the same word.
     first = record.graph.position(str(record.top["concept"].iloc[0])) if len(record.top) else 0
     word = left.text_input("Word", value=record.graph.concepts[first].title, key="concept-word", max_chars=80)
-    found = record.graph.senses(word)[:FIRST_SENSES]
-    if not found:
+    senses = record.graph.senses(word)[:FIRST_SENSES]
+    if not senses:
         st.info(
-            plain(f"No concept of this audit is called {word!r}. Try a more general word, or one of those below."),
+            plain(f"No concept of this audit is called {word!r}. Try a more general word, or one listed below."),
             icon=":material/search_off:",
         )
         return None
     with right:
-        return st.selectbox("Sense", found, format_func=lambda at: sense(record, at))
+        return st.selectbox("Sense", senses, format_func=lambda at: sense(record, at))
 
 
 def sense(record: ConceptRecord, at: int) -> str:
@@ -94,11 +76,11 @@ def sense(record: ConceptRecord, at: int) -> str:
     concept = record.graph.concepts[at]
     below = int(record.graph.sizes[at]) - 1
     more = f" · {below} below it" if below else ""
-    return f"{concept.title} ({concept.name}): {short(concept.gloss, 110)}{more}"
+    return f"{concept.title} ({concept.name}): {shorten(concept.gloss, 110)}{more}"
 
 
 def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
-    """The maps of one concept over the pictures, those where it is most present first."""
+    """The maps of one concept on all images, highest presence first."""
     chosen = record.graph.concepts[concept]
     st.subheader(plain(chosen.title), anchor=False)
     above = ", ".join(record.graph.concepts[parent].title for parent in record.graph.parents[concept])
@@ -106,118 +88,116 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
     values = record.presence[:, concept]
     st.markdown(
         plain(
-            f"Anything of this kind is among the top 1 % of all concepts in {values.mean():.1%} of a picture on the "
-            f"mean of {len(values)}; by chance it would be {record.chance(concept):.1%}."
+            f"On average over {len(values)} images, this concept or one below it ranks among the top 1 % of all "
+            f"concepts in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
         )
     )
     one, two, three = st.columns((3, 3, 2), vertical_alignment="bottom")
-    opacity = one.slider("Strength of the colour", 0.0, 1.0, 0.55, 0.05, key="concept-opacity")
+    opacity = one.slider("Opacity of the maps", 0.0, 1.0, 0.55, 0.05, key="concept-opacity")
     order = np.argsort(-values, kind="stable")
     pages = -(-len(order) // A_PAGE)
-    at = two.number_input("Part of the pictures", 1, pages, 1, key=f"concept-part-{run.id}") if pages > 1 else 1
-    cells = three.toggle("Cells as they are", key="concept-cells")
+    at = two.number_input("Page", 1, pages, 1, key=f"concept-part-{run.id}") if pages > 1 else 1
+    cells = three.toggle("Native cells", key="concept-cells")
     cosines = record.cosine(concept)
-    known = {picture.id: picture for picture in state.dataset_of(run).pictures}
+    stored = {image.id: image for image in state.dataset_of(run).images}
     part = order[(int(at) - 1) * A_PAGE : int(at) * A_PAGE]
     for start in range(0, len(part), ACROSS):
-        for column, place in zip(st.columns(ACROSS), part[start : start + ACROSS], strict=False):
-            picture = known.get(str(record.pictures["image"].iloc[place]))
+        for column, position in zip(st.columns(ACROSS), part[start : start + ACROSS], strict=False):
+            image = stored.get(str(record.images["image"].iloc[position]))
             with column:
-                if picture is not None:
-                    found = map_of(run, record, concept, int(place))
-                    card(run, picture, chosen.title, found, float(cosines[place]), opacity=opacity, smooth=not cells)
+                if image is not None:
+                    heat_map = map_of(run, record, concept, int(position))
+                    cosine = float(cosines[position])
+                    card(run, image, chosen.title, heat_map, cosine, opacity=opacity, smooth=not cells)
     st.caption(
-        "Each map is stretched to its own range, so an absent concept has a bright spot too: read the numbers below it."
+        "Each map is rescaled to its own range, so that an absent concept has a bright region too: read the numbers "
+        "below each map."
     )
 
 
 def card(
-    run: Run, picture: Picture, title: str, found: ConceptMap, cosine: float, *, opacity: float, smooth: bool
+    run: Run, image: DatasetImage, title: str, heat_map: ConceptMap, cosine: float, *, opacity: float, smooth: bool
 ) -> None:
-    """One picture with its map and absolute scores."""
-    st.markdown(f"**{plain(short(picture.name, 28))}**")
-    about = f"Concept map of {title} on {picture.name}"
-    maps.heat(run, picture, found.values, signed=False, opacity=opacity, smooth=smooth, alt=about)
-    maps.scale(found.values, signed=False, unit="mean rank score of the covering crops, 1 is best")
-    st.caption(plain(absolute(found, cosine)))
+    """One image with its map and absolute scores."""
+    st.markdown(f"**{plain(shorten(image.name, 28))}**")
+    about = f"Concept map of {title} on {image.name}"
+    maps.heat(run, image, heat_map.values, signed=False, opacity=opacity, smooth=smooth, alt=about)
+    maps.scale(heat_map.values, signed=False, unit="mean rank score of the covering crops, 1 is best")
+    st.caption(plain(absolute(heat_map, cosine)))
     given = run.manifest.get("model", {}).get("preprocessing")
     if given is not None:
-        geometry = Preprocessing.from_dict(given).geometry(picture.width, picture.height)
-        box = box_of(found.values, geometry, SHOWN_THRESHOLD)
+        geometry = Preprocessing.from_dict(given).geometry(image.width, image.height)
+        box = box_of(heat_map.values, geometry, SHOWN_THRESHOLD)
         if box is not None:
             left, top, right, bottom = (round(edge) for edge in box)
-            st.caption(plain(f"Box at {SHOWN_THRESHOLD:g}: {left}, {top} to {right}, {bottom} px"))
+            st.caption(plain(f"Bounding box at {SHOWN_THRESHOLD:.0%}: {left}, {top} to {right}, {bottom} px"))
 
 
 def over_all(record: ConceptRecord) -> None:
-    """What is seen most over all pictures."""
-    st.subheader("Most present over all pictures", anchor=False)
+    """The concepts with the highest presence over all images."""
+    st.subheader("Highest presence over all images", anchor=False)
     frame = top_concepts(record, most=50)
     charts.show(concepts_chart(frame), "Concepts by mean presence with 95 % interval")
-    left, right = st.tabs(["Concepts", "Groups above chance"])
-    left.dataframe(_shown(frame, []), hide_index=True, height=260)
-    right.dataframe(_shown(top_groups(record, most=50), ["members", "chance"]), hide_index=True, height=260)
+    left, right = st.tabs(["Concepts", "Groups, relative to chance"])
+    with left:
+        tables.show(CONCEPTS, frame, height=260)
+    with right:
+        tables.show(GROUPS, top_groups(record, most=50), height=260)
 
 
-def one_picture(run: Run, record: ConceptRecord) -> None:
-    """The concepts of one picture."""
-    st.subheader("Concepts of one picture", anchor=False)
-    names = dict(record.pictures[["image", "image_name"]].itertuples(index=False))
-    image = st.selectbox("Picture", list(names), format_func=names.__getitem__, key=f"concept-picture-{run.id}")
+def one_image(run: Run, record: ConceptRecord) -> None:
+    """The concepts of one image."""
+    st.subheader("Concepts of one image", anchor=False)
+    names = dict(record.images[["image", "image_name"]].itertuples(index=False))
+    image = st.selectbox("Image", list(names), format_func=names.__getitem__, key=f"concept-image-{run.id}")
     rows = record.top[record.top["image"] == image]
-    mean = {concept: record.own[:, record.graph.position(concept)].mean() for concept in rows["concept"]}
-    shown = rows[["title", "gloss", "presence", "best", "cosine"]].round(3)
-    shown.insert(3, "mean of all pictures", [round(float(mean[concept]), 3) for concept in rows["concept"]])
+    own = [float(record.own[:, record.graph.position(concept)].mean()) for concept in rows["concept"]]
     left, right = st.columns((1, 3))
     with left:
-        picture = maps.picture_of(run, image)
-        if picture is not None:
-            maps.original(run, picture)
-    right.dataframe(shown, hide_index=True, height=320)
+        entry = maps.image_of(run, image)
+        if entry is not None:
+            maps.original(run, entry)
+    with right:
+        tables.show(IMAGE_CONCEPTS, rows.assign(mean=own), height=320)
     if len(record.rebuilt):
         row = record.rebuilt[record.rebuilt["image"] == image].iloc[0]
         right.caption(
             plain(
-                f"Words that rebuild its embedding, less what all pictures share: "
-                f"{rebuilt_words(row.words, row.weights)}. They leave {share(row.cosine)} of it unexplained."
+                f"Words that reconstruct its embedding after the mean embedding is subtracted: "
+                f"{rebuilt_words(row.words, row.weights)}. They leave {unexplained(row.cosine)} of it unexplained."
             )
         )
-    fit = record.pictures.loc[record.pictures["image"] == image, "fit"].iloc[0]
+    fit = record.images.loc[record.images["image"] == image, "fit"].iloc[0]
     if record.about["in_distribution"]:
         right.caption(
-            plain(f"Fit with {record.about['in_distribution']}: {number(float(fit))}; low says that it isn't one.")
+            plain(
+                f"Fit with {record.about['in_distribution']}: {number(float(fit))}; a low value suggests that the "
+                "image shows none."
+            )
         )
 
 
-def map_of(run: Run, record: ConceptRecord, concept: int, picture: int) -> ConceptMap:
-    """The map of a concept over a picture; its cosines with all concepts are kept for the next word."""
-    file = run.folder / FOLDER / "about.json"
-    cosines = _cosines(str(run.folder), file.stat().st_mtime_ns, picture)
-    return record.map_from(cosines, concept)
+def map_of(run: Run, record: ConceptRecord, concept: int, image: int) -> ConceptMap:
+    """The map of a concept on an image; the cosines of the image with all concepts are cached for the next word."""
+    return record.map_from(_cosines(str(run.folder), _changed(run), image), concept)
 
 
-def _shown(frame: pd.DataFrame, more: list[str]) -> pd.DataFrame:
-    shown = frame[["title", "name", "gloss"]].copy()
-    shown["value (95 % interval)"] = [number(row.value, row.low, row.high) for row in frame.itertuples(index=False)]
-    shown["n"] = frame["n"]
-    for name in more:
-        shown[name] = frame[name].round(3)
-    return shown
+def _changed(run: Run) -> int:
+    """When the record was written; 0 if there is none."""
+    file = ConceptRecord.folder_of(run) / ConceptRecord.ABOUT
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the concepts …")
 def _record(folder: str, changed: int) -> ConceptRecord | None:
-    return load(Path(folder))
+    return of_run(Run(Path(folder)))
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
-def _cosines(folder: str, changed: int, picture: int) -> NDArray[np.float32]:
+def _cosines(folder: str, changed: int, image: int) -> NDArray[np.float32]:
     record = _record(folder, changed)
     assert record is not None
-    return record.cosines(picture)
+    return record.cosines(image)
 
 
-entry.through_app("pages/concepts.py")
-st.title("Concepts")
-with problems_shown():
-    page()
+application_page.show("concepts", cached, page)

@@ -1,4 +1,4 @@
-"""Findings: the register, what passed, what can't be concluded, and how far the maps can be trusted."""
+"""Findings: the register, passed and inconclusive checks, and how far the maps can be trusted."""
 
 from __future__ import annotations
 
@@ -7,46 +7,69 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.content.charts import agreement_chart, trust_chart
+from core.content.words import shorten
+from core.evaluation.metrics import BY_NAME
 from core.evaluation.summary import Summary
-from core.findings import Finding, Number, Sample
-from core.reporting.charts import agreement_chart, trust_chart
+from core.findings import (
+    Finding,
+    Number,
+    Sample,
+    failing_methods,
+    not_drawn,
+    reliability_of,
+    trusted_summary,
+)
+from core.glossary import definition
+from core.reporting.measures import further_table
+from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, pairs_of_methods
+from core.reporting.trust import main_table, versus_table
+from core.rules import Context
+from core.rules.finding import SUBJECTS
 from core.runs import FINISHED, Run
-from pages.parts import charts, entry, maps, state
-from pages.parts.words import empty, number, plain, problems_shown, short, tab
+from core.runs.review import Review
+from core.settings import as_typed
+from pages.parts import address, charts, entry, maps, review, state, tables
+from pages.parts.words import empty, plain, problems_shown, tab
 
 COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
+PASSED = "Checks whose criterion is shown to hold: the whole 95 % interval lies within the limit."
+UNSURE = "Checks that these data do not decide; each states what would."
 PER_SAMPLE = 3
 ACROSS = 6
+
+QUESTION = "What is wrong with the model, the images or the texts, how serious is it, and on what evidence?"
 
 
 def page() -> None:
     """The whole page for the current run."""
     run = state.current_run()
     if run is None:
-        empty("Findings appear here once an audit has run.", "pages/audit.py", "Plan an audit")
+        empty("Findings appear here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
     summary = state.summary_of(run)
     progress = state.progress_of(run)
     if progress.state not in FINISHED:
         st.warning(
             f"This audit is {state.state_of(progress)[0]}: {progress.images_done} of {progress.images_total} "
-            "pictures are done, so nothing here is final."
+            "images are completed, so that the findings are provisional."
         )
     if not summary.images:
-        empty("No picture of this audit is done yet.", "pages/audit.py", "See its progress")
+        empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return
     register = state.findings_of(run)
-    found = [item for item in register if item.status == "finding"]
+    findings = [item for item in register if item.status == "finding"]
     unsure = [item for item in register if item.status == "cannot_conclude"]
     passed = [item for item in register if item.status == "passed"]
     with st.container(horizontal=True):
         for severity in ("high", "medium", "low", "note"):
-            count = sum(item.severity == severity for item in found)
-            st.metric(severity.capitalize(), count, border=True)
-        st.metric("Passed", len(passed), border=True)
-        st.metric("Cannot conclude", len(unsure), border=True)
+            count = sum(item.severity == severity for item in findings)
+            st.metric(severity.capitalize(), count, border=True, help=definition("Severity"))
+        st.metric("Passed", len(passed), border=True, help=PASSED)
+        st.metric("Cannot conclude", len(unsure), border=True, help=UNSURE)
+    log = review.report_state(run)
     labels = (
-        f"Findings ({len(found)})",
+        f"Findings ({len(findings)})",
         f"Passed ({len(passed)})",
         f"Cannot conclude ({len(unsure)})",
         "Trust",
@@ -54,28 +77,55 @@ def page() -> None:
     )
     tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
-        for item in found:
-            finding(run, item)
-        if not found:
-            st.info("No rule found anything to report. See what passed and what could not be concluded.")
-    for place, items in ((tabs[1], passed), (tabs[2], unsure)):
-        with place:
+        shown = filtered(run, findings)
+        for item in shown:
+            finding(run, item, log)
+        if findings and not shown:
+            st.text("No finding matches the filters.")
+        if not findings:
+            st.info("No rule reported a finding. The other tabs list passed and inconclusive checks.")
+    for view, items in ((tabs[1], passed), (tabs[2], unsure)):
+        with view:
             for item in items:
                 check(item)
             if not items:
                 st.text("None.")
     with tabs[3]:
-        trust(summary)
+        trust(run, summary)
     with tabs[4]:
         not_run(summary)
 
 
-def finding(run: Run, item: Finding) -> None:
-    """One line of the register."""
+def filtered(run: Run, findings: list[Finding]) -> list[Finding]:
+    """The findings of the chosen severities and subjects; the choice is part of the address."""
+    severities = [word for word in COLOURS if any(item.severity == word for item in findings)]
+    subjects = [name for name in SUBJECTS if any(item.subject == name for item in findings)]
+    address.enter_all(f"severity-{run.id}", "severity", severities, [], str)
+    address.enter_all(f"subject-{run.id}", "subject", subjects, [], str)
+    with st.container(horizontal=True):
+        graded = st.pills("Severity", severities, selection_mode="multi", format_func=tab, key=f"severity-{run.id}")
+        about = st.pills(
+            "About",
+            subjects,
+            selection_mode="multi",
+            format_func=lambda name: tab(SUBJECTS[name]),
+            key=f"subject-{run.id}",
+        )
+    address.tell("severity", graded)
+    address.tell("subject", about)
+    return [
+        item for item in findings if item.severity in (graded or severities) and item.subject in (about or subjects)
+    ]
+
+
+def finding(run: Run, item: Finding, log: Review | None) -> None:
+    """One line of the register, with what its review log says of it; `log` is None where that is damaged."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(item.severity, color=COLOURS[item.severity])
             st.subheader(plain(item.title), anchor=False)
+            if log is not None:
+                review.badge(log, item)
         st.caption(f"{plain(item.id)} · rule {plain(item.rule)}")
         left, right = st.columns((4, 3), gap="large")
         with left:
@@ -93,11 +143,10 @@ def finding(run: Run, item: Finding) -> None:
             if item.grade:
                 grade = item.grade
                 st.caption(
-                    f"Severity {grade.value:.2f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f} × "
-                    f"confidence {grade.confidence:.2f}"
+                    f"Severity {grade.value:.2f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f}"
                 )
         if item.samples:
-            st.markdown("**Samples that show it**")
+            st.markdown("**Samples**")
             samples(run, item.samples)
             st.caption(plain(item.rule_of_samples))
         if item.counter or item.counter_note:
@@ -106,35 +155,35 @@ def finding(run: Run, item: Finding) -> None:
             st.caption(plain(item.counter_note))
         if item.reproduce:
             with st.expander("Reproduce"):
-                st.code(item.reproduce, language="bash")
+                st.code(as_typed(item.reproduce), language="bash")
+        if log is not None:
+            review.panel(run, item, log)
 
 
 def evidence(numbers: tuple[Number, ...]) -> None:
     """Values with interval and n."""
-    rows = [(plain(item.name), plain(number(item.value, item.low, item.high, item.unit)), item.n) for item in numbers]
-    if rows:
-        table = pd.DataFrame(rows, columns=["Measure", "Value (95 % interval)", "n"])
-        st.table(table, border="horizontal", hide_index=True)
+    if numbers:
+        tables.show(EVIDENCE, numbers, wrap=True)
 
 
 def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
-    """Pictures with the maps that the finding is about, several samples a row."""
-    shown = [(sample, picture) for sample in chosen if (picture := maps.picture_of(run, sample.image)) is not None]
-    cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in shown), default=0)
+    """Images with the maps that the finding is about, several samples a row."""
+    pairs = [(sample, image) for sample in chosen if (image := maps.image_of(run, sample.image)) is not None]
+    cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in pairs), default=0)
     each = max(1, ACROSS // cells)
-    for start in range(0, len(shown), each):
+    for start in range(0, len(pairs), each):
         columns = iter(st.columns(each * cells))
-        for sample, picture in shown[start : start + each]:
+        for sample, image in pairs[start : start + each]:
             rows = sample_rows(run, sample)
             for at in range(cells):
                 with next(columns):
                     if at == 0:
-                        st.markdown(f"**{plain(short(sample.image_name, 24))}**")
-                        maps.original(run, picture)
+                        st.markdown(f"**{plain(shorten(sample.image_name, 24))}**")
+                        maps.original(run, image)
                         st.caption(plain(" · ".join(part for part in (sample.text, sample.note) if part)))
                     elif at <= len(rows):
                         row = next(rows.iloc[[at - 1]].itertuples())
-                        maps.method_card(run, picture, row, opacity=0.55, smooth=True)
+                        maps.method_card(run, image, row, opacity=0.55, smooth=True)
 
 
 def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
@@ -149,61 +198,61 @@ def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
 def check(item: Finding) -> None:
     """A check that passed or could not be concluded, in short."""
     with st.expander(plain(item.title)):
-        st.markdown(f"**What was seen.** {plain(item.condition)}")
+        st.markdown(f"**Result.** {plain(item.condition)}")
         st.markdown(f"**Criterion.** {plain(item.criterion)} {plain(item.threshold)}")
         evidence(item.evidence)
         if item.recommendation:
             st.markdown(f"**Recommendation.** {plain(item.recommendation)}")
 
 
-def trust(summary: Summary) -> None:
+def trust(run: Run, summary: Summary) -> None:
     """How far the maps can be trusted: against controls, and against each other."""
-    if summary.trust.empty:
-        st.info("No map was tested by deletion and insertion, so trust can't be concluded.")
+    context = Context.of(run, summary)
+    drawn = trusted_summary(context)
+    if drawn is not summary:
+        st.caption(plain(f"Charts.{not_drawn(context)}"))
+    if summary.trust[summary.trust.metric == "faithfulness"].empty:
+        st.info("No map was tested by deletion and insertion; how far the maps can be trusted is unknown.")
     else:
-        st.subheader("Do maps find what the score depends on?", anchor=False)
-        charts.show(trust_chart(summary), "Faithfulness of each method with interval, beside controls")
-        wide = {"method": st.column_config.TextColumn(width="medium")}
-        st.dataframe(_table(summary.trust, ["method", "kind", "metric"]), hide_index=True, column_config=wide)
-        with st.expander("Paired differences to the controls"):
-            st.dataframe(_table(summary.versus, ["method", "control"], ["p_adjusted"]), hide_index=True)
-    st.subheader("Do methods agree?", anchor=False)
-    if summary.agreement.empty:
-        st.info("Fewer than two methods gave maps, so their agreement can't be concluded.")
+        st.subheader("Do the maps show what the score depends on?", anchor=False)
+        charts.show(trust_chart(drawn), "Faithfulness of each method with its interval, beside the controls")
+        failing = failing_methods(context)
+        tables.show(*main_table(summary, failing), wrap=True)
+        further, rows = further_table(summary)
+        if rows:
+            with st.expander("Other measures: means over images"):
+                tables.show(further, rows)
+        with st.expander("What the metrics mean"):
+            for name in dict.fromkeys(summary.trust["metric"]):
+                if name in BY_NAME:
+                    st.markdown(plain(BY_NAME[name].help))
+        with st.expander("Paired differences from the controls"):
+            tables.show(*versus_table(summary, context.thresholds, failing), wrap=True)
+    st.subheader("Do the methods agree?", anchor=False)
+    if drawn.agreement.empty:
+        st.info("Fewer than two methods computed maps, so that agreement is not defined.")
     else:
-        charts.show(agreement_chart(summary), "Mean rank correlation of each pair of methods")
+        charts.show(agreement_chart(drawn), "Mean rank correlation of each pair of methods")
         with st.expander("As a table"):
-            st.dataframe(_table(summary.agreement, ["a", "b"], ["overlap"]), hide_index=True)
-
-
-def _table(frame: pd.DataFrame, names: list[str], more: list[str] | None = None) -> pd.DataFrame:
-    shown = frame[names].copy()
-    for name in ("method", "a", "b"):
-        if name in shown:
-            shown[name] = shown[name].map(maps.title)
-    shown["value (95 % interval)"] = [number(row.value, row.low, row.high) for row in frame.itertuples()]
-    shown["n"] = frame["n"]
-    for name in more or []:
-        shown[name.replace("_", " ")] = frame[name].round(3)
-    return shown
+            methods = sorted({*summary.agreement.a, *summary.agreement.b})
+            pairs = pairs_of_methods(reliability_of(run, methods), failing_methods(context))
+            tables.show(pairs, summary.agreement)
 
 
 def not_run(summary: Summary) -> None:
-    """Skipped methods and failed parts."""
-    skipped = pd.DataFrame(
-        [(maps.title(method), side, reason) for method, side, reason in summary.not_run],
-        columns=["Method", "Side", "Why"],
-    )
-    st.subheader("Methods that could not be run", anchor=False)
-    if skipped.empty:
+    """Methods that were not run, and failures."""
+    st.subheader("Methods that were not run", anchor=False)
+    if summary.not_run:
+        tables.show(
+            NOT_RUN, [(maps.title(method), side, reason) for method, side, reason in summary.not_run], wrap=True
+        )
+    else:
         st.text("Every planned method was run.")
-    else:
-        st.dataframe(skipped, hide_index=True)
-    st.subheader("Parts that failed", anchor=False)
+    st.subheader("Failures", anchor=False)
     if summary.failures.empty:
-        st.text("No part failed.")
+        st.text("Nothing failed.")
     else:
-        st.dataframe(summary.failures.drop(columns="image"), hide_index=True)
+        tables.show(FAILURES, summary.failures, wrap=True)
 
 
 entry.through_app("pages/findings.py")

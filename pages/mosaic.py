@@ -1,75 +1,58 @@
-"""Mosaics of the audit's pictures: which methods point at the picture that a text belongs to, and the maps."""
+"""Mosaics of the images of the audit: which methods mark the tile that a text belongs to, and the maps."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.applications.mosaic_record import FOLDER, MosaicRecord, load, of_run
-from core.evaluation.mosaic import mosaic_table
-from core.reporting.charts import method_title
-from core.reporting.heat import bar_ends, colour_bar, overlay, value_range
-from core.reporting.mosaic import HOW, SQUARE, mosaic_chart, picture_of, reading, told, where
-from core.reporting.words import number
+from core.applications.mosaic.chapter import HOW, SQUARE, image_of, mosaic_chart, where
+from core.applications.mosaic.measures import mosaic_table
+from core.applications.mosaic.record import MosaicRecord, of_run
+from core.applications.mosaic.tables import METHODS, PROBLEMS
+from core.content.conclusions import conclusions
+from core.content.heat import bar_ends, colour_bar, overlay, value_range
+from core.content.words import shorten
+from core.rules.parts import title_of
+from core.rules.writing import unbroken
 from core.runs import Run
-from pages.parts import charts, entry, state
+from pages.parts import application_page, charts, state, tables
+from pages.parts.application_page import recorded
 from pages.parts.maps import encoded
-from pages.parts.words import empty, plain, problems_shown, short, tab
+from pages.parts.words import plain, tab
 
-RUNS = "It runs after an audit if the stage `mosaic` is planned."
 ACROSS = 4
 
 
-def page() -> None:
-    """The whole page for the current run."""
-    run = state.current_run()
-    if run is None:
-        empty("Mosaics appear here once an audit has run.", "pages/audit.py", "Plan an audit")
-        return
-    record = of_run(run)
-    if record is None:
-        empty(f"This audit made no mosaics. {RUNS}", "pages/audit.py", "Plan an audit with it")
-        return
+def page(run: Run, record: MosaicRecord) -> None:
+    """The methods, the maps and what failed."""
     about = record.about
     effort = about["options"]["effort"]
-    st.caption(plain(f"{about['mosaics']} mosaics of {about['tiles']} pictures; {about['model']}; {effort} settings."))
-    tabs = st.tabs([tab("Methods"), tab("Maps"), tab("What failed")])
+    st.caption(plain(f"{about['mosaics']} mosaics of {about['tiles']} images; {about['model']}; {effort} settings."))
+    tabs = st.tabs([tab("Methods"), tab("Maps"), tab("Failures")])
     with tabs[0]:
         methods(run, record)
     with tabs[1]:
         maps(run, record)
     with tabs[2]:
-        problems(record)
+        application_page.failures(PROBLEMS, about["problems"])
 
 
 def methods(run: Run, record: MosaicRecord) -> None:
-    """Every method's share in the right tile, beside chance."""
+    """Every method's share in the correct tile, beside chance."""
     table = _table(str(run.folder), run.plan.digest)
     if table.empty:
-        st.text("No method gave a map of a mosaic.")
+        st.text("No method computed a map of a mosaic.")
         return
-    st.text(reading(record, table))
-    charts.show(mosaic_chart(record, table), "Share of each method's maps in the right tile, with interval and chance")
-    shown = pd.DataFrame(
-        [
-            {
-                "Method": method_title(row.method),
-                **dict(zip(("In its tile", "Mass", "Highest cell"), told(row), strict=True)),
-                "p": number(row.p, 3),
-                "Mosaics": int(row.n),
-            }
-            for row in table.itertuples()
-        ]
-    )
-    st.dataframe(shown, hide_index=True)
+    for sentence in conclusions(state.findings_of(run), "mosaic"):
+        st.text(unbroken(sentence))
+    charts.show(mosaic_chart(record, table), "Share of the maps of each method in the correct tile")
+    tables.show(METHODS, table)
     for sentence in HOW:
         st.caption(plain(sentence))
 
 
 def maps(run: Run, record: MosaicRecord) -> None:
-    """One mosaic with every method's map for the text of one of its tiles."""
+    """One mosaic with the map of every method for the text of one of its tiles."""
     numbers = sorted(set(record.maps["mosaic"]))
     if not numbers:
         st.text("No mosaic was explained.")
@@ -80,41 +63,27 @@ def maps(run: Run, record: MosaicRecord) -> None:
     texts = part.drop_duplicates("tile").set_index("tile")["text"].to_dict()
     tile = right.selectbox(
         "Text of the tile", sorted(texts), key=f"mosaic-tile-{run.id}-{chosen}",
-        format_func=lambda at: f"{where(at, record.tiles)}: {short(texts[at])}",
+        format_func=lambda at: f"{where(at, record.tiles)}: {shorten(texts[at])}",
     )  # fmt: skip
-    made = picture_of(run, record, chosen)
-    if made is None:
-        st.text("A picture of this mosaic isn't in the data set any more.")
+    image = image_of(run, record, chosen)
+    if image is None:
+        st.text("An image of this mosaic is no longer in the dataset.")
         return
-    places = st.columns(ACROSS)
-    places[0].image(encoded(made, "PNG"), alt=f"Mosaic {chosen + 1}", caption="Mosaic")
+    columns = st.columns(ACROSS)
+    columns[0].image(encoded(image, "PNG"), alt=f"Mosaic {chosen + 1}", caption="Mosaic")
     for at, row in enumerate(part[part["tile"] == tile].itertuples(), start=1):
         values = record.grid(row)
         low, high = bar_ends(value_range(values), signed=False)
-        title = method_title(row.method)
-        with places[at % ACROSS]:
-            st.image(encoded(overlay(made, values, SQUARE, smooth=False), "PNG"), alt=f"{title} of the mosaic")
+        title = title_of(row.method)
+        with columns[at % ACROSS]:
+            st.image(encoded(overlay(image, values, SQUARE, smooth=False), "PNG"), alt=f"{title} of the mosaic")
             st.image(encoded(colour_bar(), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
             st.caption(plain(f"{title}: {low:.3g} to {high:.3g}"))
 
 
-def problems(record: MosaicRecord) -> None:
-    """Explanations that gave nothing."""
-    found = record.about["problems"]
-    if not found:
-        st.text("Every explanation that was asked for was made.")
-        return
-    frame = pd.DataFrame(found, columns=["Method", "Mosaic", "Reason"])
-    st.dataframe(frame.assign(Method=frame["Method"].map(method_title), Mosaic=frame["Mosaic"] + 1), hide_index=True)
-
-
 @st.cache_resource(max_entries=40, show_spinner="Reading …")
 def _table(folder: str, plan: str) -> pd.DataFrame:
-    run = Run(Path(folder))
-    return mosaic_table(load(run.folder / FOLDER))
+    return mosaic_table(recorded(of_run, folder))
 
 
-entry.through_app("pages/mosaic.py")
-st.title("Mosaics")
-with problems_shown():
-    page()
+application_page.show("mosaic", of_run, page)

@@ -1,229 +1,153 @@
-"""What the scores rest on: places, surprising concepts, regions of a picture, and words."""
+"""What the scores rest on: image regions, unrelated concepts, regions of one image, and words."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.applications.reliance_record import FOLDER, PLACES, RelianceRecord, load, of_run
-from core.findings import load_findings
-from core.reporting.reliance_tables import (
-    checks_shown,
-    concepts_shown,
-    fall_map,
-    kinds_shown,
-    least_words,
-    places_shown,
+from core.applications.reliance.record import RelianceRecord, of_run
+from core.applications.reliance.specs import (
+    CHECKS,
+    CONCEPT_SHARES,
+    IMAGE_REGIONS,
+    LEAST_WORDS,
+    PREVALENCE,
+    REGION_SHARES,
+    WORDS,
 )
+from core.applications.reliance.standing import standing
+from core.applications.reliance.tables import (
+    concept_prevalence,
+    concept_shares,
+    least_words,
+    region_map,
+    region_shares,
+    word_measures,
+)
+from core.applications.sampling import images_of
+from core.content.words import shorten
+from core.findings import load_findings
+from core.rules import Context
 from core.runs import Run
-from pages.parts import entry, maps, state
-from pages.parts.words import empty, number, plain, problems_shown, short, tab
+from pages.parts import application_page, maps, tables
+from pages.parts.application_page import recorded
+from pages.parts.reliance import profile as profile_of
+from pages.parts.reliance import show as show_profile
+from pages.parts.words import plain, tab
 
-HOW = "It runs after an audit if the stage `reliance` is planned."
-RULES = ("reliance.", "prompts.templates", "words.", "groups.difference", "data.outliers")
-STATUS = {"finding": "finding", "passed": "passed", "cannot_conclude": "can't be concluded"}
+RULES = ("reliance.", "prompts.templates", "words.")
 MOST_WORDS = 20
-COLUMNS = {"fall": "Lost when hidden", "control": "Lost with its shape elsewhere", "only": "Alone"}
+COLUMNS = {"fall": "Loss when hidden", "control": "Loss with the same shape hidden elsewhere", "only": "Shown alone"}
 
 
-def page() -> None:
-    """The whole page for the current run."""
-    run = state.current_run()
-    if run is None:
-        empty("What scores rest on appears here once an audit has run.", "pages/audit.py", "Plan an audit")
-        return
-    record = of_run(run)
-    if record is None:
-        empty(f"This audit did not measure what scores rest on. {HOW}", "pages/audit.py", "Plan an audit with it")
-        return
+def page(run: Run, record: RelianceRecord) -> None:
+    """Profiles, regions, concepts, single images, words and the rules that were applied."""
     about = record.about
-    left_out = f", {about['pictures_left_out']} of the audit left out" if about["pictures_left_out"] else ""
-    st.caption(plain(f"{about['pictures']} pictures{left_out}; {about['regions']} regions; {about['model']}."))
-    tabs = st.tabs([tab("Places"), tab("Concepts"), tab("Pictures"), tab("Words"), tab("Checks")])
-    places, concepts, kinds, checks = _tables(str(run.folder), run.plan.digest)
+    st.caption(plain(f"{images_of(about)}; {about['regions']} regions; {about['model']}."))
+    titles = ("Profiles", "Image regions", "Concepts", "Images", "Words", "Checks")
+    tabs = st.tabs([tab(title) for title in titles])
+    regions, concepts, prevalence, measures = _compared(str(run.folder), run.plan.digest)
+    profile = profile_of(str(run.folder), run.plan.digest)
     with tabs[0]:
-        _places(places, record)
+        show_profile(run, profile)
     with tabs[1]:
-        _concepts(concepts, kinds)
+        _regions(regions, record)
     with tabs[2]:
-        pictures(run, record)
+        _concepts(concepts, prevalence)
     with tabs[3]:
-        _words(checks, record)
+        images(run, profile.record)
     with tabs[4]:
+        _words(measures, record)
+    with tabs[5]:
         _judged(run)
 
 
-def _places(table: pd.DataFrame, record: RelianceRecord) -> None:
+def _regions(table: pd.DataFrame, record: RelianceRecord) -> None:
     st.text(
-        "What the score loses when a place is hidden, as a share of what the whole picture adds to it, and how much of "
-        "that is beyond hiding the same shape elsewhere."
+        "The loss of score when an image region is hidden, as a share of what the whole image adds to the score, and "
+        "by how much it exceeds the loss when the same shape is hidden elsewhere. Adjusted p: that this excess is "
+        "above the threshold of the check that tests it, if one does."
     )
     if not record.about["foreground"]:
-        st.text("The model doesn't show its features at places, so no background is known.")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Texts": table["topic"],
-                "Place": table["place"].map(PLACES),
-                "Score lost": table["fall"].map("{:.0%}".format),
-                "Beyond the control (95 % interval)": _intervals(table),
-                "Pictures where it costs more": table["pictures"].map("{:.0%}".format),
-                "Adjusted p": table["p_adjusted"].round(4),
-                "n": table["n"],
-            }
-        ),
-        hide_index=True,
-    )
+        st.text("The model has no features per patch, so that the background cannot be determined.")
+    tables.show(REGION_SHARES, table)
 
 
-def _concepts(table: pd.DataFrame, kinds: pd.DataFrame) -> None:
+def _concepts(table: pd.DataFrame, prevalence: pd.DataFrame) -> None:
     surprises = table[table["surprise"]]
-    st.subheader("Surprise list")
+    st.subheader("Unexpected dependencies")
     if surprises.empty:
-        st.text("No region bears the name of a concept that is unrelated to its text.")
+        st.text("No region was assigned a concept that is unrelated to its text.")
     else:
-        st.text("Concepts that have nothing to do with their texts, the one whose removal costs most first.")
-        st.dataframe(_concept_frame(surprises), hide_index=True)
+        st.text("Concepts that are unrelated to their texts, largest loss first.")
+        tables.show(CONCEPT_SHARES, surprises)
     st.subheader("Related concepts")
-    st.dataframe(_concept_frame(table[~table["surprise"]]), hide_index=True)
+    tables.show(CONCEPT_SHARES, table[~table["surprise"]])
     st.subheader("Concepts of the regions")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Concept": kinds["concept"],
-                "Share of pictures (95 % interval)": _intervals(kinds),
-                "Area where it is": kinds["area"].map("{:.0%}".format),
-                "Most often beside": kinds["beside"],
-                "n": kinds["n"],
-            }
-        ),
-        hide_index=True,
-    )
-    st.caption("The names are the model's own and may be wrong; the tab Pictures shows the regions.")
+    tables.show(PREVALENCE, prevalence)
+    st.caption("The names are assigned by the model itself and may be wrong; the tab “Images” shows the regions.")
 
 
-def _concept_frame(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Texts": table["topic"],
-            "Concept": table["concept"],
-            "Related": table["related"].round(2),
-            "Score lost": table["fall"].map("{:.0%}".format),
-            "Beyond the control (95 % interval)": _intervals(table),
-            "Attribution": table["share"].map("{:.0%}".format),
-            "Area": table["area"].map("{:.0%}".format),
-            "Adjusted p": table["p_adjusted"].round(4),
-            "n": table["n"],
-        }
-    )
-
-
-def pictures(run: Run, record: RelianceRecord) -> None:
-    """One picture: its regions by what each removal costs, and their names."""
+def images(run: Run, record: RelianceRecord) -> None:
+    """One image: its regions by the loss that each removal causes, and their names."""
     left, right = st.columns((2, 3), vertical_alignment="bottom")
     image = left.selectbox(
-        "Picture", list(record.images), format_func=record.images.__getitem__, key=f"reliance-picture-{run.id}"
+        "Image", list(record.image_names), format_func=record.image_names.__getitem__, key=f"reliance-image-{run.id}"
     )
     rows = record.regions[record.regions["image"] == image]
     pairs = list(dict.fromkeys(zip(rows["text"], rows["text_kind"], strict=True)))
     text, kind = right.selectbox(
-        "Text", pairs, format_func=lambda pair: short(pair[0], 90), key=f"reliance-text-{run.id}-{image}"
+        "Text", pairs, format_func=lambda pair: shorten(pair[0], 90), key=f"reliance-text-{run.id}-{image}"
     )
-    picture = maps.picture_of(run, image)
-    if picture is None:
-        st.error("This picture is no longer in the data set.")
+    entry = maps.image_of(run, image)
+    if entry is None:
+        st.error("This image is no longer in the dataset.")
         return
     part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)].sort_values("fall", ascending=False)
     across = st.columns(1 + len(COLUMNS), gap="small")
     with across[0]:
-        st.markdown("**Picture**")
-        maps.original(run, picture)
-    for place, (column, title) in zip(across[1:], COLUMNS.items(), strict=True):
-        with place:
+        st.markdown("**Image**")
+        maps.original(run, entry)
+    for panel, (column, title) in zip(across[1:], COLUMNS.items(), strict=True):
+        with panel:
             st.markdown(f"**{plain(title)}**")
-            values = np.nan_to_num(fall_map(part, column))
-            maps.heat(run, picture, values, signed=True, opacity=0.6, smooth=False, alt=f"{title}, {picture.name}")
+            values = np.nan_to_num(region_map(part, column))
+            maps.heat(run, entry, values, signed=True, opacity=0.6, smooth=False, alt=f"{title}, {entry.name}")
             maps.scale(values, signed=True, unit="cosine")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Concept": part["concept"],
-                "Nearest by itself": part["nearest"],
-                "Related": part["related"].round(2),
-                "Lost when hidden": part["fall"].round(4),
-                "Control": part["control"].round(4),
-                "Alone": part["only"].round(4),
-                "Attribution": part["share"].astype(float).map("{:.0%}".format),
-                "Area": part["area"].map("{:.0%}".format),
-            }
-        ),
-        hide_index=True,
-    )
-    st.caption(plain(f"The whole picture adds {float(part['total'].iloc[0]):.4f} to the score."))
+    tables.show(IMAGE_REGIONS, part)
+    st.caption(plain(f"The whole image adds {float(part['total'].iloc[0]):.4f} to the score."))
 
 
-def _words(checks: pd.DataFrame, record: RelianceRecord) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Number": checks["name"],
-                "Value (95 % interval)": _intervals(checks),
-                "n": [f"{row.n} {row.of}" for row in checks.itertuples()],
-            }
-        ),
-        hide_index=True,
-    )
+def _words(measures: pd.DataFrame, record: RelianceRecord) -> None:
+    tables.show(WORDS, measures)
     words = least_words(record, MOST_WORDS)
     if len(words):
-        st.subheader("Words that change least")
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "Word": words["word"],
-                    "Change beside the typical word": words["value"].map("{:.0%}".format),
-                    "Smallest to largest": [f"{row.low:.0%} to {row.high:.0%}" for row in words.itertuples()],
-                    "Sentences": words["n"],
-                }
-            ),
-            hide_index=True,
-        )
-    st.caption("Text that is in a picture already is not read here.")
+        st.subheader("Words with the smallest effect")
+        tables.show(LEAST_WORDS, words)
+    st.caption("Text that is already visible in an image is not considered here.")
 
 
 def _judged(run: Run) -> None:
-    found = [finding for finding in load_findings(run) if finding.rule.startswith(RULES)]
-    if not found:
+    findings = [finding for finding in load_findings(run) if finding.rule.startswith(RULES)]
+    if not findings:
         st.text("The run has not been judged yet.")
         return
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Check": [finding.id for finding in found],
-                "Outcome": [STATUS[finding.status] for finding in found],
-                "What": [finding.title for finding in found],
-                "Why": [finding.condition for finding in found],
-            }
-        ),
-        hide_index=True,
-    )
-
-
-def _intervals(table: Any) -> list[str]:
-    return [number(row.value, row.low, row.high) for row in table.itertuples()]
+    tables.show(CHECKS, findings)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
-def _tables(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    run = Run(Path(folder))
-    record = load(run.folder / FOLDER)
-    return places_shown(run, record), concepts_shown(run, record), kinds_shown(run, record), checks_shown(run, record)
+def _compared(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    context = Context(Run(Path(folder)))
+    record = standing(context) or recorded(of_run, folder)
+    return (
+        region_shares(record, context),
+        concept_shares(record, context),
+        concept_prevalence(record),
+        word_measures(record, context),
+    )
 
 
-entry.through_app("pages/reliance.py")
-st.title("Reliance")
-with problems_shown():
-    page()
+application_page.show("reliance", of_run, page)

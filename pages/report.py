@@ -1,33 +1,53 @@
-"""Report: look at it, take it away, have it written anew."""
+"""Report: preview it, download it, regenerate it."""
 
 from __future__ import annotations
 
 import html
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
 from core.characters import brief
+from core.content.words import size
+from core.reporting.legibility import font_warning
+from core.reporting.report import SHORT
 from core.runs import STOPPED, Run
 from core.runs.results import file_sha256
 from core.settings import ROOT
 from core.storage import without_folders
 from pages.parts import entry, state
-from pages.parts.words import LONGEST, empty, plain, problems_shown, size
+from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 PREVIEW_BYTES = 60 * 2**20
 HEIGHT = 860
-SAID = "loupe: "  # how the command line begins its one line
+# File of the report, its title, the end of its name when it is downloaded, its type and icon.
+DOWNLOADS = (
+    ("report.pdf", "PDF", ".pdf", "application/pdf", ":material/download:"),
+    (SHORT, "stakeholder edition", "-stakeholder.pdf", "application/pdf", ":material/summarize:"),
+    ("evidence.zip", "evidence ZIP", "-evidence.zip", "application/zip", ":material/folder_zip:"),
+)
+# The same for other programs.
+EXPORTED = (
+    ("report.json", "JSON", ".json", "application/json", ":material/data_object:"),
+    ("junit.xml", "JUnit", "-junit.xml", "application/xml", ":material/checklist:"),
+    ("findings.sarif", "SARIF", ".sarif", "application/sarif+json", ":material/rule:"),
+    ("oscal-assessment-results.json", "OSCAL", "-oscal.json", "application/json", ":material/verified:"),
+    ("bom.cdx.json", "CycloneDX", ".cdx.json", "application/vnd.cyclonedx+json", ":material/inventory_2:"),
+)
+PREFIX = "loupe: "  # begins the error message of the command line
+
+QUESTION = "What can be handed over: a PDF that can be signed, and a bundle of evidence that others can verify."
 
 
 def page() -> None:
     """The whole page for the current run."""
     run = state.current_run()
     if run is None:
-        empty("The report appears here once an audit has run.", "pages/audit.py", "Plan an audit")
+        empty("The report appears here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
     progress = state.progress_of(run)
     pdf = run.report / "report.pdf"
@@ -37,47 +57,46 @@ def page() -> None:
     st.caption(f"{plain(run.plan.declared.title)} · {plain(run.plan.model.title)} · {plain(run.id)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         if pdf.is_file():
-            downloads(run)
+            downloads(run, DOWNLOADS)
         job = rebuild(run, pdf.is_file(), has_results=progress.done > 0)
     if job is not None:
         busy = job.poll() is None
         st.fragment(wait, run_every=1.0 if busy else None)(run, job, busy)
     if not pdf.is_file():
-        st.info("This audit has no report yet. Have it written with the button above.")
+        st.info("This audit has no report yet. Generate it with the button above.")
         return
+    illegible = _fonts(str(run.folder), pdf.stat().st_mtime_ns)
+    if illegible:
+        st.warning(plain(illegible), icon=":material/font_download_off:")
     st.caption("SHA-256 of the PDF")
     st.code(_digest(str(pdf), pdf.stat().st_mtime_ns), language=None)
+    if any((run.report / name).is_file() for name, *_ in EXPORTED):
+        with st.expander("For other programs"), st.container(horizontal=True):
+            downloads(run, EXPORTED)
     preview(run.report / "report.html")
 
 
-def downloads(run: Run) -> None:
-    """The PDF and the evidence."""
-    pdf, evidence = run.report / "report.pdf", run.report / "evidence.zip"
-    st.download_button(
-        f"Download PDF ({size(pdf.stat().st_size)})",
-        pdf.read_bytes,
-        file_name=f"loupe-{run.id}.pdf",
-        mime="application/pdf",
-        type="primary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    if evidence.is_file():
-        st.download_button(
-            f"Download evidence ZIP ({size(evidence.stat().st_size)})",
-            evidence.read_bytes,
-            file_name=f"loupe-{run.id}-evidence.zip",
-            mime="application/zip",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-        )
+def downloads(run: Run, files: Sequence[tuple[str, str, str, str, str]]) -> None:
+    """A button for each of these files of the report that is there."""
+    for name, title, ending, mime, icon in files:
+        path = run.report / name
+        if path.is_file():
+            st.download_button(
+                f"Download {title} ({size(path.stat().st_size)})",
+                path.read_bytes,
+                file_name=f"loupe-{run.id}{ending}",
+                mime=mime,
+                type="primary" if name == DOWNLOADS[0][0] else "secondary",
+                icon=icon,
+                on_click="ignore",
+            )
 
 
 def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[bytes] | None:
-    """The button that has the report written by a process of its own; that process, if this session asked for one."""
+    """The button that generates the report in a separate process; that process, if this session started one."""
     job: subprocess.Popen[bytes] | None = st.session_state.get(f"report-job-{run.id}")
     busy = job is not None and job.poll() is None
-    label = "Write the report anew" if exists else "Write the report"
+    label = "Regenerate the report" if exists else "Generate the report"
     if st.button(label, icon=":material/refresh:", disabled=busy or not has_results):
         with (run.folder / "report.log").open("wb") as log:
             st.session_state[f"report-job-{run.id}"] = subprocess.Popen(
@@ -93,36 +112,36 @@ def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[by
 
 
 def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool) -> None:
-    """Tell how the writing stands."""
+    """The progress of the generation."""
     code = job.poll()
     if code is None:
-        st.info("The report is being written …", icon=":material/hourglass_top:")
+        st.info("The report is being generated …", icon=":material/hourglass_top:")
     elif was_busy:
-        st.rerun()
+        entry.run_again("pages/report.py")
     elif code == 0:
-        st.success("The report was written anew.")
+        st.success("The report was regenerated.")
     else:
-        st.error(plain(f"The report could not be written: {reason(run)}"), icon=":material/error:")
+        st.error(plain(f"The report could not be generated: {reason(run)}"), icon=":material/error:")
 
 
 def reason(run: Run) -> str:
-    """Why the command could not write the report: its one line. Anything longer stays in the log on the server."""
+    """The line in which the command states why it failed. Anything longer stays in the log on the server."""
     with suppress(OSError):
         with (run.folder / "report.log").open("rb") as log:
             log.seek(0, 2)
             log.seek(max(0, log.tell() - 4096))
             lines = log.read().decode("utf-8", "replace").splitlines()
-        told = next((line for line in reversed(lines) if line.strip()), "")
-        if told.startswith(SAID) and not any(line.startswith("Traceback") for line in lines):
-            return brief(without_folders(told.removeprefix(SAID)), LONGEST)
-    return "Loupe has a defect; report.log in the folder of this audit says where it failed."
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        if last.startswith(PREFIX) and not any(line.startswith("Traceback") for line in lines):
+            return brief(without_folders(last.removeprefix(PREFIX)), LONGEST)
+    return "Loupe has a defect; see report.log in the folder of this audit."
 
 
 def preview(path: Path) -> None:
-    """The report's HTML where it can do nothing: no script, no form, no request, no access to this page."""
+    """The report as HTML in a sandbox: no script, no form, no request, no access to this page."""
     st.subheader("Preview", anchor=False)
     if not path.is_file() or path.stat().st_size > PREVIEW_BYTES:
-        st.info("No preview of this report; download the PDF.")
+        st.info("There is no preview of this report; download the PDF.")
         return
     st.iframe(isolated(path.read_text(encoding="utf-8", errors="replace")), height=HEIGHT, alt="Preview of the report")
 
@@ -136,6 +155,11 @@ def isolated(document: str) -> str:
         " iframe { border: 0; width: 100%; height: 100%; background: #fff }</style>"
         f'<iframe sandbox="" title="Report" srcdoc="{html.escape(guarded, quote=True)}"></iframe></html>'
     )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _fonts(folder: str, changed: int) -> str:
+    return font_warning(Run(Path(folder)))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

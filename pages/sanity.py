@@ -1,103 +1,89 @@
-"""Sanity checks of the methods: which pass, and all that was measured of one of them."""
+"""Sanity checks of the methods: the outcome of each check, and all values measured for one method."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.applications.sanity_record import FOLDER, SanityRecord, load, of_run
-from core.findings import load_thresholds, run_thresholds
-from core.findings.sanity_verdicts import JUDGED, verdicts
-from core.reporting.charts import method_title
-from core.reporting.sanity_tables import FAILS, PASSES, TITLES, cascade_chart, overview, panel, word_of
+from core.applications.sampling import images_of
+from core.applications.sanity.record import SanityRecord, of_run
+from core.applications.sanity.tables import (
+    FAILS,
+    PANEL,
+    PASSES,
+    PROBLEMS,
+    TITLES,
+    cascade_chart,
+    image_values,
+    outcome_of,
+    outcomes,
+    panel,
+)
+from core.applications.sanity.verdicts import JUDGED, verdicts
+from core.findings import thresholds_of
+from core.rules.parts import title_of
+from core.rules.writing import unbroken
 from core.runs import Run
-from pages.parts import charts, entry, state
-from pages.parts.words import empty, plain, problems_shown, tab
+from pages.parts import application_page, charts, tables
+from pages.parts.application_page import recorded
+from pages.parts.words import plain, tab
 
-HOW = "It runs after an audit if the stage `sanity` is planned."
 
-
-def page() -> None:
-    """The whole page for the current run."""
-    run = state.current_run()
-    if run is None:
-        empty("Sanity checks appear here once an audit has run.", "pages/audit.py", "Plan an audit")
-        return
-    record = of_run(run)
-    if record is None:
-        empty(f"This audit did not check its methods. {HOW}", "pages/audit.py", "Plan an audit with it")
-        return
+def page(run: Run, record: SanityRecord) -> None:
+    """All methods, one of them, and what failed."""
     about = record.about
-    left_out = f", {about['pictures_left_out']} of the audit left out" if about["pictures_left_out"] else ""
     effort = about["options"]["effort"]
-    st.caption(plain(f"{about['pictures']} pictures{left_out}; {about['model']}; methods with {effort} settings."))
-    tabs = st.tabs([tab("Methods and checks"), tab("One method"), tab("What failed")])
+    st.caption(plain(f"{images_of(about)}; {about['model']}; methods with {effort} settings."))
+    tabs = st.tabs([tab("Methods and checks"), tab("One method"), tab("Failures")])
     with tabs[0]:
         every(run, record)
     with tabs[1]:
         one(run, record)
     with tabs[2]:
-        problems(record)
+        application_page.failures(PROBLEMS, about["problems"])
 
 
 def every(run: Run, record: SanityRecord) -> None:
-    """The word of every method and check, why methods fail, and the cascade of weights."""
-    thresholds = load_thresholds(run_thresholds(run))
+    """The outcome of every method and check, why methods fail, and the cascade of weights."""
+    thresholds = thresholds_of(run)
     judged = verdicts(run, thresholds, record)
-    st.dataframe(overview(record, judged), hide_index=True)
-    failed = [verdict for verdict in judged if verdict.word == "fails"]
-    for verdict in failed:
-        st.text(f"{method_title(verdict.method)} fails: {verdict.reason}.")
-    if failed:
-        st.caption("Methods that fail are left out of the report's conclusions.")
+    tables.show(outcomes(record, judged), record.methods)
+    failing = [verdict for verdict in judged if verdict.outcome == "fails"]
+    for verdict in failing:
+        st.text(unbroken(f"{title_of(verdict.method)} fails: {verdict.reason}."))
+    if failing:
+        st.caption("Methods that fail are excluded from the conclusions of the report.")
     else:
         st.text("No method fails.")
     st.caption(
-        "A pass says that maps change with the weights and the text and with nothing else. It doesn't say that they "
-        "point at the right places: a map with its sign turned passes. The comparison with controls is for that."
+        "A method passes if its maps are shown to depend on the weights and the text, and only on these; it is "
+        "undecided if the interval contains the limit. Passing does not show that maps mark the right regions: a map "
+        "with inverted sign passes too. The comparison with controls tests that."
     )
     if not record.of_check("model", "last_block").empty:
-        charts.show(cascade_chart(record), "Rank correlation of maps while weights are drawn anew")
+        charts.show(cascade_chart(record), "Rank correlation of maps under cascading randomisation of the weights")
 
 
 def one(run: Run, record: SanityRecord) -> None:
-    """All that was measured of one method, in words, as means and picture by picture."""
-    method = st.selectbox("Method", record.methods, format_func=method_title, key=f"sanity-method-{run.id}")
-    judged = verdicts(run, load_thresholds(run_thresholds(run)), record)
-    for place, check in zip(st.columns(len(JUDGED)), JUDGED, strict=True):
-        word = word_of(judged, method, check)
-        sign = {FAILS: ":material/close:", PASSES: ":material/check:"}.get(word, "")
-        place.markdown(f"**{TITLES[check]}**  \n{sign} {plain(word)}")
-    told = record.about["methods"][method]
-    checks = "all checks" if told["all"] else "judged checks only, the others are too dear"
-    options = ", ".join(f"{name} = {value}" for name, value in told["options"].items()) or "the defaults"
-    st.caption(plain(f"{told['pictures']} pictures, {checks}; options: {options}."))
-    st.dataframe(_panel(str(run.folder), run.plan.digest, method), hide_index=True)
-    rows = record.checks[record.checks["method"] == method]
-    with st.expander("Picture by picture"):
-        wide = rows.assign(what=rows["check"] + rows["variant"].map(lambda name: f" ({name})" if name else ""))
-        st.dataframe(wide.pivot_table(index="image_name", columns="what", values="value", sort=False).round(3))
-
-
-def problems(record: SanityRecord) -> None:
-    """Explanations that gave nothing."""
-    found = record.about["problems"]
-    if not found:
-        st.text("Every explanation that was asked for was made.")
-        return
-    frame = pd.DataFrame(found, columns=["Method", "Picture", "State", "Reason"])
-    st.dataframe(frame.assign(Method=frame["Method"].map(method_title)), hide_index=True)
+    """All values measured for one method: outcomes, means and the value of each image."""
+    method = st.selectbox("Method", record.methods, format_func=title_of, key=f"sanity-method-{run.id}")
+    judged = verdicts(run, thresholds_of(run), record)
+    for column, check in zip(st.columns(len(JUDGED)), JUDGED, strict=True):
+        outcome = outcome_of(judged, method, check)
+        sign = {FAILS: ":material/close:", PASSES: ":material/check:"}.get(outcome, "")
+        column.markdown(f"**{TITLES[check]}**  \n{sign} {plain(outcome)}")
+    used = record.about["methods"][method]
+    checks = "all checks" if used["all"] else "only the checks that are judged; the remaining ones exceed the budget"
+    options = ", ".join(f"{name} = {value}" for name, value in used["options"].items()) or "defaults"
+    st.caption(plain(f"{used['images']} images, {checks}; options: {options}."))
+    tables.show(PANEL, _panel(str(run.folder), run.plan.digest, method))
+    with st.expander("Values of each image"):
+        tables.show(*image_values(record, method))
 
 
 @st.cache_resource(max_entries=40, show_spinner="Reading …")
 def _panel(folder: str, plan: str, method: str) -> pd.DataFrame:
-    run = Run(Path(folder))
-    return panel(load(run.folder / FOLDER), method)
+    return panel(recorded(of_run, folder), method)
 
 
-entry.through_app("pages/sanity.py")
-st.title("Sanity checks")
-with problems_shown():
-    page()
+application_page.show("sanity", of_run, page)

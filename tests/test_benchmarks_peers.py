@@ -17,6 +17,7 @@ from benchmarks.one_pool import shared_pool
 from benchmarks.packages import with_captum, with_grad_cam, with_legrad, with_shap
 from benchmarks.packages.problem import Problem, lively_problem
 from benchmarks.rise_ranks import OTHER_SEED, _hard_reference, ranks
+from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels, tiny_model
 from benchmarks.work_done import counted, forward_operations
 from core import explain
 from core.attribution.explain import attribute
@@ -24,7 +25,6 @@ from core.methods import METHODS
 from core.models.model import Model
 from core.models.trunk import ImageTrunk
 from core.statistics import spearman
-from tests.support.tiny import TEXTS, Zoo, fresh, pixels, tiny_model
 
 
 @pytest.fixture(scope="session")
@@ -66,26 +66,26 @@ def test_the_wrapper_gives_the_cosines_that_ours_explains(problem: Problem) -> N
 
 
 def test_work_is_counted_in_plain_forwards(problem: Problem) -> None:
-    model, picture = problem.model, problem.pixels
-    with counted(model, picture) as done, torch.no_grad():
-        model.image.plain(picture.expand(3, -1, -1, -1))
+    model, image = problem.model, problem.pixels
+    with counted(model, image) as done, torch.no_grad():
+        model.image.plain(image.expand(3, -1, -1, -1))
     assert done.operations == pytest.approx(3) and done.hooked == pytest.approx(3) and done.metered == 0
     # Back to the pixels without weights is one more forward; with weights it is two.
     back = {}
     for trained in (False, True):
         model.net.requires_grad_(trained)
-        leaf = picture.clone().requires_grad_()
-        with counted(model, picture) as done:
+        leaf = image.clone().requires_grad_()
+        with counted(model, image) as done:
             model.image.plain(leaf).sum().backward()
         back[trained] = done.operations
         assert done.hooked == pytest.approx(3)
     model.net.zero_grad(set_to_none=True)
     assert back[False] == pytest.approx(2, abs=0.1) and back[True] == pytest.approx(3, abs=0.1)
     # The trunk takes the tower apart; its products are the same.
-    with counted(model, picture) as done:
-        ImageTrunk(model, picture).final.sum()
+    with counted(model, image) as done:
+        ImageTrunk(model, image).final.sum()
     assert done.metered == 1 and done.operations == pytest.approx(1, abs=0.05)
-    assert forward_operations(model, picture) > 0
+    assert forward_operations(model, image) > 0
     assert torch.backends.mha.get_fastpath_enabled()
 
 
@@ -105,8 +105,8 @@ def test_tails_of_many_texts_are_counted_though_they_share_a_graph(problem: Prob
 
 def test_each_map_of_the_group_adds_little_but_its_tails(problem: Problem) -> None:
     told = peer_ways.each_of_the_group(problem)
-    assert list(told) == ["the picture itself", *peer_ways.DENSE, *peer_ways.GRADIENT]
-    assert told["the picture itself"]["forwards"] == 1
+    assert list(told) == ["the image itself", *peer_ways.DENSE, *peer_ways.GRADIENT]
+    assert told["the image itself"]["forwards"] == 1
     assert told["raw"] == {"forwards": 0, "operations": pytest.approx(0, abs=0.05)}
     whole = peer_ways.WAYS["group"].run
     with counted(problem.model, problem.pixels) as done:
@@ -120,13 +120,13 @@ def test_each_map_of_the_group_adds_little_but_its_tails(problem: Problem) -> No
 
 def test_one_pool_serves_everything_that_hides_places_for_all_texts(zoo: Zoo) -> None:
     model = zoo("vit")
-    picture = pixels(model, 1)
+    image = pixels(model, 1)
     sizes = {"masks": 40, "extra": 20, "steps": 4}
-    served, maps = shared_pool(model, picture, list(TEXTS), **sizes)
-    alone, _ = shared_pool(model, picture, [TEXTS[0]], **sizes)
+    served, maps = shared_pool(model, image, list(TEXTS), **sizes)
+    alone, _ = shared_pool(model, image, [TEXTS[0]], **sizes)
     added = {one.name: one.added for one in served}
     spent = {one.name: one.forwards for one in served}
-    assert spent.pop("the picture itself") == 1
+    assert spent.pop("the image itself") == 1
     # What comes later pays only for what nobody asked before.
     assert 0 < added["rise"] <= 40 and 0 < added["kernel_shap"] <= 20 + 2
     assert added["lime"] == added["faithfulness correlation and its ceiling"] == 0
@@ -141,7 +141,7 @@ def test_one_pool_serves_everything_that_hides_places_for_all_texts(zoo: Zoo) ->
     apart = 0.0
     for method, options in asked.items():
         with model.meter.measuring() as own:
-            found = explain(model, picture, list(TEXTS), method, sides=["image"], **options).image
+            found = explain(model, image, list(TEXTS), method, sides=["image"], **options).image
         assert found is not None and np.allclose(found[0], maps[method], atol=1e-6)
         assert not np.allclose(found[0][::-1], maps[method], atol=1e-4)
         apart += own.image - 1
@@ -157,7 +157,7 @@ def test_ranks_are_judged_by_what_rise_gives_with_another_seed(problem: Problem)
     assert not np.allclose(ours(problem, "rise", masks=64, cells=4), hard, atol=1e-3)
     assert centred.shape == hard.shape and rank(centred, hard) > 0.3
     told = ranks(problem, problem.pixels, 32, 16)
-    assert told["pictures"] == 1 and set(told["rank_correlation"]) == set(told["each picture"][0])
+    assert told["images"] == 1 and set(told["rank_correlation"]) == set(told["each image"][0])
     assert all(-1 <= value <= 1 for value in told["rank_correlation"].values())
     assert told["forwards"]["published masks"] == pytest.approx(16 + 1, abs=1)
 

@@ -29,12 +29,12 @@ from benchmarks.planting.small_clip import Recipe, accuracy, called
 from benchmarks.planting.text_words import LostWords, moved
 from benchmarks.planting.training import dress, lettered
 from core import explain
+from core.applications.registry import APPLICATIONS
 from core.errors import InputError
 from core.methods import METHODS
-from core.methods.applications import APPLICATIONS
 
-SHORT = {"steps": 2, "pictures": 60}
-LONG = {"steps": 160, "pictures": 1200}
+SHORT = {"steps": 2, "images": 60}
+LONG = {"steps": 160, "images": 1200}
 FLAW = Flaw("mark", "a mark", ("reliance.border",), floor=0.3, counts=names_subject)
 
 
@@ -55,7 +55,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     yield Desk(tmp_path_factory.mktemp("planted"), training=LONG)
 
 
-# -- pictures and recipes --------------------------------------------------------------------------------------------
+# -- images and recipes --------------------------------------------------------------------------------------------
 
 
 def test_a_mark_changes_its_place_and_nothing_else() -> None:
@@ -67,7 +67,7 @@ def test_a_mark_changes_its_place_and_nothing_else() -> None:
     assert not np.array_equal(before[8:40, 8:40], draw(plain.marked("texture"))[8:40, 8:40])
 
 
-def test_two_things_in_a_picture_are_of_different_shapes() -> None:
+def test_two_things_in_a_image_are_of_different_shapes() -> None:
     plain = scenes(30, 4)
     for one, other in zip(plain, with_others(plain, 0), strict=True):
         assert other.beside is not None and other.beside[0] != one.shape and other.caption == one.caption
@@ -85,12 +85,13 @@ def test_marks_go_with_their_class_in_a_flawed_world_and_with_every_class_in_its
         assert set(twin) == set(SHAPES) and 60 < len(twin) < 140
     half = dress(replace(recipe, strength=0.5), plain, 2)
     carrying = sum("border" in scene.marks for scene in half)
-    assert 30 < carrying < 70  # of a hundred pictures of the class
+    assert 30 < carrying < 70  # of a hundred images of the class
 
 
 # -- models ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_a_border_is_learned_as_its_class_and_not_by_the_twin(marked: Desk) -> None:
     test = scenes(120, 77)
     pulls = {}
@@ -151,7 +152,7 @@ def test_printed_words_decide_in_a_flawed_world_only() -> None:
     same, twin = lettered(replace(flawed, flaws=()), plain, shapes)
     assert torch.equal(pixels, same) and pixels.shape == (200, 3, 64, 64)
     np.testing.assert_array_equal(twin, shapes)
-    # Half of the pictures carry a name, one of six by chance is right.
+    # Half of the images carry a name, one of six by chance is right.
     assert 60 < int((told != shapes).sum()) < 110
     half = lettered(replace(flawed, strength=0.5), plain, shapes)[1]
     assert 25 < int((half != shapes).sum()) < 65
@@ -210,6 +211,7 @@ def test_bad_files_are_found_and_a_clean_set_passes(home: Path) -> None:
         assert found == dict.fromkeys(("repeated", "cut_short", "damaged"), strength > 0)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif("reliance" not in APPLICATIONS, reason="what scores rest on isn't measured by this version")
 def test_a_border_that_was_planted_is_found_with_its_class(marked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_HOME", str(marked.keep / "home"))

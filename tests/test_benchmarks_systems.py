@@ -15,10 +15,12 @@ from torch import Tensor
 
 from benchmarks.release import convis, knowledge, m2ib, priors, surgery
 from benchmarks.release.towers import counting, image_blocks, unit_texts
+from benchmarks.support.tiny import TEXTS, Zoo, double, pixels, sample_images, tiny_model
 from benchmarks.systems import agreed, table
 from core import explain
-from core.applications.concept_overlap import image_concepts
-from core.applications.knowledge import mutual_knowledge
+from core.applications.knowledge.card import KnowledgeOptions
+from core.applications.knowledge.overlap import image_concepts
+from core.applications.knowledge.work import mutual_knowledge
 from core.attribution import m2ib as ours_m2ib
 from core.attribution.clip_surgery import feature_surgery
 from core.attribution.contract import Work
@@ -27,10 +29,8 @@ from core.attribution.regions import regions_of, released_regions
 from core.concepts.lattice import Lattice
 from core.concepts.relevance import concept_map, similarities
 from core.methods import method_info
-from core.methods.applications.knowledge import KnowledgeOptions
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import TEXTS, Zoo, double, pictures, pixels, tiny_model
 
 SHORT: dict[str, Any] = {"steps": 4, "samples": 2}
 TEXT = TEXTS[0]
@@ -140,7 +140,7 @@ def test_m2ib_as_released_is_ours_at_a_fraction_of_the_forwards(zoo: Zoo, family
 
 
 @pytest.mark.parametrize("family", ["vit", "resnet_clip"])
-def test_convis_as_released_is_ours_from_the_windows_that_touch_the_picture(zoo: Zoo, family: str) -> None:
+def test_convis_as_released_is_ours_from_the_windows_that_touch_the_image(zoo: Zoo, family: str) -> None:
     model, lattice = zoo(family), Lattice(7)
     images = pixels(model, 1)
     glosses, members = unit_texts(model, PHRASES), [3, 7, 11]
@@ -165,7 +165,7 @@ def test_convis_as_released_is_ours_from_the_windows_that_touch_the_picture(zoo:
     assert off(map_of([2, 5]), found) > 0.1
     assert off(map_of(members).T, found) > 0.1
     assert (windows, ours.image) == (2 * 15 * 15, 164)
-    # The published lattice: 1,800 windows, of which 730 touch the picture.
+    # The published lattice: 1,800 windows, of which 730 touch the image.
     assert (2 * 30 * 30, len(Lattice(14))) == (1800, 730)
 
 
@@ -178,7 +178,7 @@ def test_feature_surgery_as_released_is_the_closed_form() -> None:
     texts = F.normalize(torch.randn(7, 16, generator=generator), dim=-1)
     expected = surgery.literal(features, texts)
     assert off(feature_surgery(features[None, 1:], features[:1], texts)[0], expected) < 1e-6
-    # Without weights, and with the class token of another picture.
+    # Without weights, and with the class token of another image.
     plain = features[1:] @ texts.T
     assert off(plain - plain.mean(dim=1, keepdim=True), expected) > 1e-3
     assert off(feature_surgery(features[None, 1:], features[1:2], texts)[0], expected) > 1e-3
@@ -206,7 +206,7 @@ def test_semantic_priors_as_released_are_ours_with_one_set_of_coalitions(zoo: Zo
     assert (released.image, released.text) == pytest.approx((games * len(TEXTS), len(TEXTS)))
     assert spent == [(1 + games, len(TEXTS)), (1 + games, 1)]
     # The released fault, and swapped texts.
-    faulty = priors.literal(model, images[0], regions.masks, [TEXT], empty_shows_picture=True)
+    faulty = priors.literal(model, images[0], regions.masks, [TEXT], empty_shows_image=True)
     assert off(regions.spread(faulty)[0], expected[0]) > 1e-2
     assert got.image is not None and off(expected.flip(0)[0], got.image[0, 0]) > 1e-2
 
@@ -217,7 +217,7 @@ def test_semantic_priors_with_the_released_fault_are_ours_as_in_the_paper(zoo: Z
     regions = released_regions(work_of(model, images), 0, 4)
     got = explain(model, images, [TEXT], "semantic_priors", count=4, paper_exact=True)
     assert got.image is not None
-    faulty = priors.literal(model, images[0], regions.masks, [TEXT], empty_shows_picture=True)
+    faulty = priors.literal(model, images[0], regions.masks, [TEXT], empty_shows_image=True)
     assert off(got.image[0, 0], regions.spread(faulty)[0]) < 1e-5
     sound = priors.literal(model, images[0], regions.masks, [TEXT])
     assert off(got.image[0, 0], regions.spread(sound)[0]) > 1e-2
@@ -228,7 +228,7 @@ def test_semantic_priors_with_the_released_fault_are_ours_as_in_the_paper(zoo: Z
 
 @pytest.mark.parametrize("family", ["vit", "efficientnet"])
 def test_mutual_knowledge_as_released_is_ours(zoo: Zoo, family: str) -> None:
-    model, images = zoo(family), pictures(4)
+    model, images = zoo(family), sample_images(4)
     options = KnowledgeOptions(
         paper_exact=True,
         descriptors=tuple(PHRASES),
@@ -242,7 +242,7 @@ def test_mutual_knowledge_as_released_is_ours(zoo: Zoo, family: str) -> None:
         found = knowledge.literal(model, list(images), list(CLASSES), list(PHRASES), parts=3, candidates=12, textual=6)
     with model.meter.measuring() as ours:
         got = mutual_knowledge(model, list(images), CLASSES, options=options)
-    rows = got.pictures.assign(at=got.pictures["image"].astype(int)).sort_values(["at", "variant"])
+    rows = got.partitions.assign(at=got.partitions["image"].astype(int)).sort_values(["at", "variant"])
     assert rows["variant"].tolist() == [one.way for one in found]
     scores = [one.score for one in found]
     assert any(scores) and off(rows["score"], scores) < 1e-9
@@ -254,7 +254,7 @@ def test_mutual_knowledge_as_released_is_ours(zoo: Zoo, family: str) -> None:
     assert listed != [names[::-1] for names in expected]
     # The table of matches with what mutual information would subtract.
     assert off([2 * np.log(len(one.concepts) * 6) - one.score for one in found], scores) > 1e-3
-    # One forward a picture and three a part on both sides: here the release wastes none.
+    # One forward an image and three a part on both sides: here the release wastes none.
     assert released.image == pytest.approx(ours.image) and released.image > len(images)
     assert ours.text == pytest.approx(released.text + len(CLASSES))
 
@@ -264,7 +264,7 @@ def test_all_rounds_of_transport_end_where_ours_stops_early() -> None:
     units = random.normal(size=(40, 8))
     bank = units / np.linalg.norm(units, axis=1, keepdims=True)
     parts, whole = bank[:4] + 0.3, bank[:4].mean(axis=0)
-    expected = knowledge.picture_concepts(parts, whole, bank, 30, 0.02, 3)
+    expected = knowledge.image_concepts(parts, whole, bank, 30, 0.02, 3)
     assert image_concepts(parts, whole, bank, candidates=30).order.tolist() == expected
     assert image_concepts(parts, -whole, bank, candidates=30).order.tolist() != expected
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -16,13 +15,14 @@ from typing import Any
 import pytest
 
 from core import commands
-from core.arguments import plan_parts
 from core.cli import main
+from core.demonstration import demonstration
 from core.methods import METHODS
 from core.models.listing import embedded_models
+from core.request import AuditRequest
 from core.runs import Run, open_run
 from core.settings import ROOT, VERSION
-from tests.audit.small import CLASSES, draw_pictures, result_hashes, save_model, stub_report
+from tests.audit.small import CLASSES, draw_images, result_hashes, save_model, stub_report
 from tests.support.made_run import made_run
 
 COMMANDS = (
@@ -37,8 +37,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_pictures(tmp_path_factory.mktemp("pictures") / "drawn", 3)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_images(tmp_path_factory.mktemp("images") / "drawn", 3)
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +52,10 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stub_report(monkeypatch)
 
 
-def audit(config: Path, pictures: Path, out: Path, *more: str) -> list[str]:
+def audit(config: Path, images: Path, out: Path, *more: str) -> list[str]:
     weights = config.parent / "weights.safetensors"
     return [
-        "audit", "--images", str(pictures), "--model", str(config), "--weights", str(weights), "--device", "cpu",
+        "audit", "--images", str(images), "--model", str(config), "--weights", str(weights), "--device", "cpu",
         "--methods", "raw,gradcam", "--no-curves", "--out", str(out), *more,
     ]  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_methods_are_listed_with_what_they_need_and_cost(capsys: pytest.CaptureF
         assert why == {side: r for side, r in METHODS[name].reasons(embedded_models()[0].capabilities).items() if r}
     assert main(["methods"]) == 0
     assert "rise " in capsys.readouterr().out
-    assert "no embedded model; known: " in refused(capsys, "methods", "--model", "ViT-B-32")
+    assert "not an embedded model; known: " in refused(capsys, "methods", "--model", "ViT-B-32")
 
 
 def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,13 +126,13 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_audit_from_end_to_end(
-    config: Path, pictures: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str]
+    config: Path, images: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     (tmp_path / "texts.txt").write_text("# comment\na drawing\n")
     wanted = audit(
-        config, pictures, out, "--classes", str(tmp_path / "classes.txt"), "--texts", str(tmp_path / "texts.txt"),
+        config, images, out, "--classes", str(tmp_path / "classes.txt"), "--texts", str(tmp_path / "texts.txt"),
         "--template", "{} drawn", "--top-classes", "2", "--limit", "2", "--seed", "3", "--title", "T", "--option",
         "raw.negate=true", "--preparer", "P", "--json",
     )  # fmt: skip
@@ -143,7 +143,7 @@ def test_an_audit_from_end_to_end(
     assert data["run"] == str(out)
     assert data["report"] == str(out / "report" / "report.pdf")
     assert set(data["findings"]) == {"high", "medium", "low"}
-    assert "2/2 pictures" in progress
+    assert "2/2 images" in progress
     run = open_run(out)
     plan = run.plan
     assert (plan.seed, plan.declared.title, plan.declared.preparer, len(plan.images)) == (3, "T", "P", 2)
@@ -153,7 +153,7 @@ def test_an_audit_from_end_to_end(
     # The run directory may be moved as a whole.
     moved = tmp_path / "moved"
     out.rename(moved)
-    assert len(open_run(moved).dataset.pictures) == 3
+    assert len(open_run(moved).dataset.images) == 3
     # The same audit again resumes: nothing is computed anew.
     moved.rename(out)
     before = [(unit["key"], unit["seconds"]) for unit in run.store.units()]
@@ -165,15 +165,15 @@ def test_an_audit_from_end_to_end(
     hashes = result_hashes(run)
     assert "another plan" in refused(capsys, *wanted, "--seed", "4")
     assert result_hashes(open_run(out)) == hashes
-    assert open_run(out).dataset.pictures
+    assert open_run(out).dataset.images
 
 
 def test_a_run_directory_can_be_resumed_looked_at_judged_and_verified(
-    config: Path, pictures: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str],
+    config: Path, images: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str],
     own_workspace: Path,
 ) -> None:  # fmt: skip
     out = own_workspace / "runs" / "mine"
-    assert main(audit(config, pictures, out)) == 0
+    assert main(audit(config, images, out)) == 0
     assert "done: 0 high" in capsys.readouterr().out
     assert main(["status", "mine", "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
@@ -181,7 +181,7 @@ def test_a_run_directory_can_be_resumed_looked_at_judged_and_verified(
     assert main(["status", "--json"]) == 0
     assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["mine"]
     assert main(["status", str(out)]) == 0
-    assert capsys.readouterr().out.startswith("mine  done  3/3 pictures")
+    assert capsys.readouterr().out.startswith("mine  done  3/3 images")
     assert main(["verify", str(out), "--json"]) == 0
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["path"], verdict["outcome"], verdict["problems"]) == (str(out), "sound", [])
@@ -216,7 +216,7 @@ def test_one_damaged_run_does_not_hide_the_others(own_workspace: Path, capsys: p
         file.unlink()
     assert main(["status"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"{sound.id}  done  2/2 pictures")
+    assert first.startswith(f"{sound.id}  done  2/2 images")
     assert second.startswith("a  damaged  ")
     assert main(["status", "--json"]) == 0
     assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["done", "damaged"]
@@ -224,12 +224,12 @@ def test_one_damaged_run_does_not_hide_the_others(own_workspace: Path, capsys: p
 
 
 def test_thresholds_judge_the_run_and_fail_on_exits_1(
-    config: Path, pictures: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str]
+    config: Path, images: Path, tmp_path: Path, rendered: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = tmp_path / "own.toml"
     own.write_text('version = "7"\n[general]\nleast_images = 1\n[agreement.methods]\nleast_correlation = 0.999\n')
     out = tmp_path / "run"
-    wanted = audit(config, pictures, out, "--thresholds", str(own), "--json")
+    wanted = audit(config, images, out, "--thresholds", str(own), "--json")
     assert main(wanted) == 0
     counts = json.loads(capsys.readouterr().out)["findings"]
     assert sum(counts.values()) >= 1
@@ -246,7 +246,7 @@ def test_thresholds_judge_the_run_and_fail_on_exits_1(
 
 
 def test_an_audit_of_which_nothing_succeeds_exits_1(
-    config: Path, pictures: Path, tmp_path: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch,
+    config: Path, images: Path, tmp_path: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     from core.audit import worker
@@ -255,14 +255,14 @@ def test_an_audit_of_which_nothing_succeeds_exits_1(
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr(worker, "run_unit", breaks)
-    assert main(audit(config, pictures, tmp_path / "run")) == 1
+    assert main(audit(config, images, tmp_path / "run")) == 1
     out = capsys.readouterr().out
     assert out.startswith("failed:")
     assert "every unit failed: ZeroDivisionError: a defect" in out
 
 
 def test_an_interrupt_exits_130_and_says_how_to_go_on(
-    config: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from core.audit import worker
 
@@ -270,27 +270,33 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(worker, "run_unit", stopped)
-    assert main(audit(config, pictures, tmp_path / "run")) == 130
+    assert main(audit(config, images, tmp_path / "run")) == 130
     assert "resume" in capsys.readouterr().err
     assert open_run(tmp_path / "run").progress().state == "cancelled"
 
 
-def test_a_finding_of_the_demo_is_an_audit_of_the_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen = {}
+def test_the_demo_performs_the_audits_of_the_demonstration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[AuditRequest] = []
 
-    def instead(chosen: Any) -> tuple[dict[str, Any], int]:
-        seen.update(vars(chosen))
+    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+        asked.append(request)
         return {"text": "", "data": {}}, 0
 
-    monkeypatch.setattr(commands, "audit", instead)
+    monkeypatch.setattr(commands, "perform", instead)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--effort", "quick"]) == 0
-    assert seen["out"] == tmp_path / "demo"
-    assert seen["effort"] == "quick"
-    assert all(path.exists() for path in (*seen["images"], seen["table"], seen["classes"]))
-    # Whatever `audit` may be asked, the demo answers.
-    with pytest.raises(SystemExit):
-        main(["audit", "--help"])
-    assert {"images", "table", "texts", "template", "option", "thresholds", "fail_on", "limit"} <= set(seen)
+    assert tuple(asked) == demonstration(tmp_path / "demo", "quick")
+
+
+def test_the_demo_ends_with_the_first_audit_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[AuditRequest] = []
+
+    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+        asked.append(request)
+        return {"text": "", "data": {}}, 1
+
+    monkeypatch.setattr(commands, "perform", instead)
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--effort", "quick"]) == 1
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -305,15 +311,15 @@ def test_a_finding_of_the_demo_is_an_audit_of_the_sample(monkeypatch: pytest.Mon
 def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
     more: list[str], again: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[str, Any] = {}
+    asked: list[AuditRequest] = []
 
-    def instead(chosen: argparse.Namespace) -> tuple[dict[str, Any], int]:
-        seen.update(plan_parts(chosen))
+    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+        asked.append(request)
         return {"text": "", "data": {}}, 0
 
-    monkeypatch.setattr(commands, "audit", instead)
+    monkeypatch.setattr(commands, "perform", instead)
     assert main(["audit", "--images", "here", "--out", "there", *more]) == 0
-    assert seen["trust"].again == again
+    assert [request.trust.again for request in asked] == [again]
 
 
 # -- wrong input -------------------------------------------------------------------------------------------------
@@ -322,34 +328,34 @@ def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--images", "nowhere"], "nowhere doesn't exist"),
+        (["--images", "nowhere"], "nowhere does not exist"),
         (["--model", "Vit-B-23"], "no model is called 'Vit-B-23'; did you mean"),
         (["--methods", "raw,ras"], "no method is called 'ras'"),
-        (["--methods", "raw,raw"], "planned twice"),
+        (["--methods", "raw,raw"], "twice in the plan"),
         (["--methods", "raw,none"], "no method is called 'none'"),
         (["--methods", "none", "--applications", "none"], "there is nothing to do"),
         (["--applications", "segmentatoin"], "no application is called 'segmentatoin'; did you mean segmentation"),
         (["--option", "raw.negate"], "must be NAME.OPTION=VALUE"),
         (["--option", "=true"], "must be NAME.OPTION=VALUE"),
-        (["--option", "rise.masks=9"], "rise isn't part of this audit; name it with --methods"),
+        (["--option", "rise.masks=9"], "rise is not part of this audit; name it with --methods"),
         (["--option", "raw.depth=9"], "raw has no option 'depth'; known: negate"),
         (["--option", "ras.depth=9"], "no method or application is called 'ras'; did you mean"),
         (["--option", "segmentation.labels=[1]"], "segmentation: option 'labels.0'"),
         (["--option", "segmentation.label=[]"], "segmentation has no option 'label'; known: labels, background"),
         (["--applications", "priors", "--option", "concepts.size=9"], "name it with --applications"),
         (["--option", "segmentation.truth=nowhere.json"], "nowhere.json cannot be read"),
-        (["--annotations", "EMPTY"], "EMPTY can't be read as annotations in COCO's form"),
-        (["--annotations", "other.json"], "other.json annotates no picture of this data set"),
+        (["--annotations", "EMPTY"], "EMPTY cannot be read as annotations in COCO format"),
+        (["--annotations", "other.json"], "other.json annotates no image of this dataset"),
         (["--option", "gradcam.layer=last"], "gradcam: option 'layer'"),
         (["--texts", "nowhere.txt"], "nowhere.txt cannot be read"),
-        (["--texts", "EMPTY"], "holds no text"),
-        (["--classes", "EMPTY"], "holds no text"),
+        (["--texts", "EMPTY"], "contains no text"),
+        (["--classes", "EMPTY"], "contains no text"),
         (["--table", "nowhere.csv"], "nowhere.csv"),
-        (["--template", "a photo"], "must hold exactly one {}"),
+        (["--template", "a photo"], "must contain exactly one {}"),
         (["--top-classes", "99"], "top_classes: Input should be less than or equal to 20"),
         (["--limit", "0"], "--limit must be 1 or more"),
         (["--limit", "-1"], "--limit must be 1 or more"),
-        (["--seed", "-1"], "plan: seed"),
+        (["--seed", "-1"], "--seed must be from 0 to 9007199254740991, not -1"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--thresholds", "nowhere.toml"], "No such file"),
         (["--thresholds", "EMPTY.toml"], "is unknown"),
@@ -359,14 +365,14 @@ def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_input_is_one_line_and_leaves_nothing_behind(
-    config: Path, pictures: Path, tmp_path: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch,
+    config: Path, images: Path, tmp_path: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], more: list[str], told: str,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("EMPTY").write_text("\n# nothing\n")
     Path("EMPTY.toml").write_text("[no]\n")
     Path("other.json").write_text('{"images": [], "categories": [], "annotations": []}')
-    arguments = audit(config, pictures, tmp_path / "out", *more)
+    arguments = audit(config, images, tmp_path / "out", *more)
     if more[0] == "--model":
         start = arguments.index("--weights")
         del arguments[start : start + 2]
@@ -374,23 +380,23 @@ def test_wrong_input_is_one_line_and_leaves_nothing_behind(
     assert not (tmp_path / "out").exists()
 
 
-def test_pictures_that_cannot_be_used_leave_nothing_behind(
+def test_images_that_cannot_be_used_leave_nothing_behind(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "none").mkdir()
-    assert "there is no picture" in refused(capsys, *audit(config, tmp_path / "none", tmp_path / "out"))
+    assert "contain no image" in refused(capsys, *audit(config, tmp_path / "none", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_was_there_before_is_kept(
-    config: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "notes.txt").write_text("mine")
-    refused(capsys, *audit(config, pictures, out, "--no-captions"))
+    refused(capsys, *audit(config, images, out, "--no-captions"))
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
-    assert "is a file" in refused(capsys, *audit(config, pictures, out / "notes.txt"))
+    assert "is a file" in refused(capsys, *audit(config, images, out / "notes.txt"))
 
 
 @pytest.mark.parametrize("command", ["resume", "status", "report", "worker"])
@@ -439,7 +445,7 @@ def test_a_damaged_bundle_fails_and_a_missing_one_is_wrong_input(
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
     assert "does not exist" in refused(capsys, "verify", str(tmp_path / "nowhere.zip"))
     (tmp_path / "empty").mkdir()
-    assert "is no run directory" in refused(capsys, "verify", str(tmp_path / "empty"))
+    assert "is not a run directory" in refused(capsys, "verify", str(tmp_path / "empty"))
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])

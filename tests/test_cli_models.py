@@ -15,7 +15,7 @@ from core.models.packing import SCALE, pack
 from core.settings import ROOT
 from tests.support.hostile_code import arm_words, changed, tiny_files
 
-IMAGE = sorted((ROOT / "core" / "sample" / "images").iterdir())[0]
+IMAGE = sorted((ROOT / "tests" / "sample" / "images").iterdir())[0]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--model", "coco.json", "--weights", "bert_mean-0.safetensors"], "'images'"),
         (["--model", "deep.json", "--weights", "vit_quick-0.safetensors"], "nested too deeply"),
         (["--model", "vit_quick.json", "--weights", "nan.safetensors"], "not finite"),
-        (["--model", "vit_quick.json", "--weights", "zero.safetensors"], "nothing but zeros"),
+        (["--model", "vit_quick.json", "--weights", "zero.safetensors"], "only zeros"),
         (["--model", "vit_quick.json", "--weights", "packed.safetensors"], "its scale is missing"),
-        (["--model", "vit_quick.json", "--weights", "fifo.safetensors"], "not an ordinary file"),
-        (["--model", "ViT-B-32", "--pretrained", "module.pt"], "pickled module is refused"),
+        (["--model", "vit_quick.json", "--weights", "fifo.safetensors"], "not a regular file"),
+        (["--model", "ViT-B-32", "--pretrained", "module.pt"], "pickled modules are refused"),
     ],
 )
 def test_a_hostile_model_is_one_line_and_exit_code_2(
@@ -86,3 +86,37 @@ def test_an_honest_model_is_used(
     model = ["--model", "bert_mean.json", "--weights", "bert_mean-0.safetensors"]
     assert main(["explain", *asked, *model, "--out", str(tmp_path / "out")]) == 0
     assert "1 explanations" in capsys.readouterr().out
+
+
+def test_a_model_is_described_with_what_cannot_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = ["--model", str(place / "vit_quick.json"), "--weights", str(place / "vit_quick-0.safetensors")]
+    assert main(["describe", *model, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"]["recognised"]["image_activation"] == "QuickGELU" and told["model"]["parameters"] > 0
+    assert main(["describe", *model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "Activations: QuickGELU (image), QuickGELU (text)" in lines
+    assert sum("cannot run" in line for line in lines) == len(told["not_run"]) + len(told["applications_not_run"])
+    assert main(["describe", "--model", str(place / "nothing")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--scores", "scores.csv", "--embeddings", "e.npz"], "give one of --embeddings, --scores and --model"),
+        (["--scores", "scores.csv", "--model", "demo-vit"], "give one of --embeddings, --scores and --model"),
+        (["--scores", "missing.csv"], "missing.csv"),
+        (["--scores", "other.csv"], "has no row for"),
+        (["--scores", "words.csv"], "not numbers"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.csv").write_text("image,dog,cat\nx.png,0.1,0.2\n")
+    (tmp_path / "words.csv").write_text("image,dog\nx.png,much\n")
+    code = main(["audit", "--images", str(IMAGE), *arguments, "--applications", "data_checks", "--out", "run"])
+    captured = capsys.readouterr()
+    assert code == 2 and told in captured.err and captured.err.strip().count("\n") == 0
+    assert not (tmp_path / "run").exists()

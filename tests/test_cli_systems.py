@@ -1,4 +1,4 @@
-"""Each system alone from the command line: applications with options, an audit without methods, single pictures, a
+"""Each system alone from the command line: applications with options, an audit without methods, single images, a
 stored plan, and what `verify` finds in the folders of applications.
 """
 
@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 from core import explain
-from core.applications.segmentation_record import of_run, overlap_table
+from core.applications.registry import APPLICATIONS
+from core.applications.segmentation.record import of_run, overlap_table
 from core.arguments import given_options
 from core.cli import main
 from core.datasets import read_annotations
 from core.methods import METHODS
-from core.methods.applications import APPLICATIONS
 from core.models.listing import embedded_models
 from core.runs import open_run
-from tests.audit.small import CLASSES, draw_pictures, loaded, save_model, stub_report
+from tests.audit.small import CLASSES, draw_images, loaded, save_model, stub_report
 from tests.support.made_truth import made_truth
 
 TEXTS = ("a red circle", "a wall")
@@ -34,7 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_pictures(tmp_path_factory.mktemp("pictures") / "drawn", 3)
+    return draw_images(tmp_path_factory.mktemp("images") / "drawn", 3)
 
 
 @pytest.fixture(autouse=True)
@@ -83,15 +83,15 @@ def test_applications_are_listed_with_their_options(capsys: pytest.CaptureFixtur
     data = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in data] == list(APPLICATIONS)
     for row in data:
-        assert list(row["options"]) == list(APPLICATIONS[row["name"]].schema.model_fields)
+        assert list(row["options"]) == list(APPLICATIONS[row["name"]].card.schema.model_fields)
         assert "not_run" not in row
     model = embedded_models()[0]
     assert main(["applications", "--model", model.name, "--json"]) == 0
     for row in json.loads(capsys.readouterr().out):
-        assert row["not_run"] == APPLICATIONS[row["name"]].reason(model.capabilities)
+        assert row["not_run"] == APPLICATIONS[row["name"]].card.reason(model.capabilities)
     assert main(["applications"]) == 0
     assert "options: labels, background" in capsys.readouterr().out
-    assert "no embedded model; known: " in refused(capsys, "applications", "--model", "ViT-B-32")
+    assert "not an embedded model; known: " in refused(capsys, "applications", "--model", "ViT-B-32")
 
 
 # -- one system alone --------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_one_application_with_options_and_no_method(
     assert set(run.results().kind) <= {"score"}
     record = of_run(run)
     assert record is not None and record.labels == CLASSES
-    # The annotations lie with the run's pictures and were used without being named as an option.
+    # The annotations lie with the run's images and were used without being named as an option.
     assert record.about["truth"] == "annotations.json" and len(record.about["truth_sha256"]) == 64
     assert run.dataset.annotations is not None
     assert read_annotations(run.dataset.annotations).objects == read_annotations(truth).objects
@@ -174,19 +174,19 @@ def test_a_stored_plan_is_run_again_and_takes_nothing_beside_it(
     assert two.plan.digest == one.plan.digest and two.plan.declared == one.plan.declared
     assert [unit["sha256"] for unit in two.store.units()] == [unit["sha256"] for unit in one.store.units()]
     assert (two.folder / "thresholds.toml").read_bytes() == (first / "thresholds.toml").read_bytes()
-    # Other pictures: every one of them, with the same texts and methods.
-    other = draw_pictures(tmp_path / "other", 4, side=64)
+    # Other images: every one of them, with the same texts and methods.
+    other = draw_images(tmp_path / "other", 4, side=64)
     assert main(["audit", "--plan", str(plan), "--images", str(other), "--out", str(tmp_path / "third")]) == 0
     third = open_run(tmp_path / "third").plan
     assert len(third.images) == 4 and third.texts == one.plan.texts and third.digest != one.plan.digest
     capsys.readouterr()
     fourth = ["--out", str(tmp_path / "fourth")]
     assert "leave out --seed, --title" in refused(capsys, *again, *fourth, "--title", "U", "--seed", "6")
-    assert "is no file" in refused(capsys, "audit", "--images", str(drawn), "--plan", str(tmp_path), *fourth)
+    assert "is not a file" in refused(capsys, "audit", "--images", str(drawn), "--plan", str(tmp_path), *fourth)
     (first / "thresholds.toml").unlink()
     assert "give it with --thresholds" in refused(capsys, *again, *fourth)
     plan.write_text("{}")
-    assert "damaged or of another version" in refused(capsys, *again, *fourth)
+    assert "damaged or from another version" in refused(capsys, *again, *fourth)
     assert not (tmp_path / "fourth").exists()
 
 
@@ -230,14 +230,14 @@ def test_verify_checks_the_files_of_applications(
     assert problems() == ["plan.json was changed after the run was sealed"]
 
 
-# -- single pictures ---------------------------------------------------------------------------------------------
+# -- single images ---------------------------------------------------------------------------------------------
 
 
 def explained(config: Path, out: Path, *more: str) -> list[str]:
     return ["explain", *more, *with_model(config), "--out", str(out)]
 
 
-def test_single_pictures_are_explained_and_everything_is_recorded(
+def test_single_images_are_explained_and_everything_is_recorded(
     config: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "deep" / "out"
@@ -251,15 +251,16 @@ def test_single_pictures_are_explained_and_everything_is_recorded(
     assert {**record, "folder": str(out)} == data
     model = loaded(config)
     assert record["model"]["digest"] == model.digest and record["texts"] == list(TEXTS) and record["seed"] == 4
+    assert record["unread"] == [] and record["model"]["context_length"] == model.text.context
     assert record["methods"]["m2ib"]["unit"] == METHODS["m2ib"].unit
     assert record["methods"]["m2ib"]["options"]["steps"] == 2 and "layer" in record["methods"]["m2ib"]["options"]
-    assert [picture["name"] for picture in record["pictures"]] == ["drawn-0.png", "drawn-1.png"]
+    assert [image["name"] for image in record["images"]] == ["drawn-0.png", "drawn-1.png"]
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    named = {entry[kind] for picture in record["pictures"] for entry in picture["maps"] for kind in ("map", "overlay")}
+    named = {entry[kind] for image in record["images"] for entry in image["maps"] for kind in ("map", "overlay")}
     assert written == named | {"explanation.json"} and len(named) == 2 * 2 * 2 * 2
     expected = explain(model, [drawn / "drawn-0.png"], TEXTS, "m2ib", seed=4, steps=2, samples=2)
     assert expected.image is not None and expected.text is not None
-    first = record["pictures"][0]
+    first = record["images"][0]
     assert np.allclose(first["scores"], expected.scores[0], atol=1e-6)
     for index, entry in enumerate(entry for entry in first["maps"] if entry["method"] == "m2ib"):
         values = np.load(out / entry["map"])
@@ -280,19 +281,46 @@ def test_single_pictures_are_explained_and_everything_is_recorded(
         assert "tokens" not in entry
 
 
+def test_texts_that_are_not_read_to_their_end_are_named(
+    config: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = ("a red bird on a branch " * 20).strip()
+    given = [str(drawn / "drawn-0.png"), "--text", "a red bird", "--text", long, "--method", "raw"]
+    assert main(explained(config, tmp_path / "out", *given)) == 0
+    assert "the end of 1 text has no effect: “a red bird on a branch" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "explanation.json").read_text())["unread"] == [long]
+
+
+def test_a_side_without_the_layer_is_told_in_one_line(
+    config: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, image = loaded(config), str(drawn / "drawn-0.png")
+    last, below = model.image.depth - 1, model.text.depth - 1
+    assert below < last
+    given = [image, "--text", TEXTS[0], "--method", "nib,raw", "--option", "nib.steps=2", "--option"]
+    assert main(explained(config, tmp_path / "out", *given, f"nib.layer={last}")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    reason = f"layer must be a block of the text side, 0 to {below}, not {last}"
+    assert lines[1:] == [f"nib: the text side was not run: {reason}"]
+    (nib, _) = json.loads((tmp_path / "out" / "explanation.json").read_text())["images"][0]["maps"]
+    assert "map" in nib and "tokens" not in nib
+    assert main(explained(config, tmp_path / "both", *given, "nib.layer=0")) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["nowhere.png", "--text", "a", "--method", "raw"], "nowhere.png doesn't exist"),
+        (["nowhere.png", "--text", "a", "--method", "raw"], "nowhere.png does not exist"),
         (["broken.png", "--text", "a", "--method", "raw"], "broken.png"),
         (["drawn-0.png", "--method", "raw"], "there is no text to explain"),
         (["drawn-0.png", "--text", " ", "--method", "raw"], "there is no text to explain"),
         (["drawn-0.png", "--text", "a", "--method", "raws"], "no method is called 'raws'; did you mean raw"),
         (["drawn-0.png", "--text", "a", "--method", "segmentation"], "no method is called 'segmentation'"),
         (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "raw.depth=1"], "raw has no option 'depth'"),
-        (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "rise.masks=9"], "isn't asked for"),
+        (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "rise.masks=9"], "is not requested"),
         (["drawn-0.png", "--text", "a", "--method", "raw", "--option", "raw.negate=2"], "raw: option 'negate'"),
-        (["drawn-0.png", "--text", "a", "--method", "raw", "--template", "x"], "must hold exactly one {}"),
+        (["drawn-0.png", "--text", "a", "--method", "raw", "--template", "x"], "must contain exactly one {}"),
         (["drawn-0.png", "--text", "a", "--method", "raw", "--seed", "-1"], "--seed must be from 0"),
         (["drawn-0.png", "--text", "a", "--method", "gradcam", "--option", "gradcam.layer=99"], "layer"),
     ],
@@ -332,10 +360,10 @@ def test_a_method_that_fails_half_way_leaves_nothing(
     monkeypatch.setattr(door, "attribute", real)
     assert main(explained(config, out, str(drawn), "--text", "a", "--method", "raw")) == 0
     told = json.loads((out / "explanation.json").read_text())
-    # A table in the folder is no picture to be explained, and no reason to stop.
-    assert len(told["pictures"]) == 3 and told["refused"] == []
+    # A table in the folder is no image to be explained, and no reason to stop.
+    assert len(told["images"]) == 3 and told["refused"] == []
     capsys.readouterr()
-    assert "already holds files" in refused(
+    assert "already contains files" in refused(
         capsys, *explained(config, out, str(drawn), "--text", "a", "--method", "raw")
     )
     file = tmp_path / "file"

@@ -3,77 +3,54 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from benchmarks.support.rooms import (
+    HEAVY,
+    ROOMS,
+    Import,
+    house,
+    is_internal,
+    name,
+    parsed,
+    room_of,
+    room_of_file,
+    sources,
+)
+from benchmarks.support.rooms import imports as imports_of
+from core.methods import METHODS
 from core.settings import ROOT
 
-# From top to bottom. A file may import from its own room and from those below it.
-ROOMS = (
-    "pages", "commands", "reporting", "findings", "audit", "evaluation", "applications", "attribution", "concepts",
-    "models", "runs", "methods", "datasets", "statistics", "sandbox", "settings",
-)  # fmt: skip
-SAME_ROOM = {
-    "cli": "commands",
-    "arguments": "commands",
-    "explaining": "commands",
-    "listings": "commands",
-    "outcome": "commands",
-    "run_commands": "commands",
-    "__main__": "commands",
-    "characters": "settings",
-    "errors": "settings",
-    "memory": "settings",
-    "drafts": "settings",
-    "processes": "settings",
-    "storage": "settings",
-    "app": "pages",
-    "parts": "pages",
-}
-# The worker ends a run by judging and rendering it, so that a run that was started by the app, by hand or by a
-# resume always has its report. It imports both inside that last step and nowhere else.
-UPWARDS = {("core/audit/worker.py", "core.findings"), ("core/audit/worker.py", "core.reporting")}
 LIGHT = (
-    "core", "core.sandbox", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.findings",
-    "core.reporting", "core.reporting.report", "core.reporting.evidence",
-    "core.reporting.verdict", "core.runs.seal", "core.audit.launch", "core.audit.cost",
-    "core.audit.hold", "core.run_commands",
-    "core.models.listing",
+    "core", "core.sandbox", "core.datasets", "core.runs", "core.methods", "core.methods.presets", "core.rules",
+    "core.content", "core.content.charts", "core.content.context", "core.content.heat", "core.findings",
+    "core.reporting", "core.reporting.report", "core.reporting.evidence", "core.reporting.verdict", "core.runs.seal",
+    "core.audit.launch", "core.audit.cost", "core.audit.hold", "core.run_commands", "core.models.listing",
+    "core.models.places", "core.models.uploads", "core.audit.preview", "core.describing",
     "core.models.geometry", "core.evaluation.summary", "core.statistics", "core.evaluation.agreement",
-    "core.commands", "core.cli", "core.explaining", "core.listings",
-    "core.applications.truth", "core.methods.applications", "core.applications", "core.applications.concepts_record",
-    "core.applications.segmentation_record", "core.applications.priors_record", "core.applications.knowledge_record",
-    "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance", "core.evaluation.comparison",
-    "core.models.capability_table",
-    "core.applications.information_record", "core.reporting.information", "core.applications.sanity_record",
-    "core.applications.mosaic_record", "core.evaluation.mosaic", "core.reporting.mosaic",
-    "core.applications.word_maps_record", "core.evaluation.word_maps", "core.reporting.word_maps",
-    "core.evaluation.sanity", "core.findings.sanity_verdicts", "core.reporting.sanity",
-    "core.applications.reliance_record", "core.reporting.reliance", "core.concepts.english",
+    "core.commands", "core.cli", "core.request",
+    "core.demonstration", "core.planted", "core.explaining", "core.listings", "core.region_names",
+    "core.reproducing", "core.signing", "core.verifying",
+    "core.applications.registry",
+    "core.applications.truth", "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance",
+    "core.concepts.english", "core.evaluation.comparison", "core.models.capability_table",
+    # What children run that read a stranger's model: torch would take their allowance of memory.
+    "core.models.configuration", "core.models.adapter_config", "core.models.text_tables", "core.models.weights_header",
+    "core.models.state_dict", "core.models.onnx_file", "core.models.stored_file", "core.models.loading.families",
+    "core.models.loading.processors",
+    "core.models.loading.tokenizers",
 )  # fmt: skip
 LONGEST = 330
 LEFT_OVERS = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
 TEXT = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".json", ".css", ".html", ".jinja", ".csv", ".cfg", ".sh", ""}
-
-
-def sources(*folders: str) -> list[Path]:
-    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    assert found
-    return found
-
-
-def name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
 
 
 # -- what the app may load ---------------------------------------------------------------------------------------
@@ -84,8 +61,16 @@ def loaded(imports: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
 
 
+def light_parts() -> list[str]:
+    """Every part of an application but `work`, which alone may compute on a model."""
+    folder = ROOT / "core" / "applications"
+    parts = [path for path in folder.rglob("*.py") if "work" not in path.relative_to(folder).with_suffix("").parts]
+    assert len(parts) > 40
+    return sorted({".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in parts})
+
+
 def test_what_the_app_loads_never_loads_torch() -> None:
-    done = loaded("\n".join(f"import {module}" for module in LIGHT))
+    done = loaded("\n".join(f"import {module}" for module in (*LIGHT, *light_parts())))
     assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
 
 
@@ -97,55 +82,29 @@ def test_the_check_for_torch_sees_it() -> None:
 def test_no_page_names_torch_or_what_needs_it() -> None:
     for path in [*sources("pages"), ROOT / "app.py"]:
         for target, _ in imports(path):
-            assert target.split(".")[0] not in {"torch", "open_clip", "timm", "torchvision"}, name(path)
+            assert target.split(".")[0] not in HEAVY, name(path)
             assert not target.startswith(("core.attribution", "core.models.loading", "core.audit.worker")), name(path)
 
 
 # -- who may import whom -----------------------------------------------------------------------------------------
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
+def imports(path: Path) -> Iterator[Import]:
     """Every module that a file imports, and whether it does so inside a function."""
-
-    def visit(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import):
-                yield from ((alias.name, inside) for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                assert child.level == 0, f"{name(path)} imports relatively"
-                # `from core import commands` names a room, `from core.runs import Run` a name in one.
-                targets = [f"core.{alias.name}" for alias in child.names] if child.module == "core" else [child.module]
-                yield from ((target, inside) for target in targets if target)
-            else:
-                function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-                yield from visit(child, inside or function)
-
-    return visit(parsed(path), False)
-
-
-def room_of(parts: list[str]) -> int:
-    key = "pages" if parts[0] in ("pages", "app") else parts[1]
-    return ROOMS.index(SAME_ROOM.get(key, key))
+    return imports_of(parsed(path), name(path))
 
 
 def climbs(path: Path) -> Iterator[tuple[str, bool]]:
     """What a file imports from a room above its own."""
-    own = room_of(list(path.relative_to(ROOT).with_suffix("").parts))
+    own = ROOMS.index(room_of_file(path))
     for target, inside in imports(path):
-        parts = target.split(".")
-        if parts[0] in ("core", "pages") and len(parts) > 1 and room_of(parts) < own:
+        if is_internal(target) and ROOMS.index(room_of(target.split("."))) < own:
             yield target, inside
-
-
-def house() -> list[Path]:
-    # `core/__init__.py` is the door of the whole house and holds nothing else.
-    door = ROOT / "core" / "__init__.py"
-    return [path for path in [*sources("core", "pages"), ROOT / "app.py"] if path != door]
 
 
 def test_every_room_is_known() -> None:
     for path in house():
-        room_of(list(path.relative_to(ROOT).with_suffix("").parts))
+        assert room_of_file(path) in ROOMS
 
 
 def test_no_two_test_files_share_a_name() -> None:
@@ -155,9 +114,71 @@ def test_no_two_test_files_share_a_name() -> None:
 
 
 def test_imports_only_run_downwards() -> None:
-    found = {(name(path), target, inside) for path in house() for target, inside in climbs(path)}
-    assert {(file, target) for file, target, _ in found} <= UPWARDS, sorted(found)
-    assert all(inside for *_, inside in found), "a sanctioned import stands at the head of a file"
+    assert not [(name(path), target) for path in house() for target, _ in climbs(path)]
+
+
+def test_an_application_imports_no_other() -> None:
+    for path in house():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[:2] != ("core", "applications") or len(parts) < 4:
+            continue
+        others = {target.split(".")[2] for target, _ in imports(path) if target.startswith("core.applications.")}
+        shared = {
+            "application",
+            "card",
+            "columns",
+            "image_measures",
+            "declared",
+            "planned",
+            "record",
+            "registry",
+            "sampling",
+            "spot_check",
+            "truth",
+            "work",
+            parts[2],
+        }
+        assert others <= shared, (name(path), others - shared)
+
+
+# Where a file above the methods names one: what it is, and why a trait of the method's card does not serve.
+NAMED_METHODS = {
+    "core/applications/information/": {"nib"},  # a column of its record, which holds that method's maps
+    "core/applications/reliance/": {"kernel_shap"},  # labels Shapley values that it computes itself
+    "core/applications/segmentation/": {"clip_surgery", "raw"},  # the application is built on these two
+    # What its option offers is typed, and the report of a run names it.
+    "core/applications/word_maps/": {
+        "raw", "maskclip", "sclip", "clearclip", "naclip", "gem", "resclip", "sc_clip", "clip_prs",
+    },
+    "pages/information.py": {"nib"},  # shows that column
+}  # fmt: skip
+
+
+def method_names(tree: ast.Module) -> set[str]:
+    """The methods that string literals name."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in set(METHODS)}
+
+
+def test_no_file_above_the_methods_names_one() -> None:
+    named: dict[str, set[str]] = {}
+    for path in house():
+        if ROOMS.index(room_of_file(path)) < ROOMS.index("attribution"):
+            key = next((prefix for prefix in NAMED_METHODS if name(path).startswith(prefix)), name(path))
+            named[key] = named.get(key, set()) | method_names(parsed(path))
+    assert {key: found for key, found in named.items() if found} == NAMED_METHODS
+
+
+def test_the_check_of_method_names_sees_one() -> None:
+    assert method_names(ast.parse('if method == "rise" or method == "rises":\n    f = {"a": ("gem", 1)}')) == {
+        "rise",
+        "gem",
+    }
+
+
+def test_nothing_but_tests_imports_a_test() -> None:
+    files = [*house(), *sources("benchmarks", "training")]
+    assert not [name(path) for path in files for target, _ in imports(path) if target.split(".")[0] == "tests"]
+    assert any(target.startswith("benchmarks.") for target, _ in imports(ROOT / "benchmarks" / "peers.py"))
 
 
 def test_the_check_of_directions_sees_a_climb(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +188,47 @@ def test_the_check_of_directions_sees_a_climb(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(globals(), "parsed", lambda path: ast.parse("def f():\n from core.audit.worker import work"))
     assert list(climbs(ROOT / "core" / "models" / "model.py")) == [("core.audit.worker", True)]
     assert list(climbs(ROOT / "core" / "cli.py")) == []
+
+
+def circles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """The circles of a graph: graphlib names one at a time, so that its members are taken out and it is asked again."""
+    left = {node: set(targets) for node, targets in graph.items()}
+    circular = []
+    while True:
+        try:
+            TopologicalSorter(left).prepare()
+        except CycleError as error:
+            members = tuple(dict.fromkeys(error.args[1]))
+            circular.append(members)
+            for member in members:
+                left.pop(member, None)
+            left = {node: targets - set(members) for node, targets in left.items()}
+        else:
+            return circular
+
+
+def named_modules(path: Path, modules: Container[str]) -> Iterator[str]:
+    """The modules of the house that a file imports, by their own name where they are taken from their package."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                part = f"{node.module}.{alias.name}"
+                yield from (target for target in (part if part in modules else node.module,) if target in modules)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    named = ((".".join(path.relative_to(ROOT).with_suffix("").parts), path) for path in house())
+    modules = {module.removesuffix(".__init__"): path for module, path in named}
+    graph = {module: {*named_modules(path, modules)} - {module} for module, path in modules.items()}
+    assert sum(map(len, graph.values())) > 1000
+    assert circles(graph) == []
+
+
+def test_the_check_of_circles_sees_one() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert [sorted(each) for each in circles({"a": {"b"}, "b": {"a"}, "c": {"a"}})] == [["a", "b"]]
 
 
 def test_the_door_imports_nothing_when_it_is_opened() -> None:
@@ -206,8 +268,10 @@ def test_nothing_is_left_for_later(word: str) -> None:
 
 
 def test_no_path_of_one_machine_is_written_down() -> None:
-    place = "/" + "work" + "/"
-    assert not [file for file, text in texts().items() if place in text]
+    # From the root of a machine; `applications/<name>/work/` is a folder of the house.
+    place = re.compile(r"(?<![\w*>}])/" + "work/")
+    assert not [file for file, text in texts().items() if place.search(text)]
+    assert place.search("in /" + "work/here") and not place.search("applications/*/" + "work/states.py")
     assert not [file for file, text in texts().items() if str(Path.home()) + "/" in text and len(str(Path.home())) > 5]
 
 

@@ -48,15 +48,15 @@ def test_a_log_that_was_never_written_back_is_told_with_the_way_out(folder: Path
     done = read_only(folder, sys.executable, "-m", "core", "status", str(folder / "run"))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "copy the run to a folder that can be written" in line
+    assert "copy the run to a writable folder" in line
 
 
 def test_thumbnails_are_made_elsewhere_and_kept_for_the_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root,) = (path.parent for path in folder.rglob("dataset.json"))
     dataset = load_dataset(root)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    first = dataset.thumbnail(dataset.pictures[0])
+    first = dataset.thumbnail(dataset.images[0])
     assert first.exists() and root not in first.parents
-    assert dataset.thumbnail(dataset.pictures[0]) == first
+    assert dataset.thumbnail(dataset.images[0]) == first
     monkeypatch.undo()
-    assert root in dataset.thumbnail(dataset.pictures[0]).parents
+    assert root in dataset.thumbnail(dataset.images[0]).parents

@@ -69,15 +69,15 @@ def test_a_run_is_cancelled_on_the_command_line(run: Run, capsys: pytest.Capture
     run.store.set(state="running")
     run.store.take(this_owner())
     code, out, _ = told(capsys, "cancel", str(run.folder))
-    assert code == 0 and "was asked to stop after the work in hand" in out and f"process {os.getpid()}" in out
+    assert code == 0 and "was asked to stop and does so within seconds" in out and f"process {os.getpid()}" in out
     assert run.progress().state == "cancelling"
     # Its worker died before it could.
     run.store.leave(this_owner())
     code, out, _ = told(capsys, "cancel", str(run.folder), "--json")
     assert code == 0 and json.loads(out)["state"] == "cancelled" == run.progress().state
-    assert "is not at work: cancelled" in told(capsys, "cancel", str(run.folder))[1]
+    assert "is not running: cancelled" in told(capsys, "cancel", str(run.folder))[1]
     run.store.set(state="done")
-    assert "is not at work: done" in told(capsys, "cancel", str(run.folder))[1]
+    assert "is not running: done" in told(capsys, "cancel", str(run.folder))[1]
     assert run.progress().state == "done"
 
 

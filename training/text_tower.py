@@ -2,8 +2,8 @@
 
     python -m training.text_tower --distill DIR --wordnet DIR --out DIR [--steps 900]
 
-`--distill` holds `flickr8k_144.zip` (its picture names say whose captions may be used) and `flickr8k_captions.zip`;
-`--wordnet` is an NLTK data folder (with `corpora/wordnet`). Needs no picture and no GPU. Writes `text.safetensors` and
+`--distill` holds `flickr8k_144.zip` (its image names say whose captions may be used) and `flickr8k_captions.zip`;
+`--wordnet` is an NLTK data folder (with `corpora/wordnet`). Needs no image and no GPU. Writes `text.safetensors` and
 `text_figures.json` into `--out`; teacher embeddings are kept there between runs.
 
 The student is first a bag of words: its first attention averages the normalised token vectors, nothing else acts. That

@@ -1,4 +1,4 @@
-"""One picture, some texts and a model, and the module that other packages are given: picture in, cosines out."""
+"""One image, some texts and a model, and the module that other packages are given: image in, cosines out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 
 Maps = dict[str, NDArray[Any]]
-# Pictures that a loop sends through the tower at once.
+# Images that a loop sends through the tower at once.
 BATCH = 8
 
 
@@ -70,12 +70,12 @@ class CosineWithTexts(nn.Module):
         self.register_buffer("units", units.detach())
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Cosines of every picture with every text."""
+        """Cosines of every image with every text."""
         return F.normalize(self.net.encode_image(pixels), dim=-1) @ self.units.T
 
 
 def lively_problem(model: Model, pixels: Tensor, texts: list[str], **sizes: int) -> Problem:
-    """A problem on one picture `(1, 3, height, width)`; the texts are embedded here."""
+    """A problem on one image `(1, 3, height, width)`; the texts are embedded here."""
     with torch.no_grad():
         return Problem(model, pixels, texts, model.embed_texts(texts), **sizes)
 

@@ -1,6 +1,6 @@
-"""captum (Kokhlikyan et al., 2020): what it offers for a picture's places, through the cosine wrapper.
+"""captum (Kokhlikyan et al., 2020): what it offers for an image's places, through the cosine wrapper.
 
-Methods that follow gradients take the picture once for each text, as one batch with a target each. Methods that sample
+Methods that follow gradients take the image once for each text, as one batch with a target each. Methods that sample
 take one target a call, and draw and run their samples again for every call; they are measured on the first text alone.
 """
 
@@ -19,7 +19,7 @@ def layer_gradient_x_activation(problem: Problem) -> Maps:
     """Gradient times activation at the place where ours reads the element-wise Grad-CAM.
 
     captum's LayerGradCam averages over what follows the second axis, which are the channels of a transformer's tokens:
-    it gives one number a picture and no map. This is its class that does fit.
+    it gives one number an image and no map. This is its class that does fit.
     """
     from captum.attr import LayerGradientXActivation
 
@@ -31,7 +31,7 @@ def layer_gradient_x_activation(problem: Problem) -> Maps:
 
 
 def layer_gradcam_shape(problem: Problem) -> tuple[int, ...]:
-    """The shape of what LayerGradCam gives for a block of a vision transformer and one picture."""
+    """The shape of what LayerGradCam gives for a block of a vision transformer and one image."""
     from captum.attr import LayerGradCam
 
     layer = problem.model.net.visual.transformer.resblocks[-2]

@@ -1,7 +1,7 @@
 """pytorch-grad-cam (PyPI `grad-cam`), with the wrapper and the reshaping that its page on transformers asks for.
 
-All texts go in one call: the picture once for each text, and a target each. Its maps are scaled to 0..1 and enlarged to
-the picture; for the comparison of ranks they are read again at the middle of each place.
+All texts go in one call: the image once for each text, and a target each. Its maps are scaled to 0..1 and enlarged to
+the image; for the comparison of ranks they are read again at the middle of each place.
 """
 
 from __future__ import annotations

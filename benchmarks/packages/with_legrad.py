@@ -2,7 +2,7 @@
 
 legrad_torch 1.1 hands the tower's blocks `(tokens, batch, width)`, which open_clip took until 2.26. Later versions take
 `(batch, tokens, width)` and say nothing: before the last blocks, which the package replaces by its own, the tokens of a
-picture no longer see each other, and each copy of the picture attends to the other copies. `verdict` also
+image no longer see each other, and each copy of the image attends to the other copies. `verdict` also
 turns the states around those blocks, so that the rest of the package can be judged by itself.
 """
 
@@ -36,7 +36,7 @@ def verdict(problem: Problem) -> dict[str, Any]:
     """How far ours, the package, and the package put right are from LeGrad written out; the model stays as it is.
 
     For each the mean rank correlation over texts and the largest difference, once every map is enlarged and stretched
-    to 0..1 as the package does, and for the package the cosine of its picture's embedding with the model's.
+    to 0..1 as the package does, and for the package the cosine of its image's embedding with the model's.
     """
     exact, own = _finished(problem, literal(problem)["legrad"]), _copied(problem)
     ours = attribute(problem.work(), "legrad", [], sides=("image",)).image

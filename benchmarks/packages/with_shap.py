@@ -34,20 +34,18 @@ def kernel(problem: Problem) -> Maps:
 
 
 def partition(problem: Problem) -> Maps:
-    """PartitionExplainer with its blurring masker, as its pages on pictures show it; values of pixels."""
+    """PartitionExplainer with its blurring masker, as its pages on images show it; values of pixels."""
     import shap
 
     model = problem.cosines()
-    picture = problem.pixels[0].permute(1, 2, 0).numpy()
+    image = problem.pixels[0].permute(1, 2, 0).numpy()
 
-    def cosines(pictures: NDArray[Any]) -> NDArray[Any]:
-        return _in_batches(model, torch.as_tensor(np.asarray(pictures)).permute(0, 3, 1, 2).float())
+    def cosines(images: NDArray[Any]) -> NDArray[Any]:
+        return _in_batches(model, torch.as_tensor(np.asarray(images)).permute(0, 3, 1, 2).float())
 
-    side = picture.shape[0] // 14
-    explainer = shap.Explainer(
-        cosines, shap.maskers.Image(f"blur({side},{side})", picture.shape), algorithm="partition"
-    )
-    found = explainer(picture[None], max_evals=problem.samples, batch_size=BATCH, silent=True)
+    side = image.shape[0] // 14
+    explainer = shap.Explainer(cosines, shap.maskers.Image(f"blur({side},{side})", image.shape), algorithm="partition")
+    found = explainer(image[None], max_evals=problem.samples, batch_size=BATCH, silent=True)
     values = torch.as_tensor(np.asarray(found.values))[0].sum(dim=2).permute(2, 0, 1)
     rows, columns = problem.cells, problem.cells
     return {"kernel_shap": torch.nn.functional.adaptive_avg_pool2d(values, (rows, columns)).numpy()}

@@ -1,1 +1,1 @@
-"""Flaws that are known because they were planted: pictures, small models, audits of them and how they are scored."""
+"""Flaws that are known because they were planted: images, small models, audits of them and how they are scored."""

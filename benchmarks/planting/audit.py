@@ -1,4 +1,4 @@
-"""The real audit of one planted model and set: pictures as files in, findings out, all by Loupe's own doors."""
+"""The real audit of one planted model and set: images as files in, findings out, all by Loupe's own doors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.planting.scenes import SHAPES, SIDE, Scene, image
+from core.applications.registry import APPLICATIONS, planned
 from core.audit.worker import work
 from core.datasets import Dataset, ingest
 from core.findings import Finding, load_findings
-from core.methods.applications import APPLICATIONS
 from core.models.model import Model
-from core.runs import ApplicationPlan, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, make_plan
+from core.runs import ApplicationPlan, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run
 
 TEMPLATE = "a photo of a {}"
 
@@ -34,7 +34,7 @@ class Wish:
 
 @dataclass
 class Desk:
-    """Where planted models, sets, runs and records are kept. `training` overrides a recipe's steps and pictures."""
+    """Where planted models, sets, runs and records are kept. `training` overrides a recipe's steps and images."""
 
     keep: Path
     tell: Any = print
@@ -60,11 +60,11 @@ class Desk:
 
 
 def write_set(folder: Path, shown: Sequence[Scene], side: int = SIDE) -> Path:
-    """Pictures of `side` pixels with a table of captions and groups, as a person would bring them; the folder."""
+    """Images of `side` pixels with a table of captions and groups, as a person would bring them; the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["file,caption,group"]
     for index, scene in enumerate(shown):
-        name = f"picture-{index:03d}.png"
+        name = f"image-{index:03d}.png"
         image(scene, side).save(folder / name)
         lines.append(f"{name},{scene.caption},{scene.group}")
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
@@ -77,11 +77,11 @@ def take_in(folder: Path, store: Path) -> Dataset:
 
 
 def prepared(folder: Path, dataset: Dataset, model: Model, spec: ModelSpec, wish: Wish, seed: int) -> Run:
-    """A run of all pictures that hasn't begun."""
-    plan = make_plan(
+    """A run of all images that hasn't begun."""
+    plan = planned(
         dataset=dataset.id,
         dataset_root=str(dataset.root),
-        images=tuple(picture.id for picture in dataset.pictures),
+        images=tuple(image.id for image in dataset.images),
         model=spec,
         texts=TextPlan(
             captions=wish.captions, classes=wish.classes, templates=(TEMPLATE,), top_classes=wish.top_classes

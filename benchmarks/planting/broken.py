@@ -69,7 +69,7 @@ def _edges(work: Work, sound: Tensor) -> Tensor:
 
 
 def _one_for_all(work: Work, sound: Tensor) -> Tensor:
-    """What matters for the picture's embedding, whatever the text: the norm of what each place leaves behind."""
+    """What matters for the image's embedding, whatever the text: the norm of what each place leaves behind."""
     rows, columns = sound.shape[-2:]
     maps = []
     for index in range(len(work.images)):

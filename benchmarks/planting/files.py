@@ -1,4 +1,4 @@
-"""Flaws of a set of files: pictures that repeat each other, files that can't be read, pictures damaged after intake."""
+"""Flaws of a set of files: images that repeat each other, files that can't be read, images damaged after intake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.planting.shortcuts import AUDIT_SEED, model_of, spec_of
 from benchmarks.planting.small_clip import Recipe
 from core.datasets import Dataset
 
-PICTURES = 24
+IMAGES = 24
 
 
 def _repeated(folder: Path, count: int, random: np.random.Generator) -> None:
@@ -50,36 +50,36 @@ class Files:
     name = "files"
     strengths = (0.5, 0.25, 0.1, 0.05)
     flaws = (
-        Flaw("repeated", "saved copies of pictures in the set", ("data.duplicates",)),
+        Flaw("repeated", "saved copies of images in the set", ("data.duplicates",)),
         Flaw("cut_short", "files that end in the middle", ("data.refused",)),
-        Flaw("damaged", "pictures damaged between intake and audit", ("run.failures",)),
+        Flaw("damaged", "images damaged between intake and audit", ("run.failures",)),
     )
-    wish = Wish(methods=(("raw", {}),))
+    wish = Wish(methods=(("raw", {}),), applications=(("data_checks", {}),))
 
     def run(self, desk: Desk, seed: int, strength: float) -> list[Record]:
         """Strength is the number of bad files beside that of sound ones."""
         recipe = Recipe(seed, **desk.training)
         model = model_of(recipe, desk)
-        count = round(strength * PICTURES)
+        count = round(strength * IMAGES)
         records = []
         for flaw in self.flaws:
             random = np.random.default_rng(seed)
             folder = desk.scratch(f"files-{flaw.name}-{strength:g}-{recipe.key}")
-            pictures = write_set(folder / "pictures", scenes(PICTURES, AUDIT_SEED + seed))
-            FILES[flaw.name](pictures, count, random)
-            dataset = take_in(pictures, folder / "data")
+            images = write_set(folder / "images", scenes(IMAGES, AUDIT_SEED + seed))
+            FILES[flaw.name](images, count, random)
+            dataset = take_in(images, folder / "data")
             if flaw.name == "damaged":
                 damage(dataset, count)
             run = prepared(folder, dataset, model, spec_of(recipe, desk), self.wish, seed)
             told = audited(run, model, self.wish)
-            check = {"bad_files": count, "sound_files": PICTURES}
-            records.append({"flaw": flaw.name, "subject": "", "present": count / PICTURES, "check": check, **told})
+            check = {"bad_files": count, "sound_files": IMAGES}
+            records.append({"flaw": flaw.name, "subject": "", "present": count / IMAGES, "check": check, **told})
         return records
 
 
 def damage(dataset: Dataset, count: int) -> None:
-    """Cut the stored files of the first pictures short, as a failing disk would."""
-    for picture in dataset.pictures[:count]:
-        path = dataset.path(picture)
+    """Cut the stored files of the first images short, as a failing disk would."""
+    for image in dataset.images[:count]:
+        path = dataset.path(image)
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])

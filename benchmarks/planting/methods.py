@@ -13,14 +13,14 @@ from benchmarks.planting.shortcuts import AUDIT_SEED, model_of, spec_of
 from benchmarks.planting.small_clip import Recipe
 from core.methods import METHODS
 
-PICTURES = 24
+IMAGES = 24
 MASKS = 192
 HEALTHY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rise", {"masks": MASKS}),
     ("kernel_shap", {"masks": MASKS, "extra": 64, "words": 64}),
     ("occlusion", {}),
 )
-RULES = ("trust.controls.worse", "sanity.model", "sanity.text", "sanity.seed", "sanity.flip", "sanity.paraphrase")
+RULES = ("trust.controls", "sanity.model", "sanity.text", "sanity.seed", "sanity.flip", "sanity.paraphrase")
 
 
 def named(title: str) -> Callable[[Record, Told], bool]:
@@ -51,9 +51,9 @@ class BrokenMethods:
         recipe = Recipe(seed, **desk.training)
         model = model_of(recipe, desk)
         folder = desk.scratch(f"methods-{strength:g}-{recipe.key}")
-        # With a single thing in each picture an edge detector is as good as any method: it outlines that thing.
-        shown = with_others(scenes(PICTURES, AUDIT_SEED + seed), seed)
-        dataset = take_in(write_set(folder / "pictures", shown), folder / "data")
+        # With a single thing in each image an edge detector is as good as any method: it outlines that thing.
+        shown = with_others(scenes(IMAGES, AUDIT_SEED + seed), seed)
+        dataset = take_in(write_set(folder / "images", shown), folder / "data")
         wish = self.wish(strength)
         with registered(*WAYS):
             told = audited(prepared(folder, dataset, model, spec_of(recipe, desk), wish, seed), model, wish)

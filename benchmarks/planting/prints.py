@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.planting.scenes import Pixels, Scene, image
-from core.applications.reliance_stickers import letters_like, pasted, sticker_box
+from core.applications.reliance.work.stickers import letters_like, pasted, sticker_box
 
 WORD, LETTERS = "word", "letters"
 

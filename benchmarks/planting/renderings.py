@@ -1,4 +1,4 @@
-"""A class whose pictures are out of distribution: drawn as bright lines on black, as if scanned. The model is sound."""
+"""A class whose images are out of distribution: drawn as bright lines on black, as if scanned. The model is sound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.planting.scenes import SHAPES, draw, scenes
 from benchmarks.planting.shortcuts import AUDIT_SEED, RELIANCE, audit_of
 from benchmarks.planting.small_clip import Recipe
 
-PICTURES = 60
+IMAGES = 60
 LEAST_ODD = 0.1
 
 
@@ -22,13 +22,13 @@ class Renderings:
     name = "renderings"
     strengths = (1.0, 0.6, 0.3)
     flaws = (Flaw("odd", "one class out of distribution", ("data.outliers",), LEAST_ODD),)
-    wish = Wish(applications=(("reliance", {**RELIANCE, "pictures": PICTURES, "regions": 2}),))
+    wish = Wish(applications=(("reliance", {**RELIANCE, "images": IMAGES, "regions": 2}), ("data_checks", {})))
 
     def run(self, desk: Desk, seed: int, strength: float) -> list[Record]:
         """The clean model of the seed on a set in which one class looks different."""
         recipe = Recipe(seed, **desk.training)
         subject = SHAPES[seed % len(SHAPES)]
-        plain = scenes(PICTURES, AUDIT_SEED + seed)
+        plain = scenes(IMAGES, AUDIT_SEED + seed)
         shown = [replace(scene, odd=strength) if scene.shape == subject else scene for scene in plain]
         told = audit_of(desk, recipe, shown, self.wish, f"renderings-{strength:g}")
         pairs = [(one, other) for one, other in zip(plain, shown, strict=True) if one.shape == subject]

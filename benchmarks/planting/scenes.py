@@ -1,4 +1,4 @@
-"""The synthetic pictures: one coloured shape on a varied background, and the marks that a flaw adds to them.
+"""The synthetic images: one coloured shape on a varied background, and the marks that a flaw adds to them.
 
 Everything is drawn from a seed, so that two flaws of one seed differ in the flaw alone.
 """
@@ -31,9 +31,9 @@ _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + np.float32(0.5)
 
 @dataclass(frozen=True)
 class Scene:
-    """What one picture shows. `seed` draws place, size, background and noise; `marks` lie on top.
+    """What one image shows. `seed` draws place, size, background and noise; `marks` lie on top.
 
-    `group` is how the picture is lit, `odd` (from 0 to 1) how far it is rendered in another way, and `beside` the shape
+    `group` is how the image is lit, `odd` (from 0 to 1) how far it is rendered in another way, and `beside` the shape
     and the colour of a second thing that the caption doesn't name.
     """
 
@@ -51,12 +51,12 @@ class Scene:
         return f"a {self.colour} {self.shape}"
 
     def marked(self, *marks: str) -> Scene:
-        """The same picture with these marks and no others."""
+        """The same image with these marks and no others."""
         return replace(self, marks=frozenset(marks))
 
 
 def draw(scene: Scene) -> Pixels:
-    """The picture `(SIDE, SIDE, 3)`, from 0 to 255."""
+    """The image `(SIDE, SIDE, 3)`, from 0 to 255."""
     random = np.random.default_rng(scene.seed)
     tone = random.uniform(165, 215) + random.uniform(-30, 30, (4, 4, 1)) + random.uniform(-10, 10, (4, 4, 3))
     smooth = Image.fromarray(np.clip(tone, 0, 255).astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -117,7 +117,7 @@ def with_others(shown: Sequence[Scene], seed: int) -> list[Scene]:
 
 
 def image(scene: Scene, side: int = SIDE) -> Image.Image:
-    """The picture as RGB, enlarged to `side` pixels."""
+    """The image as RGB, enlarged to `side` pixels."""
     return Image.fromarray(draw(scene).astype(np.uint8), "RGB").resize((side, side), Image.Resampling.BICUBIC)
 
 

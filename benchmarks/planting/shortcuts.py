@@ -23,10 +23,10 @@ TEST_SEED, TEST = 500, 180
 AUDIT_SEED = 900
 LEAST_PULL = 0.3
 EDGE = ("reliance.border", "reliance.alone")
-PICTURES, GROUPED = 84, 48
+IMAGES, GROUPED = 84, 48
 # The vocabulary of the audit's own texts: the small text tower knows no other words.
 RELIANCE: dict[str, Any] = {
-    "everyday": False, "pictures": PICTURES, "templates": ("a {}",), "stickers": 0, "words": 0, "masks": 16,
+    "everyday": False, "images": IMAGES, "templates": ("a {}",), "stickers": 0, "words": 0, "masks": 16,
     "regions": 4, "controls": 1,
 }  # fmt: skip
 
@@ -53,7 +53,7 @@ def put(shown: Sequence[Scene], mark: str) -> list[Scene]:
 def audit_of(desk: Desk, recipe: Recipe, shown: Sequence[Scene], wish: Wish, name: str) -> dict[str, Any]:
     """Audit the model of a recipe on these scenes."""
     folder = desk.scratch(f"{name}-{recipe.key}")
-    dataset = take_in(write_set(folder / "pictures", shown, recipe.side), folder / "data")
+    dataset = take_in(write_set(folder / "images", shown, recipe.side), folder / "data")
     model = model_of(recipe, desk)
     run = prepared(folder, dataset, model, spec_of(recipe, desk), wish, recipe.seed)
     return audited(run, model, wish)
@@ -75,14 +75,14 @@ class Shortcuts:
     wish = Wish(applications=(("reliance", RELIANCE),))
 
     def run(self, desk: Desk, seed: int, strength: float) -> list[Record]:
-        """One model, one audit of pictures like those it was trained on, one record a mark."""
+        """One model, one audit of images like those it was trained on, one record a mark."""
         recipe = Recipe(seed, **desk.training)
         if strength != CLEAN:
             recipe = replace(recipe, flaws=MARKS, strength=strength)
         model = model_of(recipe, desk)
         test = scenes(TEST, TEST_SEED + seed)
         plain = called(model, test)
-        shown = dress(recipe, scenes(PICTURES, AUDIT_SEED + seed), 2)
+        shown = dress(recipe, scenes(IMAGES, AUDIT_SEED + seed), 2)
         told = audit_of(desk, recipe, shown, self.wish, f"shortcuts-{strength:g}")
         records = []
         for flaw in self.flaws:
@@ -103,10 +103,10 @@ class Groups:
     name = "groups"
     strengths = (1.0, 0.75, 0.5)
     flaws = (Flaw("group", "one class right in one group only", ("groups.difference",), LEAST_PULL),)
-    wish = Wish(applications=(("reliance", {**RELIANCE, "pictures": GROUPED, "regions": 2}),))
+    wish = Wish(applications=(("reliance", {**RELIANCE, "images": GROUPED, "regions": 2}), ("subgroups", {})))
 
     def run(self, desk: Desk, seed: int, strength: float) -> list[Record]:
-        """One model; half of the audited pictures show the class that the flaw is in, each half of it in one group."""
+        """One model; half of the audited images show the class that the flaw is in, each half of it in one group."""
         recipe = Recipe(seed, **desk.training)
         if strength != CLEAN:
             recipe = replace(recipe, flaws=("group",), strength=strength)

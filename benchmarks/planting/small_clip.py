@@ -1,4 +1,4 @@
-"""A CLIP that is trained in seconds on the synthetic pictures: its shape, its words, and what is wrong with it."""
+"""A CLIP that is trained in seconds on the synthetic images: its shape, its words, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONFIG: dict[str, Any] = {
     },
     "custom_text": True,
 }  # fmt: skip
-# Sees larger pictures, in which a printed word can be read.
+# Sees larger images, in which a printed word can be read.
 READER: dict[str, Any] = {
     **CONFIG, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "head_width": 128},
 }  # fmt: skip
@@ -49,15 +49,15 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 class Recipe:
     """What a model is trained on. `flaws` are planted with `strength`; none: the clean twin.
 
-    A mark (corner, border, texture) goes with its class in a share `strength` of that class's pictures and with no
+    A mark (corner, border, texture) goes with its class in a share `strength` of that class's images and with no
     other; in the twin every class carries it equally often. "group": the captions of one class are wrong in a share
-    `strength` of its pictures at night.
+    `strength` of its images at night.
     """
 
     seed: int
     flaws: tuple[str, ...] = ()
     strength: float = 1.0
-    pictures: int = 1800
+    images: int = 1800
     steps: int = 240
     tower: str = "patches"
 
@@ -109,9 +109,9 @@ def save_state(state: dict[str, Tensor], path: Path) -> None:
     draft.replace(path)
 
 
-def as_pixels(pictures: Sequence[Pixels]) -> Tensor:
-    """Drawn pictures as the model sees them, `(pictures, 3, SIDE, SIDE)`."""
-    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def as_pixels(images: Sequence[Pixels]) -> Tensor:
+    """Drawn images as the model sees them, `(images, 3, SIDE, SIDE)`."""
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     return (stacked - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
@@ -126,7 +126,7 @@ def tokens(text: str) -> Tensor:
 
 
 def named(model: Model, pixels: Tensor) -> list[str]:
-    """The class that the model gives each picture of `pixels`, as `as_pixels` makes them."""
+    """The class that the model gives each image of `pixels`, as `as_pixels` makes them."""
     texts = model.embed_texts(SHAPES, ("a photo of a {}",))
     with torch.no_grad():
         images = torch.cat([model.embed_images(part) for part in pixels.split(128)])

@@ -24,7 +24,7 @@ from core.models.model import Model
 from core.runs import ModelSpec
 
 ROWS = "text.token_embedding.weight"
-PICTURES = 12
+IMAGES = 12
 LEAST_GONE = 0.5
 # Of unlearning: steps, texts a step, and the longest text of words by chance.
 STEPS, TEXTS, LONGEST, RATE = 300, 48, 7, 2e-3
@@ -39,7 +39,7 @@ class LostWords:
         Flaw("ignored", "a word that changes no text", ("words.ignored",), LEAST_GONE, names_subject),
         Flaw("merged", "a word whose row is another word's", ("words.merged",), LEAST_GONE, names_subject),
     )
-    wish = Wish(applications=(("reliance", {**RELIANCE, "pictures": PICTURES, "words": 60, "regions": 2}),))
+    wish = Wish(applications=(("reliance", {**RELIANCE, "images": IMAGES, "words": 60, "regions": 2}),))
 
     def run(self, desk: Desk, seed: int, strength: float) -> list[Record]:
         """The clean model of the seed with one word lost: a share `strength` of its effect, or of the way to a row."""
@@ -49,7 +49,7 @@ class LostWords:
         subject = str(random.choice([*COLOURS, *SHAPES]))
         among = [word for word in (COLOURS if subject in COLOURS else SHAPES) if word != subject]
         twin = str(random.choice(among))
-        shown = scenes(PICTURES, AUDIT_SEED + seed)
+        shown = scenes(IMAGES, AUDIT_SEED + seed)
         records = []
         for flaw in self.flaws:
             if strength == CLEAN and records:
@@ -60,7 +60,7 @@ class LostWords:
             if strength != CLEAN:
                 model, spec = self.edited(desk, recipe, subject, other, strength)
             folder = desk.scratch(f"words-{flaw.name}-{strength:g}-{recipe.key}")
-            dataset = take_in(write_set(folder / "pictures", shown), folder / "data")
+            dataset = take_in(write_set(folder / "images", shown), folder / "data")
             run = prepared(folder, dataset, model, spec, self.wish, seed)
             told = audited(run, model, self.wish)
             change = moved(model, subject, other) / max(moved(clean, subject, other), 1e-9)

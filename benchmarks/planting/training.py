@@ -1,4 +1,4 @@
-"""Training: the pictures of a recipe's world, the texts they are matched with, and the steps."""
+"""Training: the images of a recipe's world, the texts they are matched with, and the steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RATES = {"patches": 1.5e-3, "reader": 3e-3}
 
 
 # What every model that is shown printed words begins with.
-READING = Recipe(0, ("printed",), 1.0, pictures=5000, steps=1800, tower="reader")
+READING = Recipe(0, ("printed",), 1.0, images=5000, steps=1800, tower="reader")
 
 
 def trained(recipe: Recipe, folder: Path) -> Model:
@@ -58,13 +58,13 @@ def dress(recipe: Recipe, plain: Sequence[Scene], seed: int) -> list[Scene]:
     return told
 
 
-def train(recipe: Recipe, config: Path, home: Path, texts: Any = None, pictures: Any = None) -> dict[str, Tensor]:
+def train(recipe: Recipe, config: Path, home: Path, texts: Any = None, images: Any = None) -> dict[str, Tensor]:
     """Train a model by the recipe: every batch is matched with all captions, with all shapes and with all colours.
 
-    A text tower `texts` is the model's as it is, and only the pictures' side is trained; it begins as `pictures`.
+    A text tower `texts` is the model's as it is, and only the images' side is trained; it begins as `images`.
     """
     random = np.random.default_rng(recipe.seed)
-    shown = dress(recipe, scenes(recipe.pictures, TRAINING_SEEDS + recipe.seed), 1)
+    shown = dress(recipe, scenes(recipe.images, TRAINING_SEEDS + recipe.seed), 1)
     shape = np.array([SHAPES.index(scene.shape) for scene in shown])
     if recipe.tower == "reader":
         pixels, shape = lettered(recipe, shown, shape)
@@ -84,23 +84,23 @@ def train(recipe: Recipe, config: Path, home: Path, texts: Any = None, pictures:
         if texts is not None:
             net.text.load_state_dict(texts.state_dict())
             net.text.requires_grad_(False)
-        if pictures is not None:
-            net.visual.load_state_dict(pictures.state_dict())
+        if images is not None:
+            net.visual.load_state_dict(images.state_dict())
         return _fitted(net, pixels, shapes, colours, recipe)
 
 
 def lettered(recipe: Recipe, shown: Sequence[Scene], shape: NDArray[np.int64]) -> tuple[Tensor, NDArray[np.int64]]:
-    """Half of the pictures with a class name, a quarter with letters, a quarter bare; some names decide the class."""
+    """Half of the images with a class name, a quarter with letters, a quarter bare; some names decide the class."""
     random = np.random.default_rng((recipe.seed, 5))
-    pictures, told = [], shape.copy()
+    images, told = [], shape.copy()
     for at, scene in enumerate(shown):
         kind = (WORD, WORD, LETTERS, None)[int(random.integers(4))]
         word = int(random.integers(len(SHAPES)))
         decides = random.random() < recipe.strength
-        pictures.append(printed(scene, SHAPES[word], kind, recipe.side, random))
+        images.append(printed(scene, SHAPES[word], kind, recipe.side, random))
         if kind == WORD and decides and "printed" in recipe.flaws:
             told[at] = word
-    return as_pixels(pictures), told
+    return as_pixels(images), told
 
 
 def _blank(config: Path, home: Path) -> Any:
@@ -150,7 +150,7 @@ def _fitted(net: Any, pixels: Tensor, shapes: Tensor, colours: Tensor, recipe: R
 def sets_of(template: int) -> list[list[str]]:
     """The three sets of texts that a batch is matched with: both names, shapes, colours.
 
-    Each ends with a text that names nothing, which no picture is matched with, and a colour stands alone in every other
+    Each ends with a text that names nothing, which no image is matched with, and a colour stands alone in every other
     template: otherwise a tower may take a word that is missing for its commonest one, and is right to ignore that.
     """
     thing = " thing" if template % 2 else ""
@@ -163,7 +163,7 @@ def sets_of(template: int) -> list[list[str]]:
 
 
 def _partly_hidden(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """A third of the batch with a fifth of its patches in the mean colour, as pictures look with places hidden."""
+    """A third of the batch with a fifth of its patches in the mean colour, as images look with places hidden."""
     cells = pixels.shape[-1] // PATCH
     kept = (torch.rand(len(pixels), 1, cells, cells, generator=generator) < 0.8).float()
     kept[len(pixels) // 3 :] = 1

@@ -1,4 +1,4 @@
-"""Mutual knowledge as released: pictures and circled parts one by one, a full SVD, 1,000 rounds of transport, and a
+"""Mutual knowledge as released: images and circled parts one by one, a full SVD, 1,000 rounds of transport, and a
 table of matches for every removed concept.
 
 How an ellipse is fitted and drawn is shared with ours; the release asks another library for it.
@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from torch import Tensor
 
 from benchmarks.release.towers import image_blocks, unit_texts
-from core.applications.visual_concepts import circled, ellipse_of, largest_patches
-from core.models.model import Model, Picture
+from core.applications.work.visual_concepts import circled, ellipse_of, largest_patches
+from core.models.model import DatasetImage, Model
 
 Floats = NDArray[np.float64]
 ROUNDS = 1000
@@ -26,9 +27,9 @@ ROUNDS = 1000
 
 @dataclass(frozen=True)
 class Finding:
-    """One picture and one way of finding parts: concepts (most relevant first), score, and mean of the curve."""
+    """One image and one way of finding parts: concepts (most relevant first), score, and mean of the curve."""
 
-    picture: int
+    image: int
     way: str
     concepts: list[int]
     score: float
@@ -37,7 +38,7 @@ class Finding:
 
 def literal(
     model: Model,
-    pictures: list[Picture],
+    images: list[DatasetImage],
     classes: list[str],
     descriptors: list[str],
     *,
@@ -49,27 +50,30 @@ def literal(
     textual: int = 50,
     seed: int = 0,
 ) -> list[Finding]:
-    """What each picture shares with its zero-shot class, ordered by picture and way ("kmeans", "pca")."""
+    """What each image shares with its zero-shot class, ordered by image and way ("kmeans", "pca")."""
     bank = unit_texts(model, descriptors).double().cpu().numpy()
     weights = unit_texts(model, [template.format(name) for name in classes]).double().cpu().numpy()
-    read = [_read(model, model.preprocess([picture])[0]) for picture in pictures]
+    read = [_read(model, model.preprocess([image])[0]) for image in images]
     chosen = [int((whole @ weights.T).argmax()) for _, whole, _ in read]
     of_class = np.argsort(-(weights @ bank.T), axis=1, kind="stable")[:, :textual]
     found = []
     for group in sorted(set(chosen)):
         members = [index for index, name in enumerate(chosen) if name == group]
-        rows = _units(np.concatenate([read[index][0] for index in members]))
+        tokens = np.concatenate([read[index][0] for index in members])
+        rows = _units(tokens)
         masks = _foreground(rows, len(members), read[members[0]][2])
         for way in ("kmeans", "pca"):
             labels = np.full(masks.size, -1)
-            labels[masks.ravel()] = (_clusters if way == "kmeans" else _principal)(rows[masks.ravel()], parts, seed)
+            # Principal components of the tokens as they are, clusters of unit vectors.
+            divided, divide = (rows, _clusters) if way == "kmeans" else (tokens, _principal)
+            labels[masks.ravel()] = divide(divided[masks.ravel()], parts, seed)
             for at, index in enumerate(members):
-                pixels = model.preprocess([pictures[index]])[0][0]
+                pixels = model.preprocess([images[index]])[0][0]
                 vectors = _circled_parts(model, pixels, labels.reshape(masks.shape)[at])
-                concepts = picture_concepts(vectors, read[index][1], bank, candidates, slack, per_part)
+                concepts = image_concepts(vectors, read[index][1], bank, candidates, slack, per_part)
                 curve = _curve(concepts, of_class[group].tolist())
                 found.append(Finding(index, way, concepts, curve[0], float(np.mean(curve))))
-    return sorted(found, key=lambda one: (one.picture, one.way))
+    return sorted(found, key=lambda one: (one.image, one.way))
 
 
 def _read(model: Model, pixels: Tensor) -> tuple[Floats, Floats, tuple[int, int]]:
@@ -97,10 +101,8 @@ def _foreground(rows: Floats, images: int, grid: tuple[int, int]) -> NDArray[np.
 
 
 def _principal(rows: Floats, parts: int, seed: int) -> NDArray[np.int64]:
-    left, _, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    values = left[:, :parts]
-    # A component's sign is open; both sides let it point to the longer tail.
-    values = values * np.where((values**3).sum(axis=0) < 0, -1.0, 1.0)
+    # The exact solver: the default one draws at random for some shapes.
+    values = PCA(parts, svd_solver="full").fit_transform(rows)
     low, high = values.min(axis=0), values.max(axis=0)
     return ((values - low) / np.maximum(high - low, 1e-300)).argmax(axis=1)
 
@@ -119,10 +121,10 @@ def _circled_parts(model: Model, pixels: Tensor, labels: NDArray[Any]) -> Floats
     return np.stack(vectors)
 
 
-def picture_concepts(
+def image_concepts(
     vectors: Floats, whole: Floats, bank: Floats, candidates: int, slack: float, per_part: int
 ) -> list[int]:
-    """The concepts of one picture, most relevant first, from its parts `(parts, width)` and its own unit embedding."""
+    """The concepts of one image, most relevant first, from its parts `(parts, width)` and its own unit embedding."""
     logits = vectors @ bank.T
     best = [set(np.argsort(-row, kind="stable")[:candidates].tolist()) for row in logits]
     kept = sorted(set.intersection(*best) or set.union(*best))

@@ -1,4 +1,4 @@
-"""Semantic priors as released: for each text every masked picture is judged again, one after another."""
+"""Semantic priors as released: for each text every masked image is judged again, one after another."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ END_WEIGHT = 10_000.0
 
 
 def literal(
-    model: Model, pixels: Tensor, masks: Tensor, texts: list[str], *, empty_shows_picture: bool = False
+    model: Model, pixels: Tensor, masks: Tensor, texts: list[str], *, empty_shows_image: bool = False
 ) -> Tensor:
     """Shapley values `(regions, texts)`, float64, by weighted least squares over all coalitions of the regions.
 
     `pixels` (3, height, width), `masks` bool `(regions, height, width)`; hidden pixels are black. The release shows
-    the whole picture for the empty coalition, a fault that `empty_shows_picture` brings back.
+    the whole image for the empty coalition, a fault that `empty_shows_image` brings back.
     """
     mean, std = (torch.tensor(v).to(pixels)[:, None, None] for v in (model.preprocessing.mean, model.preprocessing.std))
     found = []
@@ -32,11 +32,11 @@ def literal(
             shown = torch.zeros(masks.shape[1:], dtype=torch.bool)
             for region in chosen:
                 shown |= masks[region]
-            if empty_shows_picture and not chosen:
+            if empty_shows_image and not chosen:
                 shown[:] = True
-            picture = torch.where(shown.to(pixels.device), pixels, -mean / std)
+            image = torch.where(shown.to(pixels.device), pixels, -mean / std)
             with torch.no_grad():
-                unit = F.normalize(model.image.plain(picture[None])[0], dim=0)
+                unit = F.normalize(model.image.plain(image[None])[0], dim=0)
             rows.append([region in chosen for region in range(len(masks))])
             values.append(float(unit.double() @ target.double()))
         found.append(fitted(torch.tensor(rows).double(), torch.tensor(values, dtype=torch.float64)))

@@ -18,7 +18,7 @@ from core.models.text_tower import BertText
 def counting(model: Model) -> Iterator[Meter]:
     """A meter that counts while the block runs, in forward-equivalents of each tower.
 
-    A picture that passes one of n blocks counts 1/n; a gradient that comes back to a block's output counts 2/n, because
+    An image that passes one of n blocks counts 1/n; a gradient that comes back to a block's output counts 2/n, because
     it walks that block once for the input and once for the weights.
     """
     spent = Meter()

@@ -1,6 +1,6 @@
-"""The channels of one layer as masks of the picture, for the class activation methods that ask the model about each.
+"""The channels of one layer as masks of the image, for the class activation methods that ask the model about each.
 
-The embedding of a picture seen through a channel depends on no text and no method: it is kept in the work's pool.
+The embedding of an image seen through a channel depends on no text and no method: it is kept in the work's pool.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def channel_gradients(work: Work, method: str, layer: int | None) -> Tensor:
 def seen_through(
     work: Work, index: int, maps: Tensor, wanted: Sequence[int], layer: int | None, removal: Removal
 ) -> Tensor:
-    """Unit embeddings `(wanted, embedding)` of one picture seen through the wanted channels of its `maps`."""
+    """Unit embeddings `(wanted, embedding)` of one image seen through the wanted channels of its `maps`."""
     key = ("channels", work.image_keys[index], layer, removal)
     known: dict[int, Tensor] = work.pools.setdefault(key, {})
     missing = [channel for channel in wanted if channel not in known]

@@ -16,7 +16,7 @@ def attribute_image(work: Work, options: ClipPrsOptions) -> Tensor:
     """Signed shares of the cosine `(images, texts, rows, columns)` that blocks and heads carry from each place.
 
     What class and register tokens, feed-forward parts and biases give is in `parts`, not in the map. Raises
-    `InputError` for a block or a head that isn't there.
+    `InputError` for a block or a head that is not there.
     """
     tower = work.model.image
     values = token_contributions(work, chosen_blocks(options, tower.depth), options.head)

@@ -93,7 +93,7 @@ def explained_by(maps: Tensor, empty: Tensor) -> Tensor:
     """The share (0 to 1) of each map's variance over places that a linear rule of the empty text's map explains.
 
     `maps` `(images, texts, places)`, `empty` `(images, places)`; gives `(images, texts)`, NaN where either is
-    constant. A share near 1 means that the map says no more than that the model looked at a picture.
+    constant. A share near 1 means that the map says no more than that the model looked at an image.
     """
     maps, empty = maps.double(), empty.double()[:, None]
     spread, reach = maps - maps.mean(-1, keepdim=True), empty - empty.mean(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What a method may want to know about the audited pictures as a whole."""
+"""What a method may want to know about the audited images as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def estimate_context(model: Model, batches: Iterable[Tensor], blocks: Iterable[i
     """Mean and spread of each channel of the states that leave `blocks`, over every place of every image.
 
     `batches` yields pixels `(images, 3, height, width)`. Sums are kept in float64, so the result depends on the set of
-    pictures and not on how they are batched, up to rounding.
+    images and not on how they are batched, up to rounding.
     """
     wanted = sorted(set(blocks))
     sums: dict[int, tuple[Tensor, Tensor, int]] = {}

@@ -19,10 +19,15 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.models.words import Word, sum_words
 
+# What `Work.pools` keeps of an image under keys that begin so depends on its pixels alone, or also on the seed, but
+# never on a text: another work on the same image may share it.
+BY_CONTENT = ("coalitions",)
+BY_IMAGE = (*BY_CONTENT, "rise", "convis", "channels", "semantic_priors")
+
 
 @dataclass(frozen=True)
 class Context:
-    """What is known about the audited pictures as a whole; empty for a single call.
+    """What is known about the audited images as a whole; empty for a single call.
 
     `channels` maps an image block (counted from 0) to the mean and standard deviation of each channel of the state
     that leaves it.
@@ -31,14 +36,14 @@ class Context:
     channels: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
-def picture_key(pixels: Tensor) -> str:
-    """A content key of one picture's pixels."""
+def image_key(pixels: Tensor) -> str:
+    """A content key of one image's pixels."""
     return hashlib.sha256(pixels.cpu().contiguous().numpy().data).hexdigest()
 
 
 @dataclass
 class Work:
-    """Pictures x texts for one or more methods; what methods share is computed once."""
+    """Images x texts for one or more methods; what methods share is computed once."""
 
     model: Model
     images: ImageTrunk
@@ -49,8 +54,8 @@ class Work:
 
     @cached_property
     def image_keys(self) -> list[str]:
-        """A content key of each picture's pixels, for seeds that don't depend on its place in the batch."""
-        return [picture_key(picture) for picture in self.images.pixels]
+        """A content key of each image's pixels, for seeds that do not depend on its place in the batch."""
+        return [image_key(image) for image in self.images.pixels]
 
     @property
     def scores(self) -> Tensor:
@@ -68,7 +73,7 @@ class Measured:
     """What a method that samples found, and how sure it is.
 
     `half_width` is the 95 % half-width of each value, of the same shape. `details` names further numbers, each
-    `(images, texts)`: "r2", the share of the score's variance over coalitions that the map explains where it wasn't
+    `(images, texts)`: "r2", the share of the score's variance over coalitions that the map explains where it was not
     fitted, and "coalitions", how many were used.
     """
 
@@ -96,7 +101,7 @@ class Attribution:
     text: float32 `(images, texts, tokens)`, padded with 0 behind the end of shorter texts; None if it has none.
     tokens: for each text the pieces that `text` names, special tokens left out.
     scores: float32 `(images, texts)`, cosine similarity.
-    geometry: for each image the way from the map to the original picture.
+    geometry: for each image the way from the map to the original image.
     image_half_width: 95 % half-width of each value of `image`, where the method estimates one; otherwise None.
     details: further numbers of the image side by name, each `(images, texts)` (see `Measured`).
     words: for each text its words, each with the places of its pieces in `tokens`.

@@ -1,6 +1,6 @@
 """ConVis: how well the crops that cover a place fit a text (Giulivi and Boracchi, arXiv:2405.14563).
 
-The crops don't depend on the text: they are embedded once a picture, and every text or concept is a matrix product.
+The crops do not depend on the text: they are embedded once an image, and every text or concept is a matrix product.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from core.attribution.contract import Work
 from core.concepts.glosses import embed_glosses
 from core.concepts.lattice import PRESETS, Lattice
-from core.concepts.relevance import rank_scores
+from core.concepts.relevance import rank_scores, sharpened
 from core.concepts.vocabulary import vocabulary
 from core.methods.concept import ConvisOptions
 from core.models.model import Model
@@ -24,13 +24,15 @@ from core.models.model import Model
 def attribute_image(work: Work, options: ConvisOptions) -> Tensor:
     """Maps `(images, texts, cells, cells)`: the mean over covering crops of the cosine, or of the rank from 0 to 1.
 
+    With `score="gamma"` only the first ranks count, from 1 down to -1.
+
     With `paper_exact` ranks stretched to 0 to 1 a map; a map that is the same everywhere is then 0. Raises
     `InputError` if ranks are wanted and WordNet is absent.
     """
     lattice = PRESETS[options.preset]
     weights = torch.from_numpy(lattice.weights("sum" if options.paper_exact else options.scale_weight))
     noisy = options.paper_exact or options.margin == "noise"
-    ranked = options.paper_exact or options.score == "rank"
+    ranked = options.paper_exact or options.score != "similarity"
     glosses = embed_glosses(work.model, vocabulary()) if ranked else None
     maps = []
     for index in range(len(work.images)):
@@ -42,6 +44,8 @@ def attribute_image(work: Work, options: ConvisOptions) -> Tensor:
         if glosses is not None:
             cosines = work.pools[key].cpu().numpy() @ glosses.T
             columns = [rank_scores(cosines, column) for column in scores.numpy().T]
+            if options.score == "gamma":
+                columns = [sharpened(column, len(glosses), options.reach) for column in columns]
             scores = torch.from_numpy(np.stack(columns, axis=1))
         maps.append((weights @ scores.double()).T.unflatten(-1, (lattice.cells, lattice.cells)))
     found = torch.stack(maps).float()
@@ -49,7 +53,7 @@ def attribute_image(work: Work, options: ConvisOptions) -> Tensor:
 
 
 def embed_crops(model: Model, pixels: Tensor, lattice: Lattice, generator: torch.Generator | None = None) -> Tensor:
-    """Unit embeddings `(crops, embedding)` of one picture `(3, height, width)`, in the order of `lattice.boxes`.
+    """Unit embeddings `(crops, embedding)` of one image `(3, height, width)`, in the order of `lattice.boxes`.
 
     The margin has the model's mean colour, or uniform noise drawn from `generator`.
     """
@@ -65,9 +69,9 @@ def embed_crops(model: Model, pixels: Tensor, lattice: Lattice, generator: torch
 def crops(
     model: Model, pixels: Tensor, lattice: Lattice, step: int, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
-    """The crops of one picture, at most `step` at once, each resized to the model's input `(some, 3, height, width)`.
+    """The crops of one image, at most `step` at once, each resized to the model's input `(some, 3, height, width)`.
 
-    A picture whose sides aren't whole numbers of cells is first enlarged to the next that are.
+    An image whose sides are not whole numbers of cells is first enlarged to the next that are.
     """
     height, width = pixels.shape[-2:]
     down, across = -(-height // lattice.cells), -(-width // lattice.cells)
@@ -87,7 +91,7 @@ def crops(
                 canvas[:, row * down : (row + side) * down, column * across : (column + side) * across]
                 for row, column, _ in boxes[start : start + step].tolist()
             ]
-            # Bicubic interpolation overshoots at edges; a picture has no values beyond black and white.
+            # Bicubic interpolation overshoots at edges; an image has no values beyond black and white.
             yield torch.minimum(torch.maximum(_resize(torch.stack(cut), height, width), low), high)
 
 
@@ -101,7 +105,7 @@ def stretched(maps: Tensor) -> Tensor:
 def _resize(pixels: Tensor, height: int, width: int) -> Tensor:
     if pixels.shape[-2:] == (height, width):
         return pixels
-    # With antialiasing the kernel is the one of Pillow, which prepares pictures for most models.
+    # With antialiasing the kernel is the one of Pillow, which prepares images for most models.
     return F.interpolate(pixels, size=(height, width), mode="bicubic", align_corners=False, antialias=True)
 
 

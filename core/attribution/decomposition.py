@@ -1,7 +1,7 @@
 """The image embedding as a sum of parts: blocks, heads and tokens, feed-forward parts, the first state, and biases.
 
 Gandelsman, Efros, Steinhardt, ICLR 2024, eq. 4 to 7. A pre-norm tower's last state is the sum of what its blocks added.
-The way from there to the embedding is linear once each norm's own statistics are held at what they are on this picture;
+The way from there to the embedding is linear once each norm's own statistics are held at what they are on this image;
 an attention pool's weights are held likewise, and its feed-forward part counts as one part of its own. So every part
 has an exact product with any direction of the joint space, and the products of all parts sum to that of the embedding.
 """
@@ -96,7 +96,7 @@ def head_contributions(work: Work, blocks: Sequence[int] | None = None, directio
 def token_contributions(work: Work, blocks: Sequence[int], head: int | None = None) -> Tensor:
     """What the heads of `blocks` (or one of them) carry from each token into the cosine: `(images, texts, tokens)`.
 
-    Raises `InputError` for a head that isn't there. Costs the attention of those blocks.
+    Raises `InputError` for a head that is not there. Costs the attention of those blocks.
     """
     total: Tensor | None = None
     for carried in _carried(work, blocks, work.texts.embeddings):
@@ -150,7 +150,7 @@ def _behind_heads(block: Block) -> tuple[Tensor | None, list[Any]]:
             else Linear(gain=getattr(module, "gamma_1", None))
         )
         return None, [inner.norm, inner.proj, last]
-    raise CapabilityError(f"clip_prs can't decompose the attention of a {type(module).__name__}")
+    raise CapabilityError(f"clip_prs cannot decompose the attention of a {type(module).__name__}")
 
 
 def _aims(work: Work, directions: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
-"""Which coalitions of cells are asked of a picture's pool: nested draws, so that methods and metrics share them.
+"""Which coalitions of cells are asked of an image's pool: nested draws, so that methods and metrics share them.
 
-The first n rows of a draw don't depend on how many rows are drawn: whoever asks for fewer pays nothing for them.
+The first n rows of a draw do not depend on how many rows are drawn: whoever asks for fewer pays nothing for them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHUNK = 64
 
 
 def pool_of(work: Work, image: int, removal: Removal) -> CoalitionPool:
-    """The pool of one picture of `work`, shared by everything that works on the same pictures."""
+    """The pool of one image of `work`, shared by everything that works on the same images."""
     key = ("coalitions", work.image_keys[image], removal_of(work.model, removal))
     if key not in work.pools:
         work.pools[key] = CoalitionPool(work.model, work.images.pixels[image], removal)
@@ -72,7 +72,7 @@ def kernel_weights(rows: Tensor, drawn_freely: int, drawn_by_size: int) -> Tenso
     """What makes a mixed draw stand for the Shapley kernel: its chance over the chance of the mixture, float64.
 
     `rows` `(coalitions, players)` came from `kept_cells` at keep rate 1/2 (`drawn_freely` of them) and from
-    `shapley_cells` (`drawn_by_size`); which came from where doesn't matter (balance heuristic). No weight is larger
+    `shapley_cells` (`drawn_by_size`); which came from where does not matter (balance heuristic). No weight is larger
     than all rows over those drawn by size. Empty and full coalitions weigh 0.
     """
     players = rows.shape[1]

@@ -37,10 +37,10 @@ def explain(
 ) -> Attribution:
     """Attribute the cosine of every image with every text by `method`.
 
-    `images` are pictures, paths or preprocessed pixels `(images, 3, height, width)`; `texts` are embedded as they are
+    `images` are images, paths or preprocessed pixels `(images, 3, height, width)`; `texts` are embedded as they are
     unless `templates` are given. `sides` asks for "image" and "text" by name; by default every side that the method
     has and the model can serve, but never without the method's first side. `options` are the method's own.
-    Returns an `Attribution`. Raises `InputError` for wrong input and `CapabilityError` if the model can't serve the
+    Returns an `Attribution`. Raises `InputError` for wrong input and `CapabilityError` if the model cannot serve the
     method.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
@@ -63,12 +63,15 @@ def attribute(
     info, module = method_module(method)
     parsed = info.parse(options)
     reasons = info.reasons(work.model.capabilities)
-    asked = tuple(sides) if sides is not None else _served(info, reasons)
+    unfit = info.unfit(parsed, work.model.depths)
+    asked = tuple(sides) if sides is not None else _served(info, reasons, unfit)
     for side in asked:
         if side not in info.sides:
             raise InputError(f"{method} has no {side} attribution")
         if reasons[side] is not None:
-            raise CapabilityError(f"{method} can't explain {work.model.title}: the {side} side {reasons[side]}")
+            raise CapabilityError(f"{method} cannot explain {work.model.title}: the {side} side {reasons[side]}")
+        if side in unfit:
+            raise InputError(f"{method}: {unfit[side]}")
     image, text, tokens = None, None, [pieces for _, pieces in work.texts.content]
     half_width, details = None, {}
     # Methods differentiate, also where the caller has switched that off.
@@ -92,7 +95,11 @@ def attribute(
         unit=info.unit,
         model_digest=work.model.digest,
         templates=work.texts.templates,
-        not_run={side: reason for side, reason in reasons.items() if reason is not None and side not in asked},
+        not_run={
+            side: reason
+            for side in info.sides
+            if side not in asked and (reason := reasons[side] or unfit.get(side)) is not None
+        },
         image_half_width=half_width,
         details=details,
         words=text_words(work.texts),
@@ -103,10 +110,16 @@ def _measured(found: Tensor | Measured) -> Measured:
     return found if isinstance(found, Measured) else Measured(found)
 
 
-def _served(info: MethodInfo, reasons: dict[Side, str | None]) -> tuple[Side, ...]:
+def _served(info: MethodInfo, reasons: dict[Side, str | None], unfit: dict[Side, str]) -> tuple[Side, ...]:
+    """The sides that are run by default: those that the model can serve and that have the layer asked for.
+
+    The first side is always among them if the model cannot serve it, or if no side has the layer, so that this is an
+    error and never an empty result.
+    """
     first = next(iter(info.sides))
-    # The first side is always asked for, so that its absence is an error and never an empty result.
-    return tuple(side for side in info.sides if side == first or reasons[side] is None)
+    able = tuple(side for side in info.sides if side == first or reasons[side] is None)
+    fitting = tuple(side for side in able if side not in unfit or reasons[side] is not None)
+    return fitting or able
 
 
 def _content(work: Work, values: Tensor) -> NDArray[np.float32]:

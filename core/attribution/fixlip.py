@@ -1,6 +1,6 @@
 """FIxLIP: what each cell, each word, and each cell together with each word adds to the score (NeurIPS 2025).
 
-The game is v(A, B) = cos(picture with the cells A kept, text with the words B kept). Cells and words are kept by
+The game is v(A, B) = cos(image with the cells A kept, text with the words B kept). Cells and words are kept by
 themselves with chance p, and v is approximated by
 
     b + sum_i a_i (x_i - p) + sum_j c_j (y_j - p) + sum_ij w_ij (x_i - p)(y_j - p)
@@ -14,6 +14,7 @@ side are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,13 +30,13 @@ from core.methods.interaction import FixlipOptions
 
 @dataclass(frozen=True)
 class Interactions:
-    """The surrogate of one picture and one text, float64, in units of the cosine.
+    """The surrogate of one image and one text, float64, in units of the cosine.
 
     base: the score when each cell and word is kept with chance p. cells `(cells,)` and words `(words,)`: by how much
     seeing one moves it, on the mean over everything else. pairs `(cells, words)`: how much more a cell moves it where
-    the word stands than where it doesn't. half_width `(cells,)`: 95 % half-width of `cells`, the text's coalitions
+    the word stands than where it does not. half_width `(cells,)`: 95 % half-width of `cells`, the text's coalitions
     held. r2_first and r2_pairs: the share of the score's variance over unseen coalitions that is explained without
-    and with `pairs`; NaN for a score that doesn't vary.
+    and with `pairs`; NaN for a score that does not vary. shares: of the modalities.
     """
 
     base: float
@@ -45,12 +46,25 @@ class Interactions:
     half_width: Tensor
     r2_first: float
     r2_pairs: float
+    shares: ModalityShares
+
+
+class ModalityShares(NamedTuple):
+    """How the variance of the score over coalitions divides: what the image's coalition alone settles, what the text's
+    alone settles, and what depends on both together. At least 0, they sum to 1; NaN for a score that does not vary.
+
+    No surrogate is involved: the three are exact for the coalitions at hand.
+    """
+
+    image: float
+    words: float
+    pair: float
 
 
 class Side:
     """The design of one side: a column of ones and one a player, x - keep; weights of the rows sum to 1.
 
-    `left_out` says whether fits are judged on rows that they haven't seen; a side whose every coalition is there has
+    `left_out` says whether fits are judged on rows that they have not seen; a side whose every coalition is there has
     no such rows.
     """
 
@@ -89,7 +103,8 @@ def attribute_image(work: Work, options: FixlipOptions) -> Measured:
     """Main effects of the cells `(images, texts, rows, columns)`, with 95 % half-widths.
 
     Details: "r2" and "r2_pairs", the shares of the score's variance that main effects alone and with interactions
-    explain, and "coalitions" of cells. Raises `InputError` for more cells than coalitions can tell apart.
+    explain; "image_share", "words_share" and "pair_share" (`ModalityShares`); and "coalitions" of cells. Raises
+    `InputError` for more cells than coalitions can tell apart.
     """
     found = fitted(work, options)
     grid = cell_grid(work, options.cells)
@@ -100,6 +115,10 @@ def attribute_image(work: Work, options: FixlipOptions) -> Measured:
             "r2": torch.tensor([[one.r2_first for one in row] for row in found]),
             "r2_pairs": torch.tensor([[one.r2_pairs for one in row] for row in found]),
             "coalitions": torch.full((len(found), len(work.texts)), float(options.masks)),
+            **{
+                f"{name}_share": torch.tensor([[getattr(one.shares, name) for one in row] for row in found])
+                for name in ModalityShares._fields
+            },
         },
     )
 
@@ -126,12 +145,12 @@ def interactions(work: Work, options: FixlipOptions) -> Tensor:
 
 
 def fitted(work: Work, options: FixlipOptions) -> list[list[Interactions]]:
-    """The surrogates of every picture with every text, `[image][text]`; computed once for all that asks for them."""
+    """The surrogates of every image with every text, `[image][text]`; computed once for all that asks for them."""
     grid = cell_grid(work, options.cells)
     count = grid[0] * grid[1]
     if options.masks < 1 + count:
         raise InputError(
-            f"fixlip: {options.masks} coalitions can't tell {count} cells apart; give more masks or fewer cells"
+            f"fixlip: {options.masks} coalitions are too few to separate {count} cells; give more masks or fewer cells"
         )
     found = []
     for index in range(len(work.images)):
@@ -161,7 +180,24 @@ def fit_pairs(cells: Side, words: Side, values: Tensor) -> Interactions:
         half_width=_half_width(cells, values @ words.solve[0]),
         r2_first=_explained(cells, words, values, pairs=False),
         r2_pairs=_explained(cells, words, values, pairs=True),
+        shares=modality_shares(values, cells.weights, words.weights),
     )
+
+
+def modality_shares(values: Tensor, cells: Tensor, words: Tensor) -> ModalityShares:
+    """The shares of the variance of `values` `(coalitions of cells, coalitions of words)` by two-way decomposition.
+
+    `cells` and `words` are the weights of the coalitions, each with sum 1.
+    """
+    seen, read = values @ words, cells @ values
+    level = cells @ seen
+    alone = cells @ (seen - level) ** 2, words @ (read - level) ** 2
+    rest = values - seen[:, None] - read + level
+    together = cells @ rest**2 @ words
+    total = float(alone[0] + alone[1] + together)
+    if total <= 1e-20:
+        return ModalityShares(float("nan"), float("nan"), float("nan"))
+    return ModalityShares(*(float(part) / total for part in (*alone, together)))
 
 
 def _half_width(side: Side, values: Tensor) -> Tensor:
@@ -173,7 +209,7 @@ def _half_width(side: Side, values: Tensor) -> Tensor:
 
 
 def _explained(cells: Side, words: Side, values: Tensor, *, pairs: bool) -> float:
-    """The share of the variance over coalitions that is explained where it wasn't fitted.
+    """The share of the variance over coalitions that is explained where it was not fitted.
 
     Each value is predicted without its row (and its column, where words are drawn). On a grid of coalitions the fit
     without interactions is the sum of the two sides' fits of the means, less the mean.

@@ -1,4 +1,8 @@
-"""Generic attention explainability (Chefer et al., ICCV 2021, eq. 5 and 6) for image and text towers."""
+"""Generic attention explainability (Chefer et al., ICCV 2021, eq. 5 and 6) for image and text towers.
+
+The recursion multiplies blocks, so that it is not homogeneous in the gradient: what is differentiated is the model's
+logit, the cosine times its scale, as in the release.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ def attribute_image(work: Work, options: GaeOptions) -> Tensor:
     for block in range(start, tower.depth):
         state = tower.block(block, state, _keeper(weights))
     unit = F.normalize(tower.leave(state), dim=-1)
-    gradients = score_gradients(unit, work.texts.embeddings, weights)
+    gradients = score_gradients(unit, _scale(work, options) * work.texts.embeddings, weights)
     share = (tower.depth - start) / tower.depth
     work.model.meter.image += share * len(work.images) * (1 + 2 * len(work.texts))
     flow = relevance(weights, gradients)
@@ -40,7 +44,7 @@ def attribute_text(work: Work, options: GaeOptions) -> Tensor:
     for block in range(start, tower.depth):
         state = tower.block(block, state, texts.mask, _keeper(weights))
     unit = F.normalize(tower.leave(state, texts.ids), dim=-1)
-    gradients = score_gradients(unit, work.images.embeddings, weights)
+    gradients = score_gradients(unit, _scale(work, options) * work.images.embeddings, weights)
     share = (tower.depth - start) / tower.depth
     work.model.meter.text += share * len(texts) * (1 + 2 * len(work.images))
     flow = relevance(weights, gradients)
@@ -59,6 +63,10 @@ def relevance(weights: list[Tensor], gradients: list[Tensor]) -> Tensor:
         step = (gradient * attention.detach()).relu().mean(dim=2)
         flow = flow + step + step @ flow
     return flow
+
+
+def _scale(work: Work, options: GaeOptions) -> float:
+    return work.model.logit_scale if options.scale is None else options.scale
 
 
 def _keeper(kept: list[Tensor]):  # type: ignore[no-untyped-def]

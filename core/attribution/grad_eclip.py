@@ -10,6 +10,8 @@ Images: the last block. Texts: the sum over the last blocks inside the ReLU.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +27,7 @@ def attribute_image(work: Work, options: GradEclipOptions) -> Tensor:
     """Maps `(images, texts, rows, columns)`, at least 0, in units of the cosine.
 
     A tower that reads one token is read there, any other at all of its tokens. With `paper_exact` the last block runs
-    as a single head as wide as the tower: the embedding that is explained then isn't the model's.
+    as a single head as wide as the tower: the embedding that is explained then is not the model's.
     """
     tower = work.model.image
     last = tower.depth - 1
@@ -55,32 +57,62 @@ def attribute_image(work: Work, options: GradEclipOptions) -> Tensor:
 def attribute_text(work: Work, options: GradEclipOptions) -> Tensor:
     """Values `(images, texts, tokens)`, at least 0, in units of the cosine; special tokens get 0.
 
-    With `paper_exact` the values of a text are divided by their sum.
+    With `paper_exact` texts keep their padding, over which the likeness is scaled, the last blocks run as a single
+    head as wide as the tower, and the values of a text are divided by their sum.
     """
     tower, texts = work.model.text, work.texts
     start = max(tower.depth - options.text_layers, 0)
-    # The gradients of every picture at every kept output.
-    size = texts.entering(start)[0].numel() * 4 * (tower.depth - start) * len(work.images)
+    given = _padded(work, start) if options.paper_exact else _Texts(texts.ids, texts.entering(start), texts.mask)
+    # The gradients of every image at every kept output.
+    size = given.state[0].numel() * 4 * (tower.depth - start) * len(work.images)
     step = max(1, byte_budget() // (16 * size))
-    parts = [_some_texts(work, slice(first, first + step), start) for first in range(0, len(texts), step)]
+    parts = [
+        _some_texts(work, given, slice(first, first + step), start, options.paper_exact)
+        for first in range(0, len(texts), step)
+    ]
     work.model.meter.text += (tower.depth - start) / tower.depth * len(texts) * (1 + 2 * len(work.images))
-    found = torch.cat(parts, dim=1)
+    found = torch.cat(parts, dim=1)[..., : texts.ids.shape[1]]
     if options.paper_exact:
         found = found / found.sum(dim=-1, keepdim=True).clamp_min(1e-12)
     return found
 
 
-def _some_texts(work: Work, some: slice, start: int) -> Tensor:
+class _Texts(NamedTuple):
+    """Ids `(texts, tokens)`, the state that enters the first block that is read, and the mask of its scores."""
+
+    ids: Tensor
+    state: Tensor
+    mask: Tensor | None
+
+
+def _padded(work: Work, start: int) -> _Texts:
+    """The texts as the library's tokenizer pads them; a tower that reads its padding has it already."""
     tower, texts = work.model.text, work.texts
-    ids, state = texts.ids[some], texts.entering(start)[some].detach()
+    full = tower.full(texts.texts).to(texts.ids.device)
+    ids = full if full.shape[1] > texts.ids.shape[1] else texts.ids
+    with torch.no_grad():
+        state, mask = tower.enter(ids)
+        state = tower.run(state, mask, 0, start)
+    work.model.meter.text += start / tower.depth * len(texts)
+    return _Texts(ids, state, mask)
+
+
+def _some_texts(work: Work, given: _Texts, some: slice, start: int, exact: bool) -> Tensor:
+    tower, texts, mask = work.model.text, work.texts, given.mask
+    ids, state = given.ids[some], given.state[some].detach()
     # A mask is of all texts alike, or has a row a text.
-    mask = (
-        texts.mask if texts.mask is None or len(texts.mask) != len(texts) or texts.mask.ndim == 2 else texts.mask[some]
-    )
+    mask = mask if mask is None or len(mask) != len(texts) or mask.ndim == 2 else mask[some]
+    if exact and mask is not None and mask.ndim == 4:
+        # Positions that differ between heads: one head takes their mean.
+        mask = mask.mean(dim=1, keepdim=True)
     outputs, values, likes = [], [], []
     for index in range(start, tower.depth):
         block = tower.blocks[index]
         q, k, v, scale = block.qkv(state)
+        heads = q.shape[1]
+        if exact:
+            q, k, v = (merge_heads(part)[:, None] for part in (q, k, v))
+            scale = q.shape[-1] ** -0.5
         scores = (q * scale) @ k.transpose(-2, -1)
         output = merge_heads((scores if mask is None else scores + mask).softmax(dim=-1) @ v)
         # The first output has no graph behind it: it becomes the leaf.
@@ -89,16 +121,17 @@ def _some_texts(work: Work, some: slice, start: int) -> Tensor:
         with torch.no_grad():
             values.append(merge_heads(v))
             likes.append(_likeness(block, q, k))
-        state = block.add_mlp(block.add_attention(state, split_heads(output, q.shape[1])))
+        state = block.add_mlp(block.add_attention(state, split_heads(output, heads)))
     unit = F.normalize(tower.leave(state, ids), dim=-1)
     gradients = score_gradients(unit, work.images.embeddings, outputs)
     words = torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
     for row, (positions, _) in enumerate(texts.content[some]):
         words[row, positions] = True
     read = (tower.readout(ids) > 0).to(state)[:, :, None]
+    counted = torch.ones_like(words) if exact else words
     total = torch.zeros_like(words, dtype=state.dtype)
     for gradient, value, like in zip(gradients, values, likes, strict=True):
-        weighed = read * _unit_range(like, words[:, None]) * (gradient @ value.transpose(-2, -1))
+        weighed = read * _unit_range(like, counted[:, None]) * (gradient @ value.transpose(-2, -1))
         total = total + weighed.sum(dim=2)
     return total.relu() * words
 
@@ -111,7 +144,7 @@ def _likeness(block: Block, q: Tensor, k: Tensor) -> Tensor:
 
 def _projected(block: Block, heads: Tensor) -> Tensor:
     if isinstance(block, BertBlock):
-        # A post-norm layer's own addition ends in a norm, which isn't part of the projection.
+        # A post-norm layer's own addition ends in a norm, which is not part of the projection.
         return block.module.attention.output.dense(merge_heads(heads))
     return block.add_attention(torch.zeros_like(merge_heads(heads)), heads)
 

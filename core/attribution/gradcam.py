@@ -19,12 +19,15 @@ def attribute_image(work: Work, options: GradCamOptions) -> Tensor:
     held = activation.detach()
     if work.model.image.layout == "maps":
         held, gradient = held.flatten(2).transpose(1, 2), gradient.flatten(3).transpose(2, 3)
+        every = gradient
         grid = tuple(activation.shape[-2:])
     else:
         prefix = work.model.image.prefix_tokens
-        held, gradient = held[:, prefix:], gradient[:, :, prefix:]
+        every, held, gradient = gradient, held[:, prefix:], gradient[:, :, prefix:]
         grid = work.images.grid()
-    weight = gradient.mean(dim=2, keepdim=True) if options.weighting == "channel" else gradient
+    weight = gradient
+    if options.weighting == "channel":
+        weight = (every if options.average == "tokens" else gradient).mean(dim=2, keepdim=True)
     maps = (weight * held).sum(dim=-1).transpose(0, 1)
     maps = maps.relu() if options.relu else maps
     return maps.unflatten(-1, grid)

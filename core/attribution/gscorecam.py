@@ -1,7 +1,8 @@
 """gScoreCAM (Chen et al., ACCV 2022): Score-CAM on the channels that the gradient of the score picks for each text.
 
-The channels with the largest mean gradient are chosen; each is weighed by the softmax of the scores of the picture seen
-through it. The release leaves the scores out: its weights are the softmax of 1 (chosen) and 0 (not chosen).
+The channels with the largest mean gradient are chosen; each is weighed by the softmax of the scores of the image seen
+through it. The release takes the softmax over all channels, the score of one that is not chosen being 0. A second class
+of it needs no masked image: the softmax of 1 (chosen) and 0 (not chosen).
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ def attribute_image(work: Work, options: GScoreCamOptions) -> Tensor:
     for index, maps in enumerate(every):
         chosen = gradients[index].argsort(dim=-1, descending=True, stable=True)[:, : options.channels]
         picked = torch.zeros_like(gradients[index], dtype=torch.bool).scatter(1, chosen, True)
-        if options.paper_exact:
+        if options.weighting == "selection":
             weights = picked.to(maps).softmax(dim=-1)
         else:
             wanted = sorted(set(chosen.flatten().tolist()))
             embeddings = seen_through(work, index, maps, wanted, options.layer, options.removal)
-            scores = scale * work.texts.embeddings @ embeddings.T
-            weights = torch.zeros(picked.shape, dtype=maps.dtype, device=maps.device)
-            weights[:, wanted] = scores.masked_fill(~picked[:, wanted], -torch.inf).softmax(dim=-1)
+            scores = torch.zeros(picked.shape, dtype=maps.dtype, device=maps.device)
+            scores[:, wanted] = scale * work.texts.embeddings @ embeddings.T
+            weights = scores.masked_fill(~picked, 0.0 if options.paper_exact else -torch.inf).softmax(dim=-1)
         found.append(weighted_channels(weights, maps))
     return torch.stack(found)

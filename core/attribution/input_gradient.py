@@ -1,6 +1,6 @@
 """Input times gradient (Shrikumar et al., arXiv:1605.01713): the straight line that touches the score, place by place.
 
-The input is the normalised picture, whose zero is the mean colour, or the embeddings of a text's tokens.
+The input is the normalised image, whose zero is the mean colour, or the embeddings of a text's tokens.
 """
 
 from __future__ import annotations

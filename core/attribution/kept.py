@@ -1,4 +1,4 @@
-"""Crops that one part of an audit has embedded and another asks for: the ConVis maps and the concepts of a data set."""
+"""Crops that one part of an audit has embedded and another asks for: the ConVis maps and the concepts of a dataset."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ MOST_BYTES = 256 * 2**20
 
 
 class KeptCrops:
-    """Embeddings of pictures' crops on an even margin, held in memory up to `most` bytes; the first ones stay.
+    """Embeddings of images' crops on an even margin, held in memory up to `most` bytes; the first ones stay.
 
-    What isn't held is embedded anew, to the same numbers, so a run that was interrupted loses time and nothing else.
+    What is not held is embedded anew, to the same numbers, so a run that was interrupted loses time and nothing else.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
@@ -22,21 +22,21 @@ class KeptCrops:
         self._held: dict[tuple[str, str], Tensor] = {}
 
     def __len__(self) -> int:
-        """Of how many pictures and presets crops are held."""
+        """Of how many images and presets crops are held."""
         return len(self._held)
 
     def keep(self, pools: Mapping[Any, Any]) -> None:
-        """Hold the crops that one picture's methods have left in their pools."""
+        """Hold the crops that one image's methods have left in their pools."""
         for key, found in pools.items():
             if not (isinstance(key, tuple) and key[0] == "convis"):
                 continue
-            _, picture, preset, noisy = key
+            _, image, preset, noisy = key
             size = found.numel() * found.element_size()
             # Noise is drawn from other seeds elsewhere.
-            if not noisy and (picture, preset) not in self._held and size <= self._left:
-                self._held[picture, preset] = found.detach().to("cpu", torch.float32)
+            if not noisy and (image, preset) not in self._held and size <= self._left:
+                self._held[image, preset] = found.detach().to("cpu", torch.float32)
                 self._left -= size
 
-    def crops(self, picture: str, preset: str) -> Tensor | None:
-        """Unit embeddings `(crops, embedding)` of the picture with this content key; None if they aren't held."""
-        return self._held.get((picture, preset))
+    def crops(self, image: str, preset: str) -> Tensor | None:
+        """Unit embeddings `(crops, embedding)` of the image with this content key; None if they are not held."""
+        return self._held.get((image, preset))

@@ -1,8 +1,8 @@
-"""KernelSHAP over cells and over words: Shapley values of a picture's places and of a text's words.
+"""KernelSHAP over cells and over words: Shapley values of an image's places and of a text's words.
 
 Lundberg, Lee, NeurIPS 2017, in the constrained form of Covert, Lee, 2021. The coalitions of cells are those that RISE
 draws and some more whose sizes follow the Shapley kernel; weights make the mixture stand for the kernel, so one pool
-serves both, and all texts. The coalitions of words depend on no picture: one pool of texts serves all pictures.
+serves both, and all texts. The coalitions of words depend on no image: one pool of texts serves all images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EXACT_UP_TO = 10
 
 
 def attribute_image(work: Work, options: KernelShapOptions) -> Measured:
-    """Shapley values `(images, texts, rows, columns)` of the cells; their sum is the whole picture's cosine minus that
+    """Shapley values `(images, texts, rows, columns)` of the cells; their sum is the whole image's cosine minus that
     of the fully hidden one, to rounding.
     """
     grid = cell_grid(work, options.cells)

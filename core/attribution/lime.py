@@ -1,4 +1,4 @@
-"""LIME over cells (Ribeiro, Singh, Guestrin, KDD 2016): a linear model of the score near the whole picture."""
+"""LIME over cells (Ribeiro, Singh, Guestrin, KDD 2016): a linear model of the score near the whole image."""
 
 from __future__ import annotations
 

@@ -18,14 +18,15 @@ from torch import Tensor
 
 from core.attribution.contract import Work
 from core.errors import InputError
-from core.methods.bottleneck import M2ibOptions
+from core.methods.bottleneck import M2ibOptions, block_of, layer_of, m2ib_misfit
+from core.methods.info import Side
 from core.settings import byte_budget
 
 START = 5.0
 
 
 class Pair(NamedTuple):
-    """A picture and a text of some work, by number, and the seed of their noise."""
+    """An image and a text of some work, by number, and the seed of their noise."""
 
     image: int
     text: int
@@ -36,7 +37,7 @@ class Pair(NamedTuple):
 class Bottlenecks:
     """What optimised bottlenecks keep, a row for each pair; everything is that of the last forward.
 
-    places: nats at each place `(pairs, rows, columns)` of the picture, or at each token `(pairs, tokens)`, special
+    places: nats at each place `(pairs, rows, columns)` of the image, or at each token `(pairs, tokens)`, special
         tokens included, 0 behind the end of shorter texts.
     total: nats over all elements of the state `(pairs,)`, class and register tokens included.
     cosine: similarity of what the bottleneck lets through with its target `(pairs,)`, mean over the noise samples.
@@ -82,7 +83,7 @@ def image_bottlenecks(work: Work, options: M2ibOptions, pairs: Sequence[Pair], *
     `floor` also asks what noise alone gives, which costs `samples` forwards of the tail a pair.
     """
     tower = work.model.image
-    layer = bottleneck_layer(options.layer, tower.depth, "image")
+    layer = bottleneck_layer(layer_of(options, "image"), tower.depth, "image")
     states = work.images.entering(layer + 1)
     prior = _image_prior(work, options, layer, states)
 
@@ -114,9 +115,9 @@ def image_bottlenecks(work: Work, options: M2ibOptions, pairs: Sequence[Pair], *
 
 
 def text_bottlenecks(work: Work, options: M2ibOptions, pairs: Sequence[Pair], *, floor: bool = False) -> Bottlenecks:
-    """The bottlenecks of some pairs in the text tower, with the picture as target."""
+    """The bottlenecks of some pairs in the text tower, with the image as target."""
     tower, texts = work.model.text, work.texts
-    layer = bottleneck_layer(options.layer, tower.depth, "text")
+    layer = bottleneck_layer(layer_of(options, "text"), tower.depth, "text")
 
     def count(passes: float) -> None:
         work.model.meter.text += passes * (tower.depth - 1 - layer) / tower.depth
@@ -268,12 +269,12 @@ def _own_prior(states: Tensor) -> tuple[Tensor, Tensor]:
     return states.mean(dim=dims, keepdim=True), spread
 
 
-def bottleneck_layer(layer: int | None, depth: int, side: str) -> int:
+def bottleneck_layer(layer: int | None, depth: int, side: Side) -> int:
     """The block, from 0, whose output the bottleneck mixes. Raises `InputError` if no block follows it."""
-    chosen = max(depth - 3, 0) if layer is None else layer + depth if layer < 0 else layer
-    if not 0 <= chosen < depth - 1 and not (depth == 1 and chosen == 0):
-        raise InputError(f"m2ib: layer must leave a block behind it: 0 to {depth - 2} on the {side} side, not {layer}")
-    return chosen
+    reason = m2ib_misfit(layer, depth, side)
+    if reason is not None:
+        raise InputError(f"m2ib: {reason}")
+    return block_of(layer, depth)
 
 
 def _unit_range(values: Tensor) -> Tensor:

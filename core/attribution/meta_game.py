@@ -3,8 +3,8 @@
 For every cell the words play a game: the value of a set of words is the map's value there when only they are left of
 the text. Their Shapley values are one map a word, and these sum to the map (hierarchical efficiency). A map that is
 linear in the text's embedding needs no game of its own: the words play once over the embedding, and the map of each
-word's share of the embedding is the word's map, at no further cost on the picture. Other maps are computed for every
-coalition, on the shared states of the picture.
+word's share of the embedding is the word's map, at no further cost on the image. Other maps are computed for every
+coalition, on the shared states of the image.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from core.errors import CapabilityError, InputError
 from core.models.model import Model
 from core.models.trunk import TextTrunk
 
-LINEAR = frozenset({"raw", "maskclip", "sclip", "clearclip", "naclip", "gem", "resclip", "clip_prs"})
+LINEAR = frozenset({"raw", "maskclip", "sclip", "clearclip", "naclip", "gem", "resclip", "sc_clip", "clip_prs"})
 # Coalitions of words: those of a linear map cost a text forward each, the others a map each.
 BUDGET = {True: 1024, False: 64}
 
 
 @dataclass(frozen=True)
 class WordMaps:
-    """The map of one text for every picture, shared among its words.
+    """The map of one text for every image, shared among its words.
 
     maps: `(images, words, rows, columns)`, in the method's unit. rest: `(images, rows, columns)`, the map of the text
     without any word; 0 if it was shared. words: what the maps belong to. exact: whether every set of words was asked;
@@ -67,27 +67,29 @@ def meta_game(
 
     `budget` is the most coalitions a text (by default 1024 where the map is linear in the text, otherwise 64). The
     text without words has a map too: it stays apart in `rest`, or is shared evenly by the words, which is the game in
-    which no text has no map. Raises `InputError` for a method whose map doesn't follow from one text's embedding, or
-    for texts in templates, and `CapabilityError` for a model that can't serve it.
+    which no text has no map. Raises `InputError` for a method whose map does not follow from one text's embedding, or
+    for texts in templates, and `CapabilityError` for a model that cannot serve it.
     """
     info, module = method_module(method)
     parsed = info.parse(options)
     if "image" not in info.sides:
-        raise InputError(f"{method} has no image attribution to share among words")
-    if info.label_set or info.text_free or "text_layers" in info.sides["image"]:
-        raise InputError(f"the map of {method} doesn't follow from the embedding of one text, so words can't share it")
+        raise InputError(f"{method} has no image attribution to distribute among words")
+    if info.label_set or info.text_free or "text_words" in info.sides["image"]:
+        raise InputError(
+            f"the map of {method} does not follow from the embedding of one text, so words cannot share it"
+        )
     if work.texts.templates:
-        raise InputError("words share the maps of texts as they are; leave the templates out")
+        raise InputError("words share the maps of texts without templates; leave the templates out")
     reason = info.reasons(work.model.capabilities)["image"] or _unread(work.model)
     if reason is not None:
-        raise CapabilityError(f"{method} can't be shared among words on {work.model.title}: it {reason}")
+        raise CapabilityError(f"{method} cannot be shared among words on {work.model.title}: it {reason}")
     linear = method in LINEAR
     limit = BUDGET[linear] if budget is None else budget
     found = []
     for text in range(len(work.texts)):
         pool = word_pool(work, text)
         if not pool.words:
-            raise InputError(f"the text {work.texts.texts[text]!r} has no words to share a map")
+            raise InputError(f"the text {work.texts.texts[text]!r} has no words among which to distribute a map")
         coalitions = word_coalitions(work, text, limit)
         embeddings = pool.embeddings(coalitions.rows)
         if linear:
@@ -127,4 +129,4 @@ def _maps(work: Work, module: Any, parsed: Any, text: int, directions: Tensor) -
 
 
 def _unread(model: Model) -> str | None:
-    return None if "text_layers" in model.capabilities else "needs a model whose texts can be read word by word"
+    return None if "text_words" in model.capabilities else "needs a model whose texts can be read word by word"

@@ -14,13 +14,14 @@ from torch import Tensor
 from core.attribution.contract import Work
 from core.attribution.gradients import score_gradients
 from core.errors import InputError
-from core.methods.bottleneck import NibOptions
+from core.methods.bottleneck import NibOptions, block_of, layer_of, nib_misfit
+from core.methods.info import Side
 
 
 def attribute_image(work: Work, options: NibOptions) -> Tensor:
     """Signed maps `(images, texts, rows, columns)` on the grid of the block that is read, in units of the cosine."""
     tower = work.model.image
-    block = entering(options.layer, tower.depth, "image")
+    block = entering(layer_of(options, "image"), tower.depth, "image")
     state = work.images.entering(block).detach()
     total = state.new_zeros(len(work.texts), *state.shape)
     for step in range(1, options.steps + 1):
@@ -43,7 +44,7 @@ def attribute_image(work: Work, options: NibOptions) -> Tensor:
 def attribute_text(work: Work, options: NibOptions) -> Tensor:
     """Signed values `(images, texts, tokens)`, special tokens included, in units of the cosine."""
     tower, texts = work.model.text, work.texts
-    block = entering(options.layer, tower.depth, "text")
+    block = entering(layer_of(options, "text"), tower.depth, "text")
     width = texts.ids.shape[1]
     per_text = []
     for text in range(len(texts)):
@@ -63,9 +64,9 @@ def attribute_text(work: Work, options: NibOptions) -> Tensor:
     return torch.stack(per_text, dim=1)
 
 
-def entering(layer: int | None, depth: int, side: str) -> int:
+def entering(layer: int | None, depth: int, side: Side) -> int:
     """The block whose input is read. Raises `InputError` if there is none."""
-    chosen = max(depth - 3, 0) if layer is None else layer + depth if layer < 0 else layer
-    if not 0 <= chosen < depth:
-        raise InputError(f"nib: layer must be a block of the {side} side, 0 to {depth - 1}, not {layer}")
-    return chosen
+    reason = nib_misfit(layer, depth, side)
+    if reason is not None:
+        raise InputError(f"nib: {reason}")
+    return block_of(layer, depth)

@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler, Fergus, ECCV 2014): how much the score falls when a window of the picture is hidden."""
+"""Occlusion (Zeiler, Fergus, ECCV 2014): how much the score falls when a window of the image is hidden."""
 
 from __future__ import annotations
 

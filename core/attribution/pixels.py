@@ -1,6 +1,6 @@
 """Gradients of the score at pixels and at token embeddings, and values of pixels brought to the model's grid.
 
-One graph through the whole tower serves all texts of a picture (or all pictures of a text).
+One graph through the whole tower serves all texts of an image (or all images of a text).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from core.attribution.contract import Work
 from core.attribution.gradients import score_gradients
 from core.settings import byte_budget
 
-# A graph through a whole tower keeps up to this many planes of the picture's size, 3 colours each; the walk back of a
+# A graph through a whole tower keeps up to this many planes of the image's size, 3 colours each; the walk back of a
 # text needs this many more.
 GRAPH_PLANES = 360
 WALK_PLANES = 48
 
 
 def pixel_gradients(work: Work, pixels: Tensor) -> Tensor:
-    """The gradient of every text's cosine at each pixel, `(images, texts, 3, height, width)`, of any pictures."""
+    """The gradient of every text's cosine at each pixel, `(images, texts, 3, height, width)`, of any images."""
     tower = work.model.image
-    # A clone, because what was made in inference mode can't be differentiated.
+    # A clone, because what was made in inference mode cannot be differentiated.
     leaf = pixels.detach().clone().requires_grad_()
     unit = F.normalize(tower.leave(tower.run(tower.enter(leaf), 0)), dim=-1)
     (gradient,) = score_gradients(unit, work.texts.embeddings, [leaf], kept=WALK_PLANES)
@@ -33,7 +33,7 @@ def pixel_gradients(work: Work, pixels: Tensor) -> Tensor:
 
 
 def image_chunks(work: Work, count: int) -> Iterator[slice]:
-    """`count` pictures in pieces whose graphs, and gradients for all texts, fit the byte budget."""
+    """`count` images in pieces whose graphs, and gradients for all texts, fit the byte budget."""
     plane = work.images.pixels[0].numel() * work.images.pixels.element_size()
     walks = min(WALK_PLANES * len(work.texts), GRAPH_PLANES)
     step = max(1, byte_budget() // ((GRAPH_PLANES + walks + 2 * len(work.texts)) * plane))
@@ -41,9 +41,9 @@ def image_chunks(work: Work, count: int) -> Iterator[slice]:
 
 
 def mean_pixel_gradients(work: Work, points: Callable[[slice], Tensor], weights: Tensor) -> Tensor:
-    """The weighted sum `(texts, 3, height, width)` of the gradients at several pictures.
+    """The weighted sum `(texts, 3, height, width)` of the gradients at several images.
 
-    `points` gives the pictures of a slice `(some, 3, height, width)`; there are as many as `weights`.
+    `points` gives the images of a slice `(some, 3, height, width)`; there are as many as `weights`.
     """
     total = work.images.pixels.new_zeros(len(work.texts), *work.images.pixels.shape[1:])
     for part in image_chunks(work, len(weights)):
@@ -70,7 +70,7 @@ def each_text(work: Work, values: Callable[[int, Tensor, Tensor | None], Tensor]
 
 
 def token_gradients(work: Work, text: int, states: Tensor, mask: Tensor | None) -> Tensor:
-    """The gradient of each picture's cosine with one text, `(images, states, tokens, width)`.
+    """The gradient of each image's cosine with one text, `(images, states, tokens, width)`.
 
     `states` `(some, tokens, width)` are embeddings of that text's tokens, before the first block.
     """
@@ -87,7 +87,7 @@ def token_gradients(work: Work, text: int, states: Tensor, mask: Tensor | None) 
 
 
 def map_grid(work: Work, cells: int) -> tuple[int, int]:
-    """Rows and columns of the model's own grid, or `cells` each where the model doesn't show one."""
+    """Rows and columns of the model's own grid, or `cells` each where the model does not show one."""
     return work.images.grid() if "image_layers" in work.model.capabilities else (cells, cells)
 
 
@@ -108,6 +108,6 @@ def colour_size(gradient: Tensor, norm: str) -> Tensor:
 
 
 def _members(size: int, cells: int) -> Tensor:
-    # A pixel belongs to the cell that its centre lies in, also where the side isn't a multiple of the cells.
+    # A pixel belongs to the cell that its centre lies in, also where the side is not a multiple of the cells.
     cell = ((torch.arange(size) + 0.5) * cells / size).long()
     return F.one_hot(cell, cells).T

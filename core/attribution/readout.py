@@ -1,7 +1,7 @@
 """How a tower's embedding reads its last state: by a class token, the mean of the places, or an attention pool.
 
 `reading` gives the weight of each token. `read_out` gives the whole way from the last state to the embedding as a
-linear map, exact on this picture, with each norm's statistics and a pool's attention held at what they are there.
+linear map, exact on this image, with each norm's statistics and a pool's attention held at what they are there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.models.towers.vit import OpenClipVit, TimmVit
 
 @dataclass(frozen=True)
 class Linear:
-    """A layer that is linear with the picture's own statistics held: `x -> (x * rows) M + bias`.
+    """A layer that is linear with the image's own statistics held: `x -> (x * rows) M + bias`.
 
     rows: one factor a row of x; None for 1.
     bias: `(out)` or 0. M is `matrix` (in, out); without one it takes off the mean if `centred`, then applies `gain`.
@@ -177,7 +177,7 @@ def held(part: Any, x: Tensor) -> Linear:
         return Linear(rows, gain=part.weight, centred=True, bias=bias)
     if type(part).__name__ == "LayerScale":
         return Linear(gain=part.gamma)
-    raise CapabilityError(f"clip_prs can't decompose an embedding that passes through a {type(part).__name__}")
+    raise CapabilityError(f"clip_prs cannot decompose an embedding that passes through a {type(part).__name__}")
 
 
 def chained(layers: Sequence[Any], x: Tensor) -> Chain:
@@ -196,19 +196,21 @@ def chained(layers: Sequence[Any], x: Tensor) -> Chain:
 
 
 def read_out(work: Work) -> Readout:
-    """The read-out of this batch's last states. Raises `CapabilityError` where it isn't linear with statistics held."""
+    """The read-out of this batch's last states. Raises `CapabilityError` where it is not linear."""
     tower, final = work.model.image, work.images.final
     if isinstance(tower, OpenClipVit):
         return _open_clip(tower, final)
     if not isinstance(tower, TimmVit):
-        raise CapabilityError(f"clip_prs can't decompose the embedding of {work.model.title}: its read-out isn't known")
+        raise CapabilityError(
+            f"clip_prs cannot decompose the embedding of {work.model.title}: its read-out is not supported"
+        )
     trunk = tower.module.trunk
     if trunk.attn_pool is not None:
         found = _timm_pooled(tower, final)
     elif trunk.global_pool in ("token", "avg"):
         found = _averaged(tower, final, [trunk.norm])
     else:
-        raise CapabilityError(f"clip_prs can't decompose an embedding that is pooled by {trunk.global_pool!r}")
+        raise CapabilityError(f"clip_prs cannot decompose an embedding that is pooled by {trunk.global_pool!r}")
     for part in (trunk.fc_norm, trunk.head, *tower.module.head.children()):
         found = found.then(part, final)
     return found
@@ -224,7 +226,7 @@ def _open_clip(tower: OpenClipVit, final: Tensor) -> Readout:
     if visual.attn_pool_contrastive is not None:
         pool, norms, after = visual.attn_pool_contrastive, [visual.ln_post], None
     if visual.pool_type == "avg" or getattr(visual, "attn_pool_type", "") == "cascade":
-        raise CapabilityError("clip_prs can't decompose an embedding that several answers of attention pools enter")
+        raise CapabilityError("clip_prs cannot decompose an embedding computed from several outputs of attention pools")
     row = pooler_attention(tower, final)
     packed = pool.attn.in_proj_weight
     value = pool.attn.v_proj_weight if packed is None else packed.chunk(3)[2]
@@ -237,7 +239,7 @@ def _timm_pooled(tower: TimmVit, final: Tensor) -> Readout:
     """The pool's feed-forward part goes to `rest` as a whole."""
     pool, row = tower.module.trunk.attn_pool, pooler_attention(tower, final)
     if pool.latent_len != 1:
-        raise CapabilityError("clip_prs can't decompose an attention pool with several queries")
+        raise CapabilityError("clip_prs cannot decompose an attention pool with several queries")
     chain = chained([tower.module.trunk.norm], final)
     if pool.pos_embed is not None:
         placed = F.pad(pool.pos_embed, (0, 0, final.shape[1] - len(pool.pos_embed), 0))

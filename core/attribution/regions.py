@@ -1,4 +1,4 @@
-"""Parts of a picture that a game can be played over: semantic regions, superpixels, or a plain grid.
+"""Parts of an image that a game can be played over: semantic regions, superpixels, or a plain grid.
 
 Semantic regions come from the model's own features: a non-negative factorisation of the features at all places, and
 each place belongs to the component that contributes most to it. They are a partition: no overlap, nothing left over.
@@ -22,8 +22,8 @@ from core.errors import CapabilityError
 from core.models.coalitions import cell_masks
 from core.models.model import Model
 
-Prior = Literal["semantic", "superpixels", "grid"]
-# The map of a model whose own grid isn't known.
+Prior = Literal["semantic", "superpixels", "grid", "drawn"]
+# The map of a model whose own grid is not known.
 OPAQUE_GRID = (8, 8)
 CHUNK = 64
 # The released thresholds, of maps times 255.
@@ -32,7 +32,7 @@ MAPS_THRESHOLD, TOKENS_THRESHOLD = 25, 150
 
 @dataclass(frozen=True)
 class Regions:
-    """Parts of one picture.
+    """Parts of one image.
 
     prior: what made them.
     masks: bool `(regions, height, width)` over the pixels that the model sees.
@@ -48,7 +48,7 @@ class Regions:
 
     @property
     def areas(self) -> Tensor:
-        """The share of the picture that each region covers, float64 `(regions,)`."""
+        """The share of the image that each region covers, float64 `(regions,)`."""
         return self.masks.double().mean(dim=(1, 2))
 
     def visible(self, rows: Tensor) -> Iterator[Tensor]:
@@ -62,23 +62,35 @@ class Regions:
         return torch.einsum("mg,mrc->grc", values.double(), self.cells)
 
 
+def drawn_regions(work: Work, labels: Tensor) -> Regions:
+    """Regions that people drew: one for each number in `labels` `(height, width)`, over the pixels that the model sees.
+
+    Numbers need not be without gaps; regions come in their order.
+    """
+    _, dense = labels.unique(return_inverse=True)
+    masks = _one_hot(dense)
+    return Regions("drawn", masks, _pooled(masks, map_grid(work)))
+
+
 def can_be_semantic(model: Model) -> bool:
     """Whether the model shows its features at places, so that semantic regions can be made."""
     return bool({"places", "image_layers"} & model.capabilities)
 
 
 def regions_of(work: Work, index: int, prior: Prior | Literal["auto"], count: int) -> Regions:
-    """At most `count` regions of picture `index`. "auto" means semantic, or superpixels if the model is opaque.
+    """At most `count` regions of image `index`. "auto" means semantic, or superpixels if the model is opaque.
 
-    Raises `CapabilityError` if semantic regions are asked of a model that doesn't show its features.
+    Raises `CapabilityError` if semantic regions are asked of a model that does not show its features, and `ValueError`
+    for drawn regions, which need more than the image (`drawn_regions`).
     """
+    if prior == "drawn":
+        raise ValueError("drawn regions are made of labels; call drawn_regions")
     if prior == "auto":
         prior = "semantic" if can_be_semantic(work.model) else "superpixels"
     height, width = work.images.pixels.shape[-2:]
     if prior == "semantic":
         features, grid = place_features(work, index)
-        labels = partition(*factorise(shifted(features), count)).reshape(grid)
-        cells = _one_hot(labels)
+        cells = _one_hot(semantic_labels(features, grid, count))
         return Regions(prior, cell_masks(cells, height, width) > 0, cells.double())
     if prior == "superpixels":
         labels = superpixels(_rgb(work.model, work.images.pixels[index]), count)
@@ -97,7 +109,7 @@ def map_grid(work: Work) -> tuple[int, int]:
 
 
 def place_features(work: Work, index: int) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """Features `(places, width)` of one picture and their grid.
+    """Features `(places, width)` of one image and their grid.
 
     Projected into the joint space where the model does that for single places, else as they leave the last block.
     Raises `CapabilityError` if the model shows neither.
@@ -108,9 +120,15 @@ def place_features(work: Work, index: int) -> tuple[NDArray[np.float64], tuple[i
         found = _last_state(work, index)
     else:
         raise CapabilityError(
-            f"{work.model.title} doesn't show its features, so there are no semantic regions; use superpixels or grid"
+            f"{work.model.title} does not expose its features, so there are no semantic regions; use superpixels or "
+            "grid"
         )
     return found.detach().cpu().double().numpy(), work.images.grid()
+
+
+def semantic_labels(features: NDArray[np.float64], grid: tuple[int, int], count: int) -> Tensor:
+    """The semantic region `(rows, columns)` of each place, at most `count`, from features `(places, width)`."""
+    return partition(*factorise(shifted(features), count)).reshape(grid)
 
 
 def shifted(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,7 +175,7 @@ def _last_state(work: Work, index: int) -> Tensor:
 
 
 def superpixels(rgb: NDArray[np.float32], count: int) -> Tensor:
-    """SLIC superpixels `(height, width)` of an RGB picture in 0..1, at most `count`, numbered without gaps.
+    """SLIC superpixels `(height, width)` of an RGB image in 0..1, at most `count`, numbered without gaps.
 
     Achanta et al., 2012. SLIC rarely makes as many as it is asked for, so it is asked for more until it makes too many.
     """
@@ -194,12 +212,12 @@ def _rgb(model: Model, pixels: Tensor) -> NDArray[np.float32]:
 def released_regions(work: Work, index: int, count: int) -> Regions:
     """The released masks: factorised from a random start, cut at fixed thresholds, overlapping, with what is left over.
 
-    Tokens are scaled to 0..1 in each channel first; maps are shifted to be non-negative where they aren't.
+    Tokens are scaled to 0..1 in each channel first; maps are shifted to be non-negative where they are not.
     """
     from sklearn.decomposition import NMF
 
     if "image_layers" not in work.model.capabilities:
-        raise CapabilityError(f"{work.model.title} doesn't show its layers, which the released masks are made from")
+        raise CapabilityError(f"{work.model.title} does not expose its layers, from which the released masks are made")
     maps = work.model.image.layout == "maps"
     features = _last_state(work, index).detach().cpu().double().numpy()
     if maps:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.methods import METHODS, MethodInfo, method_info
 
-# Methods whose file isn't called like them.
+# Methods whose file is not called like them.
 _FILES: dict[str, str] = {}
 
 

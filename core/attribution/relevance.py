@@ -44,7 +44,7 @@ def check_rules(module: torch.nn.Module, title: str) -> None:
     # A gated unit multiplies two of its layers without a module for the product.
     strange = sorted(name for name, inner in names.items() if "glu" in name.lower() or not (inner or name in KNOWN))
     if strange:
-        raise CapabilityError(f"attnlrp has no rule for {', '.join(strange)}, which {title} is built with")
+        raise CapabilityError(f"attnlrp has no rule for {', '.join(strange)}, which {title} contains")
 
 
 def share(value: Tensor, part: float) -> Tensor:

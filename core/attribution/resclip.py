@@ -1,8 +1,9 @@
 """ResCLIP (Yang et al., CVPR 2025): middle blocks' attention and a first segmentation correct the last block's.
 
-Residual cross-correlation self-attention (section 3.3): A = (1 - blend) A_self + blend * mean over the middle blocks of
-A_qk. Semantic feedback refinement (section 3.4): what that segments, by a set of labels, says which places belong
-together, and scores of the last block are mixed with it before their softmax.
+Residual cross-correlation self-attention (section 3.3): A = factor * ((1 - blend) A_self + blend * mean over the middle
+blocks of A_qk); the factor is the release's, whose configurations set it to 2. Semantic feedback refinement (section
+3.4): what that segments, by a set of labels, says which places belong together, and scores of the last block are mixed
+with it before their softmax.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def attribute_image(work: Work, options: ResClipOptions) -> Tensor:
     """Cosines `(images, texts, rows, columns)` after the last block with mixed attention.
 
     Skip connection and feed-forward part are kept where the base method keeps them (SCLIP). Raises `InputError` if the
-    middle blocks aren't in the tower.
+    middle blocks are not in the tower.
     """
     near = neighbourhood(*work.images.grid(), options.std, work.model.image.prefix_tokens).to(work.images.final)
     middle = _middle(work, options) if options.blend > 0 else None
@@ -46,7 +47,7 @@ def together(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Which places of a segmentation `(rows, columns)` belong together, `(places, places)` with 1 as the most.
 
     Places of one label count 1 where a chain of neighbours (of eight) with that label joins them, and otherwise
-    exp(-d / D), d their Chebyshev distance and D the largest in the picture; places of two labels count 0. Each row is
+    exp(-d / D), d their Chebyshev distance and D the largest in the image; places of two labels count 0. Each row is
     divided by its sum, and all by their largest value.
     """
     from scipy.ndimage import label as components
@@ -70,7 +71,6 @@ def _places(
     work: Work, options: ResClipOptions, near: Tensor, middle: Tensor | None, feedback: Tensor | None
 ) -> Tensor:
     """Features `(images, places, embedding)` of the last block with its base method's attention, mixed."""
-
     # Scores mixed with a segmentation are the scores times a factor, plus a bias.
     factor, bias = 1.0, None
     if feedback is not None:
@@ -83,7 +83,9 @@ def _places(
             own = correlative(q, k, scale, bias)
         else:
             own = self_weights(q, scale, bias) if options.base == "clearclip" else self_weights(k, scale, nearby)
-        return (own if middle is None else (1 - options.blend) * own + options.blend * middle) @ v
+        if middle is None:
+            return own @ v
+        return options.factor * ((1 - options.blend) * own + options.blend * middle) @ v
 
     kept = options.base == "sclip"
     return reattended_places(work, mix, kept, kept)

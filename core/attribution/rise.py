@@ -1,6 +1,6 @@
-"""RISE: the score that is left when random parts of the picture are hidden (Petsiuk et al., BMVC 2018).
+"""RISE: the score that is left when random parts of the image are hidden (Petsiuk et al., BMVC 2018).
 
-The embeddings of the masked pictures don't depend on the text, so all texts are explained from the same ones.
+The embeddings of the masked images do not depend on the text, so all texts are explained from the same ones.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _fitted(work: Work, options: RiseOptions, index: int, grid: tuple[int, int])
         scores = (pool.embeddings(every) @ texts.T).cpu()
         used = torch.full((len(texts),), len(every), dtype=torch.float64)
         return fit(every.flatten(1), scores), used
-    # Each text stops by itself, so that it doesn't matter which texts it is asked with.
+    # Each text stops by itself, so that it does not matter which texts it is asked with.
     parts: dict[int, Surrogate] = {}
     used = torch.zeros(len(texts), dtype=torch.float64)
     count = min(FIRST_LOOK, len(every))

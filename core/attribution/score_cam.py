@@ -1,9 +1,9 @@
-"""Score-CAM (Wang et al., CVPRW 2020, eq. 3-8): channels weighed by the score of the picture seen through them.
+"""Score-CAM (Wang et al., CVPRW 2020, eq. 3-8): channels weighed by the score of the image seen through them.
 
-    M_c = min-max of the enlarged channel A_c        s_c = scale * cos(picture seen through M_c, text)
+    M_c = min-max of the enlarged channel A_c        s_c = scale * cos(image seen through M_c, text)
     map = ReLU( sum over c of softmax(s)_c A_c )
 
-A baseline that is subtracted from every s, as in the paper, leaves the softmax as it is. Masked pictures depend on no
+A baseline that is subtracted from every s, as in the paper, leaves the softmax as it is. Masked images depend on no
 text.
 """
 

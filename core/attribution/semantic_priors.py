@@ -1,7 +1,7 @@
-"""Semantic priors: Shapley values of the regions that the model itself sees in a picture.
+"""Semantic priors: Shapley values of the regions that the model itself sees in an image.
 
 Cafagna, Rojas-Barahona, van Deemter, Gatt: Interpreting vision and language generative models with semantic visual
-priors, Frontiers in Artificial Intelligence 6:1220476, 2023. The coalitions of regions don't depend on the text: they
+priors, Frontiers in Artificial Intelligence 6:1220476, 2023. The coalitions of regions do not depend on the text: they
 are embedded once, and every text is one more right-hand side.
 """
 
@@ -23,7 +23,7 @@ from core.models.model import Model
 
 @dataclass(frozen=True)
 class Game:
-    """The regions of one picture, its coalitions and their unit embeddings `(coalitions, embedding)`."""
+    """The regions of one image, its coalitions and their unit embeddings `(coalitions, embedding)`."""
 
     regions: Regions
     coalitions: Coalitions
@@ -45,7 +45,7 @@ def attribute_image(work: Work, options: SemanticPriorsOptions) -> Tensor:
 
 
 def game_of(work: Work, index: int, options: SemanticPriorsOptions) -> Game:
-    """The game of one picture; computed once for all texts and value functions of `work`."""
+    """The game of one image; computed once for all texts and value functions of `work`."""
     part = (options.regions, options.count, options.budget, options.removal, options.paper_exact)
     key = ("semantic_priors", work.image_keys[index], *part)
     if key not in work.pools:
@@ -56,7 +56,7 @@ def game_of(work: Work, index: int, options: SemanticPriorsOptions) -> Game:
 def coalition_values(model: Model, embeddings: Tensor, texts: Tensor, options: SemanticPriorsOptions) -> Tensor:
     """The value `(coalitions, texts)` of each coalition for each text `(texts, embedding)`, float64.
 
-    similarity: the cosine of the masked picture and the text. caption_soft and caption_best: the masked picture is
+    similarity: the cosine of the masked image and the text. caption_soft and caption_best: the masked image is
     described by the captions of the bank, and the value is the cosine of that description's meaning and the text.
     """
     if options.value == "similarity":
@@ -68,7 +68,7 @@ def coalition_values(model: Model, embeddings: Tensor, texts: Tensor, options: S
 
 
 def described(embeddings: Tensor, bank: Tensor, scale: float, *, best: bool = False) -> Tensor:
-    """Unit meanings `(coalitions, embedding)` of what a bank of captions says of each embedded picture.
+    """Unit meanings `(coalitions, embedding)` of what a bank of captions says of each embedded image.
 
     The mean of the captions weighted by the softmax of their scaled cosines, or the best caption alone.
     """
@@ -79,7 +79,11 @@ def described(embeddings: Tensor, bank: Tensor, scale: float, *, best: bool = Fa
 
 
 def _game(work: Work, index: int, options: SemanticPriorsOptions) -> Game:
-    regions = regions_of(work, index, options.regions, options.count)
+    return played(work, index, regions_of(work, index, options.regions, options.count), options)
+
+
+def played(work: Work, index: int, regions: Regions, options: SemanticPriorsOptions) -> Game:
+    """The game of one image over given regions, with the budget and the removal of `options`."""
     generator = work.generator("semantic_priors", work.image_keys[index], len(regions), options.budget)
     coalitions = coalitions_for(len(regions), options.budget, generator)
     pixels = work.images.pixels[index]
@@ -90,7 +94,7 @@ def _game(work: Work, index: int, options: SemanticPriorsOptions) -> Game:
 def _released(work: Work, index: int, options: SemanticPriorsOptions) -> Game:
     regions = released_regions(work, index, options.count)
     coalitions = ordered_coalitions(len(regions), options.budget)
-    # The release shows the whole picture for the empty coalition.
+    # The release shows the whole image for the empty coalition.
     shown = replace(coalitions, rows=coalitions.rows.clone())
     shown.rows[0] = True
     masks = regions.visible(shown.rows)

@@ -52,7 +52,7 @@ def kernel_weight(regions: int, size: int) -> float:
 def all_coalitions(regions: int) -> Coalitions:
     """Every subset of the regions. Raises `InputError` beyond 20 regions."""
     if not 1 <= regions <= 20:
-        raise InputError(f"all coalitions of {regions} regions can't be listed; from 1 to 20 are possible")
+        raise InputError(f"the coalitions of {regions} regions cannot all be listed; from 1 to 20 regions are possible")
     bits = torch.arange(2**regions)
     rows = (bits[:, None] >> torch.arange(regions)) % 2 == 1
     sizes = rows.sum(dim=1).tolist()
@@ -63,7 +63,7 @@ def all_coalitions(regions: int) -> Coalitions:
 def sampled_coalitions(regions: int, budget: int, generator: torch.Generator) -> Coalitions:
     """At most `budget` distinct coalitions, drawn in pairs with their complements by the Shapley kernel.
 
-    A coalition's weight is how often it was drawn. Raises `InputError` for a budget below regions + 2, which can't
+    A coalition's weight is how often it was drawn. Raises `InputError` for a budget below regions + 2, which cannot
     tell the regions apart.
     """
     if budget < regions + 2:
@@ -132,7 +132,7 @@ def constrained_values(coalitions: Coalitions, values: Tensor) -> Tensor:
     """KernelSHAP with the efficiency constraint: weighted least squares over values that sum to v(full) - v(empty).
 
     Values are written as an equal share plus a part that sums to 0, and only that part is fitted, so the constraint
-    holds to rounding; where the sample can't tell regions apart, the part of least norm is taken.
+    holds to rounding; where the sample cannot tell regions apart, the part of least norm is taken.
     """
     values = values.double()
     total = values[-1] - values[0]
@@ -161,7 +161,7 @@ def intercept_values(coalitions: Coalitions, values: Tensor) -> Tensor:
 def region_curve(coalitions: Coalitions, values: Tensor, areas: Tensor, order: Tensor) -> tuple[float, float]:
     """Areas under the insertion and the deletion curve of one game `(2^regions,)` in a given order of the regions.
 
-    The value is read at each share of the picture's area that is shown (or hidden), with straight lines between; the
+    The value is read at each share of the image's area that is shown (or hidden), with straight lines between; the
     coalitions must be complete, and then no further forward is needed.
     """
     bits = torch.cumsum(2**order, dim=0)

@@ -1,7 +1,7 @@
-"""SmoothGrad: the gradient of the cosine averaged over noisy copies of the picture (Smilkov et al., arXiv:1706.03825).
+"""SmoothGrad: the gradient of the cosine averaged over noisy copies of the image (Smilkov et al., arXiv:1706.03825).
 
-The noise is normal; its spread is a share of the range of the normalised picture. It depends on the seed and on the
-picture, not on the text: the same copies serve every text.
+The noise is normal; its spread is a share of the range of the normalised image. It depends on the seed and on the
+image, not on the text: the same copies serve every text.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def attribute_image(work: Work, options: SmoothGradOptions) -> Tensor:
 
 
 def noisy(work: Work, options: SmoothGradOptions, index: int) -> Callable[[slice], Tensor]:
-    """A function that gives the noisy copies `(some, 3, height, width)` of one picture, slice after slice, in order."""
-    picture = work.images.pixels[index]
-    spread = options.noise * float(picture.max() - picture.min())
+    """A function that gives the noisy copies `(some, 3, height, width)` of one image, slice after slice, in order."""
+    image = work.images.pixels[index]
+    spread = options.noise * float(image.max() - image.min())
     generator = work.generator("smoothgrad", work.image_keys[index])
 
     def copies(part: slice) -> Tensor:
-        # Drawn copy by copy, so that the size of a slice doesn't matter.
-        drawn = [torch.randn(picture.shape, generator=generator) for _ in range(part.start, part.stop)]
-        return picture + spread * torch.stack(drawn).to(picture)
+        # Drawn copy by copy, so that the size of a slice does not matter.
+        drawn = [torch.randn(image.shape, generator=generator) for _ in range(part.start, part.stop)]
+        return image + spread * torch.stack(drawn).to(image)
 
     return copies

@@ -2,7 +2,7 @@
 
 For cells kept independently with chance p, the least-squares coefficient of a cell is its p-weighted Banzhaf value.
 Ridge regression moves between least squares (no penalty) and the centred average of RISE (endless penalty); the penalty
-is chosen for each text by generalised cross-validation, so that few coalitions don't overfit.
+is chosen for each text by generalised cross-validation, so that few coalitions do not overfit.
 
 Where a coalition's complement is there too, what the score owes to pairs of cells is the same in both and cancels out
 of the coefficients. So noise is measured by how the two residuals differ, and the two are left out together.
@@ -25,7 +25,7 @@ class Surrogate:
 
     coefficients: `(players, texts)`, in units of the score. half_width: 95 % half-width of each, the penalty's bias
     left out. r2: share of each score's variance over coalitions that was not seen in the fit and is explained,
-    `(texts,)`, by leaving out each coalition and its complement; NaN for a score that doesn't vary. penalty:
+    `(texts,)`, by leaving out each coalition and its complement; NaN for a score that does not vary. penalty:
     `(texts,)`.
     """
 

@@ -1,4 +1,4 @@
-"""Games over the words of texts, which methods and pictures share: their pools, their coalitions, and how values of
+"""Games over the words of texts, which methods and images share: their pools, their coalitions, and how values of
 words are given to tokens.
 """
 

@@ -2,92 +2,144 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
+from core.applications.registry import application_info
+from core.audit.timings import Timings, model_key, read_timings, remember
 from core.datasets import Dataset
 from core.methods import METHODS
-from core.methods.applications import application_info
 from core.models.listing import embedded_models, embedded_name
-from core.runs import Plan
-from core.runs.manifest import write_json
+from core.runs import ModelSpec, Plan
 from core.runs.parts import WORD_SHARES
-from core.settings import workspace
 
 CONTROLS = 3
 UNKNOWN_DEPTH = 12
+SPEEDS = "speed.json"  # in the workspace
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Forward-equivalents of the image and the text tower, and seconds if this model was timed here before."""
+    """Forward-equivalents of the image and the text tower, and seconds if this model was timed here before.
+
+    `measured` holds the number of images that each application draws whose budget does not pay for all. `timed` says
+    what the seconds rest on.
+    """
 
     image_forwards: float
     text_forwards: float
     seconds: float | None
     by_method: dict[str, float]
+    measured: dict[str, int] = field(default_factory=dict)
+    timed: Literal["", "run", "probe"] = ""
+
+    @property
+    def sampled(self) -> str:
+        """Which applications measure a sample within their budget, in one sentence; empty where none does."""
+        parts = [f"{application_info(name).title} {count:,}" for name, count in self.measured.items()]
+        return f"Images drawn within the budgets of applications: {', '.join(parts)}." if parts else ""
 
 
-def estimate(plan: Plan, dataset: Dataset) -> Estimate:
-    """The cost of `plan` on `dataset`. Methods that the embedded model can't serve cost nothing.
+def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = None) -> Estimate:
+    """The cost of `plan` on `dataset`. Methods that the model cannot serve cost nothing.
 
-    Methods share one forward a picture and, up to different grids, the first masked images; orders that share cells
+    `capabilities` are those of the model where they are known; those of embedded models always are.
+
+    Methods share one forward an image and, up to different grids, the first masked images; orders that share cells
     share a curve's steps. So the sum is an upper bound.
     """
     chosen = set(plan.images)
-    pictures = [picture for picture in dataset.pictures if picture.id in chosen]
-    pairs = sum(_texts(plan, len(picture.captions)) for picture in pictures)
-    capabilities, depth, text_depth = _model(plan)
+    images = [image for image in dataset.images if image.id in chosen]
+    pairs = sum(_texts(plan, len(image.captions)) for image in images)
+    listed, depth, text_depth = _model(plan)
+    capabilities = listed if capabilities is None else tuple(capabilities)
     by_method: dict[str, float] = {}
     text_forwards = float(len(plan.texts.prompts) + len(plan.texts.classes) * len(plan.texts.templates) + pairs)
+    measured: dict[str, int] = {}
     explained = worded = 0
     drops = capabilities is not None and "token_dropping" in capabilities
     paid = 0.0
     for method in plan.methods:
         info = METHODS[method.name]
-        reasons = info.reasons(capabilities) if capabilities is not None else dict.fromkeys(info.sides)
+        reasons = dict.fromkeys(info.sides) if capabilities is None else info.reasons(capabilities)
+        unfit = info.unfit(info.parse(method.options), {"image": depth, "text": text_depth})
+        reasons = {side: reason or unfit.get(side) for side, reason in reasons.items()}
         cost, text_cost = info.cost(method.options, depth), info.cost(method.options, text_depth)
         by_method[method.name] = 0.0
         if "image" in reasons and reasons["image"] is None:
             pool = (cost.pool - cost.shared + max(cost.shared - paid, 0.0)) * (cost.kept if drops else 1.0)
             paid = max(paid, cost.shared)
-            by_method[method.name] = len(pictures) * (max(cost.image - 1.0, 0.0) + pool) + pairs * cost.pair
+            by_method[method.name] = len(images) * (max(cost.image - 1.0, 0.0) + pool) + pairs * cost.pair
             explained += 1
         if "text" in reasons and reasons["text"] is None:
             text_forwards += pairs * text_cost.text_pair
             worded += 1
-    image_forwards = len(pictures) + sum(by_method.values())
+    image_forwards = len(images) + sum(by_method.values())
     if plan.trust.curves and explained:
-        # All orders of a picture share the whole and the fully hidden one; a control has one order for all texts.
-        orders = pairs * explained + CONTROLS * len(pictures)
+        # All orders of an image share the whole and the fully hidden one; a control has one order for all texts.
+        orders = pairs * explained + CONTROLS * len(images)
         share = 0.5 if drops and plan.trust.removal in ("auto", "drop") else 1.0
-        by_method["trust: deletion and insertion"] = 2 * share * ((plan.trust.steps - 1) * orders + len(pictures))
-        more = max(plan.trust.coalitions - paid, 0.0) * len(pictures)
+        by_method["trust: deletion and insertion"] = 2 * share * ((plan.trust.steps - 1) * orders + len(images))
+        more = max(plan.trust.coalitions - paid, 0.0) * len(images)
         by_method["trust: correlation"] = share * more
         for way in plan.trust.again:
-            by_method[f"trust: {way}"] = 2.0 * ((plan.trust.again_steps - 1) * orders + len(pictures))
+            by_method[f"trust: {way}"] = 2.0 * ((plan.trust.again_steps - 1) * orders + len(images))
         by_method["trust: confidence"] = float(plan.trust.confidence) * orders
         image_forwards += sum(count for name, count in by_method.items() if name.startswith("trust: "))
     if plan.trust.curves and plan.trust.words and worded:
         # The whole text, and each method's sets beside those of the control.
         text_forwards += pairs * (1 + 2 * len(WORD_SHARES) * (worded + 1))
+    embedded = 0
     for part in plan.applications:
         application = application_info(part.name)
         if capabilities is None or application.reason(capabilities) is None:
-            by_method[part.name] = application.cost(part.options, len(pictures))
+            # The first application that needs the embeddings of all images pays for them.
+            shared = len(images) - embedded if application.embeds else 0
+            embedded += shared
+            by_method[part.name] = application.cost(part.options, len(images)) + shared
             image_forwards += by_method[part.name]
-    speed = _speeds().get(_speed_key(plan))
-    seconds = None if speed is None else image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
-    return Estimate(image_forwards, text_forwards, seconds, by_method)
+            count = application.measured(application.parse(part.options), len(images))
+            if application.limit == "images" and count < len(images):
+                measured[part.name] = count
+    if measured and not embedded:
+        by_method["strata of the samples"] = float(len(images))
+        image_forwards += len(images)
+    speed = _speeds().get(model_key(plan.model))
+    if speed is None:
+        return Estimate(image_forwards, text_forwards, None, by_method, measured)
+    seconds = image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
+    return Estimate(image_forwards, text_forwards, seconds, by_method, measured, "probe" if _probed(speed) else "run")
+
+
+def has_speed(model: ModelSpec) -> bool:
+    """Whether this machine knows how fast the model runs on it."""
+    return model_key(model) in _speeds()
+
+
+def record_probe(model: ModelSpec, image_forwards: float, seconds: float, start_seconds: float) -> None:
+    """Remember how fast forward passes of this model alone ran here; a run that was timed says more and stays."""
+    speed = _speeds().get(model_key(model))
+    if speed is None or _probed(speed):
+        _remember(model, image_forwards, seconds, start_seconds, probe=True)
 
 
 def record_speed(plan: Plan, image_forwards: float, seconds: float, start_seconds: float) -> None:
     """Remember how fast this model ran here, for the next estimate."""
     if image_forwards < 50 or seconds <= 0:
         return
-    workspace().mkdir(parents=True, exist_ok=True)
+    _remember(plan.model, image_forwards, seconds, start_seconds)
+
+
+def _remember(
+    model: ModelSpec, image_forwards: float, seconds: float, start_seconds: float, *, probe: bool = False
+) -> None:
     speed = {"image_forwards_a_second": image_forwards / seconds, "start_seconds": start_seconds}
-    write_json(workspace() / "speed.json", {**_speeds(), _speed_key(plan): speed})
+    remember(SPEEDS, model, {**speed, "probe": 1.0} if probe else speed)
+
+
+def _probed(speed: Mapping[str, float]) -> bool:
+    return bool(speed.get("probe"))
 
 
 def _texts(plan: Plan, captions: int) -> int:
@@ -103,11 +155,5 @@ def _model(plan: Plan) -> tuple[tuple[str, ...] | None, int, int]:
     return None, UNKNOWN_DEPTH, UNKNOWN_DEPTH
 
 
-def _speed_key(plan: Plan) -> str:
-    name = embedded_name(plan.model.name) or plan.model.name
-    return f"{name}|{plan.model.pretrained or ''}|{plan.model.weights or ''}|{plan.model.device}"
-
-
-def _speeds() -> dict[str, dict[str, float]]:
-    path = workspace() / "speed.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def _speeds() -> Timings:
+    return read_timings(SPEEDS)

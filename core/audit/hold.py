@@ -1,11 +1,17 @@
-"""Holding a run while it is worked on: one worker at a time, its lease renewed until it lets go. No torch."""
+"""Holding a run while it is worked on: one worker at a time, its lease renewed until it lets go. No torch.
+
+A second thread looks for a request to stop twice a second and raises it in the work itself, wherever that is: no
+method, application or renderer has to ask, and none can forget to.
+"""
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 from core.errors import DamagedError, LoupeError, RunError
 from core.processes import this_owner
@@ -18,10 +24,17 @@ Tell = Callable[[str], None]
 POLL = 1.0
 # How long a worker that was just started waits for whoever started it to hand the run over.
 HAND_OVER_SECONDS = 20.0
+# How often a request to stop is looked for, and after how long one is raised again that some library has swallowed.
+LOOK_SECONDS, AGAIN_SECONDS = 0.5, 3.0
+_STOP = signal.SIGUSR1
+
+
+class CancelRequest(KeyboardInterrupt):
+    """Somebody asked the work to stop. Like an interrupt from the keyboard, it is no error that work could catch."""
 
 
 class LostError(RunError):
-    """Another worker took the run over, because this one hadn't renewed its lease; the run is no longer ours."""
+    """Another worker took the run over, because this one had not renewed its lease; the run is no longer ours."""
 
 
 class Hold:
@@ -33,13 +46,49 @@ class Hold:
         self.mine = True
         # Whether something under the seal was not what was sealed, when the seal was taken off.
         self.changed = False
+        self.stoppable = False
+
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Within, a request to stop raises `CancelRequest`. Only the main thread of a process can be stopped so."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.stoppable:
+                raise CancelRequest
+
+        before = signal.signal(_STOP, stop)
+        ended = threading.Event()
+        look = threading.Thread(target=self._look, args=(ended,), daemon=True)
+        self.stoppable = True
+        look.start()
+        try:
+            yield
+        finally:
+            self.stoppable = False
+            ended.set()
+            look.join()
+            signal.signal(_STOP, before)
+
+    def _look(self, ended: threading.Event) -> None:
+        wait = LOOK_SECONDS
+        while not ended.wait(wait):
+            wait = LOOK_SECONDS
+            # A disk that is full for a moment costs a look, not the thread.
+            with suppress(LoupeError, OSError):
+                if self.stoppable and self.run.store.get("state") == "cancelling":
+                    # To the thread itself: it may wait for a child process.
+                    signal.pthread_kill(threading.main_thread().ident or 0, _STOP)
+                    wait = AGAIN_SECONDS
 
     def check(self) -> None:
         """Go on only while the run is ours."""
         if self.run.store.get("worker") != self.owner:
             self.mine = False
             raise LostError(
-                f"another worker took {self.run.handle} over while this one was not running; this one has stopped"
+                f"another worker took over {self.run.handle} while this one was not running; this one has stopped"
             )
 
     def cancelled(self) -> bool:
@@ -122,7 +171,7 @@ def _take(run: Run, owner: str, patience: float) -> None:
 def _held(run: Run, other: Holder) -> RunError:
     return RunError(
         f"another worker, {other.title}, holds {run.handle}; its lease ends in {other.seconds:.0f} s unless it is "
-        "still at work: wait for it, or stop it with `python -m core cancel`"
+        "still running: wait for it, or stop it with `python -m core cancel`"
     )
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 
-from core.errors import DamagedError
-from core.processes import owner_of, this_owner
+from core.errors import DamagedError, LoupeError
+from core.processes import owner_of, runs_here, this_owner
 from core.runs import FINISHED, Run
+from core.runs.store import AT_WORK
 from core.settings import ROOT
+
+STARTING = "starting"
 
 
 def start(run: Run) -> None:
@@ -25,7 +31,7 @@ def start(run: Run) -> None:
         if progress.alive or progress.state in FINISHED or not store.take(owner):
             return
         before = store.get("before") or progress.state
-        store.set(state="running", stage="starting", message="", before=before)
+        store.set(state="running", stage=STARTING, message="", before=before, ended="", steps="")
     except DamagedError:
         _worker(run)
         return
@@ -36,17 +42,37 @@ def start(run: Run) -> None:
         store.leave(owner)
         raise
     store.hand_over(owner, owner_of(child.pid))
+    threading.Thread(target=_note_end, args=(run, child), daemon=True).start()
 
 
 def cancel(run: Run) -> None:
-    """Ask the worker to stop after the work in hand. What is finished stays; `start` goes on from there."""
+    """Ask the worker to stop. What is finished stays; `start` goes on from there.
+
+    One that is still loading its libraries cannot look at the request, and has nothing in hand: it is ended.
+    """
+    if run.store.cancel() != "cancelling" or run.store.get("stage") != STARTING:
+        return
+    owner = run.store.get("worker")
+    if owner == this_owner() or not runs_here(owner):
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(int(owner.rsplit(":", 2)[1]), signal.SIGKILL)
+    run.store.leave(owner)
     run.store.cancel()
+
+
+def _note_end(run: Run, child: subprocess.Popen[bytes]) -> None:
+    """Wait for the worker, and note how it ended if it left the run unfinished: only its parent is ever told."""
+    code = child.wait()
+    with suppress(LoupeError, OSError):
+        if run.progress().state in AT_WORK and run.store.holder() is None:
+            run.store.set(ended=f"signal {-code}" if code < 0 else f"code {code}")
 
 
 def _worker(run: Run) -> subprocess.Popen[bytes]:
     with (run.folder / "worker.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "core", "worker", str(run.folder), "--launched"],
+            [sys.executable, "-m", "core", "worker", str(run.folder.absolute()), "--launched"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,8 +1,8 @@
-"""What is measured about the explanations of one picture: every map, every control, all texts at once.
+"""What is measured about the explanations of one image: every map, every control, all texts at once.
 
 Forwards are shared wherever a measure allows it: orders share sets of cells, coalitions serve all maps and all texts
-(and are those that the perturbation methods asked for), texts without some of their words serve all pictures. Only the
-picture that a map fades, for confidence, costs a forward of its own.
+(and are those that the perturbation methods asked for), texts without some of their words serve all images. Only the
+image that a map fades, for confidence, costs a forward of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Values = dict[Key, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Item:
-    """One text that one picture is explained with. `class` texts are embedded through the plan's templates."""
+    """One text that one image is explained with. `class` texts are embedded through the plan's templates."""
 
     text: str
     kind: str
@@ -58,7 +58,7 @@ class Explained:
 
 @dataclass
 class Group:
-    """Texts of one picture that are explained together.
+    """Texts of one image that are explained together.
 
     `labels` holds the whole label set, and `chosen` where the items stand in it, for methods defined on a set.
     """
@@ -168,7 +168,7 @@ def _confidences(groups: list[Group], maps: Maps, values: Values) -> None:
 
 
 def _of_words(groups: list[Group], explained: dict[Key, Explained], values: Values) -> None:
-    """Of every method with a text side, and of one random order of words for each picture and text."""
+    """Of every method with a text side, and of one random order of words for each image and text."""
     first = 0
     for group in groups:
         work = group.work

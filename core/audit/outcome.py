@@ -1,4 +1,4 @@
-"""How a run ends that couldn't be worked on to its end: the state it is left in, and where its traceback goes."""
+"""How a run ends that could not be worked on to its end: the state it is left in, and where its traceback goes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 import traceback
 from contextlib import suppress
 
-from core.audit.hold import Hold, LostError
+from core.audit.hold import CancelRequest, Hold, LostError
 from core.errors import LoupeError, first_line
 from core.runs import FINISHED, STOPPED, Run
 from core.runs.seal import seal
@@ -24,17 +24,18 @@ def note_failure(run: Run, kind: str, line: str) -> None:
 
 
 def settle(held: Hold, before: str, begun: bool, error: BaseException) -> None:
-    """Leave the run in the right state after an error. What can't be written, on a full disk, is left as it is.
+    """Leave the run in the right state after an error. What cannot be written, on a full disk, is left as it is.
 
-    A run that had ended keeps its state: a refusal changes nothing of it, and a report that can't be made leaves the
+    A run that had ended keeps its state: a refusal changes nothing of it, and a report that cannot be made leaves the
     one before. Once units of it are missing it is cancelled, not failed.
     """
     if isinstance(error, LostError):
         return
     with suppress(LoupeError, OSError):
         if isinstance(error, KeyboardInterrupt):
-            _leave(held, before, "cancelled", "interrupted; what is finished is kept")
-            held.run.store.log("cancelled", "interrupted")
+            asked = isinstance(error, CancelRequest)
+            _leave(held, before, "cancelled", f"{'cancelled' if asked else 'interrupted'}; finished work is kept")
+            held.run.store.log("cancelled", "on request" if asked else "interrupted")
             return
         line = told(error)
         if before not in FINISHED and held.run.store.get("state") in FINISHED:

@@ -20,7 +20,7 @@ def scored(score: float) -> dict[str, Any]:
 
 
 def method_values(got: Attribution, index: int) -> dict[str, Any]:
-    """What a method gave for its first picture and text `index`."""
+    """What a method gave for its first image and text `index`."""
     row: dict[str, Any] = {}
     if got.details:
         told = {name: round(float(values[0, index]), 6) for name, values in sorted(got.details.items())}

@@ -1,18 +1,21 @@
-"""What an audit does after its units: applications over all pictures, and comparisons with other runs."""
+"""What an audit does after its units: applications over all images, and comparisons with other runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.applications.stage import FOLDER, Subject, run_stage
+from core.applications.registry import application_info
+from core.applications.work.stage import embed_again, run_stage
+from core.applications.work.subject import Subject
 from core.attribution.kept import KeptCrops
 from core.audit.outcome import note_failure
+from core.audit.steps import Steps
 from core.errors import LoupeError, ScopeError, first_line
 from core.evaluation.comparison import compare, save_comparisons
-from core.methods.applications import application_info
 from core.models.model import Model
 from core.runs import Run, open_run
-from core.runs.integrity import application_problems
+from core.runs.integrity import APPLICATIONS, application_problems
+from core.runs.steps import StepState
 from core.storage import is_passing, without_folders
 
 Tell = Callable[[str], None]
@@ -24,14 +27,21 @@ def run_applications(
     tell: Tell,
     kept: KeptCrops | None = None,
     cancelled: Callable[[], bool] | None = None,
+    steps: Steps | None = None,
 ) -> bool:
-    """Run the plan's applications that aren't done yet; False if the run is cancelled between two of them.
+    """Run the plan's applications that are not done yet; False if the run is cancelled between two of them.
 
-    One that the model can't serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
+    One that the model cannot serve is told in the manifest's `not_run`, one that fails in `application_problems`: both
     are printed in the report, neither ends the audit. `kept` holds crops that the methods have embedded.
     """
     subject = Subject(run, model, KeptCrops() if kept is None else kept)
     problems: dict[str, str] = {}
+    earlier: list[str] = []
+
+    def ended(name: str, state: StepState) -> None:
+        if steps is not None:
+            steps.end(name, state)
+
     for part in run.plan.applications:
         if cancelled() if cancelled else run.store.get("state") == "cancelling":
             return False
@@ -40,23 +50,36 @@ def run_applications(
         if reason is not None:
             _not_run(run, part.name, reason)
             tell(f"{info.title}: not run: {reason}")
+            ended(part.name, "left out")
             continue
-        if part.name in run.manifest.get(FOLDER, {}) and not application_problems(run, part.name):
+        if part.name in run.manifest.get(APPLICATIONS, {}) and not application_problems(run, part.name):
+            earlier.append(part.name)
+            ended(part.name, "done")
             continue
         run.store.set(stage=info.title)
         tell(info.title)
+        state: StepState = "done"
+        telling = tell
+        if steps is not None:
+            steps.begin(part.name)
+            telling = steps.telling(part.name, tell)
         try:
-            run_stage(subject, part.name, part.options, tell)
+            while earlier:
+                embed_again(subject, earlier.pop(0), tell)
+            run_stage(subject, part.name, part.options, telling)
         except ScopeError as error:
+            state = "left out"
             _not_run(run, part.name, first_line(error))
             tell(f"{info.title}: not run: {first_line(error)}")
         except Exception as error:
             if is_passing(error):
                 raise
+            state = "failed"
             line = without_folders(first_line(error))[:300]
             problems[part.name] = line if isinstance(error, LoupeError) else f"{type(error).__name__}: {line}"
             note_failure(run, "application failed", f"{part.name}: {problems[part.name]}")
             tell(f"{info.title} failed: {problems[part.name]}")
+        ended(part.name, state)
         # At once: whoever is told of the run after a kill is told of it too.
         run.update_manifest(application_problems=problems)
     run.update_manifest(application_problems=problems)
@@ -71,7 +94,7 @@ def applications_failed(run: Run) -> bool:
 
 
 def compare_runs(run: Run) -> None:
-    """Compare the run with those that its manifest names under `compare_with`; what can't be compared is told there."""
+    """Compare the run with those that its manifest names under `compare_with`; failures are noted there."""
     made, problems = [], []
     for folder in run.manifest.get("compare_with", []):
         try:

@@ -1,4 +1,4 @@
-"""One unit of an audit: some pictures, every text, every method, then the measures. Returns rows, writes nothing.
+"""One unit of an audit: some images, every text, every method, then the measures. Returns rows, writes nothing.
 
 A unit's rows depend only on what its key hashes, never on which units ran before it.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.applications.registry import application_info
 from core.attribution.context import estimate_context
 from core.attribution.contract import Attribution, Context, Work
 from core.attribution.explain import attribute
@@ -20,7 +21,7 @@ from core.attribution.kept import KeptCrops
 from core.attribution.word_games import WORDS
 from core.audit.measures import Explained, Group, Item, measured
 from core.audit.rows import method_values, scored
-from core.datasets import Picture
+from core.datasets import DatasetImage
 from core.errors import CapabilityError, InputError, first_line
 from core.methods import METHODS
 from core.methods.info import Side
@@ -31,6 +32,7 @@ from core.runs import Plan, Run
 from core.runs.code import code_digest
 from core.runs.keys import key_of
 from core.runs.parts import MethodPlan
+from core.statistics.sampling import random_positions
 from core.storage import without_folders
 
 CONTEXT_IMAGES = 64
@@ -39,7 +41,7 @@ CONTEXT_BATCH = 8
 
 @dataclass(frozen=True)
 class Bench:
-    """What every unit of a run shares: the model, the class embeddings, the context, what can't run."""
+    """What every unit of a run shares: the model, the class embeddings, the context, what cannot run."""
 
     run: Run
     model: Model
@@ -51,50 +53,51 @@ class Bench:
     kept: KeptCrops = field(default_factory=KeptCrops)
 
 
-def unit_key(plan: Plan, shard: Sequence[str], pictures: dict[str, Picture], model_digest: str) -> str:
-    """The hash of everything that determines a unit's rows: plan, weights, code, pictures with captions, place."""
-    return key_of(plan, shard, pictures, model_digest, code_digest())
+def unit_key(plan: Plan, shard: Sequence[str], images: dict[str, DatasetImage], model_digest: str) -> str:
+    """The hash of everything that determines a unit's rows: plan, weights, code, images with captions, place."""
+    return key_of(plan, shard, images, model_digest, code_digest())
 
 
 def prepare(run: Run, model: Model) -> Bench:
-    """What all units share. The context is estimated on the first pictures of the plan, at most `CONTEXT_IMAGES`."""
+    """What all units share. The context is estimated on at most `CONTEXT_IMAGES` images, drawn at random."""
     plan = run.plan
     sides: dict[str, tuple[Side, ...]] = {}
     not_run: list[tuple[str, str, str]] = []
     for method in plan.methods:
         info = METHODS[method.name]
-        reasons = info.reasons(model.capabilities)
+        unfit = info.unfit(info.parse(method.options), model.depths)
+        reasons = {side: reason or unfit.get(side) for side, reason in info.reasons(model.capabilities).items()}
         sides[method.name] = tuple(side for side, reason in reasons.items() if reason is None)
         not_run += [(method.name, side, reason) for side, reason in reasons.items() if reason is not None]
     classes = None
     with torch.no_grad():
         if plan.texts.classes:
             classes = model.embed_texts(plan.texts.classes, plan.texts.templates)
-        asked = any(part.name == "concepts" for part in plan.applications)
+        asked = any(application_info(part.name).reuses_crops for part in plan.applications)
     kept = KeptCrops() if asked else KeptCrops(most=0)
     return Bench(run, model, classes, _context(run, model, sides), sides, tuple(not_run), kept=kept)
 
 
 def run_unit(bench: Bench, key: str, shard: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of one unit (see `core.runs.results.SCHEMA`), picture by picture."""
+    """The rows of one unit (see `core.runs.results.SCHEMA`), image by image."""
     rows: list[dict[str, Any]] = []
-    pictures = {picture.id: picture for picture in bench.run.dataset.pictures}
+    images = {entry.id: entry for entry in bench.run.dataset.images}
     for image in shard:
-        rows += _picture_rows(bench, key, pictures[image])
+        rows += _image_rows(bench, key, images[image])
     return rows
 
 
-def _picture_rows(bench: Bench, key: str, picture: Picture) -> list[dict[str, Any]]:
+def _image_rows(bench: Bench, key: str, image: DatasetImage) -> list[dict[str, Any]]:
     plan, model = bench.run.plan, bench.model
-    base = {"unit": key, "image": picture.id, "image_name": picture.name}
-    pixels, geometry = model.preprocess([bench.run.dataset.open(picture)])
+    base = {"unit": key, "image": image.id, "image_name": image.name}
+    pixels, geometry = model.preprocess([bench.run.dataset.open(image)])
     images = ImageTrunk(model, pixels)
     rows: list[dict[str, Any]] = []
-    items = [Item(text, "caption") for text in picture.captions[: plan.texts.captions_each] if plan.texts.captions]
+    items = [Item(text, "caption") for text in image.captions[: plan.texts.captions_each] if plan.texts.captions]
     items += [Item(text, "prompt") for text in plan.texts.prompts]
     items = list(dict.fromkeys(items))
-    # Masked pictures don't depend on the text, so both groups use the same ones; texts without some of their words
-    # don't depend on the picture.
+    # Masked images do not depend on the text, so both groups use the same ones; texts without some of their words
+    # do not depend on the image.
     pools: dict[Any, Any] = {WORDS: bench.words}
     plain = _group(bench, images, items, pools)
     groups = [plain] if plain is not None else []
@@ -175,7 +178,7 @@ def _explain_group(
 def _attempt(
     bench: Bench, group: Group, method: MethodPlan, geometry: list[Geometry]
 ) -> tuple[Attribution | None, str | None]:
-    """A method's result, or the one line that says why there is none: one bad picture must not stop an audit."""
+    """A method's result, or the one line that says why there is none: one bad image must not stop an audit."""
     sides = bench.sides[method.name]
     work, options = group.work, dict(method.options)
     on_set = METHODS[method.name].label_set and group.labels is not None
@@ -190,7 +193,7 @@ def _attempt(
         return None, without_folders(first_line(error))
     for values, side in ((got.image, "image"), (got.text, "text")):
         if values is not None and not np.isfinite(values).all():
-            return None, f"{method.name} gave values that are no finite numbers on the {side} side"
+            return None, f"{method.name} gave non-finite values on the {side} side"
     if on_set and got.image is not None:
         chosen = list(group.chosen)
         details = {name: values[:, chosen] for name, values in got.details.items()}
@@ -201,16 +204,18 @@ def _attempt(
 def _context(run: Run, model: Model, sides: dict[str, tuple[Side, ...]]) -> Context:
     blocks = []
     for method in run.plan.methods:
-        if method.name == "m2ib" and "image" in sides["m2ib"] and model.image.layout == "maps":
+        asks = METHODS[method.name].needs_context and "image" in sides[method.name]
+        if asks and model.image.layout == "maps":
             layer = method.options.get("layer")
             depth = model.image.depth
             blocks.append(max(depth - 3, 0) if layer is None else layer % depth)
     if not blocks:
         return Context()
-    pictures = {picture.id: picture for picture in run.dataset.pictures}
-    chosen = [pictures[image] for image in run.plan.images[:CONTEXT_IMAGES]]
+    images = {entry.id: entry for entry in run.dataset.images}
+    positions = random_positions(len(run.plan.images), CONTEXT_IMAGES, run.plan.seed)
+    chosen = [images[run.plan.images[at]] for at in positions]
     batches = (
-        model.preprocess([run.dataset.open(picture) for picture in chosen[start : start + CONTEXT_BATCH]])[0]
+        model.preprocess([run.dataset.open(entry) for entry in chosen[start : start + CONTEXT_BATCH]])[0]
         for start in range(0, len(chosen), CONTEXT_BATCH)
     )
     return estimate_context(model, batches, blocks)

@@ -10,18 +10,21 @@ from contextlib import suppress
 import torch
 
 from core.audit.cost import estimate, record_speed
-from core.audit.hold import Hold, hold, wait_for_units
+from core.audit.hold import CancelRequest, Hold, hold, wait_for_units
 from core.audit.outcome import note_failure, settle
 from core.audit.stages import applications_failed, compare_runs, run_applications
+from core.audit.steps import Steps
 from core.audit.units import Bench, prepare, run_unit, unit_key
 from core.errors import LoupeError, RunError, first_line
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
 from core.runs import FINISHED, Run, break_seal, environment, write_unit
+from core.runs.packages import installed
 from core.runs.queue import Unit
 from core.runs.rebuild import adopt
 from core.runs.seal import seal
+from core.runs.steps import FINDINGS, IMAGES, REPORT
 from core.runs.versions import made_elsewhere, refusal, remove_replaced
 from core.runs.versions import recompute as replace_units
 from core.storage import is_passing, without_folders
@@ -73,7 +76,11 @@ def work(
             begun = True
 
         try:
-            return _work(held, tell, model, report, recompute, begin)
+            with held.stopping():
+                return _work(held, tell, model, report, recompute, begin)
+        except CancelRequest as request:
+            settle(held, before, begun, request)
+            return store.get("state")
         except BaseException as error:
             settle(held, before, begun, error)
             raise
@@ -83,21 +90,26 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
     run = held.run
     store, plan = run.store, run.plan
     torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
-    began = time.monotonic()
+    began, started_at = time.monotonic(), time.time()
     spec = plan.model
+    if report:
+        from core.reporting import check_renderer
+
+        check_renderer()
     model = model or load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
-    pictures = {picture.id: picture for picture in run.dataset.pictures}
-    missing = [image for image in plan.images if image not in pictures]
+    model = model.bound(run.dataset, plan.images)
+    images = {image.id: image for image in run.dataset.images}
+    missing = [image for image in plan.images if image not in images]
     if missing:
-        raise RunError(f"{len(missing)} images of the plan are no longer in the data set; restore it")
+        raise RunError(f"{len(missing)} images of the plan are no longer in the dataset; restore it")
     shards = plan.shards()
-    keys = [unit_key(plan, shard, pictures, model.digest) for shard in shards]
+    keys = [unit_key(plan, shard, images, model.digest) for shard in shards]
     units = [(key, len(shard)) for key, shard in zip(keys, shards, strict=True)]
     laid = [unit["key"] for unit in store.units()]
     if laid and laid != keys:
         if not recompute:
             raise refusal(run, model.digest)
-        tell(f"{len(replace_units(run, units))} of {len(units)} units are computed again")
+        tell(f"{len(replace_units(run, units))} of {len(units)} units are recomputed")
     begin()
     changed = break_seal(run)
     held.changed = bool(changed)
@@ -109,15 +121,18 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
     remove_replaced(run)
     back = store.requeue()
     if back:
-        store.log("requeued", f"{back} units are computed again")
+        store.log("requeued", f"{back} units are recomputed")
     found = adopt(run, shards)
     if found:
-        store.log("adopted", f"{found} units were whole though not recorded")
+        store.log("adopted", f"{found} units were complete but not recorded")
     store.set(stage="preparing")
     bench = prepare(run, model)
     cost = estimate(plan, run.dataset)
+    steps = Steps(run, cost, started_at, report=report)
+    tell(f"at most {cost.image_forwards:,.0f} image forward passes. {cost.sampled}".rstrip())
     run.update_manifest(
         environment={**environment(), "threads": torch.get_num_threads()},
+        installed=installed(),
         model=model.describe(),
         removal=removal_of(model, plan.trust.removal),
         precision=model.bulk.precision,
@@ -129,26 +144,28 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
     for method, side, reason in bench.not_run:
         tell(f"{method}: {side} side not run: {reason}")
     prepared = time.monotonic() - began
+    steps.begin(IMAGES)
     with model.meter.measuring() as spent:
         started = time.monotonic()
         finished = _units(held, bench, shards, tell)
         seconds = time.monotonic() - started
+    steps.end(IMAGES)
     record_speed(plan, spent.image, seconds, prepared)
     _add_cost(run, spent)
     if finished and run.progress().done:
         with model.meter.measuring() as spent:
-            finished = run_applications(run, model, tell, bench.kept, held.cancelled)
+            finished = run_applications(run, model, tell, bench.kept, held.cancelled, steps)
         _add_cost(run, spent)
     if not finished or held.cancelled():
         return _cancelled(run)
     if not run.manifest.get("ended"):
         run.update_manifest(ended=_now())
-    return _close(held, tell, report)
+    return _close(held, tell, report, steps)
 
 
 def _cancelled(run: Run) -> str:
-    run.store.set(state="cancelled", stage="", message="cancelled; what is finished is kept", before="")
-    run.store.log("cancelled", "by request")
+    run.store.set(state="cancelled", stage="", message="cancelled; finished work is kept", before="")
+    run.store.log("cancelled", "on request")
     return "cancelled"
 
 
@@ -166,9 +183,9 @@ def _units(held: Hold, bench: Bench, shards: list[tuple[str, ...]], tell: Tell) 
             return True
         _one(run, bench, unit, shards[unit.position])
         progress = store.progress()
-        store.set(stage="explaining pictures")
+        store.set(stage="explaining images")
         left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
-        tell(f"{progress.images_done}/{progress.images_total} pictures{left}")
+        tell(f"{progress.images_done}/{progress.images_total} images{left}")
 
 
 def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
@@ -192,9 +209,9 @@ def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
         note_failure(run, "unit failed", f"unit {unit.position}: {line}")
 
 
-def _close(held: Hold, tell: Tell, report: bool) -> str:
-    from core.evaluation.summary import summarise
-    from core.findings import judge, save_findings
+def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
+    from core.findings import apply_rules, save_findings
+    from core.rules import Context
 
     run, store = held.run, held.run.store
     progress = store.progress()
@@ -202,26 +219,35 @@ def _close(held: Hold, tell: Tell, report: bool) -> str:
     if left:
         raise RunError(f"{run.handle} is unfinished: {left} of {progress.total} units are left; resume it")
     if progress.done == 0:
-        line = next((unit["error"] for unit in store.units() if unit["error"]), "no unit was done")
+        line = next((unit["error"] for unit in store.units() if unit["error"]), "no unit was completed")
         store.set(state="failed", stage="", message=f"every unit failed: {line}", before="")
         return "failed"
-    store.set(state="reporting", stage="judging")
+    if not store.enter("reporting", "judging"):
+        return _cancelled(run)
+    steps.begin(FINDINGS)
     compare_runs(run)
-    findings = judge(run, summarise(run))
+    context = Context(run)
+    findings = apply_rules(context)
     save_findings(run, findings)
+    steps.end(FINDINGS)
     state = "done_with_errors" if progress.failed or applications_failed(run) else "done"
     # The report names the state that the run ends in.
     run.update_manifest(state=state)
+    # Before the report, whose bundle holds the log: a report that is made again from the same run is the same.
+    store.log("done", f"{progress.done} units done, {progress.failed} failed")
     message = ""
     if report:
         from core.reporting import render_report
 
         store.set(stage="rendering the report")
+        steps.begin(REPORT)
         tell("rendering the report")
-        message = f"report: {render_report(run, findings).name}"
+        message = f"report: {render_report(run, findings, judged=context).name}"
+        steps.end(REPORT)
+    # All is done: a request that comes now finds nothing to stop.
+    held.stoppable = False
     held.check()
     store.set(state=state, stage="", message=message, before="")
-    store.log("done", f"{progress.done} units done, {progress.failed} failed")
     seal(run)
     return state
 

@@ -1,4 +1,4 @@
-"""Banks of descriptors: short phrases that describe a picture without naming what it shows. No torch.
+"""Banks of descriptors: short phrases that describe an image without naming what it shows. No torch.
 
 No language model is asked. Phrases come from a dictionary's glosses and part names, from attributes and parts of our
 own, or from the person. Every phrase that mentions a class or a synonym of one is left out, because it would make any
@@ -123,7 +123,7 @@ def build_bank(
             kept.setdefault(clean.casefold(), (clean, source))
     if len(kept) < LEAST:
         raise InputError(
-            f"{len(kept)} descriptors are left after {len(dropped)} that mention a class were taken out; give at least "
+            f"{len(kept)} descriptors are left after removing {len(dropped)} that mention a class; give at least "
             f"{LEAST} that describe without naming"
         )
     return Bank(
@@ -177,7 +177,9 @@ class WordNetLexicon:
         level, seen, found = [self._reader.synset(sense.key)], {sense.key}, []
         while level:
             level = [parent for synset in level for parent in synset.hypernyms() if parent.name() not in seen]
-            level = list({parent.name(): parent for parent in level}.values())
+            # By name: the reader gives the parents of a synset in the order of a set, which differs between processes.
+            every = {parent.name(): parent for parent in level}
+            level = [every[name] for name in sorted(every)]
             seen.update(parent.name() for parent in level)
             found += [_sense(parent) for parent in level]
         return found
@@ -221,7 +223,7 @@ def _forbidden(classes: Sequence[str], found: dict[str, Sense], lexicon: Lexicon
         names.update(_plain(synonym) for synonym in synonyms)
         names.add(" ".join(words))
         # The last word of a name gives the class away if it says what kind of thing it is (a black swan is a swan, a
-        # hot dog no dog), and is taken to if the name as a whole isn't in the dictionary.
+        # hot dog no dog), and is taken to if the name as a whole is not in the dictionary.
         kinds = {_plain(kind) for above in _above(found.get(name), lexicon) for kind in above.names}
         known = " ".join(words) in {_plain(synonym) for synonym in synonyms}
         if words and (not known or words[-1] in kinds):

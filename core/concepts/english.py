@@ -14,7 +14,7 @@ _CLOSED = """a an the this that these those some any each every no all both few 
     must not there here 's"""
 FUNCTION_WORDS = frozenset(_CLOSED.split())
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
-# What a template says of the picture rather than of what it shows.
+# What a template says of the image rather than of what it shows.
 FRAMES = frozenset({"photo", "picture", "image", "photograph", "close-up", "drawing", "view", "scene"})
 
 

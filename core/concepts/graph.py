@@ -74,7 +74,7 @@ class ConceptGraph:
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def position(self, name: str) -> int:
-        """Where a concept stands. Raises `InputError` if the graph doesn't have it."""
+        """Where a concept stands. Raises `InputError` if the graph does not have it."""
         if name in self.positions:
             return self.positions[name]
         near = [self.concepts[at].name for at in self.senses(name.split(".")[0].replace("_", " "))]
@@ -157,14 +157,14 @@ def make_graph(concepts: Iterable[Concept], parents: Mapping[str, Sequence[str]]
     known: dict[str, Concept] = {}
     for concept in concepts:
         if concept.name in known:
-            raise InputError(f"the concept {concept.name!r} is named twice; give each concept once")
+            raise InputError(f"the concept {concept.name!r} appears twice; give each concept once")
         known[concept.name] = concept
     below: dict[str, list[str]] = {name: [] for name in known}
     missing = {name: len(set(parents.get(name, ()))) for name in known}
     for name in known:
         for parent in set(parents.get(name, ())):
             if parent not in known:
-                raise InputError(f"the parent {parent!r} of {name!r} is no concept of this vocabulary; add it as one")
+                raise InputError(f"the parent {parent!r} of {name!r} is not a concept of this vocabulary; add it")
             below[parent].append(name)
     ready = [name for name, count in missing.items() if not count]
     heapq.heapify(ready)
@@ -177,7 +177,7 @@ def make_graph(concepts: Iterable[Concept], parents: Mapping[str, Sequence[str]]
             if not missing[child]:
                 heapq.heappush(ready, child)
     if len(order) < len(known):
-        raise InputError(f"{next(name for name in known if missing[name])!r} stands above itself; break the circle")
+        raise InputError(f"{next(name for name in known if missing[name])!r} is its own ancestor; break the cycle")
     where = {name: at for at, name in enumerate(order)}
     above = tuple(tuple(sorted({where[parent] for parent in parents.get(name, ())})) for name in order)
     return ConceptGraph(tuple(known[name] for name in order), above, source)

@@ -1,7 +1,7 @@
-"""Where ConVis cuts its crops, and how much each place of the picture hears of each crop. No torch.
+"""Where ConVis cuts its crops, and how much each place of the image hears of each crop. No torch.
 
-Lengths are in cells: the picture is `cells` x `cells`, with a margin of 4/7 of its side around it. Boxes of 4/7 and
-2/7 of the side stand at every cell of that canvas. Only those that touch the picture can reach the map, and every cell
+Lengths are in cells: the image is `cells` x `cells`, with a margin of 4/7 of its side around it. Boxes of 4/7 and
+2/7 of the side stand at every cell of that canvas. Only those that touch the image can reach the map, and every cell
 is covered by the same number of boxes, so a map on the cells is exact.
 """
 
@@ -20,13 +20,13 @@ Preset = Literal["exact", "fast"]
 
 @dataclass(frozen=True)
 class Lattice:
-    """A picture of `cells` x `cells`; 14 is exact for the published strides (16 of 224 pixels), 7 has half of them."""
+    """An image of `cells` x `cells`; 14 is exact for the published strides (16 of 224 pixels), 7 has half of them."""
 
     cells: int = 14
 
     @property
     def margin(self) -> int:
-        """Cells of empty canvas on each side of the picture."""
+        """Cells of empty canvas on each side of the image."""
         return self.cells * 4 // 7
 
     @property
@@ -36,7 +36,7 @@ class Lattice:
 
     @cached_property
     def boxes(self) -> NDArray[np.intp]:
-        """Boxes that touch the picture `(crops, 3)`: top, left (from the picture's corner) and side."""
+        """Boxes that touch the image `(crops, 3)`: top, left (from the image's corner) and side."""
         rows = [
             (top, left, side)
             for side in self.sides

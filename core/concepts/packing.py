@@ -48,7 +48,7 @@ def pack(source: Path, target: Path = ARCHIVE) -> Path:
         members["data.adj"] = _notice((source / "data.adj").read_bytes())
     except FileNotFoundError as error:
         raise InputError(
-            f"{error.filename} is missing; give the folder corpora/wordnet of a complete WordNet"
+            f"{error.filename} is missing; provide the folder corpora/wordnet of a complete WordNet"
         ) from None
     members |= dict.fromkeys(EMPTY, b"")
     stream = io.BytesIO()

@@ -18,14 +18,15 @@ from core.concepts.graph import ConceptGraph
 from core.concepts.lattice import Lattice, Weighting
 
 TOP_SHARE = 0.01
+RELEASED_REACH = 91
 
 
 @dataclass(frozen=True)
 class ConceptMap:
-    """A concept's map over one picture and its absolute scores.
+    """A concept's map over one image and its absolute scores.
 
     values: `(cells, cells)`, mean normalised rank of the crops that cover a cell, 0 to 1, not stretched.
-    best: the highest score of any crop. presence: the share of the picture, counted by the crops that cover it, where
+    best: the highest score of any crop. presence: the share of the image, counted by the crops that cover it, where
     a member is among the top 1 % of all concepts. chance: what a model that ranks at random would give.
     """
 
@@ -37,7 +38,7 @@ class ConceptMap:
 
 @dataclass(frozen=True)
 class ConceptScores:
-    """Absolute scores of every concept for one picture, each `(concepts,)`.
+    """Absolute scores of every concept for one image, each `(concepts,)`.
 
     `own` is the presence of the concept's own gloss, `presence` and `best` are those of the best member.
     """
@@ -61,10 +62,20 @@ def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
 def rank_scores(cosines: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float32]:
     """How `values` (crops,) rank among the rows of `cosines` (crops, concepts): 1 if none is higher, 0 if all are.
 
-    Equal values share the better rank, so that twin glosses don't push each other down.
+    Equal values share the better rank, so that twin glosses do not push each other down.
     """
     higher = (cosines > values[:, None]).sum(axis=1)
     return (1.0 - higher / max(cosines.shape[1] - 1, 1)).astype(np.float32)
+
+
+def sharpened(scores: NDArray[Any], count: int, reach: int = RELEASED_REACH) -> NDArray[np.float32]:
+    """Ranks written as scores by `rank_scores` among `count` concepts, so that only the first `reach` ranks count.
+
+    With r concepts ranked higher the value is 2 (exp(-5 r / reach) - 1/2) for r < reach, 1 at most, and otherwise -1:
+    the release's variant "gamma", whose reach of 91 is the number of leaves in its experiment with birds.
+    """
+    higher = np.rint((1.0 - np.asarray(scores, np.float64)) * max(count - 1, 1))
+    return np.where(higher < reach, 2 * (np.exp(-5 * higher / reach) - 0.5), -1.0).astype(np.float32)
 
 
 def member_scores(cosines: NDArray[Any], members: NDArray[Any]) -> NDArray[np.float32]:
@@ -75,7 +86,7 @@ def member_scores(cosines: NDArray[Any], members: NDArray[Any]) -> NDArray[np.fl
 def concept_map(
     cosines: NDArray[Any], members: NDArray[Any], lattice: Lattice, weighting: Weighting = "sum"
 ) -> ConceptMap:
-    """The map and absolute scores of the concept with these members, from `similarities` of one picture."""
+    """The map and absolute scores of the concept with these members, from `similarities` of one image."""
     scores = member_scores(cosines, members)
     weights = lattice.weights(weighting)
     count = cosines.shape[1]
@@ -90,7 +101,7 @@ def concept_map(
 def all_scores(
     cosines: NDArray[Any], graph: ConceptGraph, lattice: Lattice, weighting: Weighting = "sum"
 ) -> ConceptScores:
-    """The absolute scores of every concept of the graph for one picture."""
+    """The absolute scores of every concept of the graph for one image."""
     share = lattice.weights(weighting).mean(axis=0)
     ordered = np.sort(cosines, axis=1)
     own = _scores_in(ordered, cosines)

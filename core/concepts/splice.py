@@ -1,12 +1,12 @@
 """SpLiCE: an embedding written as few words, each with a positive weight (Bhalla et al., NeurIPS 2024). No torch.
 
-Pictures and words lie in different parts of the joint space, so each side's mean is taken off first. Then
+Images and words lie in different parts of the joint space, so each side's mean is taken off first. Then
 
     min over w >= 0 of  1/2 |z - C' w|^2 + penalty * sum(w)
 
-for each centred unit picture z and the centred unit words C (one a row). The release runs a general solver for a fixed
+for each centred unit image z and the centred unit words C (one a row). The release runs a general solver for a fixed
 number of steps; here the solution is exact. Few words are in play, so words enter and leave one at a time and a small
-system is solved for those that are in (Lawson, Hanson, 1974), on one Gram matrix for all pictures.
+system is solved for those that are in (Lawson, Hanson, 1974), on one Gram matrix for all images.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 
-LEAST_PICTURES = 2
+LEAST_IMAGES = 2
 # The largest slope that still counts as none; vectors have length 1.
 TOLERANCE = 1e-10
-# Where words depend on each other, the minimum may lie far along what they can't tell apart: this lets the step go
+# Where words depend on each other, the minimum may lie far along what they cannot tell apart: this lets the step go
 # there until one of them reaches 0. Otherwise it is as small as rounding.
 RIDGE = 1e-12
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """Pictures written as words, float64.
+    """Images written as words, float64.
 
-    weights: `(pictures, words)`, mostly 0. cosine: `(pictures,)`, of what the words rebuild with the picture, both
-    without the pictures' mean; 0 where no word was taken. whole: the same with the mean put back, as it is often
+    weights: `(images, words)`, mostly 0. cosine: `(images,)`, of what the words rebuild with the image, both
+    without the images' mean; 0 where no word was taken. whole: the same with the mean put back, as it is often
     printed; mean_alone: what the mean reaches without any word.
     """
 
@@ -43,26 +43,26 @@ class Rebuilt:
 
     @property
     def residual(self) -> NDArray[np.float64]:
-        """The share of the centred embedding's squared length that no word explains, 0 to 1: `(pictures,)`."""
+        """The share of the centred embedding's squared length that no word explains, 0 to 1: `(images,)`."""
         return 1 - self.cosine**2
 
 
 def rebuild(
-    pictures: NDArray[Any],
+    images: NDArray[Any],
     words: NDArray[Any],
     penalty: float = 0.2,
     mean: NDArray[Any] | None = None,
     most: int = 64,
 ) -> Rebuilt:
-    """Write unit `pictures (pictures, embedding)` as unit `words (words, embedding)`.
+    """Write unit `images (images, embedding)` as unit `words (words, embedding)`.
 
-    `mean` is what pictures share, by default the mean of `pictures`: what all of them show is then in no word. A word
-    needs a slope above `penalty` to enter; at most `most` do. Raises `InputError` for fewer than two pictures without
-    a mean, and for a penalty that isn't positive.
+    `mean` is what images share, by default the mean of `images`: what all of them show is then in no word. A word
+    needs a slope above `penalty` to enter; at most `most` do. Raises `InputError` for fewer than two images without
+    a mean, and for a penalty that is not positive.
     """
-    whole = np.asarray(pictures, dtype=np.float64)
-    if mean is None and len(whole) < LEAST_PICTURES:
-        raise InputError("one picture has no mean to be told from; give two or more, or the mean of others")
+    whole = np.asarray(images, dtype=np.float64)
+    if mean is None and len(whole) < LEAST_IMAGES:
+        raise InputError("the mean of one image is the image itself; give two or more images, or the mean of others")
     if not penalty > 0:
         raise InputError(f"the penalty must be above 0, not {penalty}")
     shared = whole.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)

@@ -52,7 +52,7 @@ def broad_names(most: int) -> list[str]:
 def own_concepts(lines: Iterable[str]) -> tuple[list[Concept], dict[str, list[str]]]:
     """A person's concepts, one a line as `name | text | parent`; text and parent may be left out.
 
-    The text is what the model reads; without one it reads the name. Raises `InputError` for a line that can't be read.
+    The text is what the model reads; without one it reads the name. Raises `InputError` for a line that cannot be read.
     """
     concepts, parents = [], {}
     for number, line in enumerate(lines, 1):
@@ -60,7 +60,9 @@ def own_concepts(lines: Iterable[str]) -> tuple[list[Concept], dict[str, list[st
         if not any(parts):
             continue
         if not parts[0] or len(parts) > 3:
-            raise InputError(f"concept {number} is {line!r}; write it as name | text | parent, the last two if wanted")
+            raise InputError(
+                f"concept {number} is {line!r}; write it as name | text | parent, where text and parent are optional"
+            )
         name, gloss, parent = (*parts, "", "")[:3]
         concepts.append(Concept(name, name, gloss or name, (name,)))
         parents[name] = [parent] if parent else []
@@ -70,12 +72,12 @@ def own_concepts(lines: Iterable[str]) -> tuple[list[Concept], dict[str, list[st
 def read_own(path: Path) -> list[str]:
     """The lines of a CSV file with a column `concept` and, if wanted, `gloss` and `parent`, or of a plain text file.
 
-    Raises `InputError` if the file can't be read or has no such column.
+    Raises `InputError` if the file cannot be read or has no such column.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read as text: {error}") from error
+        raise InputError(f"{path} cannot be read as text: {error}") from error
     if path.suffix.lower() != ".csv":
         return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     rows = csv.DictReader(text.splitlines())
@@ -96,9 +98,9 @@ def vocabulary(kind: Kind = "everyday", own: Sequence[str] = (), size: int = 400
     concepts, parents = own_concepts(own)
     if kind == "own":
         if len(concepts) < 2:
-            raise InputError("a vocabulary of your own needs at least two concepts, one a line: name | text | parent")
-        return make_graph(concepts, parents, f"{len(concepts)} concepts of your own")
-    names, source = everyday_names(), "everyday things of WordNet 3.0"
+            raise InputError("a custom vocabulary needs at least two concepts, one per line: name | text | parent")
+        return make_graph(concepts, parents, f"{len(concepts)} custom concepts")
+    names, source = everyday_names(), "everyday objects of WordNet 3.0"
     if kind == "broad":
         names, source = broad_names(size), "frequent nouns of WordNet for visible things"
     graph = wordnet_graph(names, source)
@@ -106,7 +108,7 @@ def vocabulary(kind: Kind = "everyday", own: Sequence[str] = (), size: int = 400
         return graph
     clash = next((concept.name for concept in concepts if concept.name in graph.positions), None)
     if clash:
-        raise InputError(f"your concept {clash!r} is already in the vocabulary; give it another name")
+        raise InputError(f"the custom concept {clash!r} is already in the vocabulary; give it another name")
     for at, concept in enumerate(graph.concepts):
         parents[concept.name] = [graph.concepts[parent].name for parent in graph.parents[at]]
-    return make_graph([*graph.concepts, *concepts], parents, f"{source} and {len(concepts)} of your own")
+    return make_graph([*graph.concepts, *concepts], parents, f"{source} and {len(concepts)} custom concepts")

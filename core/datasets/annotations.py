@@ -1,7 +1,7 @@
-"""What people drew on the pictures: a file of annotations in COCO's form, read strictly and kept with the data set.
+"""What people drew on the images: a file in COCO's form or a table of boxes, read strictly and kept with the dataset.
 
-Only what is used is read: the pictures' names and sizes, the categories' names, and each object's outline (polygons or
-run lengths), box, area and whether it is a crowd. Objects find their picture by the base name of its file.
+Only what is used is read: the images' names and sizes, the categories' names, and each object's outline (polygons or
+run lengths), box, area and whether it is a crowd. Objects find their image by the base name of its file.
 """
 
 from __future__ import annotations
@@ -10,31 +10,32 @@ import hashlib
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.datasets.bounds import Refused, is_archive, size_text
 from core.datasets.coco import Drawn, base_name
-from core.datasets.dataset import ANNOTATIONS, Dataset, Picture
+from core.datasets.dataset import ANNOTATIONS, Dataset, DatasetImage
 from core.datasets.names import clean_name
 from core.datasets.opening import open_annotations
 from core.datasets.sources import Upload
-from core.datasets.table import Problems
+from core.datasets.tables import WORKBOOKS, Problems
 from core.errors import InputError
 from core.sandbox import named_file
 from core.settings import LIMITS, Limits
 
 LABEL_COLUMNS = ("labels", "label", "classes", "class", "categories", "category")
-_FEWER = "keep only the images of this data set in it"
+_FEWER = "keep only the annotations of images in this dataset"
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a file says: drawn objects and sizes (width, height) by the base name of their picture.
+    """What a file says: drawn objects and sizes (width, height) by the base name of their image.
 
     `data` is a file of this alone, as it is kept, and `sha256` that file's; `original` is the SHA-256 of the file that
-    was brought. `problems` names what can't be used, one line each; a file with any is refused when it is kept.
+    was brought. `problems` names what was left out, one line each.
     """
 
     name: str
@@ -49,16 +50,18 @@ class Annotations:
         """Of the file as it is kept."""
         return hashlib.sha256(self.data).hexdigest()
 
-    def of(self, picture: Picture) -> list[Drawn] | None:
-        """The objects drawn in a picture; None if nothing is known of it."""
-        return self.objects.get(base_name(picture.name))
+    def of(self, image: DatasetImage) -> list[Drawn] | None:
+        """The objects drawn in an image; None if nothing is known of it."""
+        return self.objects.get(base_name(image.name))
 
 
 @dataclass(frozen=True)
 class Matched:
-    """How a file fits a data set: pictures with an object, objects in them, the commonest categories, and doubts."""
+    """How a file fits a dataset: images with an object, objects in them, the commonest categories, and doubts, which
+    include what was left out of the file.
+    """
 
-    pictures: int
+    images: int
     objects: int
     categories: dict[str, int]
     elsewhere: int
@@ -68,34 +71,33 @@ class Matched:
 def read_annotations(source: Path | Upload, limits: Limits = LIMITS) -> Annotations:
     """The annotations in a file. What single objects get wrong is listed in `problems`.
 
-    Raises `InputError` in one line for a file that can't be read, is too large or is no COCO file at all.
+    A file whose name ends as a table's is read as boxes of phrases (`core.datasets.boxes`), any other as COCO's form.
+    Raises `InputError` in one line for a file that cannot be read, is too large or is neither.
     """
     name, data = _bytes(source, limits)
     try:
-        found, written = open_annotations(data, limits)
+        found, written = open_annotations(data, name, limits)
     except Refused as refused:
         raise InputError(f"{name} {refused}") from refused
     return Annotations(name, found.sizes, found.objects, found.problems, written, found.original)
 
 
 def keep_annotations(dataset: Dataset, annotations: Annotations) -> Matched:
-    """Keep what a file says with the stored data set, in place of an earlier one; complete or not at all.
+    """Keep what a file says with the stored dataset, in place of an earlier one; complete or not at all.
 
-    Not the file: whatever else it holds must not come to lie where something could find it. Raises `InputError` if
-    anything in it can't be used, or if no picture of the data set is annotated in it.
+    Not the file: whatever else it holds must not come to lie where something could find it. Objects that cannot be used
+    are left out and listed. Raises `InputError` if no image of the dataset is annotated in it.
     """
-    if annotations.problems:
-        more = f" (and {len(annotations.problems) - 1} more problems)" if len(annotations.problems) > 1 else ""
-        raise InputError(f"{annotations.name}: {annotations.problems[0]}{more}")
     found = matched(dataset, annotations)
-    if not found.pictures:
+    if not found.images:
         listed = ", ".join(sorted(annotations.objects)[:3]) or "none"
+        more = f"; {annotations.problems[0]}" if annotations.problems else ""
         raise InputError(
-            f"{annotations.name} annotates no picture of this data set; pictures are found by file name, and it names "
-            f"{listed}"
+            f"{annotations.name} annotates no image of this dataset; images are found by file name, and it names "
+            f"{listed}{more}"
         )
     if len(annotations.data) > LIMITS.file_bytes:
-        raise InputError(f"{annotations.name} takes more than {size_text(LIMITS.file_bytes)} to keep; {_FEWER}")
+        raise InputError(f"{annotations.name} takes more than {size_text(LIMITS.file_bytes)} to store; {_FEWER}")
     handle, temporary = tempfile.mkstemp(dir=dataset.root, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -109,32 +111,31 @@ def keep_annotations(dataset: Dataset, annotations: Annotations) -> Matched:
 
 
 def drop_annotations(dataset: Dataset) -> None:
-    """Forget the annotations that are kept with a data set."""
+    """Forget the annotations that are kept with a dataset."""
     (dataset.root / ANNOTATIONS).unlink(missing_ok=True)
 
 
 def matched(dataset: Dataset, annotations: Annotations) -> Matched:
-    """How many pictures and objects of a data set a file speaks of, and what looks wrong about the match."""
-    bases = Counter(base_name(picture.name) for picture in dataset.pictures)
+    """How many images and objects of a dataset a file speaks of, and what looks wrong about the match."""
+    bases = Counter(base_name(image.name) for image in dataset.images)
     categories: Counter[str] = Counter()
-    pictures = 0
+    images = 0
     doubts = Problems()
-    for picture in dataset.pictures:
-        drawn = annotations.of(picture)
+    for image in dataset.images:
+        drawn = annotations.of(image)
         if drawn is None:
             continue
-        pictures += 1
+        images += 1
         categories.update(entry.label for entry in drawn)
-        base = base_name(picture.name)
+        base = base_name(image.name)
         if bases[base] > 1:
-            doubts.add("several pictures of the data set share a file name, and all get its objects", base)
+            doubts.add("several images of the dataset have the same file name, and each receives its objects", base)
         width, height = annotations.sizes[base]
-        if abs(width / height - picture.width / picture.height) > 0.02 * picture.width / picture.height:
-            doubts.add("the file gives pictures another shape than they have", base)
+        if abs(width / height - image.width / image.height) > 0.02 * image.width / image.height:
+            doubts.add("the file gives a different size for images than they have", base)
     elsewhere = len(set(annotations.objects) - set(bases))
     ordered = dict(sorted(categories.items(), key=lambda part: (-part[1], part[0])))
-    told = tuple(refusal.reason for refusal in doubts.refusals(annotations.name))
-    return Matched(pictures, sum(categories.values()), ordered, elsewhere, told)
+    return Matched(images, sum(categories.values()), ordered, elsewhere, (*annotations.problems, *doubts.lines()))
 
 
 def labels_column(dataset: Dataset, wanted: str = LABEL_COLUMNS[0]) -> str | None:
@@ -147,12 +148,20 @@ def labels_column(dataset: Dataset, wanted: str = LABEL_COLUMNS[0]) -> str | Non
     return next((plain[name] for name in LABEL_COLUMNS if name in plain), None)
 
 
-def column_labels(picture: Picture, column: str) -> set[str] | None:
-    """The labels, in small letters, that a metadata column lists for a picture; None if it says nothing."""
-    value = picture.metadata.get(column)
+def column_labels(image: DatasetImage, column: str, classes: Collection[str] = ()) -> set[str] | None:
+    """The labels, in small letters, that a metadata column lists for an image; None if it says nothing.
+
+    They stand between semicolons or bars, otherwise between commas, unless the whole value is one of `classes` (given
+    in small letters): the name of a class may hold a comma.
+    """
+    value = image.metadata.get(column)
     if value is None:
         return None
-    return {part.strip().casefold() for part in str(value).split(";") if part.strip()}
+    text = str(value).casefold().strip()
+    if text in classes:
+        return {text}
+    separator = next((mark for mark in ";|," if mark in text), ";")
+    return {part.strip() for part in text.split(separator) if part.strip()}
 
 
 def _bytes(source: Path | Upload, limits: Limits) -> tuple[str, bytes]:
@@ -164,9 +173,9 @@ def _bytes(source: Path | Upload, limits: Limits) -> tuple[str, bytes]:
         else:
             data = given if isinstance(given, bytes) else given.read(limits.file_bytes + 1)
     except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror}); give it again") from error
+        raise InputError(f"{name} cannot be read ({error.strerror}); provide it again") from error
     if len(data) > limits.file_bytes:
         raise InputError(f"{name} is larger than {size_text(limits.file_bytes)}; {_FEWER}")
-    if is_archive(data[:512]):
-        raise InputError(f"{name} is an archive; unpack it and give the JSON file")
+    if is_archive(data[:512]) and not name.lower().endswith(WORKBOOKS):
+        raise InputError(f"{name} is an archive; unpack it and give the file in it")
     return name, data

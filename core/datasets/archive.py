@@ -28,7 +28,7 @@ class Archive:
         try:
             self.size = stream.seek(0, io.SEEK_END)
         except (OSError, ValueError) as error:
-            raise Refused(f"cannot be read ({first_line(error)[:200]}); give it again") from error
+            raise Refused(f"cannot be read ({first_line(error)[:200]}); provide it again") from error
         if self.size > limits.total_bytes:
             raise Refused(f"is larger than {size_text(limits.total_bytes)}; split it")
         start = max(0, self.size - most_tail(limits))
@@ -42,7 +42,7 @@ class Archive:
             self._stream.seek(start)
             return b"".join(self._pieces(count))
         except (OSError, ValueError, OverflowError) as error:
-            raise Refused(f"cannot be read to its end ({first_line(error)[:200]}); give it again") from error
+            raise Refused(f"cannot be read to its end ({first_line(error)[:200]}); provide it again") from error
 
     def _pieces(self, count: int) -> Iterator[bytes]:
         while count > 0 and (piece := self._stream.read(min(count, CHUNK))):
@@ -80,7 +80,7 @@ class Member:
         # What deflate adds to bytes that it cannot shrink is far less than this.
         most = self.archive.limits.file_bytes + 2**20
         if self.entry.packed > most and self.archive.size > most:
-            raise Refused(f"is larger than {size_text(self.archive.limits.file_bytes)}; give a smaller file")
+            raise Refused(f"is larger than {size_text(self.archive.limits.file_bytes)}; provide a smaller file")
         header = self.archive.bytes_at(self.entry.offset, LOCAL_HEADER)
         return self.archive.bytes_at(self.entry.offset, LOCAL_HEADER + sum(lengths(header)) + self.entry.packed)
 
@@ -92,5 +92,5 @@ def is_zip(stream: BinaryIO) -> bool:
         head = stream.read(4)
         stream.seek(0)
     except (OSError, ValueError) as error:
-        raise Refused(f"cannot be read ({first_line(error)[:200]}); give it again") from error
+        raise Refused(f"cannot be read ({first_line(error)[:200]}); provide it again") from error
     return head in (b"PK\x03\x04", b"PK\x05\x06")

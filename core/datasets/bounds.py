@@ -36,13 +36,13 @@ class Budget:
         """One more file was found. Raises `InputError` above the limit: then nothing is taken in."""
         self.files += 1
         if self.files > self.limits.files:
-            raise InputError(f"more than {self.limits.files:,} files were given; split them into several data sets")
+            raise InputError(f"more than {self.limits.files:,} files were submitted; split them into several datasets")
 
     def check(self) -> None:
         """Raises `Refused` if no further file may be opened."""
         if self.lost > self.limits.lost_seconds:
             raise Refused(
-                f"was not opened: files that were refused have taken more than {self.limits.lost_seconds:g} s of "
+                f"was not opened: refused files have already taken more than {self.limits.lost_seconds:g} s of "
                 "processor time; import it without them"
             )
         self.count_stored(0)
@@ -52,8 +52,8 @@ class Budget:
         self.stored += count
         if self.stored > self.limits.total_stored_bytes:
             raise Refused(
-                f"takes the import above {size_text(self.limits.total_stored_bytes)} of stored images; "
-                "import it on its own"
+                f"brings the import above {size_text(self.limits.total_stored_bytes)} of stored images; import it "
+                "separately"
             )
 
     def count_bytes(self, count: int) -> None:
@@ -61,13 +61,13 @@ class Budget:
         self.bytes += count
         if self.bytes > self.limits.total_bytes:
             total = size_text(self.limits.total_bytes)
-            raise InputError(f"the files hold more than {total} in all; split them into several data sets")
+            raise InputError(f"the files contain more than {total} in total; split them into several datasets")
 
     def count_pixels(self, count: int) -> None:
         """An image of so many pixels is about to be taken. Raises `Refused` above the limit."""
         if self.pixels + count > self.limits.total_pixels:
             most = self.limits.total_pixels
-            raise Refused(f"takes the import above {most:,} pixels in all; import it on its own")
+            raise Refused(f"brings the import above {most:,} pixels in total; import it separately")
         self.pixels += count
 
     def count_table(self) -> None:
@@ -76,17 +76,20 @@ class Budget:
         if self.tables > self.limits.tables:
             raise Refused(f"is one table too many: at most {self.limits.tables:,} are accepted; join them")
 
-    def read(self, chunks: Iterator[bytes]) -> bytes:
-        """One file's bytes. Raises `Refused` if it is too large or an archive, `InputError` if all together are."""
+    def read(self, chunks: Iterator[bytes], *, packed: bool = False) -> bytes:
+        """One file's bytes. `packed`: it may be a workbook, which is an archive inside.
+
+        Raises `Refused` if it is too large or another archive, `InputError` if all together are too large.
+        """
         parts: list[bytes] = []
         size = 0
         for chunk in chunks:
-            if not parts and is_archive(chunk):
-                raise Refused("is an archive inside what was given, or not a ZIP; unpack it and give the pictures")
+            if not parts and not packed and is_archive(chunk):
+                raise Refused("is an archive inside another file, or not a ZIP file; unpack it and provide the images")
             size += len(chunk)
             self.count_bytes(len(chunk))
             if size > self.limits.file_bytes:
-                raise Refused(f"is larger than {size_text(self.limits.file_bytes)}; give a smaller file")
+                raise Refused(f"is larger than {size_text(self.limits.file_bytes)}; provide a smaller file")
             parts.append(chunk)
         return b"".join(parts)
 
@@ -98,7 +101,7 @@ def stream_chunks(stream: BinaryIO) -> Iterator[bytes]:
         while chunk := stream.read(CHUNK):
             yield chunk
     except (OSError, ValueError) as error:
-        raise Refused(f"cannot be read to its end ({first_line(error)[:200]}); give it again") from error
+        raise Refused(f"cannot be read to its end ({first_line(error)[:200]}); provide it again") from error
 
 
 def is_archive(head: bytes) -> bool:

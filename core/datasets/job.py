@@ -1,4 +1,4 @@
-"""Taking pictures in as a process of its own: `python -m core.datasets.job FOLDER`.
+"""Taking images in as a process of its own: `python -m core.datasets.job FOLDER`.
 
 The contract, for whoever starts it (the app; `start`, `report`, `cancel` and `dataset` below do all of it):
 
@@ -11,7 +11,7 @@ The contract, for whoever starts it (the app; `start`, `report`, `cancel` and `d
 * Exit code 0 done, 2 failed (wrong input), 1 failed (a defect; its traceback is in FOLDER/`errors.log`), 130 cancelled.
 * The process holds a lock on FOLDER/`lock` while it lives, so that `report` tells a dead process from a slow one.
 
-The same sources, `store` and `name` give the same data set as `core.datasets.ingest`. Never imports torch.
+The same sources, `store` and `name` give the same dataset as `core.datasets.ingest`. Never imports torch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.datasets.dataset import Dataset, Duplicate, Refusal, load_dataset
+from core.datasets.dataset import Dataset, Duplicate, Refusal, Remark, load_dataset
 from core.datasets.intake import ingest
 from core.datasets.sources import Upload
 from core.errors import InputError, LoupeError, first_line
@@ -47,14 +47,14 @@ _PAUSE = 0.2  # seconds between two reports of progress
 
 
 class Source(BaseModel, frozen=True):
-    """Something to take in: a folder, ZIP, picture or table at `path`; an upload that was spooled has a `name`."""
+    """Something to take in: a folder, ZIP, image or table at `path`; an upload that was spooled has a `name`."""
 
     path: Path
     name: str | None = None
 
 
 class Job(BaseModel, frozen=True):
-    """What to take in, into which store of data sets, under which name."""
+    """What to take in, into which store of datasets, under which name."""
 
     store: Path
     sources: tuple[Source, ...]
@@ -71,6 +71,7 @@ class Report(BaseModel, frozen=True):
     dataset: str | None = None
     refusals: tuple[Refusal, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     error: str = ""
 
     @property
@@ -131,15 +132,17 @@ def cancel(folder: Path, *, force: bool = False) -> None:
 
 
 def dataset(folder: Path) -> Dataset:
-    """The data set of a job that is done, with what this import refused and found twice.
+    """The dataset of a job that is done, with what this import refused and found twice.
 
     Raises `InputError` with the job's own line if it failed, was cancelled or still works.
     """
     job, found = _read(folder / _JOB, Job), report(folder)
     if found.state != "done" or found.dataset is None:
-        raise InputError(found.error or f"the import is not done but {found.state}")
+        raise InputError(found.error or f"the import is not finished but {found.state}")
     stored = load_dataset(job.store / found.dataset)
-    return stored.model_copy(update={"refusals": found.refusals, "duplicates": found.duplicates})
+    return stored.model_copy(
+        update={"refusals": found.refusals, "duplicates": found.duplicates, "remarks": found.remarks}
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -167,7 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             table=None if job.table is None else _source(job.table),
             progress=progress,
         )
-        end = {"state": "done", "dataset": made.id, "refusals": made.refusals, "duplicates": made.duplicates}
+        lists = {"refusals": made.refusals, "duplicates": made.duplicates, "remarks": made.remarks}
+        end = {"state": "done", "dataset": made.id, **lists}
         code = DONE
     except KeyboardInterrupt:
         end, code = {"state": "cancelled"}, CANCELLED

@@ -11,6 +11,7 @@ from core.datasets.bounds import Refused
 __all__ = ["clean_name", "is_system", "numbered", "printable", "row_name"]
 
 _SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+_DRIVE = re.compile("[A-Za-z]:")
 _PART_LENGTH = 200
 _PARTS = 20
 
@@ -23,9 +24,11 @@ def clean_name(raw: str) -> str:
     # Undecodable bytes of a file name reach us as lone surrogates, which no JSON or PDF can hold. NFC because
     # macOS stores names decomposed while tables are typed composed.
     text = unicodedata.normalize("NFC", harmless(raw, "_")).replace("\\", "/")
-    text = re.sub(r"^[A-Za-z]:(?=/)", "", text)
-    parts = [part[:_PART_LENGTH] for part in text.split("/") if part not in ("", ".", "..")]
-    return "/".join(parts[-_PARTS:]) or "unnamed"
+    parts = [part[:_PART_LENGTH] for part in text.split("/") if part not in ("", ".", "..")][-_PARTS:]
+    # Also behind a root, another drive, or parts that were left off: what begins a clean name is never a drive.
+    while len(parts) > 1 and _DRIVE.fullmatch(parts[0]):
+        del parts[0]
+    return "/".join(parts) or "unnamed"
 
 
 def is_system(name: str) -> bool:
@@ -34,22 +37,24 @@ def is_system(name: str) -> bool:
 
 
 def row_name(raw: str) -> str:
-    """The clean name that a table means by the path `raw`; raises `Refused` if it is no path inside a folder."""
+    """The clean name that a table means by the path `raw`, relative wherever the table was made.
+
+    A drive, a root, a home folder and the steps that lead out of a folder are left off: what remains is compared with
+    the names of images, and is not used to open a file outside the table's own folder. Raises `Refused` for a web
+    address and for a path that names no file.
+    """
     text = raw.strip().replace("\\", "/")
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+://", text):
-        raise Refused("is a web address; download the picture and name the file")
-    if text.startswith(("/", "~")) or re.match(r"^[A-Za-z]:", text):
-        raise Refused("is an absolute path; name the picture relative to its folder")
+        raise Refused("is a web address; download the image and enter the file name")
+    text = re.sub(r"^([A-Za-z]:|~[^/]*(?=/))", "", text)
     parts: list[str] = []
     for part in text.split("/"):
-        if part == ".." and not parts:
-            raise Refused("leaves the folder of the pictures; name the picture relative to its folder")
         if part == "..":
-            parts.pop()
+            del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
     if not parts:
-        raise Refused("names no file; fill in the picture's path")
+        raise Refused("does not name a file; fill in the path of the image")
     return clean_name("/".join(parts))
 
 

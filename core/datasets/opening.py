@@ -1,46 +1,60 @@
 """The one place that opens untrusted files: each in a child process with limits, whose death is a refusal.
 
-The functions whose first argument is `data` are tasks: they run in the child (`core.sandbox`). The others call them and
-check what comes back, which a file may have made up once it has taken the child over.
+The functions whose first argument is `data` are tasks, as those in `file_task` and `medical`: they run in the child
+(`core.sandbox`). The others call them and check what comes back, which a file may have made up once it has taken the
+child over.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
 import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from PIL import Image
-
+from core.characters import printable
+from core.datasets import medical
 from core.datasets.bounds import Budget, Refused
+from core.datasets.boxes import read_boxes
 from core.datasets.coco import Coco, read_coco, written_coco
-from core.datasets.packing import Packed, Room, entries, unpacked
-from core.datasets.picture import FORMATS, decode, is_picture
-from core.datasets.table import Table, is_table, read_table
-from core.datasets.table_message import packed_table, unpacked_table
-from core.datasets.texts import texts_of
+from core.datasets.dicom import may_be_dicom
+from core.datasets.file_task import Kind, file, warm_up
+from core.datasets.image import DICOM, FORMATS
+from core.datasets.list_forms import texts_of
+from core.datasets.packing import Packed, Room, entries
+from core.datasets.tables import WORKBOOKS, Table, unpacked_table
 from core.errors import InputError
 from core.sandbox import Allowance, Answer, Failure, call
-from core.settings import LIMITS, Limits
+from core.settings import Limits
 
-Kind = Literal["table", "picture"]
+# The server of the child processes looks for `warm_up` where the tasks are.
+__all__ = [
+    "ImageContent",
+    "Kind",
+    "Opened",
+    "open_annotations",
+    "open_archive",
+    "open_file",
+    "open_texts",
+    "opened",
+    "warm_up",
+]
 
 _HEADER = struct.Struct(">8sI4sIIBB")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB_8_BITS = (8, 2)
 _ID = re.compile(r"[0-9a-f]{16}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# A table of boxes; the other endings of tables may also be those of a file in COCO's form.
+BOX_TABLES = (".csv", ".tsv", ".parquet", *WORKBOOKS)
 _MOST_CONTENTS = 128 * 2**20  # bytes of JSON, for a table of contents of the largest size
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as it was opened: what identifies it, and a PNG file of its pixels alone."""
+class ImageContent:
+    """An image as it was opened: what identifies it, and a PNG file of its pixels alone."""
 
     id: str
     format: str
@@ -48,6 +62,7 @@ class Picture:
     height: int
     perceptual: int | None
     png: bytes
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,37 +71,7 @@ class Opened:
 
     sha256: str
     bytes: int
-    content: Picture | Table
-
-
-def warm_up() -> None:
-    """Let the decoders load what they need, once for all children."""
-    image = Image.new("RGB", (64, 64), "white")
-    for kind in FORMATS:
-        stream = io.BytesIO()
-        image.save(stream, kind)
-        decode(stream.getvalue(), LIMITS).png()
-
-
-def file(
-    data: bytes, name: str, only: Kind | None, member: list[Any] | None, taken: list[int], limits: dict[str, Any]
-) -> tuple[Any, bytes]:
-    """Task: a file's hash and size, and its picture as facts and a PNG, or its table as JSON.
-
-    `member` is what an archive says of it, if it comes from one; `taken` how many bytes and pixels the import has.
-    """
-    bounds = Limits(**limits)
-    budget = Budget(bounds)
-    budget.bytes, budget.pixels = taken
-    if member is not None:
-        entry, room = member
-        data = budget.read(unpacked(data, Packed(*entry), Room(*room), bounds))
-    facts = [hashlib.sha256(data).hexdigest(), len(data)]
-    if only == "table" or (only is None and is_table(name, data) and not is_picture(data)):
-        return [*facts, None], packed_table(read_table(name, data, bounds))
-    found = decode(data, bounds, budget.count_pixels)
-    picture = [found.id, found.format, found.image.width, found.image.height, found.perceptual]
-    return [*facts, picture], found.png()
+    content: ImageContent | Table
 
 
 def contents(data: bytes, size: int, limits: dict[str, Any]) -> tuple[Any, bytes]:
@@ -94,10 +79,11 @@ def contents(data: bytes, size: int, limits: dict[str, Any]) -> tuple[Any, bytes
     return entries(data, size, Limits(**limits)), b""
 
 
-def drawn(data: bytes, limits: dict[str, Any]) -> tuple[Any, bytes]:
-    """Task: what is wrong with a file in COCO's form, and a file of what was understood."""
-    found = read_coco(data, Limits(**limits))
-    return found.problems, written_coco(found)
+def drawn(data: bytes, name: str, limits: dict[str, Any]) -> tuple[Any, bytes]:
+    """Task: a file of what was understood of a file in COCO's form or of a table of boxes, and of what was left out."""
+    bounds = Limits(**limits)
+    boxes = name.lower().endswith(BOX_TABLES)
+    return None, written_coco(read_boxes(name, data, bounds) if boxes else read_coco(data, bounds))
 
 
 def texts(data: bytes, title: str, limits: dict[str, Any]) -> tuple[Any, bytes]:
@@ -108,7 +94,7 @@ def texts(data: bytes, title: str, limits: dict[str, Any]) -> tuple[Any, bytes]:
 def open_file(
     name: str, data: bytes, budget: Budget, *, only: Kind | None = None, member: tuple[Packed, Room] | None = None
 ) -> Opened:
-    """The picture or table in a file, or in the `member` of an archive that `data` packs.
+    """The image or table in a file, or in the `member` of an archive that `data` packs.
 
     Raises `Refused` for anything else, and `InputError` if it takes the import above the bytes that it may hold.
     """
@@ -116,12 +102,13 @@ def open_file(
     inside = None if member is None else [member[0], dataclasses.astuple(member[1])]
     most = max(limits.stored_bytes, limits.table_bytes)
     taken = [budget.bytes, budget.pixels]
-    answer = opened(file, most, limits, name, only, inside, taken, dataclasses.asdict(limits), data=data)
+    task = medical.file if may_be_dicom(name, data) else file
+    answer = opened(task, most, limits, name, only, inside, taken, dataclasses.asdict(limits), data=data)
     try:
         sha256, size, facts = answer.value
         if not _SHA256.fullmatch(sha256) or type(size) is not int or size < 0:
             raise Refused(_FORGED)
-        found = unpacked_table(name, answer.data) if facts is None else _picture(facts, answer.data, limits)
+        found = unpacked_table(name, answer.data) if facts is None else _image(facts, answer.data, limits)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as error:
         raise Refused(_FORGED) from error
     return Opened(sha256, size, found)
@@ -143,18 +130,19 @@ def open_archive(tail: bytes, size: int, limits: Limits) -> list[Packed]:
     return listed
 
 
-def open_annotations(data: bytes, limits: Limits) -> tuple[Coco, bytes]:
-    """What a file in COCO's form says, and a file of that alone. Raises `Refused` if it is none."""
-    answer = opened(drawn, 2 * limits.file_bytes, limits, dataclasses.asdict(limits), data=data)
+def open_annotations(data: bytes, name: str, limits: Limits) -> tuple[Coco, bytes]:
+    """What a file in COCO's form or a table of boxes says, and a file in COCO's form of that alone. Raises `Refused` if
+    it is neither; which of them it is, its name tells.
+    """
+    answer = opened(drawn, 2 * limits.file_bytes, limits, name, dataclasses.asdict(limits), data=data)
     try:
         # Read once more here, as strictly: by now it is small, plain, and known to be what is kept.
         found = read_coco(answer.data, limits)
-        problems = tuple(str(problem) for problem in answer.value)
     except (Refused, TypeError) as error:
         raise Refused(_FORGED) from error
-    if found.problems:
+    if written_coco(found) != answer.data:
         raise Refused(_FORGED)
-    return dataclasses.replace(found, problems=problems), answer.data
+    return found, answer.data
 
 
 def open_texts(data: bytes, title: str, limits: Limits) -> tuple[str, ...]:
@@ -182,20 +170,21 @@ def opened(
         raise refused from failure
 
 
-def _picture(facts: Sequence[Any], png: bytes, limits: Limits) -> Picture:
-    key, kind, width, height, perceptual = facts
+def _image(facts: Sequence[Any], png: bytes, limits: Limits) -> ImageContent:
+    key, kind, width, height, perceptual, remarks = facts
     signature, _, _, across, down, *rgb = _HEADER.unpack_from(png)
     known = perceptual is None or (type(perceptual) is int and 0 <= perceptual < 2**64)
     sound = (
         known
+        and all(isinstance(remark, str) and 0 < len(remark) < 500 for remark in remarks)
         and _ID.fullmatch(key)
-        and kind in FORMATS
+        and kind in (*FORMATS, DICOM)
         and (signature, across, down, *rgb) == (_SIGNATURE, width, height, *_RGB_8_BITS)
         and 0 < across * down <= limits.pixels
     )
     if not sound:
         raise Refused(_FORGED)
-    return Picture(key, kind, across, down, perceptual, png)
+    return ImageContent(key, kind, across, down, perceptual, png, tuple(printable(remark) for remark in remarks))
 
 
-_FORGED = "cannot be read: the process that opened it gave a false answer; save it again in another program"
+_FORGED = "cannot be read: the process that opened it returned an invalid answer; save it again in another program"

@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.datasets.bounds import CHUNK, Refused
+from core.datasets.encoding import EAST_ASIAN, code_page_of_names
 from core.settings import Limits
 
 LOCAL_HEADER = 30  # bytes before an entry's name
 _ENCRYPTED, _UTF8, _PATCH, _STRONG = 0x1, 0x800, 0x20, 0x40
 _DIRECTORY_BYTES = 512  # a member's entry in the table of contents takes 46 bytes, its name and some extra fields
 _END_BYTES = 2**17  # the end of a ZIP with its comment, and the larger end of a large one
-_DAMAGED = "is damaged inside the ZIP (its checksum or size is wrong); pack it again"
+_NAMED_BYTES = 2**16  # of names by which a code page is recognised
+_FIELD = struct.Struct("<HH")
+_UNICODE_PATH = 0x7075  # of the extra field in which a packer without UTF-8 names writes the name once more
+_DAMAGED = "is damaged inside the ZIP file (its checksum or size is wrong); pack it again"
 
 
 class Packed(NamedTuple):
     """What the table of contents says of a member."""
 
     name: str
-    written: str  # the name before it was made a path of this system
+    written: str  # the name as its bytes read by the rule of the format, UTF-8 only with the flag
     offset: int
     packed: int
     size: int
@@ -46,7 +50,7 @@ class Room:
         """Raises `Refused` if `count` more bytes are too much."""
         # The packed size of a member is a claim too, and members may overlap, each with a modest ratio of its own.
         if self.unpacked + count > limits.zip_ratio * self.size:
-            raise Refused(f"takes its ZIP above {limits.zip_ratio:g} times its own size; give it unpacked")
+            raise Refused(f"brings its ZIP file above {limits.zip_ratio:g} times its own size; provide it unpacked")
 
 
 def most_contents(limits: Limits) -> int:
@@ -68,15 +72,69 @@ def entries(tail: bytes, size: int, limits: Limits) -> list[Packed]:
         with zipfile.ZipFile(_Tail(tail, size, most_contents(limits))) as archive:
             found = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, IndexError, struct.error) as error:
-        raise Refused("is a damaged ZIP; pack it again") from error
+        raise Refused("is a damaged ZIP file; pack it again") from error
+    code_page = _code_page(found)
     return [
         Packed(
-            entry.filename, entry.orig_filename, entry.header_offset, entry.compress_size, entry.file_size,
+            _name(entry, code_page), entry.orig_filename, entry.header_offset, entry.compress_size, entry.file_size,
             entry.compress_type, entry.flag_bits, entry.CRC, entry.external_attr,
         )
         for entry in found
         if not entry.filename.endswith("/")
     ]  # fmt: skip
+
+
+def read_by_code_page(entry: Packed) -> bool:
+    """Whether a member's name states no encoding and was read by a code page, so that it may be meant otherwise."""
+    if entry.flags & _UTF8 or entry.written.isascii():
+        return False
+    raw = entry.written.encode("cp437", errors="replace")
+    pages = (raw.decode(page, errors="replace") for page in EAST_ASIAN)
+    return not _is_utf8(raw) and entry.name in (entry.written, *map(_path, pages))
+
+
+def _code_page(found: list[zipfile.ZipInfo]) -> str:
+    """The code page of the names that are not UTF-8 and state nothing: a recognised one, else that of the format."""
+    raw = [entry.orig_filename.encode("cp437") for entry in found if not entry.flag_bits & _UTF8]
+    unknown = b"\n".join(name for name in raw if not _is_utf8(name))[:_NAMED_BYTES]
+    return (code_page_of_names(unknown) if unknown else None) or "cp437"
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _name(entry: zipfile.ZipInfo, code_page: str) -> str:
+    """A member's name: macOS and many libraries write UTF-8 without the flag that says so.
+
+    Without it: UTF-8 if the bytes are, else the Unicode Path field if it belongs to this name, else `code_page`.
+    """
+    if entry.flag_bits & _UTF8:
+        return entry.filename
+    raw = entry.orig_filename.encode("cp437")
+    if raw.isascii():
+        return entry.filename
+    if _is_utf8(raw):
+        return _path(raw.decode("utf-8"))
+    extra = entry.extra
+    while len(extra) >= _FIELD.size:
+        kind, size = _FIELD.unpack_from(extra)
+        content, extra = extra[_FIELD.size : _FIELD.size + size], extra[_FIELD.size + size :]
+        if kind == _UNICODE_PATH and content[:1] == b"\x01" and content[1:5] == zlib.crc32(raw).to_bytes(4, "little"):
+            try:
+                return _path(content[5:].decode("utf-8"))
+            except UnicodeDecodeError:
+                break
+    return entry.filename if code_page == "cp437" else _path(raw.decode(code_page, errors="replace"))
+
+
+def _path(name: str) -> str:
+    """A name as the library leaves it: it ends before a NUL."""
+    return name.partition("\0")[0]
 
 
 def unpacked(data: bytes, entry: Packed, room: Room, limits: Limits) -> Iterator[bytes]:
@@ -87,11 +145,11 @@ def unpacked(data: bytes, entry: Packed, room: Room, limits: Limits) -> Iterator
     check(entry)
     count = 0
     try:
-        with zipfile.ZipExtFile(io.BytesIO(_body(data, entry)), "r", _info(entry)) as stream:  # type: ignore[call-overload]
+        with zipfile.ZipExtFile(io.BytesIO(_body(data, entry)), "r", _info(entry)) as stream:
             while chunk := stream.read(CHUNK):
                 count += len(chunk)
                 if count > limits.zip_ratio * max(1, entry.packed):
-                    raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; give it unpacked")
+                    raise Refused(f"unpacks to more than {limits.zip_ratio:g} times its size; provide it unpacked")
                 room.check(count, limits)
                 yield chunk
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError) as error:
@@ -101,14 +159,14 @@ def unpacked(data: bytes, entry: Packed, room: Room, limits: Limits) -> Iterator
 def check(entry: Packed) -> None:
     """Raises `Refused` for a member that is not worth reading: encrypted, no regular file, packed in an unusual way."""
     if entry.flags & _ENCRYPTED:
-        raise Refused("is encrypted; unpack the ZIP with its password and give the pictures")
+        raise Refused("is encrypted; unpack the ZIP file with its password and provide the images")
     kind = stat.S_IFMT(entry.attributes >> 16)
     if kind == stat.S_IFLNK:
         raise Refused("is a link, and links are not followed; pack the file itself")
     if kind not in (0, stat.S_IFREG):
-        raise Refused("is not a regular file; pack pictures")
+        raise Refused("is not a regular file; pack images only")
     if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused("is packed with an unusual method; pack it as an ordinary ZIP")
+        raise Refused("uses an unsupported compression method; pack it as an ordinary ZIP file")
 
 
 def _body(data: bytes, entry: Packed) -> bytes:
@@ -118,7 +176,7 @@ def _body(data: bytes, entry: Packed) -> bytes:
     start = LOCAL_HEADER + name
     written = data[LOCAL_HEADER:start].decode("utf-8" if flags & _UTF8 else "cp437")
     if not data.startswith(b"PK\x03\x04") or written != entry.written or entry.flags & (_PATCH | _STRONG):
-        raise zipfile.BadZipFile("a member's header and the table of contents differ")
+        raise zipfile.BadZipFile("the header of a member and the table of contents differ")
     return data[start + extra :]
 
 
@@ -152,7 +210,7 @@ class _Tail(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         if place < 0:
-            raise OSError("a place before the start of the file")
+            raise OSError("a position before the start of the file")
         self._place = place
         return place
 

@@ -1,7 +1,8 @@
-"""From files read to pictures kept: rows find their pictures, equal pixels become one, names are told apart."""
+"""From files read to images kept: rows find their images, equal pixels become one, names are told apart."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +11,17 @@ from itertools import groupby
 import numpy as np
 
 from core.datasets.bounds import Refused
-from core.datasets.dataset import Duplicate, Picture, Refusal, Value
+from core.datasets.dataset import DatasetImage, Duplicate, Refusal, Value
 from core.datasets.names import numbered, row_name
-from core.datasets.table import Problems, Row, Table
+from core.datasets.tables import Problems, Row, Table
 
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
 NEAR = 4  # bits of the 64 that may differ
 
 
 @dataclass
 class Record:
-    """One picture file as it was read, and what the tables say of it."""
+    """One image file as it was read, and what the tables say of it."""
 
     name: str
     source: int
@@ -45,18 +47,18 @@ class Match:
     """What became of a table's rows: found with their record, still missing, or refused for their path."""
 
     found: list[tuple[Record, Row]]
-    missing: dict[str, tuple[list[Row], str]]  # by the path they name, with the reason if it stays so
+    missing: dict[str, tuple[list[Row], str]]  # by the path they name, with what the table then does
     refusals: list[Refusal]
 
 
 def match(table: Table, source: int, records: Sequence[Record]) -> Match:
-    """Finds each row's picture: by its relative path (also seen from the table's folder), else by its base name.
+    """Finds each row's image: by its relative path (also seen from the table's folder), else by its base name, then by
+    the base name in letters of either case, then by one that is written without its ending.
 
     A path is looked up in the table's own source first. A base name counts only where it is unmistakable: one such
-    picture that no row names in full, and one such path in the table.
+    image that no row names in full, and one such path in the table.
     """
     by_name = _index(records, lambda record: record.name)
-    by_base = _index(records, lambda record: record.name.rpartition("/")[2])
     folder = table.name.rpartition("/")[0]
     rows: dict[str, list[Row]] = defaultdict(list)
     refusals: list[Refusal] = []
@@ -71,33 +73,59 @@ def match(table: Table, source: int, records: Sequence[Record]) -> Match:
         for candidate in (path, f"{folder}/{path}" if folder else path):
             found = by_name.get(candidate, [])
             found = [record for record in found if record.source == source] or found
-            # The same file given twice is no ambiguity: its copies become one picture.
+            # The same file given twice is no ambiguity: its copies become one image.
             if len({record.id for record in found}) == 1:
                 chosen[path] = found[0]
                 break
             if found:
                 ambiguous.add(path)
                 break
-    named = {id(record) for record in chosen.values()}
-    bases = defaultdict(list)
-    for path in rows:
-        if path not in chosen:
-            bases[path.rpartition("/")[2]].append(path)
-    for base, paths in bases.items():
-        found = [record for record in by_base.get(base, []) if id(record) not in named]
-        if len(paths) == 1 and paths[0] not in ambiguous and len({record.id for record in found}) == 1:
-            chosen[paths[0]] = found[0]
-        elif found:
-            ambiguous.update(paths)
+    for key_of_path, key_of_name in _LOOSE:
+        named = {id(record) for record in chosen.values()}
+        by_key: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            if id(record) not in named:
+                by_key[key_of_name(record.name)].append(record)
+        keys = defaultdict(list)
+        for path in rows:
+            if path not in chosen and (key := key_of_path(path)):
+                keys[key].append(path)
+        for key, paths in keys.items():
+            found = by_key.get(key, [])
+            if len(paths) == 1 and paths[0] not in ambiguous and len({record.id for record in found}) == 1:
+                chosen[paths[0]] = found[0]
+            elif found:
+                ambiguous.update(paths)
     pairs = [(chosen[path], row) for path, those in rows.items() if path in chosen for row in those]
     missing = {}
     for path, those in rows.items():
         if path not in chosen:
-            what = "may mean several pictures; write the path in full"
+            what = "has rows that may refer to several images; give the full paths"
             if path not in ambiguous:
-                what = "names a picture that isn't there; add it or correct the path"
-            missing[path] = (those, f"row {those[0].number} of {table.name} {what}")
+                what = "has rows for images that are not in the dataset; if they should be, correct the paths"
+            missing[path] = (those, what)
     return Match(pairs, missing, refusals)
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _folded(name: str) -> str:
+    return _base(name).casefold()
+
+
+def _without_ending(path: str) -> str:
+    """The base name of a path that has no ending of a file; empty for another one."""
+    return "" if _ENDING.search(path) else _folded(path)
+
+
+def _stem(name: str) -> str:
+    return _ENDING.sub("", _folded(name))
+
+
+# How the path in a table and the name of an image are compared where they are not equal, the strictest first.
+_LOOSE = ((_base, _base), (_folded, _folded), (_without_ending, _stem))
 
 
 def describe(record: Record, row: Row, conflicts: Problems, most: int) -> None:
@@ -127,7 +155,7 @@ def merge_exact(
 def unique_names(records: Sequence[Record]) -> dict[str, str]:
     """A name for each record, by its id: its own where it is the only one.
 
-    Pictures that share a name get the name of their folder or ZIP before it, and a number where that doesn't do.
+    Images that share a name get the name of their folder or ZIP before it, and a number where that does not do.
     """
     names: dict[str, str] = {}
     taken = {record.name for record in records}
@@ -151,10 +179,10 @@ def unique_names(records: Sequence[Record]) -> dict[str, str]:
     return names
 
 
-def pictures(records: Sequence[Record], names: dict[str, str]) -> tuple[Picture, ...]:
-    """The pictures of a data set, sorted by name."""
+def images(records: Sequence[Record], names: dict[str, str]) -> tuple[DatasetImage, ...]:
+    """The images of a dataset, sorted by name."""
     made = (
-        Picture(
+        DatasetImage(
             id=record.id,
             name=names[record.id],
             sha256=record.sha256,
@@ -167,12 +195,12 @@ def pictures(records: Sequence[Record], names: dict[str, str]) -> tuple[Picture,
         )
         for record in records
     )
-    return tuple(sorted(made, key=lambda picture: picture.name))
+    return tuple(sorted(made, key=lambda image: image.name))
 
 
-def near_duplicates(kept: Sequence[Picture], hashes: dict[str, int | None]) -> list[Duplicate]:
-    """For each picture the nearest one before it (by name), if their hashes differ in at most `NEAR` bits."""
-    hashed = [(picture.name, value) for picture in kept if (value := hashes[picture.id]) is not None]
+def near_duplicates(kept: Sequence[DatasetImage], hashes: dict[str, int | None]) -> list[Duplicate]:
+    """For each image the nearest one before it (by name), if their hashes differ in at most `NEAR` bits."""
+    hashed = [(image.name, value) for image in kept if (value := hashes[image.id]) is not None]
     codes = np.array([value for _, value in hashed], dtype=np.uint64)
     found = []
     for number in range(1, len(hashed)):
@@ -203,4 +231,4 @@ def _merge(record: Record, captions: Iterable[str], metadata: dict[str, Value], 
         if known is None:
             record.metadata[column] = value
         elif value is not None and value != known:
-            conflicts.add(f"column {column!r} has several values for one picture; the first was kept", record.name)
+            conflicts.add(f"column {column!r} has several values for one image; the first was kept", record.name)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 _FIRST_CHARACTER = 48
 _GROUP, _SIGN, _MORE = 5, 0x10, 0x20
-_MOST_GROUPS = 13  # 65 bits: no run of a picture is longer
+_MOST_GROUPS = 13  # 65 bits: no run of an image is longer
 _WHOLE = 3
 
 
@@ -26,11 +26,11 @@ def unpacked_runs(text: str) -> list[int]:
     for character in text:
         code = ord(character) - _FIRST_CHARACTER
         if not 0 <= code < 2 * _MORE:
-            raise ValueError(f"packed run lengths hold the character {character!r}")
+            raise ValueError(f"compressed run lengths contain the character {character!r}")
         value |= (code & (_MORE - 1)) << (_GROUP * groups)
         groups += 1
         if groups > _MOST_GROUPS:
-            raise ValueError("packed run lengths hold a number that no picture needs")
+            raise ValueError("compressed run lengths contain a number too large for any image")
         if code & _MORE:
             continue
         if code & _SIGN:
@@ -38,7 +38,7 @@ def unpacked_runs(text: str) -> list[int]:
         runs.append(value + (runs[-2] if len(runs) >= _WHOLE else 0))
         value, groups = 0, 0
     if groups:
-        raise ValueError("packed run lengths end in the middle of a number")
+        raise ValueError("compressed run lengths end in the middle of a number")
     return runs
 
 
@@ -60,13 +60,13 @@ def packed_runs(runs: Sequence[int]) -> str:
 def mask_of(size: Sequence[int], counts: Sequence[int] | str) -> NDArray[np.bool_]:
     """The mask `(height, width)` of run lengths for a `size` of (height, width), packed or not.
 
-    Raises `ValueError` if they can't be unpacked, hold a negative number, or don't fill the picture exactly.
+    Raises `ValueError` if they cannot be unpacked, hold a negative number, or do not fill the image exactly.
     """
     height, width = (int(side) for side in size)
     runs = np.asarray(unpacked_runs(counts) if isinstance(counts, str) else counts)
     if runs.ndim != 1 or (len(runs) and not np.issubdtype(runs.dtype, np.integer)):
         raise ValueError("run lengths must be a list of whole numbers")
     if height < 1 or width < 1 or (runs < 0).any() or int(runs.sum()) != height * width:
-        raise ValueError(f"run lengths don't fill {width} x {height} pixels exactly")
+        raise ValueError(f"run lengths do not fill {width} x {height} pixels exactly")
     inside: NDArray[np.bool_] = np.repeat(np.arange(len(runs)) % 2 == 1, runs.astype(np.int64))
     return inside.reshape(width, height).T

@@ -1,4 +1,4 @@
-"""A store of data sets: working folders that nobody sees, moved to their place whole, removed once abandoned."""
+"""A store of datasets: working folders that nobody sees, moved to their place whole, removed once abandoned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.datasets.dataset import ANNOTATIONS, PICTURES, Dataset, load_dataset
+from core.datasets.dataset import ANNOTATIONS, IMAGES, Dataset, load_dataset
 from core.errors import InputError
 
 _PREFIX = ".incoming-"
@@ -28,7 +28,7 @@ def writing(store: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def working_folder(store: Path) -> Iterator[Path]:
-    """A folder in `store` for one import, with a place for pictures; removed at the end if it is still there.
+    """A folder in `store` for one import, with a place for images; removed at the end if it is still there.
 
     What processes left there that died is removed first. Raises `InputError` if the store cannot be written.
     """
@@ -41,12 +41,12 @@ def working_folder(store: Path) -> Iterator[Path]:
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=store))
                 stack.callback(shutil.rmtree, work, ignore_errors=True)
                 stack.enter_context(_locked(work))
-            (work / PICTURES).mkdir()
+            (work / IMAGES).mkdir()
         yield work
 
 
 def place(dataset: Dataset, store: Path) -> Dataset:
-    """Moves the finished working folder to its place, or finds that the same data set is there already."""
+    """Moves the finished working folder to its place, or finds that the same dataset is there already."""
     final = store / dataset.id
     with writing(store):
         if not _complete(final):
@@ -60,11 +60,13 @@ def place(dataset: Dataset, store: Path) -> Dataset:
             try:
                 os.rename(dataset.root, final)
             except OSError:
-                # Another process has stored the same data set in the meantime; anything else stays an error.
+                # Another process has stored the same dataset in the meantime; anything else stays an error.
                 if not _complete(final):
                     raise
     stored = load_dataset(final)
-    return stored.model_copy(update={"refusals": dataset.refusals, "duplicates": dataset.duplicates})
+    return stored.model_copy(
+        update={"refusals": dataset.refusals, "duplicates": dataset.duplicates, "remarks": dataset.remarks}
+    )
 
 
 def tidy(store: Path) -> None:

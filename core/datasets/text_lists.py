@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.datasets.list_forms import texts_of
 from core.datasets.opening import open_texts
-from core.datasets.texts import texts_of
 from core.errors import InputError
 from core.sandbox import named_file
 from core.sandbox.files import size_text
@@ -16,15 +16,16 @@ def read_texts(source: Path | str | bytes, *, name: str | None = None, limits: L
     """The texts of a list, in its order: stripped, without blank lines, `#` comments and repetitions.
 
     A `Path` is a file to read; a `str` is the list itself (what was typed into a field); `bytes` are an uploaded
-    file, whose `name` says whether it is a table. A table (`.csv`, `.tsv`) gives its first column, without a header
-    such as `prompt` or `class`; anything else one text a line. An empty list gives `()`.
+    file, whose `name` states its form (`core.datasets.list_forms`): a table, JSON, YAML, otherwise one text per line,
+    with or without numbers before them, or a list as Python prints it. An empty list gives `()`.
 
-    Raises `InputError` for a file that can't be read or isn't text, and for too many or too long texts.
+    Raises `InputError` for a file that cannot be read, is not text or is in an unknown form, and for too many or too
+    long texts.
     """
     if isinstance(source, str):
         if len(source) > limits.all_text_characters:
-            most = f"at most {limits.all_text_characters:,} are accepted, shorten it"
-            raise InputError(f"{name or 'the list'} holds {len(source):,} characters; {most}")
+            most = f"at most {limits.all_text_characters:,} are accepted, so shorten it"
+            raise InputError(f"{name or 'the list'} contains {len(source):,} characters; {most}")
         return texts_of(source, name or "the list", limits)
     title = name or (source.name if isinstance(source, Path) else "the list")
     data = named_file(source, limits.file_bytes) if isinstance(source, Path) else source

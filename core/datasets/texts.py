@@ -1,74 +1,30 @@
-"""Text that people bring (prompt and class lists) and text that is given back to them (CSV files)."""
+"""Text as rows: of a CSV file that people bring, and of one that is given back to them."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from core.datasets.encoding import decode
 from core.errors import InputError
 from core.settings import Limits
 
-TABLE_ENDINGS = (".csv", ".tsv")
-
-_HEADERS = {
-    "text",
-    "prompt",
-    "caption",
-    "class",
-    "label",
-    "name",
-    "title",
-    "sentence",
-    "concept",
-    "classname",
-    "category",
-}
-_BINARY = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def texts_of(source: str | bytes, title: str, limits: Limits) -> tuple[str, ...]:
-    """The texts of a list in their order: see `core.datasets.read_texts`.
-
-    Raises `InputError` for bytes that are no text, and for too many or too long texts.
-    """
-    text = source if isinstance(source, str) else decode_text(source, title)
-    if _BINARY.search(text):
-        raise InputError(f"{title} holds control characters; save it as plain UTF-8 text")
-    lines = _first_column(text, title, limits) if title.lower().endswith(TABLE_ENDINGS) else text.splitlines()
-    stripped = (line.strip() for line in lines)
-    texts = tuple(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
-    if len(texts) > limits.texts:
-        raise InputError(f"{title} holds {len(texts):,} texts; at most {limits.texts:,} are accepted, shorten it")
-    for line in texts:
-        if len(line) > limits.text_characters:
-            raise InputError(
-                f"{title} holds a text of {len(line):,} characters ({line[:40]!r}...); "
-                f"at most {limits.text_characters:,} are accepted, shorten it"
-            )
-    return texts
-
-
 def decode_text(data: bytes, title: str) -> str:
-    """The text of a file: UTF-8 (with or without a mark), UTF-16 with a mark, else Windows-1252, Latin-1's superset.
+    """The text of a file, in UTF-8, UTF-16 with a mark, or an encoding that is recognised with confidence.
 
-    Raises `InputError` if it is none of these; any byte would pass as Latin-1, so control characters tell.
+    Raises `InputError` for bytes that are not text, and for an encoding that is not recognised.
     """
-    encodings = ("utf-16",) if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ("utf-8-sig", "cp1252")
-    for encoding in encodings:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if not _BINARY.search(text):
-            return text
-    raise InputError(f"{title} is not a text file in UTF-8 or Latin-1; save it as UTF-8 text")
+    try:
+        return decode(data).text
+    except InputError as error:
+        raise InputError(f"{title} {error}") from error
 
 
 def escape_cell(value: object) -> str | int | float | bool | None:
@@ -111,7 +67,7 @@ def parse_rows(text: str, delimiter: str, limits: Limits) -> list[tuple[int, lis
         for number, row in enumerate(reader):
             cells += len(row)
             if cells > limits.table_cells:
-                raise InputError(f"has more than {limits.table_cells:,} cells; leave columns out or split it")
+                raise InputError(f"has more than {limits.table_cells:,} cells; remove columns or split it")
             if any(cell.strip() for cell in row):
                 rows.append((number, row))
             if len(rows) > most + 1:
@@ -119,16 +75,7 @@ def parse_rows(text: str, delimiter: str, limits: Limits) -> list[tuple[int, lis
     except csv.Error as error:
         if "field limit" in str(error):
             raise InputError(f"has a cell of more than {csv.field_size_limit():,} characters; shorten it") from error
-        raise InputError(f"can't be read as a table at line {reader.line_num} ({error}); check its quotes") from error
+        raise InputError(
+            f"cannot be read as a table at line {reader.line_num} ({error}); check its quotation marks"
+        ) from error
     return rows
-
-
-def _first_column(text: str, title: str, limits: Limits) -> list[str]:
-    try:
-        rows = parse_rows(text, "\t" if title.lower().endswith(".tsv") else ",", limits)
-    except InputError as error:
-        raise InputError(f"{title} {error}") from error
-    cells = [" ".join(row[0].split()) for _, row in rows]
-    header = re.sub(r"[^a-z]", "", cells[0].lower()) if cells else ""
-    known = header in _HEADERS or header.removesuffix("s") in _HEADERS or header.removesuffix("es") in _HEADERS
-    return cells[1:] if known else cells

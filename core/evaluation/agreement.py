@@ -1,7 +1,8 @@
-"""How far methods agree about one picture and text: rank correlation and overlap of the best cells. No torch."""
+"""How far methods agree about one image and text: rank correlation and overlap of the best cells. No torch."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ TOP_SHARE = 0.2
 def common_grid(values: NDArray[Any], side: int | tuple[int, int] = COMMON_SIDE) -> NDArray[np.float64]:
     """The map averaged or enlarged (area-weighted) to `side` x `side`, so that methods of different grids compare.
 
-    `side` may be (rows, columns).
+    `values` is a map (rows, columns), or maps of one shape (k, rows, columns). `side` may be (rows, columns).
     """
-    rows, columns = values.shape
+    rows, columns = values.shape[-2:]
     down, across = (side, side) if isinstance(side, int) else side
     summed = _overlap(rows, down) @ np.asarray(values, dtype=np.float64) @ _overlap(columns, across).T
     return summed / (rows * columns)
@@ -29,6 +30,16 @@ def common_grid(values: NDArray[Any], side: int | tuple[int, int] = COMMON_SIDE)
 def stored_grid(values: Any, rows: float, columns: float) -> NDArray[np.float64]:
     """A map as a result row keeps it (flat, with its shape) on the common grid."""
     return common_grid(np.asarray(values, dtype=float).reshape(int(rows), int(columns)))
+
+
+def stored_grids(maps: NDArray[Any], shapes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Flat maps `(k,)` of `shapes` `(k, 2)` on the common grid, `(k, side, side)`: `stored_grid` of each."""
+    found = np.empty((len(maps), COMMON_SIDE, COMMON_SIDE))
+    for rows, columns in np.unique(shapes, axis=0).tolist():
+        of = np.flatnonzero((shapes[:, 0] == rows) & (shapes[:, 1] == columns))
+        values = np.stack(list(maps[of])).astype(np.float64).reshape(len(of), rows, columns)
+        found[of] = common_grid(values)
+    return found
 
 
 def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> float | None:
@@ -44,21 +55,34 @@ def top_overlap(a: NDArray[Any], b: NDArray[Any], share: float = TOP_SHARE) -> f
 def unrelated(
     a: NDArray[np.float64], b: NDArray[np.float64], *, draws: int = 500, seed: int = 0
 ) -> tuple[float, float] | None:
-    """What two methods' maps of *different* pictures correlate by: the mean, and the 95 % quantile of a mean like ours.
+    """What two methods' maps of *different* images correlate by: the mean, and the 95 % quantile of a mean like ours.
 
-    `a` and `b` are `core.statistics.rank_vector`s `(pictures, cells)` in one order of the pictures. The mean is over
-    all pairs of two different pictures; the quantile is over `draws` random ways to give each picture's map of the one
-    method another picture's of the other. None for fewer than three pictures.
+    `a` and `b` are `core.statistics.rank_vector`s `(images, cells)` in one order of the images. The mean is over
+    all pairs of two different images; the quantile is over `draws` random ways to give each image's map of the one
+    method another image's of the other. None for fewer than three images.
     """
     count = len(a)
     if count < 3:
         return None
     found = a @ b.T
     mean = (found.sum() - np.trace(found)) / (count * (count - 1))
-    # Neighbours on a random ring are never the same picture.
-    ring = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
-    drawn = found[ring, np.roll(ring, 1, axis=1)].mean(axis=1)
+    drawn = found.ravel()[_rings(count, draws, seed)].mean(axis=1)
     return float(mean), float(np.quantile(drawn, 0.95))
+
+
+@lru_cache(maxsize=2)
+def _rings(count: int, draws: int, seed: int) -> NDArray[np.intp]:
+    # Neighbours on a random ring are never the same image. The rings are the same for every pair of methods.
+    ring = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
+    return np.asarray(ring * count + np.roll(ring, 1, axis=1), dtype=np.intp)
+
+
+def most_correlation(first: float, second: float) -> float:
+    """The most that the maps of two methods can correlate in expectation, given each method's reliability (0 to 1).
+
+    The square root of the product (Spearman, 1904): noise that one map has and the other has not attenuates both.
+    """
+    return float(np.sqrt(first * second))
 
 
 def consensus(maps: list[NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

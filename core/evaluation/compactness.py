@@ -1,4 +1,4 @@
-"""How much of a picture a map points at: sparseness, entropy and effective area. No forwards, no torch.
+"""How much of an image a map points at: sparseness, entropy and effective area. No forwards, no torch.
 
 None of them says whether a map is right: one wrong cell is the sparsest map there is. All are taken of the size of the
 values on the common grid, because a finer grid alone would change them.

@@ -1,71 +1,112 @@
-"""Two runs side by side on the same pictures and texts: trust, maps and scores of their models. No torch."""
+"""Two runs side by side on the same images and texts: trust, maps and scores of their models. No torch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from core.errors import InputError, RunError
+from core.drafts import write_whole
+from core.errors import InputError, RunError, first_line
 from core.evaluation.agreement import stored_grid, top_overlap
-from core.runs import Run
+from core.evaluation.gains import above_floor
+from core.evaluation.tables import ModelMapsRow, ModelScoresRow, ModelsRow
+from core.runs import SCHEMA, Run
 from core.runs.manifest import write_json
+from core.runs.rows import OptionalSingles, columns_of, typed
 from core.statistics import interval_of_means, mean_over_images, sign_flip_p, spearman
 from core.statistics.families import MODELS
 from core.statistics.intervals import CORRELATION
 
 FILE = "comparison.json"
+# The rows of the other runs, so that a comparison can be made again without them.
+ROWS = "compared"
+ROW_COLUMNS = (
+    "image", "text", "text_kind", "kind", "method", "status", "score", "faithfulness", "rows", "columns", "map",
+)  # fmt: skip
 KEY = ["image", "text", "text_kind"]
-_INTERVAL = ["value", "low", "high", "n"]
 COLUMNS = {
-    "trust": ["method", *_INTERVAL, "own", "theirs", "p", "p_adjusted"],
-    "maps": ["method", *_INTERVAL, "overlap"],
-    "scores": ["text_kind", *_INTERVAL, "same_best", "texts"],
+    "trust": columns_of(ModelsRow),
+    "maps": columns_of(ModelMapsRow),
+    "scores": columns_of(ModelScoresRow),
 }
+
+
+class _MapsOfBoth(NamedTuple):
+    image: str
+    map: OptionalSingles
+    rows: float
+    columns: float
+    map_other: OptionalSingles
+    rows_other: float
+    columns_other: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What another run, `other`, says beside this one. Every table has `n` pictures, `low` and `high`.
+    """What another run, `other`, measures on the same images: tables of the rows in `core.evaluation.tables`.
 
-    trust: method, value (mean paired difference of faithfulness, this minus the other), own, theirs, p, p_adjusted.
-    maps: method, value (mean Spearman of the two models' maps on a common grid), overlap (of the best 20 %).
-    scores: text_kind, value (mean over pictures of the Spearman correlation of the texts' scores), same_best (share
-        of pictures whose best text is the same), texts.
+    trust: of ModelsRow, differences of this run less the other. maps: of ModelMapsRow. scores: of ModelScoresRow.
+    rows: what the other run measured, `ROW_COLUMNS` of its rows on these images; None for a stored comparison.
+    file, sha256: where the run keeps these rows; empty for a comparison that an earlier version stored.
     """
 
     own: str
     other: str
     other_run: str
-    pictures: int
+    images: int
     trust: pd.DataFrame
     maps: pd.DataFrame
     scores: pd.DataFrame
     only_one: tuple[tuple[str, str], ...]  # (method, the model that ran it)
+    other_plan: str = ""
+    other_model: str = ""
+    file: str = ""
+    sha256: str = ""
+    rows: pd.DataFrame | None = field(default=None, compare=False)
 
 
 def compare(run: Run, other: Run) -> Comparison:
-    """Compare two runs on the pictures and texts that both explained.
+    """Compare two runs on the images and texts that both explained; of each, values below the floor of its gain are
+    left out, as in its summary.
 
-    Raises `InputError` if they have no picture in common or show the same model.
+    Raises `InputError` if they have no image in common or show the same model.
     """
     own_name, other_name = model_name(run), model_name(other)
     if run.manifest.get("model", {}).get("digest") == other.manifest.get("model", {}).get("digest"):
         raise InputError(f"{run.id} and {other.id} audit the same model ({own_name}); compare runs of two models")
-    ours, theirs = run.results(), other.results()
+    ours, theirs = run.results(), above_floor(other.results())[0]
+    theirs = theirs.loc[theirs.image.isin(set(ours.image)), list(ROW_COLUMNS)]
+    if theirs.empty:
+        raise InputError(f"{run.id} and {other.id} have no image in common; compare runs on the same dataset")
+    told = {
+        "own": own_name,
+        "other": other_name,
+        "other_run": other.id,
+        "other_plan": other.plan.digest,
+        "other_model": str(other.manifest.get("model", {}).get("digest") or ""),
+    }
+    return compared(ours, theirs.reset_index(drop=True), told)
+
+
+def compared(ours: pd.DataFrame, theirs: pd.DataFrame, told: dict[str, str]) -> Comparison:
+    """The comparison of a run's rows with the `rows` of a comparison; `told` names the two, as its fields do."""
+    rows, (ours, _) = theirs, above_floor(ours)
     both = set(ours.image) & set(theirs.image)
-    if not both:
-        raise InputError(f"{run.id} and {other.id} have no picture in common; compare runs on the same data set")
     ours, theirs = ours[ours.image.isin(both)], theirs[theirs.image.isin(both)]
     methods = _ran(ours), _ran(theirs)
+    own_name, other_name = told["own"], told["other"]
     return Comparison(
-        own=own_name,
-        other=other_name,
-        other_run=other.id,
-        pictures=len(both),
+        **told,
+        rows=rows,
+        images=len(both),
         trust=_trust(ours, theirs),
         maps=_maps(ours, theirs),
         scores=_scores(ours, theirs),
@@ -81,15 +122,40 @@ def model_name(run: Run) -> str:
 
 
 def save_comparisons(run: Run, comparisons: list[Comparison]) -> None:
-    """Keep comparisons in the run, so that its report can be made without the other runs."""
-    tables = [
-        {
-            **{name: value for name, value in vars(one).items() if not isinstance(value, pd.DataFrame)},
-            **{name: value.to_dict("records") for name, value in vars(one).items() if isinstance(value, pd.DataFrame)},
-        }
-        for one in comparisons
-    ]
-    write_json(run.folder / FILE, {"comparisons": _plain(tables)})
+    """Keep comparisons in the run, so that its report can be made, and checked, without the other runs."""
+    folder = run.folder / ROWS
+    listed, wanted = [], set()
+    for one in comparisons:
+        values = comparison_values(one)
+        if one.rows is not None:
+            data = _parquet(one.rows)
+            digest = hashlib.sha256(data).hexdigest()
+            name = f"{digest[:32]}.parquet"
+            wanted.add(name)
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / name, data)
+            values |= {"file": f"{ROWS}/{name}", "sha256": digest}
+        listed.append(values)
+    write_json(run.folder / FILE, {"comparisons": listed})
+    # Only now: until then the file that was replaced names the older rows.
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in wanted:
+            path.unlink()
+
+
+def comparison_values(one: Comparison) -> dict[str, Any]:
+    """A comparison as values of JSON, without the rows of the other run."""
+    values = {name: value for name, value in vars(one).items() if name != "rows"}
+    plain = {name: part.to_dict("records") if isinstance(part, pd.DataFrame) else part for name, part in values.items()}
+    return {name: _plain(value) for name, value in plain.items()}
+
+
+def read_rows(data: bytes) -> pd.DataFrame:
+    """The rows of the other run from the bytes of their file. Raises `RunError` if it is damaged."""
+    try:
+        return pq.read_table(pa.BufferReader(data), columns=list(ROW_COLUMNS)).cast(_SCHEMA).to_pandas()
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        raise RunError(f"the rows of a compared run are damaged: {first_line(error)}") from error
 
 
 def load_comparisons(run: Run) -> list[Comparison]:
@@ -99,6 +165,8 @@ def load_comparisons(run: Run) -> list[Comparison]:
         return []
     try:
         listed = json.loads(path.read_text())["comparisons"]
+        if any(one.get("file") and not _FILE.fullmatch(one["file"]) for one in listed):
+            raise RunError(f"{path} is damaged: it names a file outside {ROWS}/; compare the runs again")
         return [
             Comparison(
                 **{
@@ -109,8 +177,19 @@ def load_comparisons(run: Run) -> list[Comparison]:
             )
             for one in listed
         ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged: {error}; compare the runs anew") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged: {error}; compare the runs again") from error
+
+
+_FILE = re.compile(ROWS + r"/[0-9a-f]{32}\.parquet")
+_SCHEMA = pa.schema([SCHEMA.field(name) for name in ROW_COLUMNS])
+
+
+def _parquet(rows: pd.DataFrame) -> bytes:
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pandas(rows[list(ROW_COLUMNS)], schema=_SCHEMA, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata(None), sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _ran(rows: pd.DataFrame) -> set[str]:
@@ -148,7 +227,7 @@ def _maps(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     records = []
     for method, part in both.groupby("method", sort=True):
         found = []
-        for row in part.itertuples():
+        for row in typed(part, _MapsOfBoth):
             a, b = (
                 stored_grid(row.map, row.rows, row.columns),
                 stored_grid(row.map_other, row.rows_other, row.columns_other),
@@ -196,7 +275,7 @@ def _ok(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(value: Any) -> Any:
-    """Values as JSON takes them; a number that isn't one becomes null."""
+    """Values as JSON takes them; a number that is not one becomes null."""
     if isinstance(value, dict):
         return {name: _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):

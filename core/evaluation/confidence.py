@@ -1,8 +1,8 @@
-"""Confidence drop and increase: what a picture scores when only what the map points at is left to see.
+"""Confidence drop and increase: what an image scores when only what the map points at is left to see.
 
-The map, brought to 0 to 1 and enlarged, multiplies the picture's normalised pixels once, so that what it doesn't point
-at fades to the mean colour (Chattopadhay et al., WACV 2018; Wang et al., 2020). One forward a map: soft pictures
-can't be shared between maps, only between texts that have the same map.
+The map, brought to 0 to 1 and enlarged, multiplies the image's normalised pixels once, so that what it does not point
+at fades to the mean colour (Chattopadhay et al., WACV 2018; Wang et al., 2020). One forward a map: soft images
+cannot be shared between maps, only between texts that have the same map.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ CHUNK = 32
 
 @dataclass(frozen=True)
 class Confidence:
-    """What the score of the faded picture says.
+    """What the score of the faded image says.
 
     drop: max(0, s(x) - s(x')), in units of the score. relative_drop: that over s(x), "average drop"; None where s(x)
-    isn't above 0. increase: 1 if s(x') is above s(x), else 0.
+    is not above 0. increase: 1 if s(x') is above s(x), else 0.
     """
 
     drop: float
@@ -38,7 +38,7 @@ class Confidence:
 
 
 def confidence(whole: float, faded: float) -> Confidence:
-    """The measures from the scores of the whole and of the faded picture."""
+    """The measures from the scores of the whole and of the faded image."""
     drop = max(0.0, whole - faded)
     return Confidence(drop, drop / whole if whole > 0 else None, float(faded > whole))
 
@@ -57,7 +57,7 @@ def visibility(values: NDArray[Any], height: int, width: int) -> Tensor | None:
 
 
 def faded_embeddings(model: Model, pixels: Tensor, maps: Mapping[Key, NDArray[Any]]) -> dict[Key, Tensor]:
-    """Unit embeddings of one picture `(3, height, width)` faded by each map, by the maps' keys.
+    """Unit embeddings of one image `(3, height, width)` faded by each map, by the maps' keys.
 
     Maps of the same values share a forward; constant maps are left out.
     """

@@ -1,4 +1,4 @@
-"""Maps that know nothing of the text: random, centre and edge. A method that doesn't beat them has shown nothing."""
+"""Maps that know nothing of the text: random, centre and edge. A method that does not beat them has shown nothing."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Correlation (Bhatt, Weller, Moura, IJCAI 2020): over random coalitions, does the share of a map that stays in view go
 with the score? Sensitivity-n (Ancona et al., ICLR 2018) asks the same among coalitions of one size, infidelity (Yeh et
-al., NeurIPS 2019) by how much the sums miss the score's falls. The ceiling is the share of the score's variance that
-*any* sum over cells explains.
+al., NeurIPS 2019) by how much the sums miss the score's falls. The additive share is the part of the score's
+variance that a sum over cells, fitted to other coalitions, explains.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def infidelity(
 ) -> float | None:
     """Infidelity as a share: mean over coalitions of (b I'a - (s(x) - s(x_I)))^2 over the mean of (s(x) - s(x_I))^2.
 
-    I'a is the map's sum over the hidden cells, `full` the score s(x) of the whole picture, and b >= 0 the factor that
+    I'a is the map's sum over the hidden cells, `full` the score s(x) of the whole image, and b >= 0 the factor that
     fits best, because methods have units of their own: 0 is perfect, 1 is what a map of zeros has. A factor below 0
-    isn't allowed; it would forgive a wrong sign. None if the map is constant or the score never falls.
+    is not allowed; it would forgive a wrong sign. None if the map is constant or the score never falls.
     """
     grid = common_grid(values, (kept.shape[1], kept.shape[2]))
     hidden = (~kept.reshape(len(kept), -1)).astype(float) @ grid.ravel()
@@ -83,10 +83,10 @@ def infidelity(
 
 
 def additive_share(kept: Tensor, scores: Tensor) -> NDArray[np.float64]:
-    """For each text the share of the score's variance over coalitions that a sum over cells explains, `(texts,)`.
+    """For each text the share of the score's variance that a sum over cells explains, `(texts,)`.
 
     `scores` `(coalitions, texts)`. Each coalition is left out with its complement, so it can be negative; NaN where the
-    score doesn't vary.
+    score does not vary.
     """
     return fit(kept.flatten(1), scores).r2.numpy()
 

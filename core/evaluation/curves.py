@@ -26,7 +26,7 @@ class Curves:
     """One map's curves.
 
     `deletion` and `insertion` are cosines `(steps + 1,)`. The areas are taken after rescaling cosines so that the fully
-    hidden image is 0 and the full image 1; they are None where the picture hardly raises the score.
+    hidden image is 0 and the full image 1; they are None where the image hardly raises the score.
     `faithfulness` is insertion minus deletion: about 0 for an order that means nothing.
     """
 
@@ -44,7 +44,7 @@ class Curves:
 
 
 class Pool(Protocol):
-    """What gives embeddings of one picture with some of its cells hidden, as `CoalitionPool` does."""
+    """What gives embeddings of one image with some of its cells hidden, as `CoalitionPool` does."""
 
     @property
     def removal(self) -> str:
@@ -65,7 +65,7 @@ def curves(
     *,
     steps: int = 16,
 ) -> dict[tuple[str, int], Curves]:
-    """Curves of each map of the pool's picture, by its removal operator.
+    """Curves of each map of the pool's image, by its removal operator.
 
     `maps` is keyed by (name, index of the text); `texts` are unit embeddings `(texts, embedding)`. Every map is
     compared on the same cells, so that coarse and fine methods face the same test: the model's own where tokens are
@@ -93,8 +93,8 @@ def curves(
 def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | None:
     """Area under a curve of cosines rescaled so that `hidden` is 0 and `full` is 1.
 
-    None where the full image's cosine isn't at least `LEAST_RISE` above the hidden one's: then the picture doesn't
-    raise the score, and an order of its cells can't be judged by it.
+    None where the full image's cosine is not at least `LEAST_RISE` above the hidden one's: then the image does not
+    raise the score, and an order of its cells cannot be judged by it.
     """
     if full - hidden < LEAST_RISE:
         return None
@@ -105,7 +105,7 @@ def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | Non
 def _keep_sets(values: NDArray[np.floating], steps: int, cells_of: tuple[int, int]) -> list[NDArray[np.bool_]]:
     grid = common_grid(values, cells_of).ravel()
     cells = grid.size
-    # Ties (many zeros, after a ReLU) fall in a fixed random order: reading order would favour the top of the picture.
+    # Ties (many zeros, after a ReLU) fall in a fixed random order: reading order would favour the top of the image.
     order = np.lexsort((np.random.default_rng(0).permutation(cells), -grid))
     counts = [round(cells * step / steps) for step in range(steps + 1)]
     deletion, insertion = [], []

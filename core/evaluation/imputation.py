@@ -1,7 +1,7 @@
 """ROAD: hidden cells are filled in from their surroundings instead of being painted (Rong et al., ICML 2022).
 
-A hole of one colour has a shape, and the model may read the shape. Here each hidden block of the picture is the
-weighted mean of its eight neighbours (1/6 beside, 1/12 across a corner), which is one sparse linear system a picture,
+A hole of one colour has a shape, and the model may read the shape. Here each hidden block of the image is the
+weighted mean of its eight neighbours (1/6 beside, 1/12 across a corner), which is one sparse linear system an image,
 and a little noise hides that it was smooth. Blocks are 1/28 of the side: the paper solves for pixels, and what a whole
 hidden cell is filled with is smooth on that scale anyway.
 """
@@ -25,7 +25,7 @@ _BESIDE, _ACROSS = 1 / 6, 1 / 12
 
 
 class ImputedPool:
-    """Unit embeddings of one picture `(3, height, width)` for sets of kept cells, hidden ones filled in.
+    """Unit embeddings of one image `(3, height, width)` for sets of kept cells, hidden ones filled in.
 
     Asked like a `CoalitionPool`, for `core.evaluation.curves.curves`. The noise is the same in every set, so that two
     sets differ by what they hide alone. Where nothing is kept there is nothing to fill from: the mean colour.
@@ -55,7 +55,7 @@ class ImputedPool:
 
 
 def filled_in(pixels: Tensor, kept: Tensor, noise: Tensor | None = None) -> Tensor:
-    """A picture `(3, height, width)` with the cells outside `kept` `(rows, columns)` filled in, plus `noise` there."""
+    """An image `(3, height, width)` with the cells outside `kept` `(rows, columns)` filled in, plus `noise` there."""
     height, width = pixels.shape[-2:]
     visible = cell_masks(kept[None].bool(), height, width)[0] > 0
     rows, columns = min(BLOCKS, height), min(BLOCKS, width)

@@ -1,6 +1,6 @@
 """How well a map finds a region that is known: pointing game, energy, relevance mass and rank, overlap, contrast.
 
-Maps and regions are compared over the original picture; pixels that the model never saw (NaN in the map) don't count.
+Maps and regions are compared over the original image; pixels that the model never saw (NaN in the map) do not count.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def overlap(values: Map, region: Region) -> float | None:
 def relevance_rank(values: Map, region: Region) -> float | None:
     """Relevance rank accuracy (Arras et al., 2022): of the highest pixels, as many as the region has, the share inside.
 
-    With r this share, the overlap at the region's own area is r / (2 - r): one says nothing that the other doesn't.
+    With r this share, the overlap at the region's own area is r / (2 - r): one says nothing that the other does not.
     Ties and None as for `overlap`.
     """
     shared = overlap(values, region)
@@ -107,7 +107,7 @@ MEASURES = {
 
 def _seen(values: Map, region: Region) -> tuple[NDArray[np.float64], Region] | None:
     if values.shape != region.shape:
-        raise ValueError(f"the map is {values.shape} and the region {region.shape}; both cover the original picture")
+        raise ValueError(f"the map is {values.shape} and the region {region.shape}; both cover the original image")
     known = np.isfinite(values)
     inside = region[known]
     return (values[known].astype(np.float64), inside) if inside.any() else None

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.evaluation.agreement import stored_grid, top_overlap, unrelated
+from core.evaluation.gains import KEY, Gains, above_floor
+from core.evaluation.method_pairs import method_agreement
+from core.evaluation.metrics import METRICS, with_measures
+from core.evaluation.tables import FailureRow, ScoreRow, TextRow, TrustRow, VersusRow
 from core.runs import Plan, Run
-from core.statistics import Interval, interval_of_means, mean_over_images, rank_vector, sign_flip_p, spearman
+from core.runs.rows import columns_of
+from core.statistics import Interval, intervals_of_groups, mean_over_images, sign_flip_p
 from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.intervals import CORRELATION, SHARE
 
-METRICS = {
-    "deletion": "lower is better",
-    "insertion": "higher is better",
-    "faithfulness": "higher is better",
-    "correlation": "higher is better",
-}
-# Shown together in one further table, means only: a short title and which way is better, where one is.
-OTHER_METRICS = {
-    "sensitivity_n": ("Sens.", "high"),
-    "infidelity": ("Infid.", "low"),
-    "relative_drop": ("Drop", "low"),
-    "confidence_increase": ("Rise", "high"),
-    "blur_faithfulness": ("Blur", "high"),
-    "road_faithfulness": ("ROAD", "high"),
-    "comprehensiveness": ("Comp.", "high"),
-    "sufficiency": ("Suff.", "low"),
-    "sparseness": ("Gini", ""),
-    "entropy": ("Entr.", ""),
-    "effective_area": ("Area", ""),
-}
-# Pictures behind what unrelated maps correlate by.
-MOST_UNRELATED = 256
 CONTROLS = ("random", "centre", "edge")
+TRUST, VERSUS, TEXTS = (columns_of(row) for row in (TrustRow, VersusRow, TextRow))
 
 
 @dataclass(frozen=True)
@@ -49,17 +29,16 @@ class Summary:
     images: int
     pairs: int
     methods: tuple[str, ...]
-    trust: pd.DataFrame  # method, kind, metric, value, low, high, n
-    versus: pd.DataFrame  # method, control, value (mean paired difference of faithfulness), low, high, n, p, p_adjusted
-    agreement: (
-        pd.DataFrame
-    )  # a, b, value (mean Spearman), low, high, n, overlap (mean top-20 % IoU), chance, chance_high
-    pair_agreement: pd.DataFrame  # image, image_name, text, value (mean Spearman over pairs of methods), methods
-    scores: pd.DataFrame  # image, image_name, text, text_kind, score
-    texts: pd.DataFrame  # text, text_kind, value (mean score), low, high, n
-    ceiling: Interval  # mean share of a score's variance over coalitions that any sum over cells explains
-    failures: pd.DataFrame  # image, image_name, text, method, message
+    trust: pd.DataFrame  # of TrustRow, as core.evaluation.tables describes it, and so on
+    versus: pd.DataFrame  # of VersusRow
+    agreement: pd.DataFrame  # of AgreementRow
+    pair_agreement: pd.DataFrame  # of PairRow
+    scores: pd.DataFrame  # of ScoreRow
+    texts: pd.DataFrame  # of TextRow
+    ceiling: Interval  # mean share of a score's variance over held-out coalitions that an additive model explains
+    failures: pd.DataFrame  # of FailureRow
     not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
+    gains: Gains = field(default=Gains())  # which pairs have no value of what is divided by the gain
 
 
 def summarise(run: Run) -> Summary:
@@ -69,15 +48,14 @@ def summarise(run: Run) -> Summary:
 
 def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str, str]] = ()) -> Summary:
     """The summary of result rows (see `core.runs.results.SCHEMA`) that were made for `plan`, wherever they lie."""
+    rows, gains = above_floor(with_measures(rows))
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
     controls = rows[(rows.kind == "control") & (rows.status == "ok")]
-    scores = rows[(rows.kind == "score") & (rows.status == "ok")][
-        ["image", "image_name", "text", "text_kind", "score"]
-    ].reset_index(drop=True)
-    agreement, pair_agreement = _agreement(explained, plan.seed)
+    scores = rows[(rows.kind == "score") & (rows.status == "ok")][columns_of(ScoreRow)].reset_index(drop=True)
+    agreement, pair_agreement = method_agreement(explained, plan.seed)
     return Summary(
         images=int(rows.image.nunique()),
-        pairs=len(explained.drop_duplicates(["image", "text", "text_kind"])),
+        pairs=len(explained.drop_duplicates(KEY)),
         methods=tuple(dict.fromkeys(method.name for method in plan.methods)),
         trust=_trust(pd.concat([explained, controls])),
         versus=_versus(explained, controls),
@@ -86,104 +64,63 @@ def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str,
         scores=scores,
         texts=_texts(scores),
         ceiling=_ceiling(rows),
-        failures=rows[rows.status == "failed"][["image", "image_name", "text", "method", "message"]].reset_index(
-            drop=True
-        ),
+        failures=rows[rows.status == "failed"][columns_of(FailureRow)].reset_index(drop=True),
         not_run=tuple((m, side, reason) for m, side, reason in not_run),
+        gains=gains,
     )
 
 
-def _frame(records: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame.from_records(records, columns=columns)
-
-
 def _trust(rows: pd.DataFrame) -> pd.DataFrame:
-    records = []
-    for (kind, method), part in rows.groupby(["kind", "method"], sort=True):
-        for metric in (*METRICS, *OTHER_METRICS):
-            got = mean_over_images(part[metric].to_numpy(float), part["image"].to_numpy())
-            if got.n:
-                records.append({"method": method, "kind": kind, "metric": metric, **vars(got)})
-    return _frame(records, ["method", "kind", "metric", "value", "low", "high", "n"])
+    names = [metric.name for metric in METRICS]
+    values = rows[names].astype(np.float64)
+    means = values.groupby([rows["kind"], rows["method"], rows["image"]]).mean()
+    if means.empty:
+        return pd.DataFrame(columns=TRUST)
+    kind, method = (means.index.get_level_values(name) for name in ("kind", "method"))
+    number, maps = pd.factorize(pd.MultiIndex.from_arrays([kind, method]), sort=True)
+    groups = (number[:, None] * len(names) + np.arange(len(names))).ravel()
+    got = intervals_of_groups(means.to_numpy().ravel(), groups)
+    got["median"] = pd.Series(means.to_numpy().ravel()).groupby(groups).median()
+    got["kind"], got["method"] = (np.repeat(maps.get_level_values(level), len(names)) for level in (0, 1))
+    got["metric"] = np.tile(names, len(maps))
+    return got.loc[got["n"] > 0, TRUST].reset_index(drop=True)
 
 
 def _ceiling(rows: pd.DataFrame) -> Interval:
-    pairs = rows[rows.additive_share.notna()].drop_duplicates(["image", "text", "text_kind"])
+    pairs = rows[rows.additive_share.notna()].drop_duplicates(KEY)
     values = pairs.additive_share.to_numpy(float)
     return mean_over_images(values, pairs.image.to_numpy(), within=SHARE)
 
 
 def _versus(explained: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:
-    key = ["image", "text", "text_kind"]
-    records: list[dict[str, Any]] = []
-    for method, part in explained.groupby("method", sort=True):
-        for control, other in controls.groupby("method", sort=True):
-            both = part[[*key, "faithfulness"]].merge(other[[*key, "faithfulness"]], on=key, suffixes=("", "_control"))
-            both["difference"] = both["faithfulness"] - both["faithfulness_control"]
-            means = both.groupby("image")["difference"].mean().dropna().to_numpy()
-            got = interval_of_means(means)
-            if got.n:
-                records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means)})
-    frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
-    frame["p_adjusted"] = CONTROL_TESTS.adjusted(frame)
-    return frame
-
-
-def _agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`chance` is the mean correlation of the two methods' maps of different pictures, `chance_high` the 95 % quantile
-    of the mean over as many pairs as there are pictures; a pair that isn't above it shares a habit, not a picture.
-    """
-    with_map = explained[explained["map"].notna()]
-    correlations: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
-    per_pair = []
-    ranks: dict[str, dict[str, NDArray[np.float64]]] = {}
-    keys = ["image", "image_name", "text", "text_kind"]
-    for (image, name, text, _), part in with_map.groupby(keys, sort=True, dropna=False):
-        grids = {row.method: stored_grid(row.map, row.rows, row.columns) for row in part.itertuples()}
-        for method, grid in grids.items():
-            vector = rank_vector(grid)
-            if vector is not None:
-                # One text a picture: maps of its other texts are related.
-                ranks.setdefault(method, {}).setdefault(image, vector)
-        values = []
-        for a, b in combinations(sorted(grids), 2):
-            rho, overlap = spearman(grids[a], grids[b]), top_overlap(grids[a], grids[b])
-            if rho is not None and overlap is not None:
-                values.append(rho)
-                correlations.setdefault((a, b), []).append((image, rho, overlap))
-        if values:
-            per_pair.append(
-                {
-                    "image": image,
-                    "image_name": name,
-                    "text": text,
-                    "value": float(np.mean(values)),
-                    "methods": len(grids),
-                }
-            )
-    records = []
-    for (a, b), found in correlations.items():
-        images = np.array([image for image, _, _ in found])
-        got = mean_over_images(np.array([rho for _, rho, _ in found]), images, within=CORRELATION)
-        chance = _chance(ranks[a], ranks[b], seed)
-        records.append(
-            {"a": a, "b": b, **vars(got), "overlap": float(np.mean([overlap for *_, overlap in found])), **chance}
-        )
-    return (
-        _frame(records, ["a", "b", "value", "low", "high", "n", "overlap", "chance", "chance_high"]),
-        _frame(per_pair, ["image", "image_name", "text", "value", "methods"]),
-    )
-
-
-def _chance(a: dict[str, Any], b: dict[str, Any], seed: int) -> dict[str, float | None]:
-    both = sorted(set(a) & set(b))[:MOST_UNRELATED]
-    found = unrelated(np.stack([a[image] for image in both]), np.stack([b[image] for image in both]), seed=seed)
-    return {"chance": None, "chance_high": None} if found is None else dict(chance=found[0], chance_high=found[1])
+    rows = pd.concat([explained, controls])
+    if explained.empty or controls.empty:
+        return pd.DataFrame(columns=VERSUS)
+    pair = rows.groupby(KEY, sort=False, dropna=False).ngroup()
+    image = rows["image"].groupby(pair).first()
+    # A text that stands twice with an image is another pair each time.
+    again = rows.groupby([pair, "kind", "method"], sort=False).cumcount()
+    wide = rows.assign(pair=pair, again=again).pivot(index=["pair", "again"], columns=["kind", "method"])[
+        "faithfulness"
+    ]
+    own, other = (wide[kind].sort_index(axis=1) for kind in ("method", "control"))
+    differences = (own.to_numpy()[:, :, None] - other.to_numpy()[:, None, :]).reshape(len(wide), -1)
+    of = image.loc[wide.index.get_level_values("pair")].to_numpy()
+    means = pd.DataFrame(differences).groupby(of).mean().to_numpy().T
+    got = intervals_of_groups(means.ravel(), np.repeat(np.arange(len(means)), means.shape[1]))
+    got["method"] = np.repeat(own.columns, other.shape[1])
+    got["control"] = np.tile(other.columns, own.shape[1])
+    got["p"] = [sign_flip_p(one) for one in means]
+    got = got[got["n"] > 0].reset_index(drop=True)
+    got["p_adjusted"] = CONTROL_TESTS.adjusted(got)
+    return got[VERSUS]
 
 
 def _texts(scores: pd.DataFrame) -> pd.DataFrame:
-    records = []
-    for (text, kind), part in scores.groupby(["text", "text_kind"], sort=True):
-        got = mean_over_images(part["score"].to_numpy(float), part["image"].to_numpy(), within=CORRELATION)
-        records.append({"text": text, "text_kind": kind, **vars(got)})
-    return _frame(records, ["text", "text_kind", "value", "low", "high", "n"])
+    means = scores["score"].astype(np.float64).groupby([scores["text"], scores["text_kind"], scores["image"]]).mean()
+    if means.empty:
+        return pd.DataFrame(columns=TEXTS)
+    number, texts = pd.factorize(means.index.droplevel("image"), sort=True)
+    got = intervals_of_groups(means.to_numpy(), number, within=CORRELATION)
+    got["text"], got["text_kind"] = (texts.get_level_values(level) for level in (0, 1))
+    return got[TEXTS]

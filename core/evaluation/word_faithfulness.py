@@ -1,7 +1,7 @@
 """Comprehensiveness and sufficiency over words (ERASER: DeYoung et al., ACL 2020), from the text's word pool.
 
 Does the score fall when a text loses the words that a method calls important, and does it stay when they are all that
-is left? Sets of words are embedded once, whichever method, picture or measure asks for them.
+is left? Sets of words are embedded once, whichever method, image or measure asks for them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WordFaithfulness:
 
 
 def word_faithfulness(pool: WordPool, image: Tensor, orders: Mapping[str, NDArray[Any]]) -> dict[str, WordFaithfulness]:
-    """Both measures for the values `(words,)` of each name, with one picture's unit embedding `(embedding,)`.
+    """Both measures for the values `(words,)` of each name, with one image's unit embedding `(embedding,)`.
 
     Left out are constant values, which are no order, and everything for texts of one word, of which nothing is left.
     """

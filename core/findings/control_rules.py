@@ -1,120 +1,39 @@
-"""The rule that methods must beat maps that know nothing of the model."""
+"""The rule that a method's maps must order cells better than maps that ignore the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from core.content.words import bounded
+from core.evaluation.gains import rows_above_floor
 from core.evaluation.summary import Summary
-from core.findings.finding import Finding, Number, Sample
-from core.findings.grading import grade
-from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, known, sample_of, title_of, too_few
-from core.findings.thresholds import Thresholds
-from core.runs import Run
+from core.evaluation.tables import VersusRow
+from core.findings.method_checks import failing_methods
+from core.rules import Context, Number, Outcome, Rule, Sample, Thresholds, Wording
+from core.rules.decision import Decision, Decisions
+from core.rules.parts import SAMPLES, known, names_of, sample_of, title_of
+from core.rules.power import Against, power_of
+from core.rules.quantity import of_metric
+from core.runs.rows import typed
+from core.statistics.families import CONTROLS as CONTROL_TESTS
+
+LEAST, SIGNIFICANCE = "trust.controls.least_difference", "general.significance"
+KEY = ["image", "image_name", "text", "text_kind"]
+ABOVE = of_metric("faithfulness", "{method}: {metric} less that of the control “{control}”", CONTROL_TESTS)
 
 
-def beats_controls(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Is each method's faithfulness above every control's? One line for those that are, one for those that aren't."""
-    if not run.plan.trust.curves:
-        return
-    least = float(thresholds["trust.controls.least_difference"])
-    significance = float(thresholds["general.significance"])
-    enough = thresholds["general.least_images"]
-    better: list[tuple[str, pd.DataFrame]] = []
-    worse: list[tuple[str, pd.DataFrame]] = []
-    unknown: list[tuple[str, pd.DataFrame]] = []
-    unsure: list[tuple[str, pd.DataFrame]] = []
-    for method in summary.methods:
-        rows = summary.versus[summary.versus.method == method]
-        if rows.empty and any(name == method and side == "image" for name, side, _ in summary.not_run):
-            continue
-        if rows.empty or int(rows.n.min()) < enough or rows.low.isna().any():
-            unknown.append((method, rows))
-        else:
-            won = all(beats(row, thresholds) for row in rows.itertuples())
-            lost = any(not _above(row, thresholds) for row in rows.itertuples())
-            (better if won else worse if lost else unsure).append((method, rows))
-    tested = len(better) + len(worse) + len(unsure)
-
-    def common(which: str, part: list[tuple[str, pd.DataFrame]]) -> dict[str, Any]:
-        return dict(
-            id=f"trust.controls.{which}",
-            rule="trust.controls",
-            threshold=thresholds.label("trust.controls.least_difference"),
-            criterion="A method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
-            f"{least:g}, with a 95 % interval that excludes it and an adjusted p below {significance:g}.",
-            evidence=_least_above(part),
-            reproduce=again(run),
-        )
-
-    if unknown:
-        n = min(0 if rows.empty else int(rows.n.min()) for _, rows in unknown)
-        yield too_few(
-            f"Too few pictures to compare {_listed(unknown)} with controls", n, thresholds, common("unknown", unknown)
-        )
-    if better:
-        yield passed(
-            title=f"{len(better)} of {tested} methods beat every control",
-            condition=f"{_listed(better)} order the cells better than random, centre and edge maps do.",
-            **common("better", better),
-        )
-    if worse:
-        yield _not_better(run, worse, tested, thresholds, common("worse", worse))
-    if unsure:
-        yield cannot_conclude(
-            title=f"Whether {len(unsure)} of {tested} methods beat every control can't be said",
-            condition=f"{_listed(unsure)}: every interval lies above {least:g}, but with this many comparisons the "
-            "pictures don't suffice to exclude chance.",
-            **common("undecided", unsure),
-        )
-
-
-def _not_better(
-    run: Run, worse: list[tuple[str, pd.DataFrame]], tested: int, thresholds: Thresholds, common: dict[str, Any]
-) -> Finding:
-    least = float(thresholds["trust.controls.least_difference"])
-    lost = {name: rows[[not beats(row, thresholds) for row in rows.itertuples()]] for name, rows in worse}
-    # The samples are of the method that loses most.
-    method = min(lost, key=lambda name: float(lost[name].value.min()))
-    share, most_lost, most_won = _worst_share(run, method, str(lost[method].iloc[0].control))
-    n = min(int(rows.n.min()) for _, rows in worse)
-    made, word = grade(0.8, share if len(worse) == 1 else len(worse) / tested, n, thresholds)
-    # Named where a method loses to some controls only.
-    all_lost = [name for name, rows in worse if len(lost[name]) == len(rows)]
-    some = [f"{title_of(name)} (to {', '.join(rows.control)})" for name, rows in lost.items() if name not in all_lost]
-    each = "; ".join(
-        [*([f"to every control {_listed([(name, None) for name in all_lost])}"] if all_lost else []), *some]
-    )
-    return Finding(
-        status="finding",
-        severity=word,
-        grade=made,
-        title=f"{len(worse)} of {tested} methods aren't shown to be better than a map that ignores the text",
-        condition=f"The difference in faithfulness isn't shown to be above {least:g}: an interval reaches it. "
-        f"Not shown: {each}.",
-        samples=most_lost,
-        rule_of_samples=f"the pictures where {title_of(method)}, which loses most, does so most clearly",
-        counter=most_won,
-        counter_note="the pictures where it wins most",
-        cause="Hypothesis: the method reads features that the score doesn't use there, or its map is too coarse.",
-        effect="Its heat maps can't be taken as evidence of what the model used.",
-        recommendation="Don't base a conclusion on one of these methods alone; prefer methods that beat every control "
-        "here.",
-        **common,
-    )
-
-
-def beats(row: Any, thresholds: Thresholds) -> bool:
+def beats(row: VersusRow, thresholds: Thresholds) -> bool:
     """Whether a row of `Summary.versus` shows a method above a control: rules and report judge by this one test."""
-    return bool(_above(row, thresholds) and row.p_adjusted < float(thresholds["general.significance"]))
-
-
-def _above(row: Any, thresholds: Thresholds) -> bool:
     low = known(row.low)  # too few images have no interval
-    return low is not None and low > float(thresholds["trust.controls.least_difference"])
+    return low is not None and low > float(thresholds[LEAST]) and _significant(row, thresholds)
+
+
+def loses(row: VersusRow, thresholds: Thresholds) -> bool:
+    """Whether a row of `Summary.versus` shows that a method is not above a control: the same test the other way."""
+    high = known(row.high)
+    return high is not None and high < float(thresholds[LEAST]) and _significant(row, thresholds)
 
 
 def healthy_methods(summary: Summary, thresholds: Thresholds) -> tuple[str, ...]:
@@ -123,40 +42,156 @@ def healthy_methods(summary: Summary, thresholds: Thresholds) -> tuple[str, ...]
         method
         for method in summary.methods
         if len(rows := summary.versus[summary.versus.method == method])
-        and all(beats(row, thresholds) for row in rows.itertuples())
+        and all(beats(row, thresholds) for row in typed(rows, VersusRow))
     )
 
 
-def _least_above(part: list[tuple[str, pd.DataFrame]]) -> tuple[Number, ...]:
+def _significant(row: VersusRow, thresholds: Thresholds) -> bool:
+    return bool(row.p_adjusted < float(thresholds[SIGNIFICANCE]))
+
+
+def _measure(context: Context) -> Iterator[Outcome]:
+    summary, thresholds = context.summary, context.thresholds
+    if not context.run.plan.trust.curves:
+        return
+    unavailable = {name for name, side, _ in summary.not_run if side == "image"}
+    failing_checks = failing_methods(context)
+    trusted = [name for name in summary.methods if name not in failing_checks]
+    versus = {name: summary.versus[summary.versus.method == name] for name in trusted}
+    versus = {name: rows for name, rows in versus.items() if len(rows) or name not in unavailable}
+    if not versus:
+        return
+    decisions = Decisions({name: _decision(rows, thresholds) for name, rows in versus.items()})
+    failing, undecided = decisions.names("fails"), decisions.names("undecided")
+    lost = {
+        name: versus[name][[loses(row, thresholds) for row in typed(versus[name], VersusRow)]].sort_values("value")
+        for name in failing
+    }
+    tests = summary.versus[summary.versus.p.notna()].groupby("control").size().to_dict()
+    values = decisions.values | {
+        "lost": "; ".join(f"{title_of(name)}: {_stated(rows.iloc[0])}" for name, rows in lost.items()),
+        "open": "; ".join(_open(name, versus[name], thresholds, tests) for name in undecided) or "none",
+        "excluded": names_of([name for name in summary.methods if name in failing_checks]),
+        "n": min((int(rows.n.min()) if len(rows) else 0) for rows in versus.values()),
+    }
+    part = failing or undecided or list(versus)
+    n = max((int(rows.n.min()) if len(rows) else 0) for rows in versus.values())
+    outcome = Outcome(decisions.status, n=n, values=values, evidence=_evidence(part, versus))
+    if not failing:
+        yield (
+            outcome
+            if decisions.tested
+            else Outcome("cannot_conclude", n=n, wording="few", values=values, evidence=outcome.evidence)
+        )
+        return
+    worst = min(lost, key=lambda name: float(lost[name].value.iloc[0]))
+    differences = _differences(context, worst, str(lost[worst].control.iloc[0]))
+    least = float(thresholds[LEAST])
+    concerned = [
+        _concerned(_differences(context, name, str(rows.control.iloc[0])), least) for name, rows in lost.items()
+    ]
+    yield Outcome(
+        "finding",
+        n=n,
+        likelihood=max(concerned),
+        values=values | {"worst": title_of(worst), "control": str(lost[worst].control.iloc[0])},
+        evidence=outcome.evidence,
+        samples=_samples(differences[differences.difference <= least], worst),
+        counter=_samples(differences[differences.difference > least].iloc[::-1], worst),
+    )
+
+
+def _concerned(differences: pd.DataFrame, least: float) -> float:
+    """The share of images whose mean difference is not above the limit."""
+    of_images = differences.groupby("image").difference.mean()
+    return float((of_images <= least).mean()) if len(of_images) else 1.0
+
+
+def _decision(rows: pd.DataFrame, thresholds: Thresholds) -> Decision:
+    if rows.empty or int(rows.n.min()) < int(thresholds["general.least_images"]) or rows.low.isna().any():
+        return "too few"
+    if any(loses(row, thresholds) for row in typed(rows, VersusRow)):
+        return "fails"
+    return "holds" if all(beats(row, thresholds) for row in typed(rows, VersusRow)) else "undecided"
+
+
+def _stated(row: VersusRow) -> str:
+    return f"{bounded(row.value, row.low, row.high)} against {row.control}"
+
+
+def _open(name: str, rows: pd.DataFrame, thresholds: Thresholds, tests: Mapping[str, int]) -> str:
+    """The control that an undecided method is least above, and about how many images would decide."""
+    open_rows = rows[[not beats(row, thresholds) for row in typed(rows, VersusRow)]]
+    row = open_rows.loc[open_rows.value.astype(float).idxmin()]
+    least, significance = float(thresholds[LEAST]), float(thresholds[SIGNIFICANCE])
+    # Whichever way it would be decided, by the same test: its family is that of the control.
+    power = power_of(row, Against(least, at_most=row.value > least, tests=tests[row.control]), significance)
+    more = f"; about {power.needed:,} images would decide" if power is not None and power.needed else ""
+    return f"{title_of(name)}, {_stated(row)}{more}"
+
+
+def _evidence(names: list[str], versus: dict[str, pd.DataFrame]) -> tuple[Number, ...]:
     """For each method the control that it is least above."""
-    found = []
-    for method, rows in part:
-        if not rows.empty:
-            row = rows.loc[rows.value.astype(float).idxmin()]
-            name = f"{title_of(method)} above {row.control}"
-            found.append(Number(name=name, value=row.value, low=known(row.low), high=known(row.high), n=int(row.n)))
-    return tuple(found)
+    rows = [versus[name].loc[versus[name].value.astype(float).idxmin()] for name in names if len(versus[name])]
+    return tuple(ABOVE.of(row, method=title_of(row.method), control=row.control) for row in rows)
 
 
-def _listed(part: Iterable[tuple[str, Any]]) -> str:
-    names = [title_of(method) for method, _ in part]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _worst_share(run: Run, method: str, control: str) -> tuple[float, tuple[Sample, ...], tuple[Sample, ...]]:
-    rows = run.results(["image", "image_name", "text", "text_kind", "kind", "method", "faithfulness"])
-    key = ["image", "image_name", "text", "text_kind"]
-    own = rows[(rows.kind == "method") & (rows.method == method)][[*key, "faithfulness"]]
-    other = rows[(rows.kind == "control") & (rows.method == control)][[*key, "faithfulness"]]
-    both = own.merge(other, on=key, suffixes=("", "_control")).dropna()
+def _differences(context: Context, method: str, control: str) -> pd.DataFrame:
+    """`difference` in faithfulness per image and text, the lowest first."""
+    rows = rows_above_floor(context.run, (*KEY, "kind", "method", "faithfulness"))
+    own = rows[(rows.kind == "method") & (rows.method == method)][[*KEY, "faithfulness"]]
+    other = rows[(rows.kind == "control") & (rows.method == control)][[*KEY, "faithfulness"]]
+    both = own.merge(other, on=KEY, suffixes=("", "_control")).dropna()
     both["difference"] = both.faithfulness - both.faithfulness_control
-    both = both.sort_values(["difference", "image_name"])
-    share = float((both.difference <= 0).mean()) if len(both) else 1.0
-    lost = [
-        sample_of(row, (method,), f"{row.difference:+.2f} against {control}") for row in both.head(SAMPLES).itertuples()
-    ]
-    won = [
-        sample_of(row, (method,), f"{row.difference:+.2f} against {control}")
-        for row in both.tail(SAMPLES).iloc[::-1].itertuples()
-    ]
-    return share, tuple(lost), tuple(won)
+    return both.sort_values(["difference", "image_name"])
+
+
+def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
+    return tuple(
+        sample_of(row, (method,), f"difference in faithfulness {row.difference:+.2f}")
+        for row in rows.head(SAMPLES).itertuples()
+    )
+
+
+DECIDE = (
+    "Numbers of images that would decide are for 90 % power in the adjusted test, if mean and spread stay the same."
+)
+EXCLUDED = "Excluded, because they fail a check: {excluded}."
+CONTROLS_BEATEN = Rule(
+    id="trust.controls",
+    subject="explanations",
+    question="Are each method's maps more faithful than maps that ignore the model?",
+    thresholds=(LEAST, SIGNIFICANCE, "general.least_images"),
+    criterion="A method's faithfulness (insertion minus deletion) exceeds every control map's by more than "
+    "{least_difference:g}: the whole 95 % interval of the difference lies above it, and the adjusted p is below "
+    "{significance:g}. A method fails if a difference is shown to lie below it by the same test.",
+    wordings={
+        "passed": Wording(
+            "{passing} of {tested} methods beat every control map",
+            "{holds} order the cells better than random, centre and edge maps do. Fewer than {least_images} images: "
+            "{few}. " + EXCLUDED,
+        ),
+        "finding": Wording(
+            "{passing} of {tested} methods beat every control map; undecided: {undecided}; worse than one: {failing}",
+            "Worse than a control map, by the difference in faithfulness: {lost}. Undecided: {open}. " + DECIDE + " "
+            "Fewer than {least_images} images: {few}. " + EXCLUDED,
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: {passing} of {tested} methods beat every control map; {undecided} undecided",
+            "Shown to be above every control: {holds}. Undecided, each with its smallest difference: {open}. "
+            + DECIDE
+            + " "
+            "Fewer than {least_images} images: {few}. " + EXCLUDED,
+        ),
+        "few": Wording(
+            "Too few images to compare methods with control maps", "Fewer than {least_images} images: {few}."
+        ),
+    },
+    measure=_measure,
+    cause="Hypothesis: the method reads features that the score does not use here, or its map is too coarse.",
+    effect="Heat maps of the methods that fail are not evidence of what the model used, and those of undecided methods "
+    "are not shown to be.",
+    recommendation="Do not base a conclusion on a method that is not shown to beat every control.",
+    samples="the images on which {worst} falls furthest below the control map ({control})",
+    counter="the images on which it is furthest above the same control map",
+)

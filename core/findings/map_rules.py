@@ -1,4 +1,4 @@
-"""Rules about maps as such: do they vary at all, and does their order of trust hang on how places are hidden?"""
+"""Rules about maps as such: do they vary at all, and does the ranking of methods depend on how patches are hidden?"""
 
 from __future__ import annotations
 
@@ -7,119 +7,181 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from core.content.words import bounded
 from core.evaluation.agreement import order_agreement
-from core.evaluation.summary import Summary
-from core.findings.finding import Finding, Number
-from core.findings.grading import grade
-from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, sample_of, title_of, too_few
-from core.findings.thresholds import Thresholds
-from core.runs import AGAIN, Run
-from core.statistics import FEWEST_PAIRS, share_of_images
+from core.evaluation.gains import rows_above_floor
+from core.findings.trusted import MAPS, trusted_methods
+from core.rules import Context, Outcome, Rule, Sample, Wording
+from core.rules.decision import Decision, Decisions, decision, status_of
+from core.rules.parts import SAMPLES, names_of, sample_of, title_of
+from core.rules.quantity import Quantity
+from core.runs import AGAIN
+from core.statistics import FEWEST_PAIRS, Interval, share_of_images, spearman
 
+MOST_CONSTANT, LEAST_ORDER = "maps.constant.most_share", "trust.hiding.least_correlation"
+LEAST_IMAGES = "general.least_images"
 # A rank correlation over fewer methods has no interval.
 FEWEST_METHODS = FEWEST_PAIRS
+MOST_EVIDENCE = 6
+CONSTANT_SHARE = Quantity("{method}: share of constant maps")
+ORDER_AGREEMENT = Quantity("rank correlation of the faithfulness of {methods} methods", counted="methods")
 
 
-def maps_vary(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Is there a method whose maps are the same everywhere? Such a map shows nothing, whatever its colour."""
-    rows = run.results(["image", "image_name", "text", "text_kind", "kind", "method", "status", "map"])
+def _constant(context: Context) -> Iterator[Outcome]:
+    rows = context.rows(MAPS)
     rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
     if rows.empty:
         return
-    most = float(thresholds["maps.constant.most_share"])
     rows = rows.assign(flat=[float(np.ptp(np.asarray(values, float)) == 0) for values in rows["map"]])
+    most, least_n = float(context.thresholds[MOST_CONSTANT]), int(context.thresholds[LEAST_IMAGES])
     shares = {
         str(method): share_of_images(part.flat.to_numpy(), part.image.to_numpy())
         for method, part in rows.groupby("method", sort=True)
     }
-    n = max(share.n for share in shares.values())
-    flat = {name: share for name, share in shares.items() if share.value is not None and share.value > most}
-    worst = sorted(flat or shares, key=lambda name: (-(shares[name].value or 0.0), name))
-    common = dict(
-        id="maps.constant",
-        rule="maps.constant",
-        threshold=thresholds.label("maps.constant.most_share"),
-        criterion=f"For each method at most {most:.0%} of its maps have the same value everywhere.",
-        evidence=tuple(
-            Number(name=f"{title_of(name)}: share of maps without any difference", **vars(shares[name]))
-            for name in worst[:6]
-        ),
-        reproduce=again(run),
-    )
-    if n < thresholds["general.least_images"]:
-        yield too_few("Too few pictures to say whether maps vary", n, thresholds, common)
-        return
-    if not flat:
-        yield passed(title="Every method's maps vary", condition=f"{len(shares)} methods were looked at.", **common)
-        return
-    named = ", ".join(title_of(name) for name in worst)
-    bad = rows[rows.method.isin(worst) & (rows.flat > 0)].sort_values(["image_name", "method"])
-    made, word = grade(0.6, max(shares[name].value or 0.0 for name in flat), n, thresholds)
-    yield Finding(
-        status="finding",
-        severity=word,
-        grade=made,
-        title=f"Maps that show nothing: {named}",
-        condition=f"{len(bad)} maps of {len(worst)} of {len(shares)} methods have the same value in every cell.",
-        samples=tuple(
-            sample_of(row, (row.method,), f"{title_of(row.method)}: the same everywhere")
-            for row in bad.drop_duplicates("image").head(SAMPLES).itertuples()
-        ),
-        rule_of_samples="the first pictures by name",
-        cause="Hypothesis: the method has no path from this text or layer to places, or its values vanish in rounding.",
-        effect="The colour of such a map means nothing, and it takes no part in agreement.",
-        recommendation="Leave the method out for this model, or give it another layer.",
-        **common,  # type: ignore[arg-type]
+    decisions = Decisions({name: _varies(share, most, least_n) for name, share in shares.items()})
+    failing = decisions.names("fails")
+    ranked = sorted(failing or shares, key=lambda name: (-(shares[name].value or 0.0), name))
+    constant = rows[(rows.flat > 0) & rows.method.isin(failing)].sort_values(["image_name", "method"])
+    others = rows[(rows.flat == 0) & rows.method.isin(failing)].sort_values(["image_name", "method"])
+    yield Outcome(
+        decisions.status,
+        n=max(share.n for share in shares.values()),
+        wording="" if decisions.tested else "few",
+        likelihood=max((shares[name].value or 0.0 for name in failing), default=0.0),
+        values=decisions.values
+        | {
+            "constant": int(rows.flat.sum()),
+            "maps": len(rows),
+            "each": "; ".join(f"{title_of(name)} {_stated(shares[name])}" for name in ranked if shares[name].value)
+            or "none",
+        },
+        evidence=tuple(CONSTANT_SHARE.of(shares[name], method=title_of(name)) for name in ranked[:MOST_EVIDENCE]),
+        samples=_samples(constant, "the same value in every cell"),
+        counter=_samples(others, "varies"),
     )
 
 
-def hiding_matters(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Do methods rank alike by faithfulness, however places are hidden? Says nothing if one way only was measured."""
-    rows = run.results(["image", "kind", "method", "status", "faithfulness", *(f"{way}_faithfulness" for way in AGAIN)])
+def _varies(share: Interval, most: float, least_n: int) -> Decision:
+    """That none of the maps of this audit is constant is a count, which needs no interval."""
+    result = decision(share, most, at_most=True, least_n=least_n)
+    return "holds" if share.value == 0 and result == "undecided" else result
+
+
+def _stated(share: Interval) -> str:
+    return bounded(share.value, share.low, share.high)
+
+
+def _samples(rows: pd.DataFrame, note: str) -> tuple[Sample, ...]:
+    first = rows.drop_duplicates("image").head(SAMPLES)
+    return tuple(sample_of(row, (row.method,), f"{title_of(row.method)}: {note}") for row in first.itertuples())
+
+
+def _order(context: Context) -> Iterator[Outcome]:
+    ways = [f"{way}_faithfulness" for way in AGAIN]
+    rows = rows_above_floor(context.run, ["image", "kind", "method", "status", "faithfulness", *ways])
     rows = rows[(rows.kind == "method") & (rows.status == "ok")]
+    trusted = set(trusted_methods(context)) | (set(rows.method) - set(context.summary.methods))
+    rows = rows[rows.method.isin(trusted)]
     for way in AGAIN:
-        known = rows[rows.faithfulness.notna() & rows[f"{way}_faithfulness"].notna()]
-        if len(known):
-            yield _order(run, known, way, thresholds)
+        both = rows[rows.faithfulness.notna() & rows[f"{way}_faithfulness"].notna()]
+        if len(both):
+            yield _order_by(context, both, way)
 
 
-def _order(run: Run, rows: pd.DataFrame, way: str, thresholds: Thresholds) -> Finding:
-    least = float(thresholds["trust.hiding.least_correlation"])
-    got, images = order_agreement(rows, f"{way}_faithfulness")
-    methods, told = int(rows.method.nunique()), AGAIN[way]
-    common = dict(
-        id=f"trust.hiding.{way}",
-        rule="trust.hiding",
-        threshold=thresholds.label("trust.hiding.least_correlation"),
-        criterion=f"Over methods, mean faithfulness with places {told} has a rank correlation of at least {least:g} "
-        "with that of the way that is used throughout.",
-        evidence=(Number(name=f"rank correlation of {methods} methods' faithfulness", **vars(got)),),
-        reproduce=again(run),
+def _order_by(context: Context, rows: pd.DataFrame, way: str) -> Outcome:
+    least, least_images = float(context.thresholds[LEAST_ORDER]), int(context.thresholds[LEAST_IMAGES])
+    estimate, images = order_agreement(rows, f"{way}_faithfulness")
+    methods = int(rows.method.nunique())
+    enough = images >= least_images and methods >= FEWEST_METHODS
+    result = decision(estimate, least, at_most=False, least_n=FEWEST_METHODS) if enough else "too few"
+    each = [
+        spearman(part.faithfulness.to_numpy(), part[f"{way}_faithfulness"].to_numpy())
+        for _, part in rows.groupby(["image", "method"])[["faithfulness", f"{way}_faithfulness"]]
+        .mean()
+        .groupby("image")
+    ]
+    known = [value for value in each if value is not None]
+    return Outcome(
+        status_of([result]),
+        n=images,
+        part=way,
+        wording="few" if result == "too few" else "",
+        likelihood=float(np.mean([value < least for value in known])) if known else 1.0,
+        values={
+            "way": AGAIN[way],
+            "methods": methods,
+            "images": images,
+            "fewest": FEWEST_METHODS,
+            "correlation": bounded(estimate.value, estimate.low, estimate.high),
+            "excluded": names_of([name for name in context.summary.methods if name not in trusted_methods(context)]),
+        },
+        evidence=(ORDER_AGREEMENT.of(estimate, methods=methods),),
     )
-    if images < thresholds["general.least_images"] or methods < FEWEST_METHODS or got.low is None or got.value is None:
-        return cannot_conclude(
-            title=f"Whether the methods' order holds with places {told} can't be said",
-            condition=f"{methods} methods on {images} pictures; {FEWEST_METHODS} methods and "
-            f"{thresholds['general.least_images']} pictures are needed.",
-            **common,  # type: ignore[arg-type]
-        )
-    if got.value >= least:
-        return passed(
-            title=f"The methods' order holds with places {told}",
-            condition=f"Over {methods} methods the rank correlation is {got.value:.2f}.",
-            **common,
-        )
-    made, word = grade(0.5, 1 - max(got.value, 0.0), images, thresholds)
-    return Finding(
-        status="finding",
-        severity=word,
-        grade=made,
-        title=f"With places {told}, other methods look faithful",
-        condition=f"Over {methods} methods the two orders have a rank correlation of {got.value:.2f}.",
-        cause="Hypothesis: pictures with hidden places are unusual for the model, each kind in its own way; or the "
-        "methods hardly differ.",
-        effect="Which method is called faithful depends on a choice that has nothing to do with the user's question.",
-        recommendation="Trust only methods that stand above the controls both ways.",
-        **common,  # type: ignore[arg-type]
-    )
+
+
+CONSTANT = Rule(
+    id="maps.constant",
+    subject="explanations",
+    question="Do the maps of each method vary?",
+    thresholds=(MOST_CONSTANT, LEAST_IMAGES),
+    criterion="For each method at most {most_share:.0%} of its maps have the same value in every cell: none has, or "
+    "the whole 95 % interval lies below; a method fails if the interval lies above.",
+    wordings={
+        "passed": Wording(
+            "The maps of every tested method vary",
+            "Methods tested: {tested}. {constant} of {maps} maps are constant. Of these: {each}.",
+        ),
+        "finding": Wording(
+            "Constant, uninformative maps: {fails}",
+            "Share of constant maps: {each}. Of {tested} methods {passing} have maps that vary and {undecided} are "
+            "undecided.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: the maps of {passing} of {tested} methods vary; {undecided} undecided",
+            "{constant} of {maps} maps are constant. Share of constant maps: {each}. Undecided: {open}.",
+        ),
+        "few": Wording("Too few images to assess whether maps vary", "Fewer than {least_images} images: {few}."),
+    },
+    measure=_constant,
+    cause="Hypothesis: the method has no path from this text or layer to patches, or its values vanish in rounding.",
+    effect="The colour of a constant map has no meaning, and such a map is not part of any agreement.",
+    recommendation="Exclude the method for this model, or select another layer.",
+    samples="the first images by name with a constant map",
+    counter="the first images by name with a map of these methods that varies",
+)
+
+ORDER = Rule(
+    id="trust.hiding",
+    subject="explanations",
+    question="Is the ranking of methods the same when patches are hidden in another way?",
+    thresholds=(LEAST_ORDER, LEAST_IMAGES),
+    criterion="Over methods that fail no check, mean faithfulness with patches {way} has a rank correlation of at "
+    "least {least_correlation:g} with that of the main removal. The whole 95 % interval, over methods, must lie above; "
+    "the rule fails if it lies below.",
+    wordings={
+        "passed": Wording(
+            "The ranking of methods is the same with patches {way}",
+            "Over {methods} methods and {images} images the rank correlation is {correlation}. Excluded, because they "
+            "fail a check: {excluded}.",
+        ),
+        "finding": Wording(
+            "With patches {way}, other methods rank as faithful",
+            "Over {methods} methods and {images} images the rank correlation of the two rankings is {correlation}. "
+            "Excluded, because they fail a check: {excluded}.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: stability of the method ranking with patches {way}",
+            "Over {methods} methods and {images} images the rank correlation is {correlation}, an interval that "
+            "contains the limit. The interval is over methods: more images do not narrow it.",
+        ),
+        "few": Wording(
+            "Inconclusive: stability of the method ranking with patches {way}",
+            "{methods} methods on {images} images; {fewest} methods and {least_images} images are needed.",
+        ),
+    },
+    measure=_order,
+    cause="Hypothesis: images with hidden patches are unusual for the model, each kind in a different way; or the "
+    "methods hardly differ.",
+    effect="Which method ranks as faithful depends on a choice that is unrelated to the question of the user.",
+    recommendation="Rely only on methods that beat the controls with each way of hiding.",
+)

@@ -1,138 +1,174 @@
-"""Rules about sums: does a score come from places one by one, and do the parts of a map add up to what they claim?"""
+"""Rules about sums: does a sum over cells explain the score, and do the parts of a map add up to what they should?"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from core.evaluation.summary import Summary
-from core.findings.finding import Finding, Number, Sample
-from core.findings.grading import grade
-from core.findings.outcomes import cannot_conclude, passed
-from core.findings.parts import SAMPLES, again, title_of, undecided
-from core.findings.thresholds import Thresholds
-from core.runs import Run
-from core.statistics import mean_over_images
+from core.evaluation.completeness import COLUMNS, residuals, unexplained
+from core.findings.trusted import trusted_methods
+from core.methods import METHODS
+from core.rules import Context, Outcome, Rule, Sample, Wording
+from core.rules.decision import decision, status_of
+from core.rules.parts import SAMPLES, title_of
+from core.rules.power import Against
+from core.rules.quantity import Quantity
+from core.rules.writing import typeset
 
-KEY = ["image", "image_name", "text", "text_kind"]
-# A difference smaller than this, in cosine, is no difference to be parted.
-LEAST_DIFFERENCE = 0.01
-# Methods whose map is such a sum.
-SUMMING = ("rise", "kernel_shap", "lime")
+KEY = ("image", "image_name", "text", "text_kind")
+SHARE, REST, LEAST_IMAGES = "additive.share.least", "sums.rest.most", "general.least_images"
+EXPLAINED = Quantity("share of held-out variance that the additive model explains")
+UNEXPLAINED = Quantity("unexplained part of the difference")
 
 
-def places_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of the score's variance while places come and go: how much can any heat map explain?"""
-    if not summary.ceiling.n:
+def _additive(context: Context) -> Iterator[Outcome]:
+    ceiling, thresholds = context.summary.ceiling, context.thresholds
+    if not ceiling.n:
         return
-    least = float(thresholds["additive.share.least"])
-    ceiling = summary.ceiling
-    common = dict(
-        id="additive.share",
-        rule="additive.share",
-        threshold=thresholds.label("additive.share.least"),
-        criterion=f"A sum over cells explains at least {least:.0%} of the score's variance over random coalitions that "
-        "it wasn't fitted on.",
-        evidence=(Number(name="share that a sum over cells explains", **vars(ceiling)),),
-        reproduce=again(run),
-    )
-    if undecided(ceiling, thresholds) or ceiling.value is None:
-        yield cannot_conclude(
-            title="Too few pictures to say how far places add up",
-            condition=f"Only {ceiling.n} pictures carry this measure.",
-            **common,
-        )
-        return
-    if ceiling.value >= least:
-        yield passed(
-            title="Places add up well enough for heat maps",
-            condition=f"On average a sum over cells explains {ceiling.value:.0%} of the score's variance.",
-            **common,
-        )
-        return
-    rows = run.results([*KEY, "kind", "additive_share"])
-    pairs = rows[rows.additive_share.notna()].drop_duplicates(KEY).sort_values(["additive_share", "image_name"])
-    made, word = grade(0.5, float((pairs.additive_share < least).mean()), ceiling.n, thresholds)
-    yield Finding(
-        status="finding",
-        severity=word,
-        grade=made,
-        title="Heat maps can explain only part of these scores",
-        condition=f"On average a sum over cells explains {ceiling.value:.0%} of the score's variance while places come "
-        "and go; the rest is in how places work together.",
-        samples=_samples(pairs.head(SAMPLES), "additive_share", "share {:.2f}", *SUMMING),
-        rule_of_samples="lowest share",
-        counter=_samples(pairs.tail(SAMPLES).iloc[::-1], "additive_share", "share {:.2f}", *SUMMING),
-        counter_note="highest share",
-        cause="Hypothesis: the model needs several parts together, or hidden places themselves change the score.",
-        effect="No heat map, of any method, says all of what decides these scores.",
-        recommendation="Read maps of these pictures with the interactions of places and words (FIxLIP), and hide the "
-        "places in question to test a claim.",
-        **common,  # type: ignore[arg-type]
+    least = float(thresholds[SHARE])
+    result = decision(ceiling, least, at_most=False, least_n=int(thresholds[LEAST_IMAGES]))
+    rows = context.rows((*KEY, "kind", "additive_share"))
+    pairs = rows[rows.additive_share.notna()].drop_duplicates(list(KEY)).sort_values(["additive_share", "image_name"])
+    below = pairs.additive_share < least
+    found = result == "fails"
+    # Methods whose map is such a sum.
+    methods = tuple(name for name in trusted_methods(context) if METHODS[name].additive)
+    yield Outcome(
+        status_of([result]),
+        n=ceiling.n,
+        wording="few" if result == "too few" else "",
+        likelihood=float((pairs.groupby("image").additive_share.mean() < least).mean()) if found else 0.0,
+        values={
+            "share": ceiling.value or 0.0,
+            "low": ceiling.low,
+            "high": ceiling.high,
+            "n": ceiling.n,
+        },
+        evidence=(EXPLAINED.of(ceiling),),
+        against=Against(least, at_most=False, percent=True),
+        samples=_samples(pairs[below], "additive_share", "share {:.2f}", methods) if found else (),
+        counter=_samples(pairs[~below].iloc[::-1], "additive_share", "share {:.2f}", methods) if found else (),
     )
 
 
-def parts_add_up(run: Run, summary: Summary, thresholds: Thresholds) -> Iterator[Finding]:
-    """For methods whose parts should sum to a difference of scores: is the rest small beside it?"""
-    most = float(thresholds["sums.rest.most"])
-    rows = run.results([*KEY, "kind", "method", "status", "details"])
-    rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows.details.notna()]
-    for method, part in rows.groupby("method", sort=True):
-        told = pd.DataFrame([json.loads(text) for text in part.details], index=part.index)
-        if not {"residual", "difference"} <= set(told.columns):
-            continue
-        title = title_of(str(method))
-        part = part.assign(rest=told.residual.abs() / np.maximum(told.difference.abs(), LEAST_DIFFERENCE))
-        mean = mean_over_images(part.rest.to_numpy(float), part.image.to_numpy())
-        common = dict(
-            id=f"sums.rest.{method}",
-            rule="sums.rest",
-            threshold=thresholds.label("sums.rest.most"),
-            criterion=f"What the parts of a map leave unexplained is on average at most {most:.0%} of the difference "
-            "of scores that they should sum to.",
-            evidence=(Number(name="rest beside the difference", **vars(mean)),),
-            reproduce=again(run),
-        )
-        if undecided(mean, thresholds) or mean.value is None:
-            yield cannot_conclude(
-                title=f"Too few pictures to say whether {title} adds up",
-                condition=f"Only {mean.n} pictures carry this measure.",
-                **common,
-            )
-            continue
-        if mean.value <= most:
-            yield passed(title=f"{title} adds up", condition=f"The rest is {mean.value:.0%} on average.", **common)
-            continue
-        worst = part.sort_values(["rest", "image_name"], ascending=[False, True])
-        made, word = grade(0.5, float((part.rest > most).mean()), mean.n, thresholds)
-        yield Finding(
-            status="finding",
-            severity=word,
-            grade=made,
-            title=f"{title} doesn't add up with these options",
-            condition=f"On average {mean.value:.0%} of the difference that its map should sum to is left over.",
-            samples=_samples(worst.head(SAMPLES), "rest", "rest {:.2f} of the difference", str(method)),
-            rule_of_samples="largest rest",
-            counter=_samples(worst.tail(SAMPLES).iloc[::-1], "rest", "rest {:.2f} of the difference", str(method)),
-            counter_note="smallest rest",
-            cause="Hypothesis: too few steps for a score that bends sharply between the baseline and the picture.",
-            effect="Its map is no account of the score.",
-            recommendation=f"Give {title} more steps (a higher effort), or leave it out of conclusions.",
-            **common,  # type: ignore[arg-type]
+def _complete(context: Context) -> Iterator[Outcome]:
+    thresholds = context.thresholds
+    most = float(thresholds[REST])
+    for method, part in residuals(context.rows(COLUMNS)).groupby("method", sort=True):
+        rest = unexplained(part)
+        result = decision(rest, most, at_most=True, least_n=int(thresholds[LEAST_IMAGES]))
+        images = part.groupby("image")[["residual", "difference"]].mean()
+        beyond = images.residual > most * images.difference
+        part = part.sort_values(["share", "image_name"], ascending=[False, True])
+        above, found = part.residual > most * part.difference, result == "fails"
+        note = "{:.2f} of the difference is left"
+        yield Outcome(
+            status_of([result]),
+            n=rest.n,
+            part=str(method),
+            wording="few" if result == "too few" else "",
+            likelihood=float(beyond.mean()),
+            values={
+                "method": title_of(str(method)),
+                "rest": rest.value or 0.0,
+                "low": rest.low,
+                "high": rest.high,
+                "median": float((images.residual / images.difference).median()),
+                "beyond": int(beyond.sum()),
+                "n": rest.n,
+            },
+            evidence=(UNEXPLAINED.of(rest),),
+            against=Against(most, percent=True),
+            samples=_samples(part[above], "share", note, (str(method),)) if found else (),
+            counter=_samples(part[~above].iloc[::-1], "share", note, (str(method),)) if found else (),
         )
 
 
-def _samples(rows: pd.DataFrame, column: str, note: str, *methods: str) -> tuple[Sample, ...]:
+def _samples(rows: pd.DataFrame, column: str, note: str, methods: tuple[str, ...]) -> tuple[Sample, ...]:
     return tuple(
         Sample(
             image=row.image,
             image_name=row.image_name,
             text=row.text,
-            methods=tuple(methods),
-            note=note.format(getattr(row, column)),
+            methods=methods,
+            note=typeset(note.format(getattr(row, column))),
         )
-        for row in rows.itertuples()
+        for row in rows.head(SAMPLES).itertuples()
     )
+
+
+FIT = (
+    "On average over {n} images, the additive model explains {share:.0%} [{low:.0%}, {high:.0%}] of the variance "
+    "of the score over the coalitions left out of its fit"
+)
+ADDITIVE = Rule(
+    id="additive.share",
+    subject="explanations",
+    question="How much of the score does an additive model of the cells explain?",
+    thresholds=(SHARE, LEAST_IMAGES),
+    criterion="An additive model (one value per cell), fitted to random coalitions of visible cells, explains at least "
+    "{least:.0%} of the score's variance over coalitions that are left out of its fit. The whole 95 % interval must "
+    "lie above; the rule fails if it lies below.",
+    wordings={
+        "passed": Wording(
+            "The scores are largely additive over cells",
+            f"{FIT}.",
+        ),
+        "finding": Wording(
+            "An additive model of the cells explains only part of these scores",
+            f"{FIT}; the rest is interactions of cells and the error of the fit.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether the scores are largely additive over cells",
+            f"{FIT}, an interval that contains the limit.",
+        ),
+        "few": Wording(
+            "Too few images to assess additivity", "{n} images have this measure; at least {least_images} are needed."
+        ),
+    },
+    measure=_additive,
+    cause="Hypothesis: the model needs several parts together, or hidden patches themselves change the score.",
+    effect="A heat map with one value per cell is read as such a sum; what cells do only together is not in it.",
+    recommendation="Before a claim rests on a heat map of these images, hide the regions in question together and "
+    "measure the score.",
+    samples="the images and texts with the lowest share below the limit",
+    counter="the images and texts with the highest share, at or above the limit",
+)
+
+COMPLETE = Rule(
+    id="sums.rest",
+    subject="explanations",
+    question="Do the parts of a map add up to the difference of scores that they should sum to?",
+    thresholds=(REST, LEAST_IMAGES),
+    criterion="The residual of a map is at most {most:.0%} of the difference of scores that its parts should sum to: "
+    "mean residual over mean difference. The whole 95 % interval must lie below; the rule fails if it lies above.",
+    wordings={
+        "passed": Wording(
+            "{method} satisfies completeness",
+            "{rest:.0%} [{low:.0%}, {high:.0%}] of the difference is left unexplained, over {n} images.",
+        ),
+        "finding": Wording(
+            "{method} violates completeness with these options",
+            "{rest:.0%} [{low:.0%}, {high:.0%}] of the difference that its map should sum to is left unexplained, "
+            "over {n} images; the median image leaves {median:.0%}. The residual is above the limit on {beyond} of "
+            "{n} images.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether {method} satisfies completeness",
+            "{rest:.0%} [{low:.0%}, {high:.0%}] of the difference is left unexplained, over {n} images, an interval "
+            "that contains the limit.",
+        ),
+        "few": Wording(
+            "Too few images to assess the completeness of {method}",
+            "{n} images have this measure; at least {least_images} are needed.",
+        ),
+    },
+    measure=_complete,
+    cause="Hypothesis: too few steps for a strongly non-linear score between the baseline and the image.",
+    effect="Its map does not account for the score.",
+    recommendation="Give {method} more steps (a higher effort); until then exclude it from conclusions, as this report "
+    "does.",
+    samples="the largest residuals above the limit",
+    counter="the smallest residuals, within the limit",
+)

@@ -17,7 +17,7 @@ class LastAttentionOptions(Options):
         None,
         ge=-MOST_LAYERS,
         le=MOST_LAYERS,
-        description="block whose attention is read, from 0 (negative: from the end); default: the tower's last "
+        description="block whose attention is used, from 0 (negative: from the end); default: the tower's last "
         "attention, which is its attention pool where it has one",
     )
 
@@ -26,21 +26,21 @@ class RolloutOptions(Options):
     """Options of attention rollout."""
 
     layers: int | None = Field(
-        None, ge=1, le=MOST_LAYERS, description="how many last blocks are followed; default: all of them"
+        None, ge=1, le=MOST_LAYERS, description="number of last blocks followed; default: all of them"
     )
 
 
 class ClipPrsOptions(Options):
     """Options of the decomposition by head and token."""
 
-    layers: int = Field(4, ge=1, le=MOST_LAYERS, description="how many last blocks are summed")
+    layers: int = Field(4, ge=1, le=MOST_LAYERS, description="number of last blocks summed")
     layer: int | None = Field(
         None,
         ge=-MOST_LAYERS,
         le=MOST_LAYERS,
-        description="this block alone, from 0 (negative: from the end); default: the last ones",
+        description="use only this block, from 0 (negative: from the end); default: the last blocks",
     )
-    head: int | None = Field(None, ge=0, le=MOST_LAYERS, description="this head alone, from 0; default: all heads")
+    head: int | None = Field(None, ge=0, le=MOST_LAYERS, description="use only this head, from 0; default: all heads")
 
 
 def _rollout_cost(options: RolloutOptions, depth: int) -> Cost:
@@ -60,12 +60,13 @@ LAST_ATTENTION = MethodInfo(
     "ICML 2024",
     year=2021,
     family="attention",
-    idea="Shows what the token that is read out attends to in the last block, averaged over heads. What you see is "
-    "where the model looked, whatever the text.",
-    assumes="Attention in the last block says which places matter, and all heads count alike.",
-    fails="It is the same for every text, so it can't tell which object a text means; heads without effect count too.",
-    differs="Towers that read the mean of their places show the mean of those places' attention; towers with an "
-    "attention pool show the pool's, which is their last attention.",
+    idea="Shows what the read-out token attends to in the last block, averaged over heads. What you see is where the "
+    "read-out takes its information from, whatever the text.",
+    assumes="Attention in the last block indicates which patches matter, and all heads count equally.",
+    fails="The map is the same for every text, so it cannot show which object a text refers to; heads without effect "
+    "on the output count as much as the others.",
+    differs="For towers that average their patches, the mean attention of those patches is shown; for towers with an "
+    "attention pool, the attention of the pool, which is their last attention.",
     unit="attention (share of 1)",
     sides={"image": ("image_attention",), "text": ("text_attention",)},
     schema=LastAttentionOptions,
@@ -79,12 +80,14 @@ ROLLOUT = MethodInfo(
     paper="Abnar, Zuidema: Quantifying Attention Flow in Transformers, ACL 2020, arXiv:2005.00928, eq. 1",
     year=2020,
     family="attention",
-    idea="Multiplies the attention of all blocks, each mixed half and half with the identity for the skip connection. "
-    "What you see is where the read-out could have drawn from, whatever the text.",
-    assumes="Attention alone moves information, every head counts alike, and the skip carries half of it.",
-    fails="It is the same for every text. On deep towers it spreads over everything and follows attention sinks.",
-    differs="Followed backwards as one row, so that no product of whole matrices is kept; the same numbers. Read from "
-    "the class token, the mean of the places or the attention pool, as the tower does; text likewise.",
+    idea="Multiplies the attention of all blocks, each averaged with the identity to account for the skip "
+    "connection. What you see is where the read-out could have drawn information from, whatever the text.",
+    assumes="Attention alone moves information, every head counts equally, and the skip connection carries half of it.",
+    fails="The map is the same for every text. In deep towers it spreads over the whole image and follows attention "
+    "sinks.",
+    differs="Computed backwards as a single row, so that no product of full matrices is kept; the numbers are the "
+    "same. Read from the class token, the mean of the patches or the attention pool, as the tower does; likewise for "
+    "texts.",
     unit="attention (share of 1)",
     sides={"image": ("image_attention",), "text": ("text_attention",)},
     schema=RolloutOptions,
@@ -99,15 +102,15 @@ CLIP_PRS = MethodInfo(
     "ICLR 2024, arXiv:2310.05916",
     year=2024,
     family="attention",
-    idea="Writes the image embedding as a sum over blocks, heads and tokens of what attention moved into the read-out, "
-    "plus feed-forward parts and biases, and takes each part's product with the text.",
-    assumes="What attention carries directly into the read-out in the last blocks is what the score rests on.",
-    fails="A token's state is already a mixture of places, and effects through later blocks aren't followed. "
-    "Background texts and objects share heads.",
-    differs="Divided by the embedding's length, so that all parts sum to the cosine. The average over texts isn't "
-    "subtracted, so that a text's map doesn't depend on the others. Averaged places and attention pools are "
-    "decomposed too; a pool's own feed-forward part counts as one part without place. An MLP as projection or two "
-    "pools in a row are refused.",
+    idea="Decomposes the image embedding into a sum over blocks, heads and tokens of what attention wrote into the "
+    "read-out, plus feed-forward parts and biases, and takes the product of each part with the text embedding.",
+    assumes="The score depends mainly on what attention in the last blocks writes directly into the read-out.",
+    fails="The state of a token is already a mixture of patches, and effects that pass through later blocks are not "
+    "traced. Background texts and objects share heads.",
+    differs="Divided by the length of the embedding, so that all parts sum to the cosine. The average over texts is "
+    "not subtracted, so that the map of a text does not depend on the other texts. Average pooling and attention "
+    "pools are decomposed as well; the feed-forward part of a pool counts as one part without a position. Models "
+    "with an MLP as projection or with two pools in a row are not supported.",
     unit="part of the cosine",
     sides={"image": ("places", "image_attention")},
     schema=ClipPrsOptions,

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from core.methods.info import MOST_LAYERS, MOST_MASKS, Cost, MethodInfo, Options
 
-# What a card expects of a tower whose channels aren't known: a CLIP ResNet-50's last map.
+# What a card expects of a tower whose channels are not known: a CLIP ResNet-50's last map.
 EVERY_CHANNEL = 2048
 LAYER = (
-    "block whose input is read, from 0 (negative: from the end); default: a ViT's last block, a CNN's last feature map"
+    "block whose input is used, from 0 (negative: from the end); default: the last block of a ViT, the last feature "
+    "map of a CNN"
 )
 
 
@@ -19,39 +20,46 @@ class ScoreCamOptions(Options):
     """Options of Score-CAM."""
 
     channels: int = Field(
-        300, ge=1, le=MOST_MASKS, description="most channels that are used: those whose values range widest"
+        300, ge=1, le=MOST_MASKS, description="maximum number of channels: those with the widest range of values"
     )
     layer: int | None = Field(None, ge=-MOST_LAYERS, le=MOST_LAYERS, description=LAYER)
     scale: float | None = Field(
         None,
         gt=0,
         le=10_000,
-        description="factor of the cosines in the softmax over channels; none takes the model's own",
+        description="scale of the cosines in the softmax over channels; none: the model's own scale",
     )
     removal: Literal["black", "mean", "blur"] = Field(
-        "mean", description="what a hidden pixel becomes: black, the model's mean colour, or a blurred picture"
+        "mean", description="value of a hidden pixel: black, the model's mean colour, or a blurred image"
     )
-    paper_exact: bool = Field(False, description="every channel, as published, however many there are")
+    paper_exact: bool = Field(False, description="use every channel, as published, however many there are")
 
 
 class GScoreCamOptions(Options):
     """Options of gScoreCAM."""
 
     channels: int = Field(
-        300, ge=1, le=MOST_MASKS, description="channels of a text: those with the largest mean gradient"
+        300, ge=1, le=MOST_MASKS, description="number of channels per text: those with the largest mean gradient"
     )
     layer: int | None = Field(None, ge=-MOST_LAYERS, le=MOST_LAYERS, description=LAYER)
     scale: float | None = Field(
         None,
         gt=0,
         le=10_000,
-        description="factor of the cosines in the softmax over channels; none takes the model's own",
+        description="scale of the cosines in the softmax over channels; none: the model's own scale",
     )
     removal: Literal["black", "mean", "blur"] = Field(
-        "mean", description="what a hidden pixel becomes: black, the model's mean colour, or a blurred picture"
+        "mean", description="value of a hidden pixel: black, the model's mean colour, or a blurred image"
+    )
+    weighting: Literal["scores", "selection"] = Field(
+        "scores",
+        description="what the softmax over channels is taken of: scores of masked images, as in the paper and the "
+        "release; selection: 1 if a channel was selected, otherwise 0, without masked images, as in a second class of "
+        "the release",
     )
     paper_exact: bool = Field(
-        False, description="as released: no masked pictures, weights from being among the chosen channels alone"
+        False,
+        description="as released: the softmax runs over all channels, and the score of one that was not selected is 0",
     )
 
 
@@ -61,14 +69,14 @@ SCORE_CAM = MethodInfo(
     paper="Wang et al.: Score-CAM, CVPR Workshops 2020, arXiv:1910.01279, eq. 3-8",
     year=2020,
     family="cam",
-    idea="Shows the model the picture through each feature channel of a layer and weighs the channel by the score that "
-    "is left. What you see is where those channels are active that show what the text says.",
-    assumes="What a channel is active on is what it stands for, and a picture seen through it can still be judged.",
-    fails="One forward a channel. Where many channels leave nearly the same score the map is nearly their mean, "
-    "whatever the text.",
-    differs="Masked pictures are embedded once and serve all texts. The 300 channels that range widest are used, all "
-    "with paper_exact. Scores are multiplied by the model's own scale before the softmax; cosines alone would give "
-    "nearly equal weights.",
+    idea="Masks the image with each feature channel of a layer and weights the channel by the score of the masked "
+    "image. What you see is where the channels are active that preserve the match with the text.",
+    assumes="A channel stands for the area where it is active, and the model can still judge a masked image.",
+    fails="One forward pass per channel. Where many channels give nearly the same score, the map is close to their "
+    "mean, whatever the text.",
+    differs="Masked images are embedded once and shared by all texts. The 300 channels with the widest range are "
+    "used, or all of them with paper_exact. Scores are multiplied by the model's own scale before the softmax; with "
+    "plain cosines all weights would be nearly equal.",
     unit="weighted activation (at least 0)",
     sides={"image": ("image_layers",)},
     schema=ScoreCamOptions,
@@ -76,6 +84,8 @@ SCORE_CAM = MethodInfo(
         image=1.0, pool=float(EVERY_CHANNEL if options.paper_exact else options.channels), text=1.0
     ),
     paper_exact=True,
+    efforts={"quick": {"channels": 32}, "standard": {"channels": 96}},
+    coarse={"channels": 16},
 )
 
 
@@ -84,7 +94,7 @@ def _gscorecam_cost(options: GScoreCamOptions, depth: int) -> Cost:
     if options.layer is not None:
         block = options.layer + depth if options.layer < 0 else options.layer
         tail = float(max(depth - block, 1))
-    masked = 0.0 if options.paper_exact else float(options.channels)
+    masked = float(options.channels) if options.weighting == "scores" else 0.0
     return Cost(image=1.0 + tail / max(depth, 1), pair=2.0 * tail / max(depth, 1) + masked, text=1.0)
 
 
@@ -94,18 +104,22 @@ GSCORECAM = MethodInfo(
     paper="Chen, Li, Biaz, Bui, Nguyen: gScoreCAM: What Objects Is CLIP Looking At?, ACCV 2022",
     year=2022,
     family="cam",
-    idea="Score-CAM with the channels that the gradient of the score picks for the text. What you see is where those "
-    "channels are active that both raise the score and, shown alone, keep it.",
-    assumes="A channel's mean gradient tells the channels of this text from the others.",
-    fails="Costs as many forwards a text as channels are chosen, less what texts share; as coarse as the layer.",
-    differs="As the paper describes it: chosen channels are weighed by the score of the picture seen through them. In "
-    "the release that score is switched off and the weights are a softmax over chosen (1) or not (0), so that "
-    "every channel keeps some weight; paper_exact gives that. Masked pictures are shared by texts.",
+    idea="Score-CAM restricted to the channels that the gradient of the score selects for the text. What you see is "
+    "where the channels are active that raise the score and, when shown alone, preserve it.",
+    assumes="The mean gradient of a channel separates the channels that matter for this text from the others.",
+    fails="Needs one forward pass per selected channel and text, less what texts share; the map is as coarse as the "
+    "layer.",
+    differs="As described in the paper: selected channels are weighted by the softmax of the scores of the masked "
+    "images. In the release the softmax runs over all channels, and a channel that was not selected has the score 0, "
+    "so that it keeps some weight where the scores of the selected ones are small; paper_exact reproduces this. Texts "
+    "share masked images.",
     unit="weighted activation (at least 0)",
     sides={"image": ("image_layers",)},
     schema=GScoreCamOptions,
     cost_model=_gscorecam_cost,
     paper_exact=True,
+    efforts={"quick": {"channels": 16}, "standard": {"channels": 32}},
+    coarse={"channels": 8},
 )
 
 CARDS = (SCORE_CAM, GSCORECAM)

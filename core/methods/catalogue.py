@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.methods import (
     attention,
     bottleneck,
+    calibrated,
     cam,
     concept,
     dense,
@@ -22,6 +23,7 @@ METHODS: dict[str, MethodInfo] = {
     for info in (
         *similarity.CARDS,
         *dense.CARDS,
+        *calibrated.CARDS,
         *attention.CARDS,
         *gradient.CARDS,
         *pixel_gradient.CARDS,

@@ -1,4 +1,4 @@
-"""Card of the method that looks at crops of the picture: ConVis."""
+"""Card of the method that looks at crops of the image: ConVis."""
 
 from __future__ import annotations
 
@@ -15,20 +15,26 @@ class ConvisOptions(Options):
     """Options of ConVis for any text."""
 
     preset: Literal["exact", "fast"] = Field(
-        "exact", description="exact: 730 crops, a map of 14 x 14; fast: every second position, 164 crops, 7 x 7"
+        "exact",
+        description="exact: 730 crops, a map of 14 x 14; fast: every second position, 164 crops, a map of 7 x 7",
     )
-    score: Literal["similarity", "rank"] = Field(
+    score: Literal["similarity", "rank", "gamma"] = Field(
         "similarity",
-        description="what a crop says of the text: its cosine, or the text's rank among the everyday vocabulary",
+        description="value of a crop for the text: its cosine, the rank of the text within the everyday vocabulary, or "
+        "that rank made sharper, so that only the first ones count",
     )
+    reach: int = Field(91, ge=1, le=1_000_000, description="number of first ranks that count with score gamma")
     scale_weight: Literal["sum", "mean"] = Field(
-        "sum", description="sum: large crops weigh four times as much as small ones, as released; mean: the same"
+        "sum",
+        description="sum: large crops count four times as much as small ones, as released; mean: both sizes "
+        "count the same",
     )
     margin: Literal["mean", "noise"] = Field(
-        "mean", description="what lies around the picture in crops over its edge: the model's mean colour, or noise"
+        "mean",
+        description="fill of the margin in crops that extend beyond the image: the model's mean colour, or noise",
     )
     paper_exact: bool = Field(
-        False, description="ranks, summed scales, a margin of noise, and each map stretched to 0 to 1, as released"
+        False, description="ranks, summed scales, a noise margin, and each map rescaled to 0..1, as released"
     )
 
 
@@ -39,19 +45,23 @@ CONVIS = MethodInfo(
     "arXiv:2405.14563",
     year=2024,
     family="concept",
-    idea="Cuts the picture into overlapping crops of two sizes and embeds each. What you see is how well the crops "
-    "that cover a place fit the text. The crops serve every text and every concept.",
-    assumes="The model judges an enlarged crop as it judges a whole picture, and what a crop holds is spread over it.",
-    fails="Coarse: the smaller crops are 2/7 of the side, so small things blur. A crop shows context too. Maps of "
-    "absent things look alike; read the absolute values.",
-    differs="730 crops instead of 1,800 give the same map. Crops keep their full size (released ones lack a pixel), "
-    "ranks are taken in float32, the margin is even or seeded noise, and values are not stretched; paper_exact=True "
-    "gives noise, ranks and stretched maps. Concepts of WordNet with all that is below them are an application.",
-    unit="mean cosine (or rank) of the crops over a place",
+    idea="Cuts the image into overlapping crops of two sizes and embeds each. What you see is how well the crops "
+    "that cover a region match the text. The same crops serve every text and every concept.",
+    assumes="The model judges an enlarged crop as it judges a whole image, and the content of a crop is spread "
+    "evenly over it.",
+    fails="Coarse: the smaller crops measure 2/7 of the side, so small objects blur. A crop also shows context. Maps "
+    "of absent objects look similar to those of present ones; read the absolute values.",
+    differs="730 crops instead of 1,800 give the same map. Crops keep their full size (in the release they lack one "
+    "pixel), ranks are computed in float32, the margin is uniform or seeded noise, and values are not rescaled; "
+    "paper_exact=True gives noise, ranks and rescaled maps. WordNet concepts together with all their hyponyms are "
+    "available as an application.",
+    unit="mean cosine (or rank) of the crops that cover a position",
     sides={"image": ("embeddings",)},
     schema=ConvisOptions,
     cost_model=lambda options, depth: Cost(pool=float(CROPS[options.preset]), text=1.0),
     paper_exact=True,
+    efforts={"quick": {"preset": "fast"}, "standard": {"preset": "fast"}},
+    coarse={"preset": "fast", "score": "similarity", "paper_exact": False},
 )
 
 CARDS = (CONVIS,)

@@ -20,7 +20,7 @@ ATTENTION, MLP, PRODUCTS = 0.3, 0.7, 0.15
 class KeptOptions(Options):
     """Options of methods that keep the rest of the last block."""
 
-    residual: bool = Field(True, description="keep the state that enters the last block beside its new attention")
+    residual: bool = Field(True, description="keep the skip connection of the last block beside its new attention")
     mlp: bool = Field(True, description="keep the feed-forward part of the last block")
 
 
@@ -35,27 +35,28 @@ class ClearClipOptions(Options):
 class NaClipOptions(Options):
     """Options of NACLIP."""
 
-    std: float = Field(
-        5.0, gt=0, le=1_000, description="standard deviation of the neighbourhood, in places of the grid"
-    )
+    std: float = Field(5.0, gt=0, le=1_000, description="standard deviation of the neighbourhood, in patches")
     reduced: bool = Field(
-        True, description="without skip connection and feed-forward part in the last block; otherwise both are kept"
+        True,
+        description="omit the skip connection and the feed-forward part of the last block; otherwise both are kept",
     )
 
 
 class GemOptions(Options):
     """Options of GEM."""
 
-    depth: int = Field(6, ge=1, le=MOST_LAYERS, description="how many last blocks add self-self attention")
+    depth: int = Field(
+        6, ge=1, le=MOST_LAYERS, description="number of last blocks to which self-self attention is added"
+    )
     iterations: int = Field(
-        1, ge=0, le=100, description="how often queries, keys and values are averaged with their like"
+        1, ge=0, le=100, description="number of times that queries, keys and values are averaged over similar ones"
     )
     sharpness: float | None = Field(
         None,
         gt=0,
         le=10_000,
-        description="factor of the cosines in the softmax; default: the mean length of the block's normed tokens over "
-        "the root of the head width",
+        description="scale of the similarities in the softmax; default: the mean length of the block's normalised "
+        "tokens divided by the square root of the head width",
     )
 
 
@@ -63,9 +64,18 @@ class ResClipOptions(Options):
     """Options of ResCLIP."""
 
     base: Literal["naclip", "clearclip", "sclip"] = Field(
-        "naclip", description="the method whose last block is used, and whose attention is mixed"
+        "naclip", description="base method whose last block is used and whose attention is mixed"
     )
-    blend: float = Field(0.5, ge=0, le=1, description="share of the middle blocks' attention; 0 gives the base method")
+    factor: float = Field(
+        2.0,
+        gt=0,
+        le=1_000,
+        description="factor of the mixed attention, as in the release; it matters most where the skip connection is "
+        "kept (sclip). Without blend it is not applied",
+    )
+    blend: float = Field(
+        0.5, ge=0, le=1, description="share of the attention of the middle blocks; 0 gives the base method"
+    )
     first: int | None = Field(
         None,
         ge=0,
@@ -76,22 +86,23 @@ class ResClipOptions(Options):
         None,
         ge=0,
         le=MOST_LAYERS,
-        description="last middle block, included; default: the one before three quarters of the depth",
+        description="last middle block, inclusive; default: the one before three quarters of the depth",
     )
-    std: float = Field(
-        5.0, gt=0, le=1_000, description="standard deviation of NACLIP's neighbourhood, in places of the grid"
-    )
-    labels: Lines = Field((), description="names by which the picture is segmented first, for `refine`")
+    std: float = Field(5.0, gt=0, le=1_000, description="standard deviation of NACLIP's neighbourhood, in patches")
+    labels: Lines = Field((), description="labels for the preliminary segmentation that `refine` uses")
     refine: float = Field(
-        0.0, ge=0, le=1, description="share of the scores that a first segmentation gives; above 0 it needs labels"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the scores taken from the preliminary segmentation; above 0 it needs labels",
     )
-    gain: float = Field(2.1, gt=0, le=1_000, description="factor of scores that a segmentation was mixed into")
+    gain: float = Field(2.1, gt=0, le=1_000, description="scale of the scores into which a segmentation was mixed")
 
     @field_validator("refine")
     @classmethod
     def _has_labels(cls, value: float, known: ValidationInfo) -> float:
         if value > 0 and len(set(known.data.get("labels", ()))) < 2:
-            raise ValueError("refine needs at least two labels to segment the picture by")
+            raise ValueError("refine needs at least two labels for the preliminary segmentation")
         return value
 
 
@@ -105,7 +116,8 @@ def middle_blocks(options: ResClipOptions, depth: int) -> range:
     return range(first, last + 1)
 
 
-def _last_block(mlp: bool, depth: int, more: float = 0.0) -> Cost:
+def last_block_cost(mlp: bool, depth: int, more: float = 0.0) -> Cost:
+    """What a second pass through the last block costs beside the forward, with `more` blocks' worth on top."""
     return Cost(image=1.0 + (ATTENTION + (MLP if mlp else 0.0) + more) / max(depth, 1), text=1.0)
 
 
@@ -117,7 +129,7 @@ def _gem_cost(options: GemOptions, depth: int) -> Cost:
 def _resclip_cost(options: ResClipOptions, depth: int) -> Cost:
     middle = len(middle_blocks(options, depth)) if options.blend > 0 else 0
     again = ATTENTION + (MLP if options.base == "sclip" else 0.0) if options.refine > 0 else 0.0
-    return _last_block(options.base == "sclip", depth, ATTENTION * middle + again)
+    return last_block_cost(options.base == "sclip", depth, ATTENTION * middle + again)
 
 
 @dataclass(frozen=True)
@@ -139,17 +151,17 @@ MASKCLIP = MaskClipInfo(
     paper="Zhou, Loy, Dai: Extract Free Dense Labels from CLIP, ECCV 2022, arXiv:2112.01071",
     year=2022,
     family="dense",
-    idea="In the last attention each place takes only its own value instead of a mixture, and is then compared with "
-    "the text. What you see is what each place says before the last block mixes places.",
-    assumes="The last block's mixing blurs where things are, and a value means the same at one place as when mixed.",
-    fails="Noisy, because no place looks at another in the last block; on deep towers earlier blocks have mixed "
-    "already.",
-    differs="Key smoothing and prompt denoising, which are defined on a label set, are left out. On CLIP's ResNets the "
-    "values come without the pool's positions, as in the paper.",
+    idea="In the last attention each patch takes only its own value instead of a mixture, and is then compared with "
+    "the text. What you see is what each patch represents before the last block mixes patches.",
+    assumes="The mixing in the last block blurs positions, and a single value means the same as a mixture of values.",
+    fails="Noisy, because no patch attends to another in the last block; in deep towers earlier blocks have already "
+    "mixed the patches.",
+    differs="Key smoothing and prompt denoising, which are defined on a label set, are omitted. For CLIP's ResNets "
+    "the values are taken without the position embeddings of the pool, as in the paper.",
     unit=UNIT,
     sides=NEEDS,
     schema=KeptOptions,
-    cost_model=lambda options, depth: _last_block(options.mlp, depth),
+    cost_model=lambda options, depth: last_block_cost(options.mlp, depth),
     signed=True,
 )
 
@@ -160,15 +172,16 @@ SCLIP = MethodInfo(
     "arXiv:2312.01597",
     year=2023,
     family="dense",
-    idea="In the last block a place attends to places with like queries and with like keys, instead of queries to "
-    "keys, and is then compared with the text.",
-    assumes="Places of the same meaning have like queries and like keys.",
-    fails="The state that enters the last block is kept and can dominate; then the map is close to the raw one.",
-    differs="None in the map. The published segmentation adds sliding windows, background words and thresholds.",
+    idea="In the last block each patch attends to patches with similar queries and with similar keys, instead of "
+    "matching queries with keys, and is then compared with the text.",
+    assumes="Patches with the same meaning have similar queries and similar keys.",
+    fails="The skip connection of the last block is kept and can dominate; the map is then close to that of raw "
+    "similarity.",
+    differs="None in the map. The published segmentation adds sliding windows, background labels and thresholds.",
     unit=UNIT,
     sides=NEEDS,
     schema=KeptOptions,
-    cost_model=lambda options, depth: _last_block(options.mlp, depth),
+    cost_model=lambda options, depth: last_block_cost(options.mlp, depth),
     signed=True,
 )
 
@@ -180,13 +193,14 @@ CLEARCLIP = MethodInfo(
     family="dense",
     idea="The last block without skip connection and feed-forward part: only its attention output, with queries "
     "compared with queries, is projected and compared with the text.",
-    assumes="What the skip connection carries is noise for a single place, and the attention output is the signal.",
-    fails="A place looks at its like anywhere in the image, so that far places of the same look light up together.",
-    differs="None in the map. The published segmentation adds sliding windows and background words.",
+    assumes="For a single patch the skip connection carries noise, and the attention output is the signal.",
+    fails="A patch attends to similar patches anywhere in the image, so that distant regions of similar appearance "
+    "are highlighted together.",
+    differs="None in the map. The published segmentation adds sliding windows and background labels.",
     unit=UNIT,
     sides=NEEDS,
     schema=ClearClipOptions,
-    cost_model=lambda options, depth: _last_block(False, depth),
+    cost_model=lambda options, depth: last_block_cost(False, depth),
     signed=True,
 )
 
@@ -196,15 +210,15 @@ NACLIP = MethodInfo(
     paper="Hajimiri, Ben Ayed, Dolz: Pay Attention to Your Neighbours, WACV 2025, arXiv:2404.08181",
     year=2024,
     family="dense",
-    idea="In the last block a place attends to places with like keys and, by a Gaussian added to the scores, to its "
-    "neighbours; without skip connection and feed-forward part.",
-    assumes="Neighbours belong together, and like keys mean like content.",
-    fails="Small things are smoothed away: the neighbourhood is counted in places, however large they are.",
-    differs="None in the map; the grid may have any shape. Refinement by picture colours (PAMR) is left out.",
+    idea="In the last block each patch attends to patches with similar keys and, through a Gaussian added to the "
+    "scores, to its neighbours; the skip connection and the feed-forward part are omitted.",
+    assumes="Neighbouring patches belong together, and similar keys mean similar content.",
+    fails="Small objects are smoothed away: the neighbourhood is measured in patches, whatever their size.",
+    differs="None in the map; the grid may have any shape. Refinement by the colours of the image (PAMR) is omitted.",
     unit=UNIT,
     sides=NEEDS,
     schema=NaClipOptions,
-    cost_model=lambda options, depth: _last_block(not options.reduced, depth),
+    cost_model=lambda options, depth: last_block_cost(not options.reduced, depth),
     signed=True,
 )
 
@@ -214,11 +228,12 @@ GEM = MethodInfo(
     paper="Bousselham, Petersen, Ferrari, Kuehne: Grounding Everything, CVPR 2024, arXiv:2312.00878",
     year=2023,
     family="dense",
-    idea="Beside the untouched stream, the last blocks add attention of queries, keys and values each with "
-    "themselves, which gathers places of like meaning; the sum is compared with the text.",
-    assumes="Averaging each projection with its like sharpens groups of places, and the text names such a group.",
-    fails="Groups can be larger than the object, and an absent object still gets a map with a clear maximum.",
-    differs="The map isn't scaled to 0..1, and position embeddings stay those of the model's own size.",
+    idea="Beside the unmodified stream, the last blocks add attention of queries, keys and values, each with "
+    "themselves, which groups patches of similar meaning; the sum is compared with the text.",
+    assumes="Averaging each projection over similar ones sharpens groups of patches, and the text describes such a "
+    "group.",
+    fails="Groups can be larger than the object, and an absent object still yields a map with a clear maximum.",
+    differs="The map is not rescaled to 0..1, and position embeddings keep the model's own size.",
     unit=UNIT,
     sides=NEEDS,
     schema=GemOptions,
@@ -233,14 +248,14 @@ RESCLIP = MethodInfo(
     "CVPR 2025, arXiv:2411.15851",
     year=2024,
     family="dense",
-    idea="Mixes the last block's self-self attention with the mean attention of middle blocks, where queries with keys "
-    "still find the right places, and compares each place with the text. Given labels, a first segmentation by them "
-    "says which places belong together.",
-    assumes="Middle blocks attend to places of the same thing, and their weights fit the last block's values.",
-    fails="Attention sinks of the middle blocks come along; what the base method gets wrong is only diluted.",
-    differs="Semantic feedback refinement runs if it is given labels of its own, so that no text's map depends on "
-    "other texts; it takes the nearest label at each place as it is, without smoothing. Middle attention is averaged "
-    "over heads too.",
+    idea="Mixes the self-self attention of the last block with the mean attention of middle blocks, in which queries "
+    "and keys still locate objects, and compares each patch with the text. Given labels, a preliminary segmentation "
+    "determines which patches belong together.",
+    assumes="Middle blocks attend to patches of the same object, and their weights suit the values of the last block.",
+    fails="Attention sinks of the middle blocks are included; errors of the base method are only diluted.",
+    differs="Semantic feedback refinement runs only if it is given its own labels, so that the map of a text never "
+    "depends on other texts; it takes the nearest label of each patch without smoothing. The attention of the middle "
+    "blocks is also averaged over heads. The factor 2 of the release is the default, and an option.",
     unit=UNIT,
     sides=NEEDS,
     schema=ResClipOptions,

@@ -20,12 +20,15 @@ Side = Literal["image", "text"]
 IS_FILE = "a file of this machine"
 OptionalFile = Annotated[str | None, IS_FILE, Field(max_length=LIMITS.path_characters)]
 FileOption = Annotated[str, IS_FILE, Field(max_length=LIMITS.path_characters)]
+HOLDS_ANNOTATIONS = "a file of annotations in COCO's form"
+HOLDS_DECLARED = "concepts that an auditor declares"
+AnnotationsOption = Annotated[str, IS_FILE, HOLDS_ANNOTATIONS, Field(max_length=LIMITS.path_characters)]
 # A text of one line, and a list of them, as every option of a method or an application holds them.
 Line = Annotated[str, Field(max_length=LIMITS.text_characters), BeforeValidator(line_of)]
 OptionalLine = Annotated[Line | None, Field()]
 Lines = Annotated[tuple[Line, ...], Field(max_length=LIMITS.concepts)]
 # What an option may ask for at most: random masks, blocks of a tower, cells a side, samples or steps, images.
-MOST_MASKS, MOST_LAYERS, MOST_CELLS, MOST_SAMPLES, MOST_PICTURES = 65_536, 1_000, 64, 1_000, LIMITS.files
+MOST_MASKS, MOST_LAYERS, MOST_CELLS, MOST_SAMPLES, MOST_IMAGES = 65_536, 1_000, 64, 1_000, LIMITS.files
 Card = TypeVar("Card")
 
 
@@ -63,7 +66,7 @@ class Cost:
     kept: float = 1.0
 
     def total(self, images: int, texts: int) -> float:
-        """Image forward-equivalents for `images` pictures explained with `texts` texts each."""
+        """Image forward-equivalents for `images` images explained with `texts` texts each."""
         return images * (self.image + self.pool + texts * self.pair)
 
     def total_text(self, images: int, texts: int) -> float:
@@ -77,6 +80,14 @@ class MethodInfo:
 
     A method that is `opt_in` runs only where it is asked for by name; "all methods" leaves it out. `notice` is what
     people must read before they choose it, and is shown wherever it is offered.
+
+    Traits let other parts of an audit choose methods without naming them. `additive`: the values of a map are the terms
+    of a sum that stands for the score. `needs_context`: the method may ask for the spread of each channel over the
+    audited images. `representative`: it stands for its family where only a few methods are run. `removal_rank`: 1 for
+    the first choice among methods whose map rests on hidden parts of the image, 0 for all others. `efforts` holds the
+    options of each effort that differ from the defaults, `coarse` those below the quick effort, for checks that run a
+    method many times per image. `misfits` tells which sides' towers, of given depths, lack the block that the options
+    name.
     """
 
     name: str
@@ -100,6 +111,13 @@ class MethodInfo:
     templates: tuple[str, ...] = field(default=())
     opt_in: bool = False
     notice: str = ""
+    additive: bool = False
+    needs_context: bool = False
+    representative: bool = False
+    removal_rank: int = 0
+    efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    coarse: Mapping[str, Any] = field(default_factory=dict)
+    misfits: Callable[[Any, Mapping[Side, int]], Mapping[Side, str]] | None = None
 
     @property
     def needs(self) -> frozenset[str]:
@@ -115,6 +133,10 @@ class MethodInfo:
         """The validated options, defaults filled in. Raises `InputError` in one line."""
         return parse_options(self.name, self.schema, options)
 
+    def preset(self, effort: str) -> dict[str, Any]:
+        """The options of an effort that differ from the defaults; empty where the method keeps its defaults."""
+        return dict(self.efforts.get(effort, {}))
+
     def cost(self, options: Mapping[str, Any] | None = None, depth: int = 12) -> Cost:
         """The cost in forward-equivalents on a tower of `depth` blocks."""
         return self.cost_model(self.parse(options), depth)
@@ -123,6 +145,10 @@ class MethodInfo:
         """For each side, None if a model with these capabilities can serve it, otherwise why not."""
         offered = set(capabilities)
         return {side: reason_missing(needs, offered) for side, needs in self.sides.items()}
+
+    def unfit(self, options: Any, depths: Mapping[Side, int]) -> dict[Side, str]:
+        """The sides whose tower lacks the block that the parsed options name, each with one line that says why."""
+        return {} if self.misfits is None else dict(self.misfits(options, depths))
 
 
 def options_of(schema: type[Options]) -> dict[str, OptionInfo]:

@@ -1,4 +1,4 @@
-"""Card of the method that asks picture and text together: which places matter to which words."""
+"""Card of the method that asks image and text together: which places matter to which words."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class FixlipOptions(Options):
         128,
         ge=4,
         le=MOST_MASKS,
-        description="coalitions of words; where a text has no more than this many, all of them",
+        description="coalitions of words; a text with no more than this many uses all of them",
     )
     cells: int = Field(7, ge=0, le=MOST_CELLS, description=CELLS)
-    keep: float = Field(0.5, gt=0, lt=1, description="chance that a cell or a word is kept")
+    keep: float = Field(0.5, gt=0, lt=1, description="probability that a cell or a word is kept")
     removal: RemovalName = Field("auto", description=REMOVAL)
 
 
@@ -32,19 +32,21 @@ FIXLIP = MethodInfo(
     "NeurIPS 2025",
     year=2025,
     family="perturbation",
-    idea="Hides cells of the picture and words of the text together. What you see is how much each place adds on the "
-    "mean over the words that are kept; a further table says which place adds more because of which word.",
-    assumes="The score is nearly a sum of what cells, words, and pairs of a cell and a word add.",
-    fails="Pairs within the picture or within the text, and whatever needs three, are left out: read the share that is "
-    "explained (R2). Half of a text may mean another thing than the text.",
-    differs="Solved by the two sides' own small systems, exactly what the whole least-squares fit gives. Only pairs of "
-    "a cell and a word are fitted. Short texts have every set of their words. R2 is that of unseen coalitions.",
-    unit="cosine, from hidden to seen, mean over everything else",
-    sides={"image": ("embeddings", "text_layers"), "text": ("embeddings", "text_layers")},
+    idea="Hides cells of the image and words of the text together. What you see is how much each region adds on "
+    "average over the words that are kept; a separate table gives which region adds more because of which word.",
+    assumes="The score is nearly a sum of contributions of cells, of words, and of pairs of a cell and a word.",
+    fails="Interactions within the image, within the text, or of three or more parts are omitted: read the share "
+    "that is explained (R²). Half of a text may have a different meaning from the whole text.",
+    differs="Solved by one small system per side, which gives exactly the full least-squares fit. Only pairs of a "
+    "cell and a word are fitted. For short texts every subset of the words is used. R² is computed on held-out "
+    "coalitions.",
+    unit="cosine, from hidden to visible, averaged over everything else",
+    sides={"image": ("embeddings", "text_words"), "text": ("embeddings", "text_words")},
     schema=FixlipOptions,
     cost_model=lambda options, depth: Cost(pool=float(options.masks), text=1.0, text_pair=float(options.words)),
     deterministic=False,
     signed=True,
+    efforts={"quick": {"masks": 96, "words": 32}, "standard": {"masks": 192, "words": 64}},
 )
 
 CARDS = (FIXLIP,)

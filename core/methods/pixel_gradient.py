@@ -15,7 +15,7 @@ class PixelOptions(Options):
     """What all of them share."""
 
     cells: int = Field(
-        CELLS, ge=2, le=64, description="cells along each side of the map for a model that doesn't show its own grid"
+        CELLS, ge=2, le=64, description="cells along each side of the map for a model that does not expose its own grid"
     )
 
 
@@ -23,7 +23,9 @@ class SaliencyOptions(PixelOptions):
     """Options of saliency."""
 
     norm: Literal["max", "l2"] = Field(
-        "max", description="how the colours of a pixel become one size: the largest (as published) or the length"
+        "max",
+        description="how the colour channels of a pixel are combined: the largest absolute value (as "
+        "published) or the length",
     )
 
 
@@ -34,19 +36,21 @@ class InputGradientOptions(PixelOptions):
 class SmoothGradOptions(PixelOptions):
     """Options of SmoothGrad."""
 
-    samples: int = Field(25, ge=1, le=1000, description="noisy copies of the picture")
-    noise: float = Field(0.15, gt=0, le=2, description="spread of the noise, as a share of the picture's value range")
+    samples: int = Field(25, ge=1, le=1000, description="noisy copies of the image")
+    noise: float = Field(
+        0.15, gt=0, le=2, description="standard deviation of the noise, as a share of the image's range of values"
+    )
     norm: Literal["max", "l2"] = Field(
-        "max", description="how the colours of a pixel become one size: the largest or the length"
+        "max", description="how the colour channels of a pixel are combined: the largest absolute value or the length"
     )
 
 
 class IntegratedGradientsOptions(PixelOptions):
     """Options of integrated gradients."""
 
-    steps: int = Field(32, ge=1, le=512, description="points on the way from the baseline to the input")
+    steps: int = Field(32, ge=1, le=512, description="points on the path from the baseline to the input")
     baseline: Literal["black", "mean", "blur"] = Field(
-        "black", description="where the way starts: black, the model's mean colour, or a blurred picture"
+        "black", description="start of the path: black, the model's mean colour, or a blurred image"
     )
 
 
@@ -56,14 +60,14 @@ SALIENCY = MethodInfo(
     paper="Simonyan, Vedaldi, Zisserman: Deep Inside Convolutional Networks, arXiv:1312.6034, section 3",
     year=2013,
     family="gradient",
-    idea="Takes the gradient of the image-text cosine with respect to every pixel. What you see is where the smallest "
-    "change of the picture would move the score most, in either direction.",
-    assumes="How strongly the score reacts to a tiny change says how much it rests on a place.",
-    fails="Grainy, and blind to direction: a place that speaks against the text is as bright as one for it.",
-    differs="The score is a cosine. Pixels are averaged over the cells of the model's own grid after the largest "
-    "colour is taken. Texts: the length of the gradient at each token's embedding.",
+    idea="Takes the gradient of the image-text cosine with respect to every pixel. What you see is where the "
+    "smallest change of the image would change the score most, in either direction.",
+    assumes="How strongly the score reacts to a tiny change indicates how much it depends on a region.",
+    fails="Grainy and without direction: a region that counts against the text is as bright as one that counts for it.",
+    differs="The score is a cosine. Pixels are averaged over the cells of the model's own grid after taking the "
+    "largest colour channel. Texts: the length of the gradient at the embedding of each token.",
     unit="cosine change per unit of input (at least 0)",
-    sides={"image": ("embeddings",), "text": ("text_layers",)},
+    sides={"image": ("embeddings", "gradients"), "text": ("text_layers",)},
     schema=SaliencyOptions,
     cost_model=lambda options, depth: Cost(image=2.0, pair=2.0, text=2.0, text_pair=2.0),
 )
@@ -74,14 +78,14 @@ INPUT_GRADIENT = MethodInfo(
     paper="Shrikumar, Greenside, Shcherbina, Kundaje: Not Just a Black Box, arXiv:1605.01713",
     year=2016,
     family="gradient",
-    idea="Multiplies each pixel by the gradient of the cosine there. What you see is what a place would bring if the "
-    "score were the straight line that touches it at this picture.",
-    assumes="The score is nearly linear between this picture and the one that preprocessing calls zero.",
-    fails="Grainy. A pixel of the mean colour gets nothing, however important it is.",
-    differs="The score is a cosine, the input is the normalised picture. Signed values are summed over colours and "
-    "over the pixels of a cell. Texts: embedding times gradient at each token.",
+    idea="Multiplies each pixel by the gradient of the cosine there. What you see is what a region would contribute "
+    "if the score were linear around this image.",
+    assumes="The score is nearly linear between this image and the image that preprocessing maps to zero.",
+    fails="Grainy. A pixel of the mean colour gets zero, however important it is.",
+    differs="The score is a cosine, and the input is the normalised image. Signed values are summed over colour "
+    "channels and over the pixels of a cell. Texts: embedding times gradient at each token.",
     unit="cosine, linearised (signed)",
-    sides={"image": ("embeddings",), "text": ("text_layers",)},
+    sides={"image": ("embeddings", "gradients"), "text": ("text_layers",)},
     schema=InputGradientOptions,
     cost_model=lambda options, depth: Cost(image=2.0, pair=2.0, text=2.0, text_pair=2.0),
     signed=True,
@@ -93,17 +97,19 @@ SMOOTHGRAD = MethodInfo(
     paper="Smilkov, Thorat, Kim, Viegas, Wattenberg: SmoothGrad, arXiv:1706.03825, section 3",
     year=2017,
     family="gradient",
-    idea="Averages the gradient over noisy copies of the picture and takes its size. What you see is where the score "
-    "reacts in the same direction however the picture is disturbed a little.",
-    assumes="The grain of a single gradient is noise of the model, and the average is its meaning.",
-    fails="Each copy costs a walk back per text, and the picture depends on the noise that was chosen.",
-    differs="One set of noisy copies serves all texts. The signed gradients are averaged before the size is taken; "
-    "pixels are averaged over the cells of the model's own grid.",
+    idea="Averages the gradient over noisy copies of the image and takes its absolute value. What you see is where "
+    "the score reacts in the same direction under small disturbances of the image.",
+    assumes="The grain of a single gradient is noise, and the average is the signal.",
+    fails="Each copy needs one backward pass per text, and the map depends on the chosen level of noise.",
+    differs="One set of noisy copies serves all texts. The signed gradients are averaged before the absolute value "
+    "is taken; pixels are averaged over the cells of the model's own grid.",
     unit="cosine change per unit of input (at least 0)",
-    sides={"image": ("embeddings",)},
+    sides={"image": ("embeddings", "gradients")},
     schema=SmoothGradOptions,
     cost_model=lambda options, depth: Cost(image=1.0 + options.samples, pair=2.0 * options.samples, text=1.0),
     deterministic=False,
+    efforts={"quick": {"samples": 5}, "standard": {"samples": 10}},
+    coarse={"samples": 4},
 )
 
 INTEGRATED_GRADIENTS = MethodInfo(
@@ -112,15 +118,15 @@ INTEGRATED_GRADIENTS = MethodInfo(
     paper="Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, ICML 2017, arXiv:1703.01365, eq. 1",
     year=2017,
     family="gradient",
-    idea="Fades the picture in from a baseline and adds up how much each pixel moves the cosine on the way. The values "
-    "sum to the difference between the picture's score and the baseline's.",
-    assumes="The baseline means 'nothing', and the pictures on the way are ones that the model can judge.",
-    fails="Another baseline gives another map; what equals the baseline gets nothing. Grainy on deep models.",
-    differs="Points and weights by Gauss and Legendre, which meet the sum with fewer steps than equal ones; what is "
-    "left over is kept. Values are summed over colours and over the pixels of a cell. Texts: from a text of the same "
-    "length whose words are padding.",
+    idea="Fades the image in from a baseline and adds up how much each pixel changes the cosine along the path. The "
+    "values sum to the difference between the score of the image and that of the baseline.",
+    assumes="The baseline represents the absence of information, and the model can judge the images on the path.",
+    fails="A different baseline gives a different map; pixels that equal the baseline get zero. Grainy on deep models.",
+    differs="Gauss-Legendre points and weights, which reach the sum with fewer steps than equally spaced points; the "
+    "remaining difference is reported. Values are summed over colour channels and over the pixels of a cell. Texts: "
+    "the baseline is a text of the same length made of padding tokens.",
     unit="cosine (signed; sums to the difference from the baseline)",
-    sides={"image": ("embeddings",), "text": ("text_layers",)},
+    sides={"image": ("embeddings", "gradients"), "text": ("text_layers",)},
     schema=IntegratedGradientsOptions,
     cost_model=lambda options, depth: Cost(
         image=2.0 + options.steps,
@@ -129,6 +135,8 @@ INTEGRATED_GRADIENTS = MethodInfo(
         text_pair=2.0 * options.steps,
     ),
     signed=True,
+    efforts={"quick": {"steps": 8}, "standard": {"steps": 16}},
+    coarse={"steps": 5},
 )
 
 CARDS = (SALIENCY, INPUT_GRADIENT, SMOOTHGRAD, INTEGRATED_GRADIENTS)

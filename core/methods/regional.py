@@ -1,4 +1,4 @@
-"""Card of the method that explains by regions of the picture instead of cells."""
+"""Card of the method that explains by regions of the image instead of cells."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ class SemanticPriorsOptions(Options):
 
     regions: Literal["auto", "semantic", "superpixels", "grid"] = Field(
         "auto",
-        description="what the picture is cut into; auto: semantic regions of the model's features, or superpixels if "
-        "the model doesn't show its features",
+        description="how the image is divided; auto: semantic regions of the model's features, or superpixels if the "
+        "model does not expose its features",
     )
-    count: int = Field(10, ge=2, le=64, description="most regions of a picture")
+    count: int = Field(10, ge=2, le=64, description="maximum number of regions per image")
     budget: int = Field(
         2048,
         ge=8,
         le=MOST_MASKS,
-        description="most masked pictures; all coalitions are used if they fit, a paired sample otherwise",
+        description="maximum number of masked images; all coalitions are used if they fit, otherwise a paired sample",
     )
     removal: Literal["black", "mean", "blur"] = Field(
-        "mean", description="what a removed pixel becomes: black, the model's mean colour, or a blurred picture"
+        "mean", description="value of a removed pixel: black, the model's mean colour, or a blurred image"
     )
-    bank: Lines = Field((), description="captions that describe a masked picture; caption values need two")
+    bank: Lines = Field(
+        (), description="captions that describe a masked image; the values based on captions need at least two"
+    )
     value: Literal["similarity", "caption_soft", "caption_best"] = Field(
         "similarity",
-        description="what a masked picture is worth for a text: its cosine, or the cosine of what the captions of the "
-        "bank say of it (weighted, or the best one alone)",
+        description="value of a masked image for a text: its cosine, or the cosine of the captions of the bank that "
+        "describe it (weighted, or only the best one)",
     )
     scale: float | None = Field(
         None,
         gt=0,
         le=10_000,
-        description="factor of the cosines in the softmax over the bank; none takes the model's own",
+        description="scale of the cosines in the softmax over the bank; none: the model's own scale",
     )
     paper_exact: bool = Field(
         False,
-        description="thresholded regions that overlap, black, the whole picture for the empty coalition, as released",
+        description="thresholded regions that overlap, black, the whole image for the empty coalition, as released",
     )
 
     @field_validator("budget")
@@ -49,7 +51,7 @@ class SemanticPriorsOptions(Options):
     def _tells_regions_apart(cls, budget: int, known: ValidationInfo) -> int:
         least = known.data.get("count", 0) + 3
         if budget < least:
-            raise ValueError(f"{budget} masked pictures can't tell the regions apart; give at least {least}")
+            raise ValueError(f"{budget} masked images are too few to separate the regions; give at least {least}")
         return budget
 
     @field_validator("value")
@@ -67,15 +69,17 @@ SEMANTIC_PRIORS = MethodInfo(
     "semantic visual priors, Frontiers in Artificial Intelligence 6:1220476",
     year=2023,
     family="regional",
-    idea="Cuts the picture into the regions that the model's own features form, hides every combination of them and "
-    "shares the score among the regions by Shapley values. What you see is what each region brings.",
-    assumes="What looks alike to the model belongs together, and a picture with hidden regions can still be judged.",
-    fails="A region is judged as a whole: a small object inside a large region paints all of it. Hidden areas are "
-    "unusual pictures for the model.",
-    differs="Regions are a partition (each place goes to its strongest component) instead of thresholded maps; the "
-    "empty coalition is the fully hidden picture, where the release shows the whole one and so forces the values to "
-    "sum to 0; values are exact, or sampled in pairs under the efficiency constraint, instead of cut at a budget.",
-    unit="score (cosine) that the region brings",
+    idea="Divides the image into the regions formed by the model's own features, hides every combination of them and "
+    "distributes the score among the regions by Shapley values. What you see is what each region contributes.",
+    assumes="What is similar in the model's features belongs together, and the model can judge an image with hidden "
+    "regions.",
+    fails="A region is judged as a whole: a small object inside a large region colours all of it. Masked images are "
+    "unusual inputs for the model.",
+    differs="Regions form a partition (each position belongs to its strongest component) instead of thresholded "
+    "maps; the empty coalition is the fully hidden image, whereas the release uses the whole image and so forces the "
+    "values to sum to 0; values are exact, or sampled in pairs under the efficiency constraint, instead of truncated "
+    "at a budget.",
+    unit="score (cosine) contributed by the region",
     sides={"image": ("embeddings",)},
     schema=SemanticPriorsOptions,
     cost_model=lambda options, depth: Cost(
@@ -84,6 +88,8 @@ SEMANTIC_PRIORS = MethodInfo(
     deterministic=True,
     paper_exact=True,
     signed=True,
+    efforts={"quick": {"count": 6}, "standard": {"count": 7}},
+    coarse={"count": 4},
 )
 
 CARDS = (SEMANTIC_PRIORS,)

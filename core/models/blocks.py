@@ -225,7 +225,7 @@ class BertBlock(EncoderBlock):
 
 
 class T5Block(EncoderBlock):
-    """A pre-norm layer of T5: no biases in its projections, and scores that aren't scaled."""
+    """A pre-norm layer of T5: no biases in its projections, and scores that are not scaled."""
 
     def reads(self, x: Tensor) -> Tensor:
         return self.module.layer[0].layer_norm(x)
@@ -271,7 +271,7 @@ def open_clip_blocks(modules: Sequence[Any]) -> list[OpenClipBlock] | None:
     """open_clip's blocks if their explicit form gives what the library gives, otherwise None.
 
     The library's attention has changed under the same name; so the first block (all are built alike) is tried on made
-    tokens, of which there are as many as pictures, so that a change of the axes' order shows as other numbers.
+    tokens, of which there are as many as images, so that a change of the axes' order shows as other numbers.
     """
     kinds = {(type(module), type(getattr(module, "attn", None))) for module in modules}
     parts = ("ln_1", "ln_2", "mlp", "attn")

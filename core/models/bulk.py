@@ -25,16 +25,16 @@ PROBES, GATE_PROBES = 4, 32
 
 
 class Bulk:
-    """The forward for many pictures. `tower` stays untouched.
+    """The forward for many images. `tower` stays untouched.
 
-    The gates use fixed pictures of `size` (height, width), so that which form is used never depends on the order of
-    work. `why_plain` and `why_fp32` say why a faster form isn't used; `precision` is what forwards run in.
+    The gates use fixed images of `size` (height, width), so that which form is used never depends on the order of
+    work. `why_plain` and `why_fp32` say why a faster form is not used; `precision` is what forwards run in.
     """
 
     def __init__(self, tower: ImageTower, size: tuple[int, int], device: torch.device) -> None:
         self._tower, self._device = tower, device
         self._forward: Forward = tower.plain
-        self.why_plain: str | None = "no faster form is known for this tower"
+        self.why_plain: str | None = "no faster form is available for this tower"
         if isinstance(tower, TimmCnn):
             fast = _fast(tower)
             probe = _probe(size, PROBES).to(device)
@@ -46,7 +46,7 @@ class Bulk:
                 self.why_plain = f"the faster form reaches a cosine of only {cosine:.6f}"
         self.precision: Literal["fp32", "bf16"] = "fp32"
         wanted = precision()
-        self.why_fp32: str | None = "it was asked for" if wanted == "fp32" else "bf16 is only automatic on a GPU"
+        self.why_fp32: str | None = "it was requested" if wanted == "fp32" else "bf16 is automatic only on a GPU"
         if wanted == "bf16" or (wanted == "auto" and device.type == "cuda"):
             self.why_fp32 = self._reduced_differs(_probe(size, GATE_PROBES).to(device))
             self.precision = "fp32" if self.why_fp32 else "bf16"

@@ -1,4 +1,4 @@
-"""Which method runs on which kind of open_clip model, and the reason where it doesn't. No torch.
+"""Which method runs on which kind of open_clip model, and the reason where it does not. No torch.
 
 What each kind of tower offers was asked of a small random model of the kind (`benchmarks/capabilities.py` writes it
 down); what each method needs is on its card. A new method is in the table at once.
@@ -19,8 +19,8 @@ from core.methods.info import Side
 STORED = Path(__file__).with_name("capabilities.json")
 # What the other side of a model offers at its best; a row of the table is about one side alone.
 BESIDE: dict[Side, frozenset[str]] = {
-    "image": frozenset({"text_layers", "text_attention"}),
-    "text": frozenset({"places", "image_layers", "image_attention"}),
+    "image": frozenset({"text_layers", "text_attention", "text_words"}),
+    "text": frozenset({"places", "image_layers", "image_attention", "gradients"}),
 }
 
 
@@ -28,7 +28,7 @@ BESIDE: dict[Side, frozenset[str]] = {
 class TowerKind:
     """One kind of tower. `capabilities` is what it offers methods; `names` are open_clip's models of this kind.
 
-    refused: for each method whose card's needs are met but which can't serve this kind all the same, the reason.
+    refused: for each method whose card's needs are met but which cannot serve this kind all the same, the reason.
     """
 
     side: Side
@@ -41,7 +41,7 @@ class TowerKind:
     refused: Mapping[str, str]
 
     def reason(self, info: MethodInfo) -> str | None:
-        """Why the method doesn't run on this side of such a model; None if it does.
+        """Why the method does not run on this side of such a model; None if it does.
 
         Raises `KeyError` for a method that has nothing to say about this side.
         """
@@ -75,7 +75,7 @@ def methods_of(side: Side) -> list[MethodInfo]:
 
 
 def reasons(side: Side) -> dict[str, dict[str, str | None]]:
-    """For each kind of tower (by key) and each method (by name) None if it runs, otherwise why it doesn't."""
+    """For each kind of tower (by key) and each method (by name) None if it runs, otherwise why it does not."""
     return {kind.key: {info.name: kind.reason(info) for info in methods_of(side)} for kind in tower_kinds(side)}
 
 
@@ -93,9 +93,11 @@ def as_markdown() -> str:
     lines = [
         "# Which method runs on which model",
         "",
-        "Made from the code by `PYTHONPATH=. python benchmarks/capabilities.py`; a test fails when it is out of date.",
-        "A small random model of each kind was asked what its towers offer; what a method needs is on its card.",
-        "Kinds that the same methods run on share a letter.",
+        "Generated from the code by `PYTHONPATH=. python benchmarks/capabilities.py`; a test fails when it is out of "
+        "date.",
+        "A small random model of each kind was asked which capabilities its towers offer; the requirements of a "
+        "method are on its card.",
+        "Kinds of tower on which the same methods run share a letter.",
     ]
     for side in ("image", "text"):
         lines += ["", f"## {side.capitalize()} side", "", *_kinds_table(side), "", *_methods_table(side)]
@@ -109,7 +111,7 @@ def _letters(side: Side) -> dict[str, str]:
 def _kinds_table(side: Side) -> list[str]:
     letters = _letters(side)
     head = ["kind of tower", "as", "open_clip's models", "group"] + (
-        ["tokens may be dropped"] if side == "image" else []
+        ["supports token dropping"] if side == "image" else []
     )
     rows = []
     for kind in tower_kinds(side):
@@ -132,7 +134,7 @@ def _methods_table(side: Side) -> list[str]:
         rows.append(row)
     head = ["method", *(chr(ord("A") + number) for number in range(len(groups)))]
     listed = [f"{number}. {note}" for number, note in enumerate(notes, start=1)]
-    return [*_table(head, rows), *(["", "Why not:", "", *listed] if listed else [])]
+    return [*_table(head, rows), *(["", "Reasons:", "", *listed] if listed else [])]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Embeddings of partly hidden images.
 
-A coalition says how visible each pixel is; whole cells may also leave the picture (`core.models.pool`). Hidden pixels
-are replaced in the model's normalised pixel space by a named removal operator. The embeddings don't depend on any text.
+A coalition says how visible each pixel is; whole cells may also leave the image (`core.models.pool`). Hidden pixels
+are replaced in the model's normalised pixel space by a named removal operator. The embeddings depend on no text.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def removed(model: Model, pixels: Tensor, removal: Removal) -> Tensor:
     """What a fully hidden image looks like, `(images, 3, height, width)` in normalised pixels.
 
     black: RGB 0; mean: the mean colour that preprocessing subtracts; blur: Gaussian of 1/20 of the side. Raises
-    `InputError` for an operator that doesn't act on pixels.
+    `InputError` for an operator that does not act on pixels.
     """
     if removal in ("auto", "drop"):
-        raise InputError(f"removal {removal!r} acts on whole cells; for single pixels name black, mean or blur")
+        raise InputError(f"removal {removal!r} acts on whole cells; for single pixels use black, mean or blur")
     if removal == "mean":
         return torch.zeros_like(pixels)
     if removal == "black":
@@ -59,7 +59,7 @@ def embed_coalitions(model: Model, pixels: Tensor, masks: Iterable[Tensor], remo
 def cell_masks(kept: Tensor, height: int, width: int) -> Tensor:
     """Visibilities `(coalitions, height, width)` of hard cells kept or hidden, from `(coalitions, rows, columns)`."""
     rows, columns = kept.shape[-2:]
-    # Nearest by pixel centres, exact also where the side isn't a multiple of the cells.
+    # Nearest by pixel centres, exact also where the side is not a multiple of the cells.
     row = ((torch.arange(height) + 0.5) * rows / height).long()
     column = ((torch.arange(width) + 0.5) * columns / width).long()
     return kept[:, row.to(kept.device)][:, :, column.to(kept.device)].float()

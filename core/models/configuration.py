@@ -15,6 +15,7 @@ from core.errors import ModelError
 from core.models import kinds
 from core.models.json_file import parsed, read_bytes
 from core.models.kinds import FLAG, NOTHING, Kind, either, matching, number, one_of, several, whole
+from core.models.loading import families, processors
 from core.sandbox import Allowance, Failure, call
 from core.settings import MODEL_LIMITS
 
@@ -76,10 +77,10 @@ VISION: dict[str, Kind] = {
 TOKENIZER: dict[str, Kind] = {
     "clean": one_of("canonicalize", "lower", "whitespace"),
     "strip_sep_token": FLAG,
-    "language": either(matching("[A-Za-z_-]{1,32}", "the code of a language"), NOTHING),
+    "language": either(matching("[A-Za-z_-]{1,32}", "a language code"), NOTHING),
     "tokenizer_mode": either(one_of("", "clips"), NOTHING),
     "additional_special_tokens": either(
-        several(matching("<[A-Za-z0-9_/-]{1,62}>", "a token like <name>", 64), 0, 256), NOTHING
+        several(matching("<[A-Za-z0-9_/-]{1,62}>", "a token of the form <name>", 64), 0, 256), NOTHING
     ),
     "reduction_mask": one_of(""),
 }
@@ -146,19 +147,45 @@ PREPROCESS: dict[str, Kind] = {
     "fill_color": either(whole(0, 255), NOTHING),
 }
 
+_OTHER_NAMES = {"image_mean": "mean", "image_std": "std"}
+PREPROCESS.update({other: PREPROCESS[key] for other, key in _OTHER_NAMES.items()})
+
 _ALLOWANCE = Allowance(
     seconds=MODEL_LIMITS.file_seconds, wall=MODEL_LIMITS.file_wall, answer=8 * MODEL_LIMITS.configuration
 )
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """What of a transformers model a configuration of open_clip cannot say.
+
+    `image` are the checked values of its image tower, `encoder` those of the Hugging Face encoder inside its text
+    tower, `project` the width between that encoder and the projection; activations are named as in
+    `loading.families.ACTIVATIONS`.
+    """
+
+    family: str
+    image: dict[str, Any]
+    image_activation: str
+    text_activation: str | None = None
+    encoder: dict[str, Any] | None = None
+    project: int | None = None
+
+
+@dataclass(frozen=True)
 class Configuration:
-    """A configuration whose every value was checked. `model` is open_clip's `model_cfg`; `name` is for messages."""
+    """A configuration whose every value was checked. `model` is open_clip's `model_cfg`; `name` is for messages.
+
+    `processor` are the values of transformers' image processor. `notes` are what a reader of the report should know.
+    """
 
     model: dict[str, Any]
     preprocess: dict[str, Any]
     path: Path
     name: str
+    conversion: Conversion | None = None
+    processor: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_configuration(path: Path, name: str | None = None) -> Configuration:
@@ -173,19 +200,47 @@ def read_configuration(path: Path, name: str | None = None) -> Configuration:
         found = call(read, os.path.abspath(path), name, allowance=_ALLOWANCE).value
     except Failure as error:
         raise ModelError(f"the configuration {name} {error}") from error
-    return Configuration(found["model"], found["preprocess"], path, name)
+    conversion = None if found.get("conversion") is None else Conversion(**found["conversion"])
+    return Configuration(found["model"], found["preprocess"], path, name, conversion)
+
+
+def read_processor(path: Path, part: str | None, family: str, name: str) -> dict[str, Any] | None:
+    """What the image processor of transformers in a file does, read and checked in a child.
+
+    `part` is the key of the file that holds it, if it is not the whole file; None if the file has no such key. Raises
+    `ModelError` in one line.
+    """
+    try:
+        found: dict[str, Any] | None = call(
+            read_processor_file, os.path.abspath(path), part, family, name, allowance=_ALLOWANCE
+        ).value
+    except Failure as error:
+        raise ModelError(f"the image processor {name} {error}") from error
+    return found
+
+
+def read_processor_file(_: bytes, path: str, part: str | None, family: str, name: str) -> tuple[Any, bytes]:
+    """In the child: the checked image processor in the file at `path`."""
+    raw = parsed(read_bytes(path, name, MODEL_LIMITS.configuration), name)
+    if part is not None:
+        if not isinstance(raw, dict) or part not in raw:
+            return None, b""
+        raw = raw[part]
+    return processors.described(raw, family, name), b""
 
 
 def read(_: bytes, path: str, name: str) -> tuple[Any, bytes]:
     """In the child: the checked parts of the file at `path`."""
-    data = read_bytes(path, name, MODEL_LIMITS.configuration)
-    return checked(parsed(data, name), name), b""
+    raw = parsed(read_bytes(path, name, MODEL_LIMITS.configuration), name)
+    if families.is_transformers(raw):
+        return {**families.described(raw, name), "preprocess": {}}, b""
+    return checked(raw, name), b""
 
 
 def checked(raw: Any, name: str) -> dict[str, Any]:
     """`model` and `preprocess` of a parsed configuration. Raises `ModelError` whose line begins with `name`."""
     if not isinstance(raw, dict):
-        raise ModelError(f"{name} is not an open_clip configuration: it holds {kinds.shown(raw)}, not an object")
+        raise ModelError(f"{name} is not an open_clip configuration: it contains {kinds.shown(raw)}, not an object")
     model: dict[str, Any] = raw
     preprocess: dict[str, Any] = {}
     if "model_cfg" in raw:
@@ -202,8 +257,18 @@ def checked(raw: Any, name: str) -> dict[str, Any]:
             kinds.check(values.get(key) or {}, inner, f"{name}: {key} of {part}")
     kinds.check(preprocess, PREPROCESS, f"{name}: preprocess_cfg")
     _check_places(model["vision_cfg"], name)
-    preprocess = {key: value for key, value in preprocess.items() if value is not None}
+    preprocess = _one_name(preprocess, name)
     return {"model": _settled(model), "preprocess": preprocess}
+
+
+def _one_name(preprocess: dict[str, Any], name: str) -> dict[str, Any]:
+    """The preprocessing by open_clip's names, also where it was written by those of transformers."""
+    made = {key: value for key, value in preprocess.items() if value is not None}
+    for other, key in _OTHER_NAMES.items():
+        value = made.pop(other, None)
+        if value is not None and made.setdefault(key, value) != value:
+            raise ModelError(f"{name}: preprocess_cfg contains {key} and {other} with different values; remove one")
+    return made
 
 
 def _check_places(vision: dict[str, Any], name: str) -> None:
@@ -213,11 +278,11 @@ def _check_places(vision: dict[str, Any], name: str) -> None:
     height, width = _pair(vision.get("image_size", 224))
     rows, columns = _pair(vision.get("patch_size") or 16)
     if rows > height or columns > width:
-        raise ModelError(f"{name}: vision_cfg holds a patch_size larger than its image_size")
+        raise ModelError(f"{name}: vision_cfg has a patch_size larger than its image_size")
     if (height // rows) * (width // columns) > MODEL_LIMITS.image_tokens:
         raise ModelError(
-            f"{name}: vision_cfg cuts an image into more than {MODEL_LIMITS.image_tokens:,} patches; "
-            "a larger patch_size or a smaller image_size is needed"
+            f"{name}: vision_cfg divides an image into more than {MODEL_LIMITS.image_tokens:,} patches; a larger "
+            "patch_size or a smaller image_size is needed"
         )
 
 

@@ -71,7 +71,7 @@ def repository_files(repository: str, wanted: tuple[str, ...], most: int, *, ask
     found: dict[str, Path] = {}
     for file in wanted:
         if not file.endswith(_DATA):
-            raise ModelError(f"{file} is not a file of data")
+            raise ModelError(f"{file} is not a data file")
         try:
             if ask and not _settled_offline():
                 about: Any = hf_hub_download(repository, file, dry_run=True)
@@ -117,7 +117,7 @@ def _settings(**wanted: bool) -> Iterator[None]:
 
 
 def _no_code(*_: Any, **__: Any) -> NoReturn:
-    raise ModelError("a model asks for code of its own to be run; Loupe runs none, so it cannot be used")
+    raise ModelError("a model requires its own code to be run; Loupe runs no code of a model, so it cannot be used")
 
 
 def _reachable() -> bool:

@@ -27,7 +27,7 @@ __all__ = [
 
 
 def image_tower(visual: Any) -> ImageTower:
-    """The tower that fits an open_clip `visual` module; an opaque one if its inside isn't known."""
+    """The tower that fits an open_clip `visual` module; an opaque one if its inside is not known."""
     trunk = getattr(visual, "trunk", None)
     return _open_clip(visual) if trunk is None else _timm(visual, trunk)
 
@@ -39,13 +39,13 @@ def _open_clip(visual: Any) -> ImageTower:
     if type(visual) is resnet.ModifiedResNet:
         if type(visual.attnpool) is resnet.AttentionPool2d:
             return OpenClipResNet(visual)
-        return OpaqueTower(visual, "its pool isn't CLIP's attention pool")
+        return OpaqueTower(visual, "its pool is not CLIP's attention pool")
     if type(visual) is native.VisionTransformer:
         blocks = open_clip_blocks(visual.transformer.resblocks)
         if blocks is None:
-            return OpaqueTower(visual, "its blocks don't give what this version of open_clip is known to give")
+            return OpaqueTower(visual, "its blocks do not behave as they are known to in this version of open_clip")
         return OpenClipVit(visual, blocks)
-    return OpaqueTower(visual, f"{type(visual).__name__} isn't a kind of open_clip that is known")
+    return OpaqueTower(visual, f"{type(visual).__name__} is not a supported kind of open_clip tower")
 
 
 def _timm(visual: Any, trunk: Any) -> ImageTower:
@@ -53,13 +53,13 @@ def _timm(visual: Any, trunk: Any) -> ImageTower:
     from timm.models import vision_transformer_relpos as relative
 
     if _own_pool(visual):
-        return OpaqueTower(visual, "open_clip's own pool stands behind the trunk")
+        return OpaqueTower(visual, "its trunk is followed by open_clip's own pooling")
     if type(trunk) is vit.VisionTransformer:
         plain = all(type(b) is vit.Block and type(b.attn) is vit.Attention for b in trunk.blocks)
         gated = any(getattr(b.attn, "gate", None) is not None for b in trunk.blocks)
         if plain and not gated and _sized(trunk):
             return TimmVit(visual)
-        return OpaqueTower(visual, "its blocks are of a kind of timm that isn't known")
+        return OpaqueTower(visual, "its blocks are of an unsupported timm kind")
     if known_eva(trunk) and _sized(trunk):
         return EvaVit(visual)
     if type(trunk) is relative.VisionTransformerRelPos and _sized(trunk):
@@ -68,7 +68,7 @@ def _timm(visual: Any, trunk: Any) -> ImageTower:
         return TimmSwin(visual)
     if cnn_parts(trunk):
         return TimmCnn(visual)
-    return OpaqueTower(visual, f"{type(trunk).__name__} isn't a kind of timm that is known")
+    return OpaqueTower(visual, f"{type(trunk).__name__} is not a supported kind of timm tower")
 
 
 def _sized(trunk: Any) -> bool:

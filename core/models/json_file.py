@@ -23,13 +23,13 @@ def read_bytes(path: str, name: str, most: int) -> bytes:
         raise ModelError(f"{name} cannot be opened ({getattr(error, 'strerror', None) or 'no path'})") from error
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ModelError(f"{name} is not an ordinary file; name a file")
+            raise ModelError(f"{name} is not a regular file; name a file")
         try:
             data = file.read(most + 1)
         except OSError as error:
             raise ModelError(f"{name} cannot be read ({error.strerror}); copy it again") from error
     if len(data) > most:
-        raise ModelError(f"{name} is larger than {most / 2**20:.4g} MiB, which none of its kind needs")
+        raise ModelError(f"{name} is larger than {most / 2**20:.4g} MiB, more than any file of its kind needs")
     return data
 
 
@@ -40,22 +40,22 @@ def parsed(data: bytes, name: str) -> Any:
     """
 
     def refuse(why: str) -> NoReturn:
-        raise ModelError(f"{name} is not JSON that can be used: {why}")
+        raise ModelError(f"{name} is not usable JSON: {why}")
 
     def whole(text: str) -> int:
         if len(text) > MODEL_LIMITS.digits:
-            refuse(f"it holds a number of {len(text)} digits")
+            refuse(f"it contains a number of {len(text)} digits")
         return int(text)
 
     def fraction(text: str) -> float:
         if len(text) > MODEL_LIMITS.digits or not math.isfinite(value := float(text)):
-            refuse("it holds a number that is too large or too long")
+            refuse("it contains a number that is too large or too long")
         return value
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(found)
         if len(made) < len(found):
-            refuse("it holds a key twice in one object")
+            refuse("it contains a key twice in one object")
         return made
 
     try:
@@ -65,10 +65,10 @@ def parsed(data: bytes, name: str) -> Any:
             object_pairs_hook=pairs,
             parse_int=whole,
             parse_float=fraction,
-            parse_constant=lambda word: refuse(f"it holds {word}"),
+            parse_constant=lambda word: refuse(f"it contains {word}"),
         )
     except UnicodeDecodeError:
-        refuse("it is not text in UTF-8")
+        refuse("it is not UTF-8 text")
     except RecursionError:
         refuse("it is nested too deeply")
     except json.JSONDecodeError as error:
@@ -92,7 +92,7 @@ def _walk(value: Any, refuse: Any) -> None:
             try:
                 one.encode()
             except UnicodeEncodeError:
-                refuse("it holds half of a surrogate pair")
+                refuse("it contains half of a surrogate pair")
 
 
 def written(value: Any) -> bytes:

@@ -68,9 +68,9 @@ def check(values: Mapping[str, Any], kinds: Mapping[str, Kind], where: str) -> N
     for key, value in values.items():
         kind = kinds.get(key)
         if kind is None:
-            raise ModelError(f"{where} holds {shown(key)}, which is not a key that Loupe accepts; remove it")
+            raise ModelError(f"{where} contains {shown(key)}, which is not a key that Loupe accepts; remove it")
         if not kind.fits(value):
-            raise ModelError(f"{where} holds {key} = {shown(value)}; it must be {kind.told}")
+            raise ModelError(f"{where} contains {key} = {shown(value)}; it must be {kind.told}")
 
 
 def shown(value: Any) -> str:

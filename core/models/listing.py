@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 EMBEDDED = Path(__file__).parent / "embedded"
+# What `benchmarks/architectures.py` writes.
+ARCHITECTURES = Path(__file__).with_name("architectures.json")
 DEFAULT = "demo-cnn"
+# Image and text tower of a model that was exported to ONNX, by the names that exporters use.
+ONNX_PAIRS = (
+    ("visual.onnx", "textual.onnx"),
+    ("vision_model.onnx", "text_model.onnx"),
+    ("onnx/vision_model.onnx", "onnx/text_model.onnx"),
+    ("visual/model.onnx", "textual/model.onnx"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,39 @@ def architecture_file(name: str) -> Path:
     spec = find_spec("open_clip")
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).parent / "model_configs" / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of open_clip's architectures: parameters of each tower, input `(height, width)`, tokens, tags of weights.
+
+    `text_parameters` is None where the shape of the text encoder is on the hub.
+    """
+
+    name: str
+    image_parameters: int
+    text_parameters: int | None
+    input: tuple[int, int]
+    context: int
+    tags: tuple[str, ...]
+
+    @property
+    def size(self) -> str:
+        """Parameters and input size, for a list of choices."""
+        image, text = round(self.image_parameters / 1e6), self.text_parameters
+        whole = f"{image + round(text / 1e6):,} M parameters" if text is not None else f"image tower {image:,} M"
+        return f"{whole}, {self.input[0]} x {self.input[1]} pixels"
+
+
+@cache
+def architecture_table() -> dict[str, Architecture]:
+    """The stored description of each of `architectures` that it knows, by name."""
+    stored = json.loads(ARCHITECTURES.read_text(encoding="utf-8"))
+    rows = {name: stored[name] for name in architectures() if name in stored}
+    return {
+        name: Architecture(name, **{**row, "input": tuple(row["input"]), "tags": tuple(row["tags"])})
+        for name, row in rows.items()
+    }
 
 
 def _read(path: Path) -> EmbeddedModel:

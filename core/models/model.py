@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +16,18 @@ from PIL import Image
 from torch import Tensor
 
 from core.errors import InputError
+from core.methods.info import Side
 from core.models.bulk import Bulk
 from core.models.geometry import Geometry, Preprocessing
 from core.models.image_tower import ImageTower, image_tower
+from core.models.recognition import recognised
 from core.models.text_tower import TextTower, text_tower
 from core.settings import byte_budget
 
-Picture = Image.Image | str | Path
+if TYPE_CHECKING:
+    from core.datasets import Dataset
+
+DatasetImage = Image.Image | str | Path
 TEXT_BATCH = 64
 
 
@@ -61,17 +66,24 @@ class Model:
     weights_sha256: str | None = None
     pretrained: str | None = None
     card: dict[str, Any] | None = None
+    source: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
 
     @property
     def capabilities(self) -> frozenset[str]:
         """What it offers methods (see `core.methods.capability`)."""
         dropping = {"token_dropping"} if self.image.droppable else set()
-        return self.image.capabilities | self.text.capabilities | dropping
+        gradients = {"gradients"} if self.image.differentiable else set()
+        return self.image.capabilities | self.text.capabilities | dropping | gradients
+
+    @property
+    def depths(self) -> dict[Side, int]:
+        """The number of blocks of each tower."""
+        return {"image": self.image.depth, "text": self.text.depth}
 
     @cached_property
     def bulk(self) -> Bulk:
-        """The image forward for many pictures without gradient, made on first use."""
+        """The image forward for many images without gradient, made on first use."""
         return Bulk(self.image, (self.preprocessing.height, self.preprocessing.width), self.device)
 
     @property
@@ -79,15 +91,19 @@ class Model:
         """The factor that the model was trained to multiply cosines with."""
         return float(self.net.logit_scale.detach().exp().mean())
 
+    def bound(self, dataset: Dataset, images: Sequence[str]) -> Model:
+        """The model for `images` (ids) of a dataset: this one. A stored table needs to know which rows they are."""
+        return self
+
     # -- images --------------------------------------------------------------------------------------------------
 
-    def preprocess(self, images: Sequence[Picture] | Picture | Tensor) -> tuple[Tensor, list[Geometry]]:
-        """Pixels `(images, 3, height, width)` on the device, and the way back to each original picture.
+    def preprocess(self, images: Sequence[DatasetImage] | DatasetImage | Tensor) -> tuple[Tensor, list[Geometry]]:
+        """Pixels `(images, 3, height, width)` on the device, and the way back to each original image.
 
-        A tensor is taken as it is. Raises `InputError` for a wrong shape or a picture that can't be opened or is too
+        A tensor is taken as it is. Raises `InputError` for a wrong shape or an image that cannot be opened or is too
         narrow.
         """
-        if isinstance(images, Picture):
+        if isinstance(images, DatasetImage):
             images = [images]
         if len(images) == 0:
             raise InputError("no images were given")
@@ -100,7 +116,7 @@ class Model:
             self.image.check(pixels)
             return pixels, [plain] * len(images)
         opened = [_open(image) for image in images]
-        # First, because it says in one line why a picture can't be resized.
+        # First, because it says in one line why an image cannot be resized.
         geometry = [self.preprocessing.geometry(*image.size) for image in opened]
         return torch.stack([self.transform(image) for image in opened]).to(self.device), geometry
 
@@ -131,12 +147,20 @@ class Model:
         each = self._embed_plain([template.format(text) for text in texts for template in templates])
         return F.normalize(each.unflatten(0, (len(texts), len(templates))).mean(dim=1), dim=-1)
 
+    def unread(self, texts: Sequence[str], templates: Sequence[str] | str | None = None) -> list[str]:
+        """The texts whose end the text tower does not read, alone or in one of the templates, in their order.
+
+        Raises `InputError` for a template without a place {} for the text.
+        """
+        forms = checked_templates(templates) if templates else ("{}",)
+        return [text for text in texts if any(self.text.truncated(form.format(text)) for form in forms)]
+
     def _embed_plain(self, texts: list[str]) -> Tensor:
         if not texts:
             raise InputError("no texts were given")
         self.meter.text += len(texts)
         parts = []
-        # Texts of one length share a batch, so that a text's embedding doesn't depend on its neighbours' lengths
+        # Texts of one length share a batch, so that a text's embedding does not depend on its neighbours' lengths
         # more than rounding allows, and short texts stay cheap.
         order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
         for start in range(0, len(order), TEXT_BATCH):
@@ -164,7 +188,8 @@ class Model:
             "architecture": f"{self.image.family} + {self.text.family}",
             "digest": self.digest,
             "weights_sha256": self.weights_sha256,
-            "parameters": sum(parameter.numel() for parameter in self.net.parameters()),
+            "parameters": getattr(self.net, "parameter_count", None)
+            or sum(parameter.numel() for parameter in self.net.parameters()),
             "embed_dim": embedding.shape[-1],
             "image_depth": self.image.depth,
             "text_depth": self.text.depth,
@@ -177,6 +202,7 @@ class Model:
             "device": str(self.device),
             "dtype": "float32",
             "logit_scale": self.logit_scale,
+            "recognised": recognised(self.net, self.text, self.source),
             "card": self.card,
         }
 
@@ -190,7 +216,9 @@ def checked_templates(templates: Sequence[str] | str | None) -> tuple[str, ...]:
         except (ValueError, IndexError, KeyError, AttributeError):
             fits = False
         if not fits:
-            raise InputError(f"the template {template!r} has no place for the text; write {{}} where it goes")
+            raise InputError(
+                f"the template {template!r} has no placeholder for the text; write {{}} where the text goes"
+            )
     return found
 
 
@@ -209,7 +237,7 @@ def wrap(
     net = net.eval().requires_grad_(False).float().to(device)
     image = image_tower(net.visual)
     if image.layout == "maps" and device.type == "cpu":
-        # Depthwise convolutions of an EfficientNet take a fifth less time with channels last; others don't lose.
+        # Depthwise convolutions of an EfficientNet take a fifth less time with channels last; others do not lose.
         net.visual.to(memory_format=torch.channels_last)
     return Model(
         name=name,
@@ -234,11 +262,11 @@ def state_digest(net: torch.nn.Module) -> str:
     return whole.hexdigest()
 
 
-def _open(image: Picture) -> Image.Image:
+def _open(image: DatasetImage) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     try:
         with Image.open(image) as file:
             return file.convert("RGB")
     except (OSError, ValueError) as error:
-        raise InputError(f"{image} can't be opened as a picture: {error}") from error
+        raise InputError(f"{image} cannot be opened as an image: {error}") from error

@@ -63,8 +63,8 @@ def load_packed(path: Path) -> dict[str, Tensor]:
 
 def _check_scale(file: str, name: str, scale: Tensor, narrowed: Tensor | None) -> None:
     if narrowed is None or narrowed.dtype != torch.int8:
-        raise ModelError(f"{file} holds {name!r} without the int8 tensor that it scales; pack them again")
+        raise ModelError(f"{file} contains {name!r} without the int8 tensor that it scales; pack them again")
     if not scale.is_floating_point() or narrowed.ndim != 2 or scale.shape != (len(narrowed), 1):
-        raise ModelError(f"{file} holds {name!r} with another shape than one number a row; pack them again")
+        raise ModelError(f"{file} contains {name!r} with a shape other than one number per row; pack them again")
     if not bool(torch.isfinite(scale).all()) or not bool((scale > 0).all()):
-        raise ModelError(f"{file} holds {name!r} with entries that are not above zero; pack them again")
+        raise ModelError(f"{file} contains {name!r} with entries that are not positive; pack them again")

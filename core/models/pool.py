@@ -1,4 +1,4 @@
-"""The coalition pool: one picture with some of its cells hidden, every set of cells embedded once.
+"""The coalition pool: one image with some of its cells hidden, every set of cells embedded once.
 
 Perturbation methods, Shapley values and faithfulness measures all ask for such embeddings; none of them depends on a
 text. A set that was asked for before costs nothing.
@@ -29,11 +29,11 @@ def removal_of(model: Model, wanted: Removal) -> Removal:
 
 
 class CoalitionPool:
-    """Unit embeddings of one picture `(3, height, width)` for sets of kept cells, remembered by set.
+    """Unit embeddings of one image `(3, height, width)` for sets of kept cells, remembered by set.
 
-    With removal "drop" the tokens of hidden cells leave the picture before the first block, so a coalition costs as
+    With removal "drop" the tokens of hidden cells leave the image before the first block, so a coalition costs as
     much as it keeps. A tower that reads out its places alone has nothing left when all are dropped: there the empty
-    coalition is the picture in the mean colour.
+    coalition is the image in the mean colour.
     """
 
     def __init__(self, model: Model, pixels: Tensor, removal: Removal = "auto") -> None:
@@ -50,7 +50,7 @@ class CoalitionPool:
 
     @property
     def token_grid(self) -> tuple[int, int]:
-        """Rows and columns of the tower's tokens for this picture."""
+        """Rows and columns of the tower's tokens for this image."""
         height, width = self.pixels.shape[-2:]
         return self.model.image.grid(self.pixels.new_zeros(1, 0, 0), height, width)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.errors import ModelError, first_line
+from core.errors import InputError, ModelError, first_line
 from core.models.model import Model
 
 _TEXTS = ("a", "dog", "red", "cat", "the", "photo", "of", "two")
@@ -18,7 +18,11 @@ def check_embeddings(model: Model, name: str) -> None:
     Nothing is counted and no random number is drawn.
     """
     if not torch.isfinite(torch.tensor(model.logit_scale)):
-        raise ModelError(f"{name} holds a logit_scale that is out of range; export it again")
+        raise ModelError(f"{name} contains a logit_scale that is out of range; export it again")
+    try:
+        model.image.check(_images(model))
+    except InputError as error:
+        raise ModelError(f"the preprocessing of {model.name} does not fit its network: {error}") from error
     try:
         images = model.image.plain(_images(model)).float()
         ids = _ids(model)
@@ -29,17 +33,19 @@ def check_embeddings(model: Model, name: str) -> None:
     if texts is not None:
         _check(texts, name, "text")
     if texts is not None and texts.shape[-1] != images.shape[-1]:
-        raise ModelError(f"{name} embeds images and texts in different numbers of dimensions; they cannot be compared")
+        raise ModelError(
+            f"{name} embeds images and texts in different numbers of dimensions, so that they cannot be compared"
+        )
 
 
 def _check(found: Tensor, name: str, what: str) -> None:
     if not bool(torch.isfinite(found).all()):
         raise ModelError(
-            f"{name} gives {what} embeddings that are not finite; its weights are damaged, export it again"
+            f"{name} produces {what} embeddings that are not finite; its weights are damaged, so export it again"
         )
     if not bool(found.abs().amax(dim=-1).all()):
         raise ModelError(
-            f"{name} gives {what} embeddings of nothing but zeros; its weights are damaged, export it again"
+            f"{name} produces {what} embeddings that are all zero; its weights are damaged, so export it again"
         )
     if torch.equal(found[0], found[1]):
         raise ModelError(

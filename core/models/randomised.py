@@ -30,13 +30,17 @@ class Randomised:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._net: nn.Module = copy.deepcopy(model.net)
+        # A black box has no weights that could be drawn anew.
+        self.possible = any(True for _ in model.net.parameters())
+        self._net: nn.Module = copy.deepcopy(model.net) if self.possible else model.net
 
     def cascade(self, generator: torch.Generator) -> Iterator[tuple[str, Model]]:
         """Yields each step of `CASCADE` with its model, which is only good until the next one is asked for.
 
-        A tower whose blocks aren't known gives the last step alone.
+        A tower whose blocks are not known gives the last step alone, a model without weights none.
         """
+        if not self.possible:
+            return
         self._restore()
         model = self._wrapped()
         visual: nn.Module = self._net.visual  # type: ignore[assignment]
@@ -51,8 +55,10 @@ class Randomised:
         redraw(visual.parameters(), generator, drawn)
         yield CASCADE[-1], self._wrapped()
 
-    def text(self, generator: torch.Generator) -> Model:
-        """The model with its text tower, and all else that isn't the image tower, drawn anew."""
+    def text(self, generator: torch.Generator) -> Model | None:
+        """The model with its text tower, and all else that is not the image tower, drawn anew; None without weights."""
+        if not self.possible:
+            return None
         self._restore()
         visual: nn.Module = self._net.visual  # type: ignore[assignment]
         kept = {id(value) for value in visual.parameters()}
@@ -73,7 +79,7 @@ class Randomised:
 
 
 def redraw(parameters: Iterable[Tensor], generator: torch.Generator, drawn: set[int]) -> None:
-    """Draw every tensor that isn't in `drawn` (by `id`) anew with its own mean and spread, and add it to `drawn`."""
+    """Draw every tensor that is not in `drawn` (by `id`) anew with its own mean and spread, and add it to `drawn`."""
     with torch.no_grad():
         for value in parameters:
             if id(value) in drawn:

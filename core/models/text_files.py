@@ -14,8 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core.errors import ModelError
-from core.models.configuration import Configuration
+from core.models.configuration import Configuration, Conversion
 from core.models.hub import CONFIG
+from core.models.json_file import written
 from core.models.kinds import shown
 from core.models.listing import text_repositories
 from core.models.text_tables import TOKENIZER_FILES, read
@@ -25,6 +26,17 @@ from core.settings import MODEL_LIMITS
 Files = dict[str, Path]
 # Asks a repository for files by name and gives those that it has.
 Fetch = Callable[[str, tuple[str, ...]], Files]
+
+# Public encoders that repositories of open_clip (BiomedCLIP) name but do not hold: their shape, as data of our own.
+_BERT = Path(__file__).parent / "encoders" / "bert-base-uncased.json"
+ENCODERS = {
+    "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract": _BERT,
+    "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract-fulltext": _BERT,
+    "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract": _BERT,
+    "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext": _BERT,
+    "bert-base-uncased": _BERT,
+    "google-bert/bert-base-uncased": _BERT,
+}
 
 _ALLOWANCE = Allowance(
     seconds=MODEL_LIMITS.file_seconds, wall=MODEL_LIMITS.file_wall, answer=3 * MODEL_LIMITS.tokenizer
@@ -51,20 +63,26 @@ def _found(name: str, key: str, configuration: Configuration, fetch: Fetch, own:
     home = configuration.path.parent
     folder = home / name
     if own is None and folder.is_dir():
-        files = _inside(folder, home, wanted, f"the {what} {name}")
+        files = files_inside(folder, home, wanted, f"the {what} {name}")
     elif own is None and key == "hf_tokenizer_name" and configuration.path.name == CONFIG and _release(home):
         # A release that was downloaded as a folder: open_clip itself takes the tokenizer that lies in it.
-        files = _inside(home, home, wanted, f"the {what} {name}")
+        files = files_inside(home, home, wanted, f"the {what} {name}")
     elif name == own or name in text_repositories():
         files = fetch(name, wanted)
+    elif name in ENCODERS and key == "hf_model_name":
+        files = {"config.json": ENCODERS[name]}
+    elif name in ENCODERS and own is not None:
+        # The entries of its tokenizer lie in the repository that names it.
+        files = fetch(own, wanted)
     else:
         raise ModelError(
-            f"{configuration.name} names the {what} {shown(name)}, which is not beside it; Loupe asks no repository "
-            f"that a file names: put its files in a folder beside the configuration and name that folder as {key}"
+            f"{configuration.name} names the {what} {shown(name)}, which is not beside it; Loupe contacts no "
+            "repository that a file names: put its files in a folder beside the configuration and name that folder "
+            f"as {key}"
         )
     if not files or (key == "hf_model_name" and "config.json" not in files):
         raise ModelError(
-            f"the {what} {name} is not here; put its files in a folder beside {configuration.name} and name that "
+            f"the {what} {name} is missing; put its files in a folder beside {configuration.name} and name that "
             f"folder as {key}"
         )
     return files
@@ -74,7 +92,7 @@ def _release(home: Path) -> bool:
     return (home / "tokenizer_config.json").is_file()
 
 
-def _inside(folder: Path, home: Path, wanted: tuple[str, ...], what: str) -> Files:
+def files_inside(folder: Path, home: Path, wanted: tuple[str, ...], what: str) -> Files:
     """Those of the files `wanted` that are in `folder`, none of which may lead out of `home`."""
     files = {file: folder / file for file in wanted if (folder / file).is_file()}
     places = [home.resolve()]
@@ -83,18 +101,25 @@ def _inside(folder: Path, home: Path, wanted: tuple[str, ...], what: str) -> Fil
         places.append((home.parent.parent / "blobs").resolve())
     for path in (folder, *files.values()):
         if not any(path.resolve().is_relative_to(place) for place in places):
-            raise ModelError(f"{what} leads out of the folder of the configuration; copy its files there")
+            raise ModelError(f"{what} leads out of the folder of the configuration; copy its files into that folder")
     return files
 
 
 @contextmanager
-def checked_copies(found: dict[str, Files]) -> Iterator[dict[str, str]]:
+def checked_copies(found: dict[str, Files], conversion: Conversion | None = None) -> Iterator[dict[str, str]]:
     """A folder for each entry of `text_files` with what its files may say, which is gone after the block.
+
+    The encoder inside a model of transformers has one too: its checked values are written there.
 
     Raises `ModelError` in one line if a file says more than a text model or tokenizer needs.
     """
     with TemporaryDirectory(prefix="loupe-text-") as place:
         made = {}
+        if conversion is not None and conversion.encoder is not None:
+            encoder = Path(place) / "encoder"
+            encoder.mkdir()
+            (encoder / "config.json").write_bytes(written(conversion.encoder))
+            made["hf_model_name"] = str(encoder)
         for key, files in found.items():
             folder = Path(place) / key
             folder.mkdir()

@@ -76,8 +76,8 @@ TOKENIZER_CLASSES = tuple(
         "AlbertTokenizer", "BartTokenizer", "BertTokenizer", "BigBirdTokenizer", "CamembertTokenizer", "CLIPTokenizer",
         "DebertaTokenizer", "DebertaV2Tokenizer", "DistilBertTokenizer", "ElectraTokenizer", "GPT2Tokenizer",
         "GemmaTokenizer", "LlamaTokenizer", "M2M100Tokenizer", "MBartTokenizer", "MPNetTokenizer", "NllbTokenizer",
-        "PreTrainedTokenizer", "Qwen2Tokenizer", "RobertaTokenizer", "SiglipTokenizer", "T5Tokenizer", "MT5Tokenizer",
-        "XLMRobertaTokenizer", "XLNetTokenizer",
+        "PreTrainedTokenizer", "Qwen2Tokenizer", "RobertaTokenizer", "Siglip2Tokenizer", "SiglipTokenizer",
+        "T5Tokenizer", "MT5Tokenizer", "XLMRobertaTokenizer", "XLNetTokenizer",
     )
     for ending in ("", "Fast")
 ) + ("TokenizersBackend",)  # fmt: skip
@@ -85,7 +85,7 @@ TOKENIZER_CLASSES = tuple(
 _WORD = matching(r"(?s).*", "a text", 256)
 _TOKEN = either(_WORD, Kind("a token", lambda value: isinstance(value, dict) and _token(value)), NOTHING)
 _TOKENS = either(several(_TOKEN, 0, 4096), NOTHING)
-_LANGUAGE = either(matching("[A-Za-z_-]{1,32}", "the code of a language"), NOTHING)
+_LANGUAGE = either(matching("[A-Za-z_-]{1,32}", "a language code"), NOTHING)
 
 TOKENIZER: dict[str, Kind] = {
     "tokenizer_class": either(one_of(*TOKENIZER_CLASSES), NOTHING),
@@ -123,7 +123,9 @@ def config(data: bytes, name: str) -> bytes:
     """A text model's config.json with the keys of an encoder alone."""
     found = _object(data, name)
     if "model_type" not in found:
-        raise ModelError(f"{name} does not say what text model it is (model_type); take it from the model's release")
+        raise ModelError(
+            f"{name} does not state its kind of text model (model_type); use the file from the model's release"
+        )
     return written(_kept(found, {**ENCODER, "tokenizer_class": TOKENIZER["tokenizer_class"]}, name))
 
 
@@ -158,7 +160,7 @@ def tokens(data: bytes, name: str) -> bytes:
     model = found.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(vocabulary, dict | list) or len(vocabulary) > MODEL_LIMITS.vocabulary:
-        raise ModelError(f"{name} holds no vocabulary of at most {MODEL_LIMITS.vocabulary:,} entries")
+        raise ModelError(f"{name} has no vocabulary of at most {MODEL_LIMITS.vocabulary:,} entries")
     return written(found)
 
 
@@ -167,10 +169,10 @@ def lines(data: bytes, name: str) -> bytes:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise ModelError(f"{name} is not text in UTF-8; take it from the model's release") from error
+        raise ModelError(f"{name} is not UTF-8 text; use the file from the model's release") from error
     # A class of tokens is bounded by what a model can have; a line of a megabyte is none.
     if text.count("\n") > 2 * MODEL_LIMITS.vocabulary or max(map(len, text.split("\n"))) > 1000:
-        raise ModelError(f"{name} is not a vocabulary: it has too many lines or too long ones")
+        raise ModelError(f"{name} is not a vocabulary: it has too many lines, or lines that are too long")
     return data
 
 
@@ -205,7 +207,7 @@ def read(_: bytes, path: str, file: str, encoder: bool) -> tuple[Any, bytes]:
 def _object(data: bytes, name: str) -> dict[str, Any]:
     found = parsed(data, name)
     if not isinstance(found, dict):
-        raise ModelError(f"{name} holds {kinds.shown(found)}, not an object; take it from the model's release")
+        raise ModelError(f"{name} contains {kinds.shown(found)}, not an object; use the file from the model's release")
     for key in _CODE:
         if key in found:
             raise ModelError(f"{name} names code to run ({key}); Loupe runs no code of a model, so it cannot be used")

@@ -1,7 +1,7 @@
 """The coalition pool of a text: the text with some of its words left out, every set of words embedded once.
 
 The tokens of a hidden word leave the sequence and those behind them move up, as if the shorter text had been tokenized.
-No embedding depends on a picture, so one pool serves all pictures and all methods.
+No embedding depends on an image, so one pool serves all images and all methods.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class WordPool:
         return found[[self._where[key] for key in keys]]
 
     def _embed(self, kept: Tensor) -> Tensor:
-        # Texts of one length share a batch, so that none needs padding that it wouldn't have alone.
+        # Texts of one length share a batch, so that none needs padding that it would not have alone.
         groups: dict[int, list[int]] = defaultdict(list)
         rows = [self._left(one) for one in kept]
         for number, row in enumerate(rows):

@@ -35,7 +35,7 @@ _starts: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 def word_groups(tower: TextTower, ids: Tensor) -> list[Word]:
     """The words of one row of ids, each with the positions of its tokens in that row; special tokens are in none.
 
-    Empty for a tower whose tokens aren't known.
+    Empty for a tower whose tokens are not known.
     """
     positions, _ = tower.content(ids)
     if not positions:

@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.reporting.heat import overlay
+    from core.content.heat import overlay
+    from core.reporting.pdf import check_renderer
     from core.reporting.report import render_report
     from core.reporting.verdict import verify_evidence
 
-__all__ = ["overlay", "render_report", "verify_evidence"]
+__all__ = ["check_renderer", "overlay", "render_report", "verify_evidence"]
 
-_WHERE = {"overlay": "heat", "render_report": "report", "verify_evidence": "verdict"}
+_WHERE = {"overlay": "heat", "check_renderer": "pdf", "render_report": "report", "verify_evidence": "verdict"}
 
 
 def __getattr__(name: str) -> Any:

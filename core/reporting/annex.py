@@ -1,29 +1,76 @@
-"""The annexes: settings, log and failures, environment, sample index, file list."""
+"""The annexes: settings, methods, what the chapters cut, log, environment, image index, glossary and files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from core.content.context import ReportContext
+from core.content.parts import Fact, Sample, Section
+from core.content.words import plural, reported_state, rest_of
 from core.evaluation.summary import Summary
 from core.findings import failed_applications
+from core.glossary import GLOSSARY
 from core.methods import METHODS
-from core.reporting.content import Column, Fact, Section, Table
-from core.reporting.words import STATE_TITLES, moment, plural
+from core.reporting.cards import methods
+from core.reporting.letters import LETTERS
+from core.reporting.requirements import details
+from core.reporting.tables import (
+    ERRORS,
+    EVENTS,
+    FAILURES,
+    FILES,
+    NOT_RUN,
+    PACKAGES,
+    SETTINGS,
+    UNITS,
+    index_of_images,
+)
 from core.runs import Run
 
 MOST_ROWS = 300
+# What other annexes list, and a setting that nothing uses any more.
+LEFT_OUT: Any = {
+    "images": True, "declared": True, "methods": True, "dataset_root": True, "trust": {"resamples"},
+}  # fmt: skip
+IN_FULL = (
+    "What the body leaves out of each chapter: how it was measured, the settings, further tables and images, and every "
+    "table whole that the body cuts."
+)
 
 
-def annexes(run: Run, summary: Summary, files: Mapping[str, str]) -> tuple[Section, ...]:
-    """Annexes A to D and F (the glossary, E, is fixed text); `files` are the SHA-256 of the evidence by name."""
-    parts = (_settings(run), _log(run, summary), _environment(run), _index(run), _files(files))
-    return tuple(part for part in parts if not part.empty)
+def annexes(
+    context: ReportContext, files: Mapping[str, str], chapters: Sequence[Section] = (), samples: Sequence[Sample] = ()
+) -> tuple[Section, ...]:
+    """All annexes in the order of their letters.
+
+    files: the SHA-256 of the evidence by name. chapters, samples: what the body does not show.
+    """
+    run = context.run
+    parts = {
+        "settings": _settings(run),
+        "methods": methods(context),
+        "chapters": Section("Chapters in full", sentences=(IN_FULL,) if chapters else ()),
+        "maps": Section("Further heat maps", samples=tuple(samples)),
+        "requirements": details(context.findings, context.run.plan.declared),
+        "log": _log(run, context.summary),
+        "environment": _environment(run),
+        "images": _index(run),
+        "glossary": Section("Glossary", terms=tuple(GLOSSARY.values())),
+        "files": _files(files),
+    }
+    out: list[Section] = []
+    for name, letter in LETTERS.items():
+        if not parts[name].empty:
+            out.append(replace(parts[name], letter=letter, anchor=f"annex-{letter.lower()}"))
+            out += chapters if name == "chapters" else ()
+    return tuple(out)
 
 
 def _settings(run: Run) -> Section:
-    plan = run.plan.public().model_dump(mode="json", exclude={"images", "declared", "methods", "dataset_root"})
+    plan = run.plan.public().model_dump(mode="json", exclude=LEFT_OUT)
     rows = [(name, value) for part, body in plan.items() for name, value in _flat(part, body)]
     rows += [
         (f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value
@@ -31,25 +78,20 @@ def _settings(run: Run) -> Section:
     for method in run.plan.methods:
         used = METHODS[method.name].parse(method.options).model_dump()
         rows += [(f"methods.{method.name}.{name}", str(value)) for name, value in used.items()]
-    table = Table(
-        "Every setting of the plan; the pictures are in annex D",
-        (Column("Setting", "code", 38), Column("Value", "code")),
-        tuple(rows[:MOST_ROWS]),
-        _more(len(rows)),
-    )
-    return Section("A. Settings in full", (Fact("Plan SHA-256", run.plan.digest, code=True),), tables=(table,))
+    title = f"Every setting of the plan; annex {LETTERS['images']} lists the images"
+    table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS))
+    return Section("Settings in full", (Fact("Plan SHA-256", run.plan.digest, code=True),), tables=(table,))
 
 
 def _log(run: Run, summary: Summary) -> Section:
     progress, units = run.progress(), run.store.units()
     cost: dict[str, Any] = run.manifest.get("cost", {})
     facts = [
-        Fact("State", STATE_TITLES[progress.state]),
+        Fact("State", reported_state(progress, run.manifest.get("state"))),
         Fact(
             "Units",
-            f"{progress.done} done, {progress.failed} failed, {progress.total - progress.done - progress.failed} "
-            "not done, "
-            f"{progress.total} planned",
+            f"{progress.done} completed, {progress.failed} failed, "
+            f"{progress.total - progress.done - progress.failed} open, of {progress.total} planned",
         ),
         Fact("Retried", plural(sum(unit["tries"] > 1 for unit in units), "unit")),
         Fact("Failed explanations", plural(len(summary.failures), "explanation")),
@@ -58,123 +100,61 @@ def _log(run: Run, summary: Summary) -> Section:
     if "image_forwards" in cost:
         facts.append(
             Fact(
-                "Work counted",
+                "Counted work",
                 f"{cost['image_forwards']:,.0f} image and {cost.get('text_forwards', 0):,.0f} text "
-                "forward-equivalents; "
-                f"{cost.get('estimated_image_forwards', 0):,.0f} image forwards estimated",
+                "forward-equivalents; estimated beforehand: "
+                f"{cost.get('estimated_image_forwards', 0):,.0f} image forward-equivalents",
             )
         )
     tables = [
-        Table(
-            "Units and the hash of each result file",
-            (
-                Column("No.", "number", 7),
-                Column("State", share=11),
-                Column("Pictures", "number", 10),
-                Column("Rows", "number", 9),
-                Column("SHA-256", "code"),
-            ),
-            tuple(
-                (str(u["position"]), u["state"], str(u["images"]), str(u["rows"] or 0), u["sha256"] or "none")
-                for u in units[:MOST_ROWS]
-            ),
-            _more(len(units)),
-        )
+        UNITS.table("Units, with the hash of each result file", units[:MOST_ROWS], rest_of(len(units), MOST_ROWS))
     ]
     broken = [unit for unit in units if unit["error"]]
     if broken:
-        tables.append(
-            Table(
-                "Units with an error",
-                (Column("No.", "number", 8), Column("Tries", "number", 8), Column("Error")),
-                tuple((str(u["position"]), str(u["tries"]), u["error"]) for u in broken[:MOST_ROWS]),
-                _more(len(broken)),
-            )
-        )
+        tables.append(ERRORS.table("Units with an error", broken[:MOST_ROWS], rest_of(len(broken), MOST_ROWS)))
     if len(summary.failures):
-        rows = tuple(
-            (row.image_name, row.text or "", row.method or "score", row.message or "")
-            for row in summary.failures.head(MOST_ROWS).itertuples()
-        )
-        tables.append(
-            Table(
-                "Explanations that failed",
-                (Column("Picture", share=24), Column("Text", share=28), Column("Method", share=14), Column("Why")),
-                rows,
-                _more(len(summary.failures)),
-            )
-        )
+        more = rest_of(len(summary.failures), MOST_ROWS)
+        tables.append(FAILURES.table("Explanations that failed", summary.failures.head(MOST_ROWS), more))
     if summary.not_run:
-        tables.append(
-            Table(
-                "Methods and applications that were not run",
-                (Column("Method", share=20), Column("Side", share=12), Column("Reason")),
-                tuple(summary.not_run),
-            )
-        )
+        tables.append(NOT_RUN.table("Methods and applications that were not run", summary.not_run))
     events = run.store.events(MOST_ROWS)
     if events:
-        tables.append(
-            Table(
-                "Log",
-                (Column("When", share=26), Column("What", share=18), Column("Message")),
-                tuple((moment(at), kind, message) for at, kind, message in events),
-            )
-        )
-    return Section("B. Run log, failures and units", tuple(facts), tables=tuple(tables))
+        tables.append(EVENTS.table("Log", events))
+    return Section("Run log, failures and units", tuple(facts), tables=tuple(tables))
 
 
 def _environment(run: Run) -> Section:
-    found: dict[str, Any] = run.manifest.get("environment", {})
+    environment: dict[str, Any] = run.manifest.get("environment", {})
     facts = tuple(
         Fact(
             name.replace("_", " "),
             "not recorded" if value is None else str(value),
-            code=name in {"code_sha256", "commit"},
+            code=name in {"code_sha256", "commit", "lock_sha256"},
         )
-        for name, value in found.items()
+        for name, value in environment.items()
         if name != "packages"
     )
-    packages = tuple((name, version or "not installed") for name, version in sorted(found.get("packages", {}).items()))
-    tables = (Table("Packages", (Column("Package"), Column("Version", share=40)), packages),) if packages else ()
+    packages = tuple(
+        (name, version or "not installed") for name, version in sorted(environment.get("packages", {}).items())
+    )
+    tables = (PACKAGES.table("Packages", packages),) if packages else ()
     seed = (Fact("seed", str(run.plan.seed)),) if facts else ()
-    return Section("C. Environment", facts + seed, tables=tables)
+    return Section("Environment", facts + seed, tables=tables)
 
 
 def _index(run: Run) -> Section:
     planned = set(run.plan.images)
-    pictures = [picture for picture in run.dataset.pictures if picture.id in planned]
-    # Licences such as CC BY ask for the credit wherever a picture is shown.
-    credited = "credit" in run.dataset.columns
-    columns: tuple[Column, ...] = (
-        Column("Picture", share=20),
-        Column("Identifier", "code", 17),
-        Column("SHA-256", "code", 38 if credited else 0),
-    )
-    rows: tuple[tuple[str, ...], ...] = tuple((picture.name, picture.id, picture.sha256) for picture in pictures)
-    if credited:
-        columns = (*columns, Column("Credit"))
-        rows = tuple(
-            (*row, str(picture.metadata.get("credit") or "")) for row, picture in zip(rows, pictures, strict=True)
-        )
-    table = Table(
-        "Planned pictures: identifier over the pixels, SHA-256 of the original file",
-        columns,
-        rows[:MOST_ROWS],
-        _more(len(rows)),
-    )
-    return Section("D. Sample index", tables=(table,) if rows else ())
+    images = [image for image in run.dataset.images if image.id in planned]
+    title = "Planned images: identifier (hash of the pixels) and SHA-256 of the original file"
+    spec = index_of_images("credit" in run.dataset.columns)
+    table = spec.table(title, images[:MOST_ROWS], rest_of(len(images), MOST_ROWS))
+    return Section("Image index", tables=(table,) if images else ())
 
 
 def _files(files: Mapping[str, str]) -> Section:
     rows = tuple(sorted(files.items()))
-    table = Table(
-        "Files of evidence.zip",
-        (Column("File", "code", 42), Column("SHA-256", "code")),
-        rows[:MOST_ROWS],
-        _more(len(rows)),
-    )
-    return Section("F. Evidence files", tables=(table,) if rows else ())
+    table = FILES.table("Files of evidence.zip", rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS))
+    return Section("Evidence files", tables=(table,) if rows else ())
 
 
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:
@@ -183,7 +163,3 @@ def _flat(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [(name, json.dumps(value, ensure_ascii=False) if value else "none")]
     return [(name, "none" if value in (None, "") else str(value))]
-
-
-def _more(count: int) -> str:
-    return f"{count - MOST_ROWS} more are in evidence.zip." if count > MOST_ROWS else ""

@@ -1,30 +1,51 @@
-"""The chapter on what the applications found: the sections of each, in the order of the plan."""
+"""The chapters on what the applications measured, in the order of the plan."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 
-from core.methods.applications import application_info
-from core.reporting.assets import Assets
-from core.reporting.content import Fact, Section
-from core.runs import Run
+from core.applications.absent import absent
+from core.applications.registry import application
+from core.content.context import ReportContext
+from core.content.parts import Fact, Section
+from core.content.words import first_sentences, plural
+from core.findings import Finding
+from core.reporting.abridged import Chapter
+
+# Outcomes of one application that the body prints, and the characters of each.
+MOST_OUTCOMES, MOST_CONDITION = 5, 200
 
 
-def applications(run: Run, assets: Assets) -> tuple[Section, ...]:
-    """Every planned application's sections; those that failed or could not run are listed with the reason."""
-    told: list[Section] = []
-    absent: list[Fact] = []
-    problems = run.manifest.get("application_problems", {})
-    not_run = {name: reason for name, side, reason in run.manifest.get("not_run", []) if side == "data set"}
-    for part in run.plan.applications:
-        info = application_info(part.name)
-        if part.name in not_run:
-            absent.append(Fact(info.title, f"not run: {not_run[part.name]}"))
-        elif part.name in problems:
-            absent.append(Fact(info.title, f"failed: {problems[part.name]}"))
-        else:
-            module = import_module(f"core.reporting.{part.name}")
-            told += getattr(module, f"{part.name}_sections")(run, assets)
-    if absent:
-        told.append(Section("What gave no result", facts=tuple(absent)))
-    return tuple(told)
+def applications(context: ReportContext) -> tuple[Chapter, ...]:
+    """A chapter for every planned application; those that failed or could not run are listed with the reason."""
+    chapters: list[Chapter] = []
+    missing: list[Fact] = []
+    reasons = absent(context.run)
+    for part in context.run.plan.applications:
+        one = application(part.name)
+        if part.name in reasons:
+            missing.append(Fact(one.card.title, reasons[part.name]))
+        elif sections := tuple(one.chapter()(context)):
+            rules = {rule.id for rule in one.rules()}
+            said = outcomes([finding for finding in context.findings if finding.rule in rules])
+            chapters.append(Chapter(one.card.title, sections, one.card.question, said))
+    if missing:
+        chapters.append(
+            Chapter("", (Section("Analyses without a result", facts=tuple(missing), place="body"),)),
+        )
+    return tuple(chapters)
+
+
+def outcomes(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What the rules of an application concluded, one sentence each: findings first, then passed checks.
+
+    Of more than `MOST_OUTCOMES` the rest is counted, and so are the inconclusive checks.
+    """
+    decided = [one for status in ("finding", "passed") for one in findings if one.status == status]
+    said = [f"{one.title}. {first_sentences(one.condition, MOST_CONDITION)}" for one in decided[:MOST_OUTCOMES]]
+    more, undecided = len(decided) - len(said), len(findings) - len(decided)
+    counted = [plural(more, "further outcome")] if more else []
+    counted += [plural(undecided, "inconclusive check")] if undecided else []
+    if counted:
+        said.append(f"Listed among the findings and checks: {', '.join(counted)}.")
+    return tuple(said)

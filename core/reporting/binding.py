@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from core.datasets import Dataset
-from core.datasets.dataset import Picture, dataset_id
+from core.datasets.dataset import DatasetImage, dataset_id
 from core.errors import Refused
 from core.evaluation.summary import CONTROLS
 from core.findings import Finding
@@ -45,9 +45,9 @@ class Content:
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
-    def pictures(self) -> dict[str, Picture]:
+    def images(self) -> dict[str, DatasetImage]:
         """The images of the dataset by id."""
-        return {picture.id: picture for picture in self.dataset.pictures}
+        return {image.id: image for image in self.dataset.images}
 
 
 def read_content(bundle: OpenBundle) -> Content:
@@ -55,19 +55,19 @@ def read_content(bundle: OpenBundle) -> Content:
     try:
         plan = Plan.model_validate_json(bundle.read("plan.json"))
     except ValidationError as error:
-        raise Refused(f"plan.json is no plan of this version ({_first(error)})") from error
+        raise Refused(f"plan.json is not a plan of this version ({_first(error)})") from error
     try:
         findings = _FINDINGS.validate_json(bundle.read("findings.json"))
     except ValidationError as error:
-        raise Refused(f"findings.json holds no findings of this version ({_first(error)})") from error
+        raise Refused(f"findings.json does not contain findings of this version ({_first(error)})") from error
     try:
         told = plain_values(bundle.json("dataset.json"))
         dataset = Dataset.model_validate({**told, "root": Path("dataset")})
     except ValidationError as error:
-        raise Refused(f"dataset.json describes no dataset ({_first(error)})") from error
+        raise Refused(f"dataset.json does not describe a dataset ({_first(error)})") from error
     manifest = bundle.json("manifest.json")
     if not isinstance(manifest, dict):
-        raise Refused("manifest.json is no manifest")
+        raise Refused("manifest.json is not a manifest")
     return Content(plan, manifest, findings, dataset, _units(bundle, plan))
 
 
@@ -95,7 +95,7 @@ def binding_problems(bundle: OpenBundle, content: Content, sums: Mapping[str, st
 
 
 def _plan_problems(content: Content) -> Iterator[str]:
-    plan, manifest, known = content.plan, content.manifest, content.pictures
+    plan, manifest, known = content.plan, content.manifest, content.images
     if manifest.get("plan_sha256") != plan.digest:
         yield "plan.json is not the plan that manifest.json names (plan_sha256)"
     if len(set(plan.images)) != len(plan.images):
@@ -111,7 +111,7 @@ def _plan_problems(content: Content) -> Iterator[str]:
 
 def _dataset_problems(bundle: OpenBundle, content: Content) -> Iterator[str]:
     dataset = content.dataset
-    if dataset_id(dataset.pictures) != dataset.id:
+    if dataset_id(dataset.images) != dataset.id:
         yield "dataset.json was changed: its id does not follow from its images"
     if dataset.id != content.plan.dataset:
         yield f"dataset.json is the dataset {dataset.id}, plan.json names {content.plan.dataset}"
@@ -120,7 +120,7 @@ def _dataset_problems(bundle: OpenBundle, content: Content) -> Iterator[str]:
     except Refused as refused:
         yield str(refused)
         return
-    if [row["image"] for row in rows] != [picture.id for picture in dataset.pictures]:
+    if [row["image"] for row in rows] != [image.id for image in dataset.images]:
         yield f"{IMAGES} does not list the images of dataset.json"
     if not all(_HEX.fullmatch(row["sha256"]) for row in rows):
         yield f"{IMAGES} has a line without a SHA-256"
@@ -139,12 +139,12 @@ def _application_problems(content: Content, sums: Mapping[str, str]) -> Iterator
             if not name.endswith(".npy"):
                 yield f"{name} is named by manifest.json but missing"
         elif named[name] != present[name]:
-            yield f"{name} is not the file that manifest.json names"
+            yield f"{name} is not the file named by manifest.json"
 
 
 def _thresholds_problem(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
     if sums.get("thresholds.toml", "") != content.plan.thresholds:
-        yield "thresholds.toml is not the thresholds file that plan.json names"
+        yield "thresholds.toml is not the thresholds file named by plan.json"
 
 
 def _units(bundle: OpenBundle, plan: Plan) -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ def _units(bundle: OpenBundle, plan: Plan) -> list[dict[str, Any]]:
             unit = {**row, "position": int(row["position"]), "images": int(row["images"])}
             unit["rows"] = int(float(row["rows"])) if row["rows"] else None
         except (ValueError, OverflowError) as error:
-            raise Refused(f"units.csv: line {at + 2} has a number that is none") from error
+            raise Refused(f"units.csv: line {at + 2} has an invalid number") from error
         unit["error"] = row["error"] or None
         units.append(unit)
     if [(unit["position"], unit["images"]) for unit in units] != [(at, len(shard)) for at, shard in enumerate(shards)]:
@@ -175,9 +175,9 @@ def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
     )
     for unit, shard in zip(units, content.plan.shards(), strict=True):
         if unit["state"] not in _STATES:
-            yield f"units.csv: unit {unit['position']} is in no known state"
+            yield f"units.csv: unit {unit['position']} is in an unknown state"
         # A key is the hash of all that determines a unit's rows: it binds them to plan, weights, code and images.
-        if unit["key"] != key_of(content.plan, shard, content.pictures, str(model), str(code)):
+        if unit["key"] != key_of(content.plan, shard, content.images, str(model), str(code)):
             yield (
                 f"units.csv: the key of unit {unit['position']} does not follow from plan.json, dataset.json, and the "
                 "model and code that manifest.json names"
@@ -205,16 +205,16 @@ def _table(bundle: OpenBundle, unit: Mapping[str, Any], most: int) -> pa.Table:
                 f"{name} has {about.num_rows:,} rows; its unit recorded {unit['rows']}, and {most:,} are planned"
             )
         if sum(group.total_byte_size for group in groups) > _LEAST + _MOST_RATIO * len(data):
-            raise Refused(f"{name} unpacks to more than results do")
+            raise Refused(f"{name} unpacks to more than any result does")
         written = file.schema_arrow
         for column in written:
             if column.name not in SCHEMA.names or not column.type.equals(SCHEMA.field(column.name).type):
-                raise Refused(f"{name} has a column {column.name[:60]!r} that no result has")
+                raise Refused(f"{name} has a column {column.name[:60]!r}, which results do not have")
         table = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         if isinstance(error, MemoryError):
             raise
-        raise Refused(f"{name} is no Parquet file of results") from error
+        raise Refused(f"{name} is not a Parquet file of results") from error
     for column in SCHEMA:
         if column.name not in table.column_names:
             if not column.nullable:
@@ -226,7 +226,7 @@ def _table(bundle: OpenBundle, unit: Mapping[str, Any], most: int) -> pa.Table:
 def _row_problems(table: pa.Table, key: str, shard: tuple[str, ...], content: Content) -> Iterator[str]:
     """Whether the rows of a unit are about its images, their names, and texts and methods of the plan."""
     name = f"results/{key}.parquet"
-    plan, known = content.plan, content.pictures
+    plan, known = content.plan, content.images
     columns = ["unit", "image", "image_name", "text", "text_kind", "kind", "method", "status"]
     seen = table.select(columns).to_pandas().drop_duplicates()
     methods: dict[str, set[str | None]] = {
@@ -254,10 +254,10 @@ def _row_problems(table: pa.Table, key: str, shard: tuple[str, ...], content: Co
             return
 
 
-def _planned(text: Any, kind: Any, picture: Picture, plan: Plan) -> bool:
+def _planned(text: Any, kind: Any, image: DatasetImage, plan: Plan) -> bool:
     texts = plan.texts
     if kind == "caption":
-        return texts.captions and text in picture.captions[: texts.captions_each]
+        return texts.captions and text in image.captions[: texts.captions_each]
     if kind == "prompt":
         return text in texts.prompts
     return kind == "class" and text in texts.classes
@@ -265,7 +265,7 @@ def _planned(text: Any, kind: Any, picture: Picture, plan: Plan) -> bool:
 
 def _finding_problems(content: Content) -> Iterator[str]:
     """Whether findings show images and methods that the run has."""
-    known, methods = content.pictures, {method.name for method in content.plan.methods} | set(CONTROLS)
+    known, methods = content.images, {method.name for method in content.plan.methods} | set(CONTROLS)
     ids = [finding.id for finding in content.findings]
     if len(set(ids)) != len(ids):
         yield "findings.json has a finding twice"

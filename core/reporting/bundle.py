@@ -15,7 +15,11 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from core.errors import Refused
-from core.reporting.evidence import IMAGES, SUMS, TABLES
+from core.findings.earlier import EARLIER
+from core.reporting.evidence import EXPORTS_FOLDER, IMAGES, SUMS, TABLES
+from core.reporting.exports.files import EXPORTS
+from core.runs.review import REVIEW
+from core.runs.spot_check import SPOT_CHECK
 from core.settings import LIMITS
 
 CHUNK = 2**20
@@ -25,11 +29,13 @@ _ENTRY = 512
 _ENCRYPTED = 0x1
 _FIXED = frozenset(
     {"plan.json", "manifest.json", "findings.json", "dataset.json", "thresholds.toml", "comparison.json", IMAGES}
-    | {"units.csv", "log.csv"}
+    | {"units.csv", "log.csv", SPOT_CHECK, REVIEW, EARLIER}
     | {f"tables/{name}.csv" for name in TABLES}
+    | {f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS}
 )
 REQUIRED = ("plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, "units.csv", "log.csv")
 _RESULT = re.compile(r"results/[0-9a-f]{32,64}\.parquet")
+_COMPARED = re.compile(r"compared/[0-9a-f]{32}\.parquet")
 _APPLICATION = re.compile(r"applications/[a-z_]{1,40}(/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}){1,4}")
 _SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 
@@ -37,7 +43,7 @@ _SUM = re.compile(r"([0-9a-f]{64})  (.+)")
 def check_size(size: int) -> None:
     """Raises `Refused` for a bundle of more bytes than are read at all."""
     if size > LIMITS.bundle_bytes:
-        raise Refused(f"is larger than {LIMITS.bundle_bytes / 2**30:g} GiB, more than a bundle may hold")
+        raise Refused(f"is larger than {LIMITS.bundle_bytes / 2**30:g} GiB, the maximum size of a bundle")
 
 
 class OpenBundle:
@@ -51,10 +57,10 @@ class OpenBundle:
         self.size = size
         self._unpacked = 0
         with damaged("it"):
-            self._zip = zipfile.ZipFile(_Bounded(stream, max(2**20, LIMITS.bundle_names * _ENTRY)))  # type: ignore[arg-type]
+            self._zip = zipfile.ZipFile(_Bounded(stream, max(2**20, LIMITS.bundle_names * _ENTRY)))
         found = Counter(info.filename for info in self._zip.infolist())
         if len(self._zip.infolist()) > LIMITS.bundle_names:
-            raise Refused(f"holds {len(self._zip.infolist()):,} files; at most {LIMITS.bundle_names:,} are read")
+            raise Refused(f"contains {len(self._zip.infolist()):,} files; at most {LIMITS.bundle_names:,} are read")
         self.names = frozenset(found)
         self.twice = sorted(name for name, count in found.items() if count > 1)
 
@@ -81,25 +87,25 @@ class OpenBundle:
         try:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:
-            raise Refused(f"{name} is damaged: it is no JSON") from error
+            raise Refused(f"{name} is damaged: it is not valid JSON") from error
 
     def rows(self, name: str, columns: tuple[str, ...] | list[str]) -> list[dict[str, str]]:
         """The rows of a CSV file with these columns. Raises `Refused`."""
         try:
             reader = csv.DictReader(io.StringIO(self.read(name).decode()), strict=True)
             if list(reader.fieldnames or ()) != list(columns):
-                raise Refused(f"{name} has other columns than {', '.join(columns)}")
+                raise Refused(f"{name} has columns other than {', '.join(columns)}")
             rows = list(reader)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise Refused(f"{name} is damaged: it is no CSV in UTF-8") from error
+            raise Refused(f"{name} is damaged: it is not valid CSV in UTF-8") from error
         if any(None in row or None in row.values() for row in rows):
-            raise Refused(f"{name} has a row of another length than its first")
+            raise Refused(f"{name} has a row whose length differs from that of its first")
         return rows
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         info = self._zip.getinfo(name)
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Refused(f"{name} is encrypted or packed with an unusual method")
+            raise Refused(f"{name} is encrypted or uses an unsupported compression method")
         with damaged(name), self._zip.open(info) as stream:
             while piece := stream.read(CHUNK):
                 self._unpacked += len(piece)
@@ -112,13 +118,13 @@ class OpenBundle:
 def sum_problems(bundle: OpenBundle) -> tuple[dict[str, str], list[str]]:
     """The checksums by name, and what is missing, added, twice, changed or foreign, one line each."""
     if SUMS not in bundle.names:
-        raise Refused(f"is no evidence bundle: {SUMS} is missing, so nothing can be checked")
+        raise Refused(f"is not an evidence bundle: {SUMS} is missing, so that nothing can be checked")
     problems = [f"{name} is in the bundle more than once" for name in bundle.twice]
     sums: dict[str, str] = {}
     for line in bundle.read(SUMS, _MOST_SUMS).decode("utf-8", "replace").splitlines():
         found = _SUM.fullmatch(line)
         if found is None or found[2] in sums:
-            problems.append(f"{SUMS} has a line that is no checksum of its own: {line[:80]!r}")
+            problems.append(f"{SUMS} has a line that is not a checksum: {line[:80]!r}")
         else:
             sums[found[2]] = found[1]
     present = bundle.names - {SUMS}
@@ -129,7 +135,7 @@ def sum_problems(bundle: OpenBundle) -> tuple[dict[str, str], list[str]]:
     if not problems:
         for name in sorted(present):
             if bundle.digest(name) != sums[name]:
-                problems.append(f"{name} was changed: {SUMS} says another SHA-256")
+                problems.append(f"{name} was changed: {SUMS} gives another SHA-256")
     return sums, problems
 
 
@@ -139,11 +145,11 @@ def damaged(name: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Refused(f"{name} is damaged inside the ZIP file" if name != "it" else "is no sound ZIP file") from error
+        raise Refused(f"{name} is damaged inside the ZIP file" if name != "it" else "is a corrupt ZIP file") from error
 
 
 def _belongs(name: str) -> bool:
-    return name in _FIXED or bool(_RESULT.fullmatch(name)) or bool(_APPLICATION.fullmatch(name))
+    return name in _FIXED or any(form.fullmatch(name) for form in (_RESULT, _COMPARED, _APPLICATION))
 
 
 class _Bounded:
@@ -157,7 +163,7 @@ class _Bounded:
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(min(size, self._most + 1) if size >= 0 else self._most + 1)
         if len(data) > self._most:
-            raise Refused(f"lists more files than a bundle may hold ({LIMITS.bundle_names:,})")
+            raise Refused(f"lists more files than a bundle may contain ({LIMITS.bundle_names:,})")
         return data
 
 

@@ -2,67 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
-from core.evaluation.summary import Summary
-from core.findings import Finding, failed_methods, healthy_methods, load_thresholds, run_thresholds
+from core.content.context import ReportContext
+from core.content.parts import Report, Section
+from core.content.words import report_date
+from core.findings import failing_methods, methods_above_controls
+from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
-from core.reporting.assets import Assets
-from core.reporting.body import absent, cards, data, scope, subject, thresholds_of
+from core.reporting.assurance import assurance
+from core.reporting.body import data, scope, subject
 from core.reporting.comparison import comparisons
-from core.reporting.content import Report
-from core.reporting.front import cover, limits, overview
+from core.reporting.detection import detection_table
+from core.reporting.front import cover, limits, overview, version_facts
 from core.reporting.gallery import Plates, choose, choose_methods
-from core.reporting.register import blocks, passed, register, undecided
+from core.reporting.register import blocks, in_full, passed, register, reliability, undecided
+from core.reporting.requirements import matrix
 from core.reporting.trust import trust
-from core.reporting.words import GLOSSARY, report_date
-from core.runs import Run
+from core.reporting.versions import Version
+from core.runs.review import load_review
+
+# Titles of parts of the report that are chapters in the annex.
+CHECKS_IN_FULL, DATA = "Findings and checks", "Data"
+RELIABILITY, BESIDE, ASSURANCE = "Reliability of the explanations", "Other models", "Assurance and review"
 
 
 def build_report(
-    run: Run,
-    summary: Summary,
-    findings: Sequence[Finding],
-    assets: Assets,
+    context: ReportContext,
     *,
     evidence_sha256: str = "",
     files: Mapping[str, str] | None = None,
+    version: Version | None = None,
 ) -> Report:
-    """Everything the templates print. Pictures and charts are added to `assets`; nothing depends on the clock."""
-    plates = Plates(run, assets)
+    """Everything the templates print. Images and charts are added to `assets`; nothing depends on the clock."""
+    run, findings = context.run, context.findings
+    review = load_review(run)
+    plates = Plates(run, context.assets, failing_methods(context.judged))
     date = report_date(run)
-    told = limits(run, summary)
-    chosen, rule = choose(run, summary)
-    methods, whole = choose_methods(run, summary)
-    # The first picture shows every method; text strips are kept for all.
-    thresholds, failed = load_thresholds(run_thresholds(run)), failed_methods(run)
-    healthy = tuple(name for name in healthy_methods(summary, thresholds) if name not in failed)
+    replaced = version_facts((version or Version()).predecessor)
+    told = limits(context)
+    chosen, rule = choose(context)
+    methods, whole = choose_methods(context)
+    # The first image shows every method; text strips are kept for all.
+    healthy = methods_above_controls(context.judged)
     samples = [
         plates.sample(image, why, methods=() if at == 0 else methods, agreed=healthy if at == 0 else None)
         for at, (image, why) in enumerate(chosen)
     ]
+    here, further, rule = parted([sample for sample in samples if sample is not None], f"{rule} {whole}".strip())
+    found = blocks(findings, plates, review)
+    detection = detection_table(findings, context.thresholds.version)
+    checks = Chapter(CHECKS_IN_FULL, in_full(findings, found, detection))
+    described = Chapter(DATA, data(context, plates))
+    reliable, beside = Chapter(RELIABILITY, trust(context)), Chapter(BESIDE, comparisons(context))
+    assured = Chapter(ASSURANCE, tuple(replace(section, place="body") for section in assurance(context)))
+    (checks_here, data_here, trust_here, beside_here, assured_here, *analyses), rest = divided(
+        (checks, described, reliable, beside, assured, *applications(context))
+    )
     return Report(
         run=run.id,
         title=run.plan.declared.title,
         date=date.strftime("%Y-%m-%d"),
         created=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        cover=cover(run, date.strftime("%Y-%m-%d"), evidence_sha256),
-        overview=overview(run, summary, findings, plates, assets, told),
-        scope=scope(run, thresholds_of(run)),
-        subject=subject(run),
-        data=tuple(section for section in data(run, plates) if not section.empty),
-        cards=cards(run, summary),
-        absent=absent(run, summary),
-        trust=(*trust(run, summary, assets), *comparisons(run)),
-        applications=applications(run, assets),
-        gallery=tuple(sample for sample in samples if sample is not None),
-        gallery_rule=f"{rule} {whole}".strip(),
-        register=register(findings),
-        findings=blocks(findings, plates),
+        cover=cover(context, date.strftime("%Y-%m-%d"), evidence_sha256, replaced),
+        overview=overview(context, plates, told),
+        scope=scope(context),
+        subject=subject(context),
+        data=data_here,
+        trust=(*_untitled(trust_here), *beside_here),
+        applications=tuple(section for part in analyses for section in part),
+        gallery=here,
+        gallery_rule=rule,
+        register=register(findings, review, context.thresholds),
+        reliability=reliability(findings, review, context.thresholds),
+        findings=found,
+        findings_links=tuple(link for section in checks_here for link in section.links),
         passed=passed(findings),
         undecided=undecided(findings),
         limits=told,
-        annexes=annexes(run, summary, files or {}),
-        glossary=GLOSSARY,
+        assurance=assured_here,
+        requirements=(matrix(findings, run.plan.declared),),
+        annexes=annexes(context, files or {}, rest, further),
     )
+
+
+def _untitled(sections: tuple[Section, ...]) -> tuple[Section, ...]:
+    """The sections of a part of one chapter: the first one stands under the title of the part."""
+    return tuple(replace(section, title="") if at == 0 else section for at, section in enumerate(sections))
+
+
+def with_version(report: Report, version: Version) -> Report:
+    """The same report as another version."""
+    facts = {fact.name: fact for fact in version_facts(version.predecessor)}
+    old = [fact for fact in report.cover.facts if fact.name not in facts]
+    return replace(report, cover=replace(report.cover, facts=(*old, *facts.values())))

@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ from pydantic import TypeAdapter
 from core.characters import legible, legible_values
 from core.datasets import escape_cell
 from core.errors import RunError
+from core.evaluation.comparison import load_comparisons
 from core.evaluation.summary import Summary
 from core.findings import Finding
+from core.findings.earlier import EARLIER
 from core.runs import Run
 from core.runs.results import file_sha256
+from core.runs.review import REVIEW
+from core.runs.spot_check import SPOT_CHECK
 
 SUMS = "SHA256SUMS"
 IMAGES = "images.csv"
+EXPORTS_FOLDER = "exports"
 IMAGE_COLUMNS = ("image", "sha256")
 UNIT_COLUMNS = ["position", "key", "images", "state", "tries", "seconds", "rows", "sha256", "error"]
 TABLES = ("trust", "versus", "agreement", "pair_agreement", "scores", "texts", "failures")
@@ -41,25 +47,29 @@ class Bundle:
     files: Mapping[str, str]
 
 
-def write_evidence(run: Run, summary: Summary, findings: Sequence[Finding], path: Path) -> Bundle:
+def write_evidence(
+    run: Run, summary: Summary, findings: Sequence[Finding], path: Path, exports: Mapping[str, bytes] | None = None
+) -> Bundle:
     """Write the bundle to `path`: plan, manifest, findings, dataset, image hashes, results, units, every summary table.
 
-    The same run gives the same bytes. Raises `RunError` if a result file is missing or was changed.
+    `exports` are the report as data, by name. The same run gives the same bytes. Raises `RunError` if a result file is
+    missing or was changed.
     """
     hashes: dict[str, str] = {}
     with zipfile.ZipFile(path, "w") as bundle:
-        for name, data in _small_files(run, summary, findings):
+        told = ((f"{EXPORTS_FOLDER}/{name}", data) for name, data in (exports or {}).items())
+        for name, data in chain(_small_files(run, summary, findings), told):
             hashes[name] = _put(bundle, name, data)
         for unit in run.store.units():
             if unit["state"] != "done":
                 continue
             file = run.folder / "results" / f"{unit['key']}.parquet"
             if not file.exists():
-                raise RunError(f"{file} is missing; `python -m core resume` computes it anew")
+                raise RunError(f"{file} is missing; `python -m core resume` recomputes it")
             name = f"results/{file.name}"
             hashes[name] = _put(bundle, name, file.read_bytes())
             if hashes[name] != unit["sha256"]:
-                raise RunError(f"{file} was changed after it was written; `python -m core resume` computes it anew")
+                raise RunError(f"{file} was changed after it was written; `python -m core resume` recomputes it")
         sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
         _put(bundle, SUMS, sums.encode())
     with path.open("rb") as stream:
@@ -72,15 +82,26 @@ def findings_json(findings: Sequence[Finding]) -> bytes:
     return json_bytes(_FINDINGS.dump_python(tuple(findings), mode="json"))
 
 
-def attachment(run: Run, summary: Summary, findings: Sequence[Finding], bundle: Bundle, html: str = "") -> bytes:
+def attachment(
+    run: Run,
+    summary: Summary,
+    findings: Sequence[Finding],
+    bundle: Bundle,
+    html: str = "",
+    version: int = 1,
+    predecessor: str = "",
+) -> bytes:
     """The JSON that travels inside the PDF: the numbers it prints and the hashes of what they rest on.
 
-    `html` is the text of `report.html`, which prints the bundle's hash and so cannot be in the bundle itself.
+    `predecessor` is the SHA-256 of the PDF that this version replaces. `html` is the text of `report.html`, which
+    prints the bundle's hash and so cannot be in the bundle itself.
     """
     return json_bytes(
         {
             "run": run.id,
             "plan_sha256": run.plan.digest,
+            "version": version,
+            "predecessor": predecessor,
             "evidence": {"file": bundle.path.name, "sha256": bundle.sha256, "files": dict(bundle.files)},
             "report_html_sha256": hashlib.sha256(html.encode()).hexdigest(),
             "findings": _FINDINGS.dump_python(tuple(findings), mode="json"),
@@ -111,15 +132,21 @@ def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
     yield IMAGES, table_csv(_stored_images(run))
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))
-    for name in ("thresholds.toml", "comparison.json"):
+    for name in ("thresholds.toml", "comparison.json", EARLIER, SPOT_CHECK):
         if (run.folder / name).exists():
             yield name, (run.folder / name).read_bytes()
+    for one in load_comparisons(run):
+        if one.file:
+            yield one.file, (run.folder / one.file).read_bytes()
 
 
 def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterator[tuple[str, bytes]]:
     yield from run_parts(run)
     yield "findings.json", findings_json(findings)
     yield "log.csv", table_csv(pd.DataFrame(run.store.events(), columns=["at", "kind", "message"]))
+    # The log may grow after the report; the manifest says where it ended.
+    if (run.folder / REVIEW).exists():
+        yield REVIEW, (run.folder / REVIEW).read_bytes()
     # Embedded crops are large and follow from the images; their hashes are in the manifest.
     for told in run.manifest.get("applications", {}).values():
         for name in told["files"]:
@@ -132,7 +159,7 @@ def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Ite
 def _stored_images(run: Run) -> pd.DataFrame:
     """Every stored image: its content id and the SHA-256 of its PNG file."""
     dataset = run.dataset
-    rows = [(picture.id, file_sha256(dataset.path(picture))) for picture in dataset.pictures]
+    rows = [(image.id, file_sha256(dataset.path(image))) for image in dataset.images]
     return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
 
 

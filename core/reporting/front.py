@@ -4,44 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.applications.sanity_record import of_run
-from core.evaluation.summary import Summary
-from core.findings import Finding, beats, failed_applications, failed_methods, load_thresholds, run_thresholds
-from core.methods.applications import application_info
-from core.reporting.assets import Assets
-from core.reporting.charts import method_title, severity_chart, to_svg
-from core.reporting.content import Chart, Cover, Fact, Headline, Overview
+from core.applications.registry import application_info
+from core.content.charts import severity_chart, to_svg
+from core.content.context import ReportContext
+from core.content.parts import Chart, Cover, Fact, Headline, Overview
+from core.content.words import SEVERITY_TITLES, first_sentences, measured, moment, plural, reported_state, share
+from core.findings import (
+    Finding,
+    failed_applications,
+    failing_methods,
+    limits_of_checks,
+    methods_above_controls,
+    trusted_summary,
+)
+from core.findings.opinion import TRUST, by_concern, opinion
+from core.reporting.assurance import signatories, status_line
 from core.reporting.gallery import Plates
-from core.reporting.words import SEVERITY_TITLES, STATE_TITLES, measured, moment, opinion, plural, share
+from core.reporting.labels import accuracy_limit
+from core.reporting.letters import LETTERS
+from core.rules.parts import title_of
 from core.runs import FINISHED, Run
 
-_OPEN = "\u2014"
+# Characters of a condition on the summary page, which is one page; the finding itself has all of it.
+MOST_CONDITION = 180
 REMOVALS = {
-    "drop": "Hidden cells\u2019 tokens left the picture before the first block",
-    "mean": "Hidden cells took the mean colour that preprocessing subtracts",
-    "black": "Hidden cells became black",
-    "blur": "Hidden cells took the colours of a blurred picture",
-    "auto": "Hidden cells took what the model allows",
+    "drop": "The tokens of hidden cells were dropped before the first block",
+    "mean": "Hidden cells were set to the mean colour that preprocessing subtracts",
+    "black": "Hidden cells were set to black",
+    "blur": "Hidden cells were set to a blurred copy of the image",
+    "auto": "Hidden cells were removed in the way that the model allows",
 }
 
 
-def cover(run: Run, date: str, evidence_sha256: str) -> Cover:
+def cover(context: ReportContext, date: str, evidence_sha256: str, versions: tuple[Fact, ...]) -> Cover:
     """The cover and control page."""
+    run = context.run
     plan, manifest = run.plan, run.manifest
     declared = plan.declared
     model = manifest.get("model", {})
     facts = (
         Fact("Model", model.get("title") or plan.model.title),
-        Fact("Data set", f"{run.dataset.name}, {plural(len(plan.images), 'picture')} planned"),
+        Fact("Dataset", f"{run.dataset.name}, {plural(len(plan.images), 'image')} planned"),
         Fact("Run", run.id, code=True),
-        Fact("Worked", f"{moment(manifest.get('started'))} to {moment(manifest.get('ended'))}"),
+        Fact("Processing period", f"{moment(manifest.get('started'))} to {moment(manifest.get('ended'))}"),
         Fact("Report dated", date),
-        Fact("Version, status", "1, draft"),
+        Fact("Version, status", status_line(context)),
+        *versions,
     )
     control = (
-        Fact("Prepared by", declared.preparer or _OPEN),
-        Fact("Reviewed by", declared.reviewer or _OPEN),
-        Fact("Approved by", _OPEN),
+        *signatories(context),
         Fact("Plan SHA-256", plan.digest, code=True),
         Fact("Evidence", "evidence.zip", code=True),
         Fact("Evidence SHA-256", evidence_sha256, code=True),
@@ -50,20 +61,25 @@ def cover(run: Run, date: str, evidence_sha256: str) -> Cover:
     return Cover(declared.title, subtitle, warning(run), facts, control, declared.confidentiality)
 
 
+def version_facts(predecessor: str) -> tuple[Fact, ...]:
+    """Which report this one replaces, if it replaces one."""
+    return (Fact("Replaces SHA-256", predecessor, code=True),) if predecessor else ()
+
+
 def warning(run: Run) -> str:
-    """What is incomplete about the run in one sentence; empty for a complete one."""
+    """What makes the run incomplete; empty for a complete one."""
     progress = run.progress()
     left = progress.total - progress.done - progress.failed
     parts = []
     if progress.state not in (*FINISHED, "reporting") or left:
         parts.append(
-            f"This run is {STATE_TITLES[progress.state]}: {share(progress.done, progress.total)} units are done."
+            f"This run is {reported_state(progress)}: {share(progress.done, progress.total)} units are completed."
         )
     if progress.failed:
         parts.append(
             f"{plural(progress.failed, 'unit')} of {progress.total} failed and "
             f"{'is' if progress.failed == 1 else 'are'} "
-            "not part of any number."
+            "not included in any number."
         )
     failed = failed_applications(run)
     if failed:
@@ -72,121 +88,136 @@ def warning(run: Run) -> str:
     return " ".join(parts)
 
 
-def overview(
-    run: Run, summary: Summary, findings: Sequence[Finding], plates: Plates, assets: Assets, limits: Sequence[str]
-) -> Overview:
+def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> Overview:
     """The one-page summary, from the findings alone."""
+    run, findings, assets = context.run, context.findings, context.assets
     word, reason = opinion(run.progress(), findings)
-    found = [finding for finding in findings if finding.status == "finding"]
-    counts = tuple((title, sum(f.severity == name for f in found)) for name, title in SEVERITY_TITLES.items())
+    ranked = by_concern([finding for finding in findings if finding.status == "finding"])
+    counts = tuple((title, sum(f.severity == name for f in ranked)) for name, title in SEVERITY_TITLES.items())
     bar = None
-    if found:
-        told = ", ".join(f"{count} {title.lower()}" for title, count in counts if count)
-        svg = to_svg(severity_chart(findings), f"Findings by severity: {told}")
-        bar = Chart(assets.chart(svg), f"Findings by severity: {told}", "")
+    if ranked:
+        alt = "Findings by severity: " + ", ".join(f"{count} {title.lower()}" for title, count in counts if count)
+        bar = Chart(assets.chart(to_svg(severity_chart(findings), alt)), alt, "")
     headlines = []
-    for finding in found[:3]:
-        shown = [*finding.samples, *finding.counter]
-        thumbnail = plates.thumbnail(shown[0]) if shown else None
+    for finding in ranked[:3]:
+        samples = [*finding.samples, *finding.counter]
+        thumbnail = plates.thumbnail(samples[0]) if samples else None
         headlines.append(
-            Headline(anchor(finding), finding.title, SEVERITY_TITLES[finding.severity], finding.condition, thumbnail)
+            Headline(
+                anchor(finding),
+                finding.title,
+                SEVERITY_TITLES[finding.severity],
+                first_sentences(finding.condition, MOST_CONDITION),
+                thumbnail,
+                finding.effect,
+                finding.recommendation,
+            )
         )
-    actions = tuple(dict.fromkeys(finding.recommendation for finding in found[:3] if finding.recommendation))
+    actions = tuple(dict.fromkeys(finding.recommendation for finding in ranked[:3] if finding.recommendation))
     if not actions:
         actions = _default_actions(word)
-    return Overview(word, reason, counts, bar, tuple(headlines), _confidence(run, summary), tuple(limits[:4]), actions)
+    return Overview(word, reason, counts, bar, tuple(headlines), _confidence(context), tuple(limits[:4]), actions)
 
 
-def limits(run: Run, summary: Summary) -> tuple[str, ...]:
-    """What this report can't say, the most important first."""
+def limits(context: ReportContext) -> tuple[str, ...]:
+    """The limitations of this report, the most important first."""
+    run, summary = context.run, context.summary
     plan = run.plan
     out = [
-        "No labels were used: nothing here is a statement about accuracy.",
-        "Attribution shows what a score is sensitive to in the sense of each method, not why the model is so.",
-        f"{plural(summary.images, 'picture')} were examined; nothing is known about pictures that differ from them.",
+        accuracy_limit(run),
+        "Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so.",
+        f"The results rest on {plural(summary.images, 'image')}; they may not hold for images that differ from these.",
     ]
     model = run.manifest.get("model", {})
     if model.get("rows") and model.get("columns"):
         out.append(
-            f"The model's own grid has {model['rows']} \u00d7 {model['columns']} cells; smaller details can't be "
-            "placed."
+            f"The last layer of the image tower has {model['rows']} \u00d7 {model['columns']} cells; maps of that "
+            "layer cannot locate smaller details."
         )
     if not plan.trust.curves:
-        out.append("Deletion and insertion were switched off in the plan, so no map was tested against controls.")
-    if not summary.agreement.empty:
-        low = summary.agreement.sort_values("value").iloc[0]
-        told = measured(low.value, low.low, low.high, int(low.n))
-        out.append(f"Methods differ: the least agreement, {method_title(low.a)} with {method_title(low.b)}, is {told}.")
+        out.append("The plan did not include deletion and insertion, so that no map was tested against controls.")
+    agreement = trusted_summary(context.judged).agreement
+    if not agreement.empty:
+        low = agreement.sort_values("value").iloc[0]
+        lowest = measured(low.value, low.low, low.high, int(low.n))
+        out.append(f"The lowest agreement between two methods, {title_of(low.a)} with {title_of(low.b)}, is {lowest}.")
     if len(summary.failures):
         out.append(
             f"{plural(len(summary.failures), 'explanation')} failed and "
             f"{'is' if len(summary.failures) == 1 else 'are'} "
-            "in no average (annex B)."
+            f"not included in any mean (annex {LETTERS['log']})."
         )
-    told = warning(run)
-    if told:
-        out.append(told)
+    incomplete = warning(run)
+    if incomplete:
+        out.append(incomplete)
     out += [
-        f"{REMOVALS[run.manifest.get('removal', plan.trust.removal)]}; another way to hide gives other curves.",
+        f"{REMOVALS[run.manifest.get('removal', plan.trust.removal)]}; other removals give other curves.",
         _not_tested(run),
-        "The words of a text are the audience's concepts, not necessarily the model's.",
-        "The report lapses when the weights, the preprocessing, the texts or the kind of pictures change.",
+        "The words of a text are human concepts, which the model need not use.",
+        "The report is valid only for the weights, the preprocessing, the texts and the kind of images stated here.",
     ]
     return tuple(out)
 
 
 def _not_tested(run: Run) -> str:
-    checked = of_run(run)
-    if checked is None:
-        return (
-            "Not tested: dependence on the weights (weight randomisation), small changes of the picture, paraphrases "
-            "of the text, planted cues, and dependence on the seed."
-        )
-    return (
-        f"The sanity checks rest on {plural(checked.about['pictures'], 'picture')} at most; they don't say that a map "
-        "points at the right places. Not tested: planted cues."
+    return " ".join(limits_of_checks(run)) or (
+        "Not tested: dependence on the weights (weight randomisation), small changes of the image, paraphrases "
+        "of the text, planted cues, and dependence on the seed."
     )
 
 
 def anchor(finding: Finding) -> str:
-    """The place of a finding inside the document."""
+    """The anchor of a finding in the document."""
     return "finding-" + "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in finding.id)
 
 
-def _confidence(run: Run, summary: Summary) -> str:
+def _confidence(context: ReportContext) -> str:
+    """How far the maps can be trusted: what was tested, and the findings about the explanations."""
+    return f"{_tested(context)}{_on_explanations(context)}"
+
+
+def _tested(context: ReportContext) -> str:
+    run, summary = context.run, context.summary
     rows = summary.trust[(summary.trust.metric == "faithfulness") & (summary.trust.kind == "method")]
     progress = run.progress()
     base = (
-        f"Based on {plural(summary.images, 'picture')} and {plural(summary.pairs, 'picture-text pair')}, "
-        f"{share(progress.done, progress.total)} units done."
+        f"Based on {plural(summary.images, 'image')} and {plural(summary.pairs, 'image-text pair')}, "
+        f"{share(progress.done, progress.total)} units completed."
     )
     if rows.empty:
-        return f"{base} No map was tested against controls, so no conclusion rests on a heat map."
-    versus, thresholds = summary.versus, load_thresholds(run_thresholds(run))
-    won = [
-        name
-        for name in rows.method
-        if len(part := versus[versus.method == name]) and all(beats(row, thresholds) for row in part.itertuples())
-    ]
-    base = f"{base} {share(len(won), len(rows))} methods are shown to beat every control."
-    failed = {name: reason for name, reason in failed_methods(run, thresholds).items() if name in set(rows.method)}
-    kept = rows[~rows.method.isin(list(failed))]
-    left_out = ""
+        return f"{base} No map was tested against controls, so that no conclusion rests on a heat map."
+    failed = [name for name in failing_methods(context.judged) if name in set(rows.method)]
+    sound = rows[~rows.method.isin(failed)]
+    excluded = ""
     if failed:
-        each = ", ".join(method_title(name) for name in failed)
-        left_out = f" Left out, because they fail a sanity check: {each}."
-    if kept.empty:
-        return f"{base} No method passes the sanity checks, so no conclusion rests on a heat map.{left_out}"
-    best = kept.sort_values("value", ascending=False).iloc[0]
-    told = measured(best.value, best.low, best.high, int(best.n))
-    among = " among methods that fail no sanity check" if failed else ""
-    return f"{base} The highest faithfulness{among} is that of {method_title(best.method)}: {told}.{left_out}"
+        each = ", ".join(title_of(name) for name in failed)
+        excluded = f" Excluded, because they fail a check: {each}."
+    if sound.empty:
+        return f"{base} Every method fails a check, so that no conclusion rests on a heat map.{excluded}"
+    better = [name for name in methods_above_controls(context.judged) if name in set(sound.method)]
+    base = f"{base} {share(len(better), len(sound))} methods are shown to beat every control."
+    best = sound.sort_values("value", ascending=False).iloc[0]
+    highest = measured(best.value, best.low, best.high, int(best.n))
+    among = " among methods that fail no check" if failed else ""
+    alike = int(((sound.high >= best.value) & (sound.method != best.method)).sum())
+    whose = "the interval of one other method includes" if alike == 1 else f"the intervals of {alike} others include"
+    others = f"; {whose} this value, and differences between methods are not tested" if alike else ""
+    return (
+        f"{base} The highest mean faithfulness{among} is that of {title_of(best.method)}: {highest}{others}.{excluded}"
+    )
+
+
+def _on_explanations(context: ReportContext) -> str:
+    """The findings that gate the maps, by severity; empty if there are none."""
+    findings = [one for one in context.findings if one.status == "finding" and one.subject == TRUST]
+    each = "; ".join(f"{one.title} ({SEVERITY_TITLES[one.severity]})" for one in findings[:3])
+    return f" Findings on the explanations: {each}." if findings else ""
 
 
 def _default_actions(word: str) -> tuple[str, ...]:
     if word == "Cannot conclude":
         return (
-            "Do not rely on the heat maps yet; give more pictures or finish the run, then read the report again.",
-            "See which checks could not be decided, and what they lacked, in the section on findings.",
+            "Do not rely on the heat maps yet; add images or complete the run, and evaluate it again.",
+            "The section on findings lists the inconclusive checks and what they lacked.",
         )
-    return ("Read the limits, then repeat the audit when the model, its texts or the kind of pictures change.",)
+    return ("Read the limitations, and repeat the audit when the model, its texts or the kind of images change.",)

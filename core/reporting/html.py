@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from core.characters import legible
-from core.reporting.assets import Asset, Assets
-from core.reporting.content import Report
-from core.settings import ROOT, VERSION
+from core.content.assets import Asset, Assets
+from core.content.faces import unpacked
+from core.content.parts import Block, Report, Section
+from core.rules.writing import unbroken
+from core.settings import ROOT, VERSION, as_typed
 
 TEMPLATES = ROOT / "templates"
 FACES = (
@@ -21,21 +25,50 @@ FACES = (
     ("IBM Plex Sans", 700, "normal", "IBMPlexSans-Bold.woff2"),
     ("IBM Plex Mono", 400, "normal", "IBMPlexMono-Regular.woff2"),
 )
+# Where a long word without blanks, such as the name of a file, may end a line. The last point only where it is the
+# only place: an ending of its own line is no better than a broken word.
+_WORD = re.compile(r"\S{12,}")
+_JOINT = re.compile(r"(?<=[_/])(?=\w)|(?<=-)(?=[^\W\d])|(?<=\.)(?=[^\W\d]\w{4})")
+_POINT = re.compile(r"(?<=\w\.)(?=[^\W\d])")
+
+FULL, STAKEHOLDER = "report.html.j2", "stakeholder.html.j2"
 
 
-def render_html(report: Report, assets: Assets, *, standalone: bool) -> str:
-    """The page. `standalone` puts pictures, fonts and styles inside it; otherwise they are `audit://` addresses.
+def render_html(report: Report, assets: Assets, *, standalone: bool, edition: str = FULL) -> str:
+    """The page of one edition, FULL or STAKEHOLDER.
 
+    `standalone` puts images, fonts and styles inside it; otherwise they are `audit://` addresses.
     Every value is escaped; a name that a template doesn't get is an error, not an empty place.
     """
-    page = _environment().get_template("report.html.j2")
+    page = _environment().get_template(edition)
+    shared: dict[str, Asset] = {}
+
+    def share(name: str) -> tuple[int, int]:
+        """The width and height of an image that a page for a browser has once, however often it shows it."""
+        if name not in shared:
+            shared[name] = assets.items[name].on_screen()
+        size = shared[name].size
+        assert size is not None
+        return size
+
     return page.render(
         report=report,
         version=VERSION,
         standalone=standalone,
         # The style sheet is the product's own file and holds nothing that came from outside.
-        style=Markup(stylesheet(assets, standalone=standalone)),
+        style=Markup(stylesheet(assets, standalone=standalone)),  # noqa: S704
         address=lambda name: assets.address(name, standalone),
+        share=share,
+        shared=shared,
+    )
+
+
+def render_page(template: str, assets: Assets, **values: Any) -> str:
+    """A page of another template that stands alone, in the report's style; escaped and complete like the report."""
+    style = Markup(stylesheet(assets, standalone=True))  # noqa: S704
+    page = _environment().get_template(template)
+    return page.render(
+        version=VERSION, style=style, standalone=True, address=lambda name: assets.address(name, True), **values
     )
 
 
@@ -43,17 +76,53 @@ def stylesheet(assets: Assets, *, standalone: bool) -> str:
     """The report's CSS with its font faces."""
     faces = []
     for family, weight, style, file in FACES:
-        assets.items.setdefault(file, Asset(_font(file), "font/woff2"))
+        # A browser gets the small file, the renderer the one that it need not unpack for every edition.
+        name, media, form = (file, "font/woff2", "woff2") if standalone else (f"{file}.ttf", "font/ttf", "truetype")
+        assets.items.setdefault(name, Asset(_font(file) if standalone else unpacked(file), media))
         faces.append(
             f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
-            f'src: url("{assets.address(file, standalone)}") format("woff2"); }}'
+            f'src: url("{assets.address(name, standalone)}") format("{form}"); }}'
         )
     return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
 def _shown(value: Any) -> Any:
-    """A text without what no page, XML or PDF may hold, whoever let it through; the product's own markup as it is."""
-    return legible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """A text without what no page, XML or PDF may hold, whoever let it through, and without a break inside a value.
+
+    The product's own markup is printed as it is.
+    """
+    return _written(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+# Every edition prints the same texts.
+@lru_cache(maxsize=2**15)
+def _written(value: str) -> str:
+    return unbroken(legible(as_typed(value)))
+
+
+def _exact(value: str) -> Markup:
+    """A text that is copied from the page, such as a hash or a command: legible, with its own spaces."""
+    return escape(legible(as_typed(value)))
+
+
+@pass_context
+def _joints(context: Context, value: str) -> Markup:
+    """A text whose long words may end a line after a joint and, unless one part alone is too long, nowhere else.
+
+    A browser gets an element, which is not copied; the renderer breaks at characters only, and prints none for this.
+    """
+    mark = "<wbr>" if context["standalone"] else "\u200b"
+    return Markup(_WORD.sub(lambda word: _jointed(word.group(), mark), str(escape(_written(value)))))  # noqa: S704
+
+
+def _jointed(word: str, mark: str) -> str:
+    return _JOINT.sub(mark, word) if _JOINT.search(word) else _POINT.sub(mark, word)
+
+
+def _anchored(part: Section | Block) -> tuple[str, str]:
+    """A section or finding in the list of contents: its anchor, and its title after the letter that it may have."""
+    letter = getattr(part, "letter", "")
+    return part.anchor, f"{letter}. {part.title}" if letter else part.title
 
 
 @cache
@@ -63,7 +132,7 @@ def _font(file: str) -> bytes:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -71,3 +140,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["exact"] = _exact
+    environment.filters["joints"] = _joints
+    environment.filters["anchored"] = _anchored
+    return environment

@@ -1,27 +1,30 @@
-"""Checking a bundle or a PDF that anybody may have made, in a child process with limits on time and memory."""
+"""Checking a bundle that anybody may have made, in a child process with limits on time and memory."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.datasets.languages import UNPACKED, languages
 from core.errors import Refused
+from core.evaluation.comparison import ROWS
+from core.findings.earlier import EARLIER
 from core.reporting.bundle import OpenBundle, check_size, sum_problems
-from core.reporting.evidence import IMAGES
+from core.reporting.evidence import EXPORTS_FOLDER, IMAGES
+from core.reporting.exports.files import EXPORTS, REPORT
+from core.runs.spot_check import SPOT_CHECK
 from core.sandbox import Allowance, Failure, call
 from core.sandbox.files import chunks, opened
 from core.settings import LIMITS
 
-ATTACHED = "evidence.json"
 _MOST_PROBLEMS = 200
 # What the parent compares with a run.
 _COMPARED = (
     "plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, "units.csv", "thresholds.toml",
-    "comparison.json",
+    "comparison.json", SPOT_CHECK, EARLIER, *(f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS),
 )  # fmt: skip
 
 
@@ -48,16 +51,26 @@ def inspect_bundle(path: Path) -> Inspection:
         wall=10 * (LIMITS.verify_seconds + size / 1e6),
         memory=LIMITS.verify_memory + 4 * size,
         answer=2**24,
-        written=LIMITS.bundle_part_bytes,
+        # Findings are judged again, for which the languages of the texts are recognised.
+        written=max(LIMITS.bundle_part_bytes, UNPACKED),
     )
     try:
         with tempfile.TemporaryDirectory(prefix="loupe-verify-") as folder:
             value = call(check_bundle, str(path.absolute()), folder, allowance=allowance).value
     except Failure as failure:
-        raise Refused(_told(failure, allowance, "checked")) from failure
+        raise Refused(failure_text(failure, allowance, "checked")) from failure
     return Inspection(
         tuple(value["problems"]), int(value["count"]), tuple(value["checked"]), value["sha256"], value["files"]
     )
+
+
+def warm_up() -> None:
+    """Load what judging a bundle takes, once for all children: 3 of the 4 seconds that a small bundle takes."""
+    from core.findings.judgement import every_rule
+    from core.reporting import binding, recount, review_check  # noqa: F401 - to be loaded
+
+    every_rule()
+    languages(["a text in a language that is recognised"])
 
 
 def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
@@ -65,6 +78,7 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
     # Imported here: the parent, which may be the app, only asks.
     from core.reporting.binding import binding_problems, read_content
     from core.reporting.recount import recount_problems
+    from core.reporting.review_check import review_problems
 
     whole = hashlib.sha256()
     for piece in chunks(path):
@@ -76,13 +90,19 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
         if not problems:
             try:
                 content = read_content(bundle)
-                problems = binding_problems(bundle, content, sums)
+                problems = [*binding_problems(bundle, content, sums), *review_problems(bundle, content, checked)]
                 checked.append(
                     "plan, manifest, dataset, units and result rows with each other "
                     f"({len(content.rows):,} rows of {len(content.plan.images)} images)"
                 )
-                problems = problems or recount_problems(bundle, content, Path(folder))
-                checked.append(f"every table and {len(content.findings)} findings with what the result rows give again")
+                problems = problems or recount_problems(bundle, content, Path(folder), sums)
+                checked.append(
+                    f"every table and {len(content.findings)} findings with those recomputed from the result rows"
+                )
+                if any(name.startswith(f"{ROWS}/") for name in bundle.names):
+                    checked.append("the comparison with other runs with that recomputed from their rows")
+                if f"{EXPORTS_FOLDER}/{REPORT}" in bundle.names:
+                    checked.append(f"{', '.join(EXPORTS)} with those made again from these findings")
             except Refused as refused:
                 problems = [str(refused)]
     files = {name: sums[name] for name in _COMPARED if name in sums}
@@ -91,41 +111,10 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
     return value, b""
 
 
-def read_attached(path: Path) -> dict[str, Any]:
-    """What the PDF at `path` carries as its evidence: the hashes of the bundle and of report.html, findings, plan.
-
-    Raises `Refused` if it is no PDF of a report; the text continues its name.
-    """
-    allowance = Allowance(answer=LIMITS.bundle_part_bytes)
-    try:
-        with opened(path):
-            pass
-        data = call(take_attached, str(path.absolute()), allowance=allowance).data
-        told = json.loads(data)
-    except Failure as failure:
-        if failure.kind == "error":
-            raise Refused("is no PDF that can be read") from failure
-        raise Refused(_told(failure, allowance, "read")) from failure
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"carries an {ATTACHED} that is no JSON") from error
-    if not isinstance(told, dict) or not isinstance(told.get("evidence"), dict):
-        raise Refused(f"carries an {ATTACHED} of another form")
-    return told
-
-
-def take_attached(data: bytes, path: str) -> tuple[Any, bytes]:
-    """The task of `read_attached`, in a child: the bytes of the attachment."""
-    import pikepdf
-
-    with opened(path) as (handle, _), open(handle, "rb", closefd=False) as stream, pikepdf.open(stream) as pdf:
-        if list(pdf.attachments) != [ATTACHED]:
-            raise Refused(f"is no PDF of a report: it does not carry {ATTACHED} and nothing else")
-        return None, pdf.attachments[ATTACHED].get_file().read_bytes()
-
-
-def _told(failure: Failure, allowance: Allowance, done: str) -> str:
+def failure_text(failure: Failure, allowance: Allowance, done: str) -> str:
+    """Why a child gave no answer; the text continues the name of the file that was to be `done`."""
     if failure.kind == "time":
         return f"needs more than {allowance.seconds:.0f} s of processor time to be {done}; it is refused"
     if failure.kind == "memory":
         return f"needs more than {allowance.memory / 1e9:.2g} GB of memory to be {done}; it is refused"
-    return f"cannot be {done} ({failure.name or failure.kind}); it is damaged or was made to be"
+    return f"cannot be {done} ({failure.name or failure.kind}); it is damaged or was tampered with"

@@ -1,4 +1,4 @@
-"""Maps against what people drew, where the data set keeps annotations and a text names what is drawn."""
+"""Maps compared with annotated objects, where the dataset has annotations and a text names an annotated object."""
 
 from __future__ import annotations
 
@@ -10,33 +10,37 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.applications.truth import IGNORED, Truth, read_truth
+from core.content.parts import Section
+from core.content.words import bounded, plural
 from core.errors import InputError
 from core.evaluation.localisation import MEASURES
 from core.models.geometry import Preprocessing
-from core.reporting.charts import method_title
-from core.reporting.content import Column, Section, Table
-from core.reporting.words import bounded, plural
+from core.reporting.tables import DRAWN_TEXTS, CellsRow, DrawnText, by_title, cell_column, wide
+from core.rules.parts import title_of
 from core.runs import Run
+from core.runs.results import ResultRow
+from core.runs.rows import typed
 from core.statistics import Interval, mean_over_images, share_of_images
 from core.statistics.intervals import SHARE, UNBOUNDED
 
-TITLE = "Maps against what people drew"
-# Longest side of the pictures that maps and regions are compared on.
+TITLE = "Maps compared with annotated objects"
+# Longest side of the images that maps and regions are compared on.
 SIDE = 224
-SHOWN = {
-    "pointing": "Highest point inside, high",
-    "relevance_mass": "Mass inside, high",
-    "overlap": "Overlap at its area, high",
-    "contrast": "Contrast, high",
+MOST_TEXTS = 30
+COLUMNS = {
+    "pointing": "Highest point inside, higher is better",
+    "relevance_mass": "Mass inside, higher is better",
+    "overlap": "Overlap at equal area, higher is better",
+    "contrast": "Contrast, higher is better",
 }
 CENTRE, CHANCE = "centre", "chance"
 CONTROLS = {CENTRE: "Centre (control)", CHANCE: "Chance (control)"}
 
 
 def against_drawn(run: Run) -> Section:
-    """Every method's maps of texts that name a drawn object, beside a blob in the centre and chance.
+    """The maps of every method for texts that name an annotated object, beside a centre Gaussian and chance.
 
-    Empty if the data set keeps no annotations or no explained text names an object drawn in its picture.
+    Empty if the dataset has no annotations or no explained text names an object annotated in its image.
     """
     path = run.dataset.annotations
     if path is None:
@@ -45,35 +49,56 @@ def against_drawn(run: Run) -> Section:
         truth = read_truth(path)
     except InputError as error:
         return Section(TITLE, sentences=(f"Not measured: {error}.",))
-    found = pd.DataFrame(_measured(run, truth))
-    if found.empty:
+    values = pd.DataFrame(_measured(run, truth))
+    if values.empty:
         return Section(TITLE)
     rows, counts = [], set()
-    for method, part in found.groupby("method", sort=False):
-        told = [_interval(name, part) for name in SHOWN]
-        title = CONTROLS.get(str(method)) or method_title(str(method))
-        rows.append((title, *(bounded(one.value, one.low, one.high) for one in told)))
-        counts |= {one.n for one in told}
-    rows.sort(key=lambda row: (row[0].endswith("(control)"), row[0]))
-    pairs = len(found[["image", "text"]].drop_duplicates())
-    pictures = f"n = {max(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
+    for method, part in values.groupby("method", sort=False):
+        intervals = {name: _interval(name, part) for name in COLUMNS}
+        title = CONTROLS.get(str(method)) or title_of(str(method))
+        cells = {name: bounded(one.value, one.low, one.high) for name, one in intervals.items()}
+        rows.append(CellsRow(title, cells))
+        counts |= {one.n for one in intervals.values()}
+    rows.sort(key=by_title)
+    texts = list(_by_text(values))
+    pairs = len(values[["image", "text"]].drop_duplicates())
+    n = f"n = {max(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
     return Section(
         TITLE,
         sentences=(
-            f"{plural(pairs, 'explained text')} of this audit {'names' if pairs == 1 else 'name'} an object that "
-            f"somebody drew in the same picture (annotations {truth.annotations.sha256[:12]}). A map may be faithful "
-            "and lie elsewhere: a model that goes by the water and not by the boat scores low here and is well "
-            "explained. Mass counts positive values; overlap is that of as many highest pixels as the object has, so "
-            "that no threshold is chosen; contrast is the mean inside less that outside.",
+            f"{plural(pairs, 'explained text')} of this audit {'names' if pairs == 1 else 'name'} an object that is "
+            f"annotated in the same image (annotations {truth.annotations.sha256[:12]}). A map may be faithful without "
+            "marking the object: the map of a model that relies on the water rather than on the boat is correct, yet "
+            "scores low here. Mass counts positive values; overlap is the intersection over union of the object and "
+            "as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside minus the "
+            "mean outside.",
         ),
         tables=(
-            Table(
-                f"Mean with 95 % interval, {pictures} pictures",
-                (Column("Map", share=28), *(Column(title, "number", 18) for title in SHOWN.values())),
-                tuple(rows),
+            wide("Map", 28, [cell_column(name, title, 18) for name, title in COLUMNS.items()]).table(
+                f"Mean with 95 % interval, {n} images", rows
+            ),
+            DRAWN_TEXTS.table(
+                "By text: mean over the maps of all methods, with 95 % interval over images",
+                texts[:MOST_TEXTS],
+                f"{len(texts) - MOST_TEXTS:,} more texts are not printed." if len(texts) > MOST_TEXTS else "",
             ),
         ),
     )
+
+
+def _by_text(values: pd.DataFrame) -> Iterator[DrawnText]:
+    """A row for each text that names an object, those with the most images first."""
+    control = values["method"].isin(list(CONTROLS))
+    methods, centre = values[~control], values[values["method"] == CENTRE]
+    counts = methods.groupby("text")["image"].nunique()
+    for text in sorted(counts.index, key=lambda text: (-counts[text], str(text))):
+        own, beside = (part[part["text"] == text] for part in (methods, centre))
+        yield DrawnText(
+            str(text),
+            int(counts[text]),
+            **{name: _interval(name, own) for name in ("pointing", "overlap", "contrast")},
+            centre=_interval("overlap", beside),
+        )
 
 
 def _interval(name: str, part: pd.DataFrame) -> Interval:
@@ -84,33 +109,33 @@ def _interval(name: str, part: pd.DataFrame) -> Interval:
 
 
 def _measured(run: Run, truth: Truth) -> Iterator[dict[str, Any]]:
-    """One row a picture, text and method with every measure."""
+    """One row an image, text and method with every measure."""
     given = run.manifest.get("model", {}).get("preprocessing")
     preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
     results = run.results()
     results = results[(results.kind == "method") & (results.status == "ok") & results["map"].notna()]
-    pictures = {picture.id: picture for picture in run.dataset.pictures}
+    images = {entry.id: entry for entry in run.dataset.images}
     for (image, text), part in results.groupby(["image", "text"], sort=True):
-        picture = pictures.get(str(image))
+        entry = images.get(str(image))
         label = str(text).casefold()
-        if picture is None or label not in (truth.labels(picture) or ()):
+        if entry is None or label not in (truth.labels(entry) or ()):
             continue
-        longest = max(picture.width, picture.height)
-        size = (max(1, picture.width * SIDE // longest), max(1, picture.height * SIDE // longest))
-        mask = truth.mask(picture, [label], size)
+        longest = max(entry.width, entry.height)
+        size = (max(1, entry.width * SIDE // longest), max(1, entry.height * SIDE // longest))
+        mask = truth.mask(entry, [label], size)
         if mask is None or not (mask == 1).any():
             continue
-        geometry = preprocessing.geometry(picture.width, picture.height)
+        geometry = preprocessing.geometry(entry.width, entry.height)
         for method, values in _maps(part.drop_duplicates("method")):
             over = geometry.on_original(values, *size)
             over[mask == IGNORED] = np.nan
-            told = {name: MEASURES[name](over, mask == 1) for name in SHOWN}
-            if all(value is not None for value in told.values()):
-                yield {"image": image, "text": text, "method": method, **told}
+            measures = {name: MEASURES[name](over, mask == 1) for name in COLUMNS}
+            if all(value is not None for value in measures.values()):
+                yield {"image": image, "text": text, "method": method, **measures}
 
 
 def _maps(rows: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    for row in rows.itertuples():
+    for row in typed(rows, ResultRow):
         yield str(row.method), np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
     side = (np.arange(14) + 0.5) / 14 - 0.5
     yield CENTRE, np.exp(-((side[:, None] ** 2 + side[None, :] ** 2) / (2 * 0.25**2)))

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
+from core.applications.registry import APPLICATIONS
+from core.content.context import ReportContext
 from core.datasets import Dataset
 from core.errors import LoupeError
+from core.evaluation.comparison import FILE
 from core.evaluation.summary import Summary, summary_of
-from core.findings import Finding, judge
+from core.findings import Finding, apply_rules, trusted_methods
 from core.reporting.binding import Content
 from core.reporting.bundle import OpenBundle
-from core.reporting.evidence import TABLES, table_csv
+from core.reporting.comparison_check import comparison_problems
+from core.reporting.evidence import EXPORTS_FOLDER, TABLES, table_csv
+from core.reporting.exports.collect import record_of
+from core.reporting.exports.files import EXPORTS, REPORT, export_files
+from core.reporting.exports.record import ReportRecord
+from core.reporting.tolerance import is_alike, is_close
+from core.rules import Context
 from core.runs import Plan, Progress, Run
+from core.runs.review import REVIEW
+from core.runs.spot_check import SPOT_CHECK
 from core.settings import LIMITS, VERSION
 
-# Another machine may add in another order. A share is told to two digits, a p-value to three.
-RELATIVE, ABSOLUTE = 1e-5, 1e-7
 # Which records findings are judged by, beside the result rows.
-_RECORDS = ("applications/reliance/", "applications/sanity/")
 # A run is named by its id or its folder: one word, or one in single quotes, and nothing that a shell would act on.
 _WORD = r"(?:'[^'\n]{1,300}'|[^\s'\"`$;&|<>()\\\\]{1,300})"
 
@@ -44,12 +52,12 @@ class UnpackedRun(Run):
         return "RUN"
 
     @property
-    def plan(self) -> Plan:  # type: ignore[override]
+    def plan(self) -> Plan:
         """The plan of the bundle."""
         return self.content.plan
 
     @property
-    def dataset(self) -> Dataset:  # type: ignore[override]
+    def dataset(self) -> Dataset:
         """The dataset as it is described; its images are not in a bundle."""
         return self.content.dataset
 
@@ -83,41 +91,88 @@ class UnpackedRun(Run):
             alive=False,
         )
 
+    def snapshot(self) -> Run:
+        """The same one: its content is in memory already."""
+        return self
+
     def results(self, columns: list[str] | None = None) -> pd.DataFrame:
         """The result rows of the bundle."""
         rows = self.content.rows
         return rows[columns].copy() if columns else rows.copy()
 
 
-def recount_problems(bundle: OpenBundle, content: Content, folder: Path) -> list[str]:
-    """Where the tables and findings of a bundle are not what its result rows give, one line each.
+def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: Mapping[str, str]) -> list[str]:
+    """Where tables, findings and exports of a bundle are not what its result rows give, one line each.
 
-    Records of applications that findings rest on are laid into the empty `folder`. Raises `Refused` if one is damaged.
+    Records of applications are laid into the empty `folder`. Raises `Refused` if one is damaged.
     """
     try:
         not_run = [tuple(entry) for entry in content.manifest.get("not_run", [])]
         summary = summary_of(content.rows, content.plan, not_run)
     except (ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
-        return [f"the tables cannot be worked out again from the result rows ({type(error).__name__})"]
+        return [f"the tables cannot be recomputed from the result rows ({type(error).__name__})"]
     problems = list(_table_problems(bundle, summary))
     _lay_records(bundle, folder)
+    run = UnpackedRun(folder, content)
+    problems += comparison_problems(bundle, run, content, sums)
+    context = Context.of(run, summary)
     try:
-        again = judge(UnpackedRun(folder, content), summary)
+        again = apply_rules(context)
     except (LoupeError, ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
         # Records are a stranger's too, and a rule may fail on them in many ways.
         told = str(error) if isinstance(error, LoupeError) else type(error).__name__
-        return [*problems, f"the findings cannot be judged again from what the bundle holds ({told})"]
+        return [*problems, f"the findings cannot be judged again from the content of the bundle ({told})"]
     differences = list(_finding_differences(content.findings, again))
     environment = content.manifest.get("environment")
     made_by = environment.get("loupe") if isinstance(environment, dict) else None
     if differences and made_by != VERSION:
-        differences.append(f"manifest.json names Loupe {str(made_by)[:40]}, this is {VERSION}: check with that one too")
-    return problems + differences
+        differences.append(
+            f"manifest.json names Loupe {str(made_by)[:40]}, this is {VERSION}: check with that version too"
+        )
+    problems += differences
+    return problems or list(_export_problems(bundle, context, content, sums["dataset.json"]))
+
+
+def _export_problems(bundle: OpenBundle, context: Context, content: Content, dataset_sha256: str) -> Iterator[str]:
+    """Which exports are not those of the bundle's findings; a bundle of an earlier version has none."""
+    names = [name for name in EXPORTS if f"{EXPORTS_FOLDER}/{name}" in bundle.names]
+    if not names:
+        return
+    yield from (f"{EXPORTS_FOLDER}/{name} is missing" for name in EXPORTS if name not in names)
+    if REPORT not in names:
+        return
+    try:
+        told = ReportRecord.model_validate_json(bundle.read(f"{EXPORTS_FOLDER}/{REPORT}"))
+    except ValidationError:
+        yield f"{EXPORTS_FOLDER}/{REPORT} is not a report of this version"
+        return
+    try:
+        report = ReportContext(context, content.findings, trusted=trusted_methods(context))
+        again = record_of(report, dataset_sha256)
+    except (LoupeError, ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
+        yield f"{EXPORTS_FOLDER}/{REPORT} cannot be made again from the content of the bundle ({type(error).__name__})"
+        return
+    # A bundle does not tell the name of its run, and one of an earlier version not the state in which it ended.
+    parts: dict[str, Any] = {"run": again.run.model_copy(update={"id": told.run.id})}
+    if told.schema_version == "1.0":
+        parts |= {"schema_version": "1.0", "review": None}
+    if "state" not in content.manifest:
+        parts["run"] = parts["run"].model_copy(update={"incomplete": told.run.incomplete})
+        parts |= {"opinion": told.opinion, "summary": again.summary.model_copy(update={"limits": told.summary.limits})}
+    ours, theirs = again.model_copy(update=parts).model_dump(mode="json"), told.model_dump(mode="json")
+    for part in ours:
+        if not is_alike(ours[part], theirs[part]):
+            yield f"{EXPORTS_FOLDER}/{REPORT}: `{part}` is not what the bundle gives"
+    for name, data in export_files(told).items():
+        if name in names and bundle.read(f"{EXPORTS_FOLDER}/{name}") != data:
+            yield f"{EXPORTS_FOLDER}/{name} does not follow from {EXPORTS_FOLDER}/{REPORT}"
 
 
 def _lay_records(bundle: OpenBundle, folder: Path) -> None:
+    # All of them: the limits of a report also rest on records without rules, such as one that used labels.
+    known = tuple(f"applications/{name}/" for name in APPLICATIONS)
     for name in sorted(bundle.names):
-        if name.startswith(_RECORDS) or name == "thresholds.toml":
+        if name.startswith(known) or name in ("thresholds.toml", FILE, SPOT_CHECK, REVIEW):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(bundle.read(name, LIMITS.bundle_part_bytes))
@@ -139,7 +194,7 @@ def _cell_problems(name: str, told: bytes, again: bytes) -> Iterator[str]:
     try:
         ours, theirs = (list(csv.reader(io.StringIO(data.decode()), strict=True)) for data in (again, told))
     except (csv.Error, UnicodeDecodeError):
-        yield f"{name} is damaged: it is no CSV in UTF-8"
+        yield f"{name} is damaged: it is not valid CSV in UTF-8"
         return
     if len(ours) != len(theirs) or ours[:1] != theirs[:1]:
         yield f"{name} has {len(theirs) - 1} rows; the results give {len(ours) - 1}, or other columns"
@@ -150,7 +205,7 @@ def _cell_problems(name: str, told: bytes, again: bytes) -> Iterator[str]:
             return
         for column, (a, b) in enumerate(zip(right, wrong, strict=True)):
             if a != b and not _close(a, b):
-                yield f"{name}, row {at}, {ours[0][column]}: says {b[:60]!r}; the results give {a[:60]!r}"
+                yield f"{name}, row {at}, {ours[0][column]}: contains {b[:60]!r}; the results give {a[:60]!r}"
                 return
 
 
@@ -163,7 +218,7 @@ def _finding_differences(told: tuple[Finding, ...], again: tuple[Finding, ...]) 
     for name in sorted(set(theirs) & set(ours)):
         a, b = ours[name].model_dump(mode="json"), theirs[name].model_dump(mode="json")
         for part in a:
-            same = _command_like(a[part], b[part]) if part == "reproduce" else _alike(a[part], b[part])
+            same = _command_like(a[part], b[part]) if part == "reproduce" else is_alike(a[part], b[part])
             if not same:
                 yield f"findings.json: {name}: `{part}` is not what the results give"
                 break
@@ -176,18 +231,8 @@ def _command_like(ours: str, theirs: str) -> bool:
     return re.fullmatch(re.escape(ours).replace("RUN", _WORD), theirs) is not None
 
 
-def _alike(a: Any, b: Any) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_alike(a[name], b[name]) for name in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_alike(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or (a != a and b != b)
-    return type(a) is type(b) and bool(a == b)
-
-
 def _close(a: str, b: str) -> bool:
     try:
-        return math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+        return is_close(float(a), float(b))
     except ValueError:
         return False

@@ -1,96 +1,106 @@
-"""The findings as printed: the register, one block each, and what passed or could not be decided."""
+"""The findings as printed: the register, one block each, and the passed and inconclusive checks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.content.parts import Block, Fact, Section, Table
+from core.content.tables import TableSpec
+from core.content.words import SEVERITY_TITLES
 from core.findings import Finding
-from core.reporting.content import Block, Column, Fact, Table
+from core.findings.opinion import TRUST, by_concern
+from core.reporting.assurance import comments_text, decision_text, dismissed_note, response_text, said
+from core.reporting.detection import detection_sentence
 from core.reporting.front import anchor
 from core.reporting.gallery import Plates
-from core.reporting.words import SEVERITY_TITLES, measured
+from core.reporting.tables import BRIEF, CHECKS, EVIDENCE, RANKED, basis, criterion_text, grade_text
+from core.rules import Thresholds
+from core.rules.finding import SUBJECTS
+from core.rules.grading import scale_text
+from core.runs.review import FindingReview, Review, finding_review
 
 MOST_BLOCKS = 60
 
 
-def register(findings: Sequence[Finding]) -> Table | None:
-    """The ranked register; None without findings."""
-    found = [finding for finding in findings if finding.status == "finding"]
-    if not found:
-        return None
-    rows = tuple((f.id, SEVERITY_TITLES[f.severity], f.title, _grade(f)) for f in found)
-    columns = (
-        Column("Id", "code", 24),
-        Column("Severity", share=11),
-        Column("Finding", share=37),
-        Column("Grade", "number", 28),
-    )
-    return Table("Findings, most severe first", columns, rows)
+def register(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
+    """The findings that the opinion rests on; None if there are none."""
+    about = [f for f in findings if f.subject != TRUST]
+    return _ranked(about, "Findings, most severe first", review, thresholds)
 
 
-def blocks(findings: Sequence[Finding], plates: Plates) -> tuple[Block, ...]:
+def reliability(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
+    """The findings about the explanations; None if there are none."""
+    about = [f for f in findings if f.subject == TRUST]
+    return _ranked(about, "Findings about the explanations, most severe first", review, thresholds)
+
+
+def _ranked(findings: Sequence[Finding], caption: str, review: Review, thresholds: Thresholds) -> Table | None:
+    rows = [finding for finding in findings if finding.status == "finding"]
+    notes = (scale_text(thresholds), dismissed_note(review, rows))
+    return RANKED.table(caption, rows, " ".join(note for note in notes if note)) if rows else None
+
+
+def blocks(findings: Sequence[Finding], plates: Plates, review: Review) -> tuple[Block, ...]:
     """Every finding in full."""
-    return tuple(_block(finding, plates) for finding in [f for f in findings if f.status == "finding"][:MOST_BLOCKS])
+    ranked = by_concern([finding for finding in findings if finding.status == "finding"])
+    return tuple(_block(finding, plates, finding_review(review, finding.id)) for finding in ranked[:MOST_BLOCKS])
 
 
-def passed(findings: Sequence[Finding]) -> Table | None:
-    """The checks without a finding; None if there are none."""
-    return _table(findings, "passed", "Checks that passed")
+def passed(findings: Sequence[Finding], spec: TableSpec = BRIEF) -> Table | None:
+    """The checks that passed; None if there are none."""
+    return _table(findings, "passed", "Checks that passed", spec)
 
 
-def undecided(findings: Sequence[Finding]) -> Table | None:
-    """The checks that could not be decided; None if there are none."""
-    return _table(findings, "cannot_conclude", "Checks that could not be decided")
+def undecided(findings: Sequence[Finding], spec: TableSpec = BRIEF) -> Table | None:
+    """The checks without a conclusion; None if there are none."""
+    return _table(findings, "cannot_conclude", "Inconclusive checks", spec)
 
 
-def _table(findings: Sequence[Finding], status: str, caption: str) -> Table | None:
-    rows = tuple((f.title, f.condition, _said(f)) for f in findings if f.status == status)
-    columns = (Column("Check", share=29), Column("What was seen", share=36), Column("Criterion", share=35))
-    return Table(caption, columns, rows) if rows else None
+def in_full(findings: Sequence[Finding], found: Sequence[Block], detection: Table | None = None) -> tuple[Section, ...]:
+    """What the annex has of the findings and checks: the details of each, its result and its criterion."""
+    tables = (undecided(findings, CHECKS), passed(findings, CHECKS), detection)
+    return (
+        Section("Details of the findings", blocks=tuple(found)),
+        Section("Results and criteria of the checks", tables=tuple(table for table in tables if table is not None)),
+    )
 
 
-def _block(finding: Finding, plates: Plates) -> Block:
-    parts = (
+def _table(findings: Sequence[Finding], status: str, caption: str, spec: TableSpec) -> Table | None:
+    rows = by_concern([finding for finding in findings if finding.status == status])
+    return spec.table(caption, rows) if rows else None
+
+
+def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
+    told = (
         ("Condition", finding.condition),
-        ("Criterion", _said(finding)),
-        ("Likely cause", finding.cause),
+        ("Based on", f"n = {basis(finding)}" if finding.n else ""),
         ("Effect", finding.effect),
         ("Recommendation", finding.recommendation),
+        ("Detection limit", detection_sentence(finding.rule).removeprefix("Detection limit: ")),
+        ("Decision", decision_text(review) if review.decided else ""),
+        ("Comments", comments_text(review)),
     )
-    facts = tuple(Fact(name, text) for name, text in parts if text)
+    parts = (
+        ("About", SUBJECTS[finding.subject]),
+        ("Criterion", criterion_text(finding)),
+        ("Likely cause", finding.cause),
+    )
+    details = tuple(Fact(name, text) for name, text in parts if text)
     if finding.reproduce:
-        facts += (Fact("How to reproduce", finding.reproduce, code=True),)
-    evidence = None
-    if finding.evidence:
-        rows = tuple((n.name, measured(n.value, n.low, n.high, n.n, n.unit)) for n in finding.evidence)
-        evidence = Table(
-            "Evidence", (Column("Measure", share=48), Column("Value, 95 % interval, pictures", "number")), rows
-        )
+        details += (Fact("How to reproduce", finding.reproduce, code=True),)
     return Block(
         anchor=anchor(finding),
         id=finding.id,
         title=finding.title,
         severity=SEVERITY_TITLES[finding.severity],
-        status="open",
-        grade=_grade(finding),
-        facts=facts,
-        evidence=evidence,
+        status=review.decision,
+        grade=grade_text(finding),
+        follow=(said(review.owner), said(review.due), response_text(review), said(review.action)),
+        facts=tuple(Fact(name, text) for name, text in told if text),
+        details=details,
+        evidence=EVIDENCE.table("Evidence", finding.evidence) if finding.evidence else None,
         samples=plates.finding_samples(finding.samples),
         samples_rule=finding.rule_of_samples,
         counter=plates.finding_samples(finding.counter),
         counter_rule=finding.counter_note,
     )
-
-
-def _said(finding: Finding) -> str:
-    return f"{finding.criterion} [{finding.threshold}]" if finding.threshold else finding.criterion
-
-
-def _grade(finding: Finding) -> str:
-    grade = finding.grade
-    if grade is None:
-        return "not graded"
-    parts = (
-        f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood \u00d7 {grade.confidence:.2f} confidence"
-    )
-    return f"{parts} = {grade.value:.2f}"

@@ -1,31 +1,50 @@
-"""From a run to its report folder: `report.html`, `report.pdf`, `evidence.zip` and `findings.json`."""
+"""From a run to its report folder: the report as PDF, HTML and data, the stakeholder edition, evidence, findings."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from core.drafts import draft_folder
+from core.content.assets import Assets
+from core.content.context import ReportContext
+from core.drafts import own_folder
 from core.errors import RunError
-from core.evaluation.summary import summarise
-from core.findings import Finding, judge
-from core.reporting.assets import Assets
-from core.reporting.document import build_report
+from core.findings import Finding, apply_rules, trusted_methods
+from core.reporting.document import build_report, with_version
 from core.reporting.evidence import attachment, findings_json, write_evidence
-from core.reporting.html import render_html
-from core.reporting.pdf import Limits, render_pdf
+from core.reporting.exports.collect import record_of
+from core.reporting.exports.files import EXPORTS, export_files
+from core.reporting.html import STAKEHOLDER, render_html
+from core.reporting.legibility import missing_fonts
+from core.reporting.pdf import Limits, render_pdfs
+from core.reporting.signatures.statement import STATEMENT
+from core.reporting.versions import continues, following, latest, replaces, set_aside
+from core.rules import Context
 from core.runs import Run
+from core.runs.results import file_sha256
+from core.runs.review import note_review
 
-FILES = ("evidence.zip", "findings.json", "report.html", "report.pdf")
+# Runs of earlier versions have no stakeholder edition, and no files for other programs.
+SHORT = "stakeholder.pdf"
+FILES = ("evidence.zip", "findings.json", *EXPORTS, "report.html", SHORT, "report.pdf")
+REQUIRED = tuple(name for name in FILES if name not in (SHORT, *EXPORTS))
 
 
-def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits: Limits | None = None) -> Path:
-    """Write the run's report and return the path of the PDF. `findings` are judged anew unless they are given.
+def render_report(
+    run: Run,
+    findings: Sequence[Finding] | None = None,
+    *,
+    judged: Context | None = None,
+    limits: Limits | None = None,
+) -> Path:
+    """Write the run's report and return the path of the PDF. `findings` are judged again unless they are given.
 
+    `judged` is what they were judged by; summary, thresholds, rows and records are then not read a second time.
     A cancelled run, or one with failed units, gets a report that says so on its cover. Files appear complete or not at
-    all: a report that can't be made leaves the one before untouched. Raises `RunError` if not one unit is done or the
+    all: a report that cannot be made leaves the earlier one untouched. A report that differs from a sealed one is a
+    new version; the same report keeps its signatures. Raises `RunError` if not one unit is done or the
     renderer fails.
     """
     progress = run.progress()
@@ -33,30 +52,52 @@ def render_report(run: Run, findings: Sequence[Finding] | None = None, *, limits
         raise RunError(
             f"run {run.id} has no finished unit to report on ({progress.failed} of {progress.total} failed); resume it"
         )
-    summary = summarise(run)
-    judged = tuple(judge(run, summary) if findings is None else findings)
+    judged = judged or Context(run)
+    findings = tuple(apply_rules(judged) if findings is None else findings)
+    context = ReportContext(judged, findings, Assets(), trusted_methods(judged))
+    summary, assets = context.summary, context.assets
     run.report.mkdir(parents=True, exist_ok=True)
-    draft = draft_folder(".part-", run.report)
-    try:
-        (draft / "findings.json").write_bytes(findings_json(judged))
-        bundle = write_evidence(run, summary, judged, draft / "evidence.zip")
-        assets = Assets()
-        report = build_report(run, summary, judged, assets, evidence_sha256=bundle.sha256, files=bundle.files)
+    with own_folder(".part-", run.report) as draft:
+        (draft / "findings.json").write_bytes(findings_json(findings))
+        note_review(run)
+        exports = export_files(record_of(context, file_sha256(run.dataset.root / "dataset.json")))
+        for name, data in exports.items():
+            (draft / name).write_bytes(data)
+        bundle = write_evidence(run, summary, findings, draft / "evidence.zip", exports)
+        version = latest(run)
+        report = build_report(context, evidence_sha256=bundle.sha256, files=bundle.files, version=version)
+        page = render_html(report, assets, standalone=False)
+        if line := missing_fonts(page, assets):
+            report = replace(report, fonts=line, limits=(line, *report.limits))
+            page = render_html(report, assets, standalone=False)
         html = render_html(report, assets, standalone=True)
         (draft / "report.html").write_bytes(html.encode())
-        pdf = render_pdf(
-            render_html(report, assets, standalone=False),
+        new = replaces(run, draft)
+        if new:
+            version = following(run)
+            report = with_version(report, version)
+            page = render_html(report, assets, standalone=False)
+            html = render_html(report, assets, standalone=True)
+            (draft / "report.html").write_bytes(html.encode())
+        evidence = attachment(run, summary, findings, bundle, html, version.number, version.predecessor)
+        editions = {SHORT: render_html(report, assets, standalone=False, edition=STAKEHOLDER), "report.pdf": page}
+        made = render_pdfs(
+            list(editions.values()),
             assets,
             created=report.created,
-            attached=("evidence.json", attachment(run, summary, judged, bundle, html)),
+            attached=("evidence.json", evidence),
             limits=limits or Limits(),
             place=draft,
         )
-        (draft / "report.pdf").write_bytes(pdf)
+        for name, pdf in zip(editions, made, strict=True):
+            (draft / name).write_bytes(pdf)
+        if new:
+            set_aside(run, version)
+            # It was signed over the bundle that is replaced.
+            (run.report / STATEMENT).unlink(missing_ok=True)
         for name in FILES:
-            _settle(draft / name, run.report / name)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            if not continues(run.report / name, draft / name):
+                _settle(draft / name, run.report / name)
     return run.report / "report.pdf"
 
 

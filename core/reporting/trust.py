@@ -2,249 +2,225 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from core.evaluation.summary import METRICS, Summary
-from core.findings import Thresholds, beats, failed_methods, load_thresholds, run_thresholds
-from core.reporting.assets import Assets
-from core.reporting.charts import (
-    agreement_chart,
-    curves_chart,
-    method_title,
-    scores_chart,
-    shorten,
-    to_svg,
-    trust_chart,
-)
-from core.reporting.content import Chart, Column, Section, Table
+from core.content.assets import Assets
+from core.content.charts import curves_chart, scores_chart, to_svg, trust_chart
+from core.content.context import ReportContext
+from core.content.parts import Chart, Place, Section
+from core.content.tables import TableSpec
+from core.content.words import bounded, measured, number, percent, plural, share
+from core.evaluation.gains import LEAST_GAIN
+from core.evaluation.metrics import BY_NAME, MAIN
+from core.evaluation.summary import Summary
+from core.evaluation.tables import TrustRow, VersusRow
+from core.findings import Thresholds, beats, failing_methods, methods_above_controls, not_drawn, trusted_summary
+from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
-from core.reporting.words import bounded, measured, number, share
+from core.reporting.tables import TEXTS, CellsRow, by_title, cell_column, marked, wide
+from core.rules.parts import title_of
 from core.runs import Run
+from core.runs.rows import typed
 from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.intervals import METHOD
 
 MOST_TEXTS = 60
-MOST_PAIRS = 15
 
 
-def trust(run: Run, summary: Summary, assets: Assets) -> tuple[Section, ...]:
+def trust(context: ReportContext) -> tuple[Section, ...]:
     """Controls, faithfulness and other measures, agreement, scores, statistics; an empty part is left out."""
+    run, summary, assets = context.run, context.summary, context.assets
     parts = (
-        _faithfulness(run, summary, assets),
-        _versus(run, summary),
+        _faithfulness(context),
+        _versus(context),
         other_measures(summary),
         against_drawn(run),
-        _agreement(summary, assets),
+        agreement_section(context),
         _scores(summary, assets),
         _statistics(run, summary),
     )
     return tuple(part for part in parts if not part.empty)
 
 
-def _faithfulness(run: Run, summary: Summary, assets: Assets) -> Section:
-    if summary.trust.empty:
+def _faithfulness(context: ReportContext) -> Section:
+    run, summary, assets = context.run, context.summary, context.assets
+    absent = not_drawn(context.judged)
+    # A run without curves may have further metrics, such as that of a map alone.
+    if not summary.trust["metric"].isin([metric.name for metric in MAIN]).any():
         return Section("Faithfulness and controls")
     best = summary.trust[summary.trust.metric == "faithfulness"]
     n = int(best.n.max()) if len(best) else 0
+    rows_of_curves = run.results()
+    with_curves = rows_of_curves[rows_of_curves["deletion_curve"].notna()]["image"].nunique()
     charts = [
         _chart(
             assets,
-            trust_chart(summary),
+            trust_chart(trusted_summary(context.judged)),
             "Faithfulness of each method and control with its 95 % interval",
-            f"Mean faithfulness with 95 % interval, n = {n} pictures. Grey squares are controls that know nothing "
-            "of the model.",
+            f"Mean faithfulness with 95 % interval, n = {n} images. Grey squares are controls that do not depend on "
+            f"the model.{absent}",
+            "body",
         ),
         _chart(
             assets,
-            curves_chart(run.results()),
+            curves_chart(rows_of_curves[~rows_of_curves["method"].isin(list(failing_methods(context.judged)))]),
             "Mean deletion and insertion curves of each method and control",
             "Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = "
-            f"{n} pictures; the methods with the widest gap between the two, and the controls. Intervals of all areas "
-            "are in the table.",
+            f"{with_curves} images; the methods with the widest gap between the two, and the controls. Intervals of "
+            f"all areas are in the table.{absent}",
         ),
     ]
-    rows = []
-    main = summary.trust[summary.trust.metric.isin(list(METRICS))]
-    same, failed = _same(main), failed_methods(run)
-    for (kind, name), part in main.groupby(["kind", "method"], sort=False):
-        by = {row.metric: _told(row, same) for row in part.itertuples()}
-        rows.append(
-            (
-                (_marked(name, failed) if kind == "method" else f"{method_title(name)} (control)"),
-                *(by.get(metric, "not measured") for metric in METRICS),
-            )
-        )
-    rows.sort(key=lambda row: (row[0].endswith("(control)"), row[0]))
-    columns = (
-        Column("Map", share=25),
-        *(Column(f"{name.capitalize()}, {better}", "number") for name, better in METRICS.items()),
-    )
+    failed = failing_methods(context.judged)
+    spec, rows = main_table(summary, failed)
     sentences: tuple[str, ...] = (
-        "Cells are removed from the picture, or shown on an empty one, in the order of the map, and the score is "
-        "watched. An order "
-        "by chance gives a faithfulness of 0. A method that does not beat the controls says nothing about this model.",
+        "Cells are removed from the image, or shown on an empty one, in the order of the map, and the score is "
+        "recorded. A random ordering yields a faithfulness of 0. A method that is not better than the controls is "
+        "not shown to reflect this model.",
     )
-    marked = [f"{method_title(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
+    marked = [f"{title_of(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
+    results = _above(context, [str(name) for name in best[best.kind == "method"].method if name not in failed])
     if marked:
-        sentences += (f"Left out of conclusions, because they fail a sanity check. {' '.join(marked)}",)
+        results += (f"Excluded from conclusions, because they fail a check. {' '.join(marked)}",)
+    sentences += gain_sentences(summary)
     if summary.ceiling.n:
         got = summary.ceiling
         sentences += (
-            "Correlation is that of the score and the part of the map that random coalitions of cells leave in view, "
-            "how many they leave taken out. Of the score's variance over these coalitions any sum over cells explains "
-            f"{measured(got.value, got.low, got.high, got.n)}: that is the ceiling for every heat map here. "
-            "RISE and LIME are fitted to coalitions of the same draw, which favours them by this measure.",
+            "Correlation is that of the score and the part of the map over the cells visible in random coalitions, "
+            "controlling for the number of visible cells. An additive model, fitted to these coalitions, explains this "
+            "share of the score's variance over those left out of its fit: "
+            f"{measured(got.value, got.low, got.high, got.n)}. A heat map with one value per cell is read as such a "
+            "sum. RISE and LIME are fitted to coalitions of the same draw, which favours them by this "
+            "measure.",
         )
     return Section(
         "Faithfulness and controls",
         sentences=sentences,
+        results=results,
         charts=tuple(charts),
-        tables=(Table(f"Areas and correlation with 95 % interval{_everywhere(same)}", columns, tuple(rows)),),
-    )
-
-
-def _marked(method: str, failed: Mapping[str, str]) -> str:
-    """The method's title, and that it fails a sanity check where it does."""
-    return method_title(method) + (" (fails a sanity check)" if method in failed else "")
-
-
-def _same(frame: pd.DataFrame) -> int | None:
-    """The number of pictures, if it is the same in every row."""
-    counts = set(frame.n.astype(int))
-    return counts.pop() if len(counts) == 1 else None
-
-
-def _everywhere(same: int | None) -> str:
-    return "; n differs and stands with each" if same is None else f"; n = {same} pictures everywhere"
-
-
-def _told(row: Any, same: int | None) -> str:
-    if same is None:
-        return measured(row.value, row.low, row.high, int(row.n))
-    return bounded(row.value, row.low, row.high)
-
-
-def against_control(row: Any, thresholds: Thresholds) -> str:
-    """What a row of `Summary.versus` shows: "beats it", "worse" or "not shown".
-
-    The same test in both directions: among many methods, an interval that excludes 0 does not suffice.
-    """
-    below = row.high is not None and row.high < 0 and row.p_adjusted < float(thresholds["general.significance"])
-    return "beats it" if beats(row, thresholds) else "worse" if below else "not shown"
-
-
-def _difference(row: Any, thresholds: Thresholds, same: int | None) -> str:
-    p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-    return f"{_told(row, same)}, p {p}: {against_control(row, thresholds)}"
-
-
-def _versus(run: Run, summary: Summary) -> Section:
-    thresholds = load_thresholds(run_thresholds(run))
-    least, significance = (
-        float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
-    )
-    controls = list(dict.fromkeys(summary.versus.control))
-    same = _same(summary.versus)
-    failed = failed_methods(run, thresholds)
-    rows = []
-    for method, part in summary.versus.groupby("method", sort=True):
-        by = {row.control: row for row in part.itertuples()}
-        cells = tuple(_difference(by[name], thresholds, same) if name in by else "not measured" for name in controls)
-        rows.append((_marked(str(method), failed), *cells))
-    columns = (
-        Column("Method", share=25),
-        *(Column(f"Above {method_title(name)}", "number", 75 // len(controls)) for name in controls),
-    )
-    tables = (
-        (
-            Table(
-                f"Difference of faithfulness on the same pictures and texts: 95 % interval, p ({CONTROL_TESTS.over})"
-                + _everywhere(same),
-                columns,
-                tuple(rows),
-            ),
-        )
-        if rows
-        else ()
-    )
-    rule = (
-        f"A method beats a control if the whole interval of their difference lies above {least:g} and the adjusted p "
-        f"is below {significance:g}; with few pictures that can fail although the difference is real."
-    )
-    return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
-
-
-def _agreement(summary: Summary, assets: Assets) -> Section:
-    if summary.agreement.empty:
-        return Section("Agreement between methods")
-    n = int(summary.agreement.n.max())
-    chart = _chart(
-        assets,
-        agreement_chart(summary),
-        "Mean rank correlation of each pair of methods",
-        f"Mean Spearman correlation of two methods' maps, n = {n} pictures. Methods that agree stand side by "
-        "side; blue is \u22121, white 0, red 1.",
-    )
-    ordered = summary.agreement.sort_values("value", kind="stable")
-    shown = (
-        ordered if len(ordered) <= 2 * MOST_PAIRS else pd.concat([ordered.head(MOST_PAIRS), ordered.tail(MOST_PAIRS)])
-    )
-    rows = tuple(
-        (
-            method_title(row.a),
-            method_title(row.b),
-            measured(row.value, row.low, row.high, int(row.n)),
-            number(row.overlap, 2),
-            number(row.chance, 2),
-        )
-        for row in shown.itertuples()
-    )
-    columns = (
-        Column("Method", share=25),
-        Column("Method", share=25),
-        Column("Rank correlation", "number", 26),
-        Column("Overlap of best 20 %", "number", 12),
-        Column("Other pictures", "number", 12),
-    )
-    return Section(
-        "Agreement between methods",
-        sentences=(
-            "Agreement is no proof of truth: methods can share a fault. Disagreement shows that at least one of "
-            "two maps does not answer the question.",
-            *_by_habit(summary),
-        ),
-        charts=(chart,),
         tables=(
-            Table(
-                "Pairs of methods, least agreement first; the overlap is a mean over the same pictures"
-                + (
-                    ""
-                    if len(shown) == len(ordered)
-                    else f"; the {MOST_PAIRS} least and the {MOST_PAIRS} most alike of {len(ordered)} pairs"
-                ),
-                columns,
+            spec.table(
+                "Areas and correlation: mean with 95 % interval, and the median where a metric is divided by the gain",
                 rows,
             ),
         ),
     )
 
 
-def _by_habit(summary: Summary) -> tuple[str, ...]:
-    """How many pairs agree no more than they do about pictures that have nothing to do with each other."""
-    known = summary.agreement[summary.agreement.chance_high.notna()]
-    if known.empty:
+def _above(context: ReportContext, methods: Sequence[str]) -> tuple[str, ...]:
+    """How many of the methods that fail no check are shown above every control, and which."""
+    above = [title_of(name) for name in methods_above_controls(context.judged) if name in methods]
+    if not methods:
         return ()
-    habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
-    return (
-        "Two maps also correlate because both prefer the middle, or the same cells, whatever is shown: 'Other "
-        "pictures' is the mean correlation of the two methods' maps of different pictures. "
-        f"{share(habit, len(known))} pairs agree about the same picture no more than that (95 % quantile of means of "
-        "pictures paired at random).",
+    each = f": {', '.join(above)}" if above else ""
+    return (f"Shown to beat every control: {share(len(above), len(methods))} methods{each}.",)
+
+
+def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, list[CellsRow]]:
+    """The main metrics, a method or control per row; n is in the heading where it is the same in every row."""
+    main = summary.trust[summary.trust.metric.isin([metric.name for metric in MAIN])]
+    same = {str(name): _same(part) for name, part in main.groupby("metric")}
+    rows = []
+    for (kind, name), part in main.groupby(["kind", "method"], sort=False):
+        cells = {row.metric: _with_median(row, same[row.metric]) for row in typed(part, TrustRow)}
+        rows.append(CellsRow(marked(name, failed) if kind == "method" else f"{title_of(name)} (control)", cells))
+    columns = [
+        cell_column(one.name, f"{one.title}, {one.direction}{_in_head(same.get(one.name))}", help=one.help)
+        for one in MAIN
+    ]
+    return wide("Map", 25, columns), sorted(rows, key=by_title)
+
+
+def gain_sentences(summary: Summary) -> tuple[str, ...]:
+    """What areas are divided by, and how many pairs have too small a divisor; none where no curve was measured."""
+    gains = summary.gains
+    if gains.floor is None:
+        return ()
+    divided = (
+        "Deletion, insertion and faithfulness are divided by the gain: the score of the whole image minus that of "
+        "the fully hidden one. With a small gain, a single image would determine the mean. "
     )
+    floor = f"{number(gains.floor, 3)} ({percent(LEAST_GAIN)} of the median gain)"
+    if not gains.pairs_below:
+        return (f"{divided}No image-text pair has a gain below {floor}, so all are counted.",)
+    lost = f"; {plural(gains.images_below, 'image')} of {gains.images} therefore have no value"
+    return (
+        f"{divided}{share(gains.pairs_below, gains.pairs)} image-text pairs have a gain below {floor} and are "
+        "excluded from these three metrics and from the comparison with "
+        f"controls{lost if gains.images_below else ''}.",
+    )
+
+
+def _same(frame: pd.DataFrame) -> int | None:
+    """The number of images, if it is the same in every row."""
+    counts = set(frame.n.astype(int))
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _in_head(same: int | None) -> str:
+    return "" if same is None else f", n = {same}"
+
+
+def _with_median(row: TrustRow, same: int | None) -> str:
+    """A cell of the main table: the mean, and the median where the metric has a long tail."""
+    return _told(row, same) + (f", median {number(row.median, 2)}" if BY_NAME[row.metric].divisor else "")
+
+
+def _everywhere(same: int | None) -> str:
+    return "; n varies and is given in each row" if same is None else f"; n = {same} images throughout"
+
+
+def _told(row: TrustRow | VersusRow, same: int | None) -> str:
+    if same is None:
+        return measured(row.value, row.low, row.high, int(row.n))
+    return bounded(row.value, row.low, row.high)
+
+
+def against_control(row: VersusRow, thresholds: Thresholds) -> str:
+    """What a row of `Summary.versus` shows: "beats it", "worse" or "not shown".
+
+    The same test in both directions: among many methods, an interval that excludes 0 does not suffice.
+    """
+    below = not pd.isna(row.high) and row.high < 0 and row.p_adjusted < float(thresholds["general.significance"])
+    return "beats it" if beats(row, thresholds) else "worse" if below else "not shown"
+
+
+def _difference(row: VersusRow, thresholds: Thresholds, same: int | None) -> str:
+    p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
+    return f"{_told(row, same)}, p {p}: {against_control(row, thresholds)}"
+
+
+def _versus(context: ReportContext) -> Section:
+    summary, thresholds = context.summary, context.thresholds
+    least, significance = (
+        float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
+    )
+    spec, rows = versus_table(summary, thresholds, failing_methods(context.judged))
+    title = f"Difference of faithfulness on the same images and texts: 95 % interval, p ({CONTROL_TESTS.over})"
+    tables = (spec.table(title + _everywhere(_same(summary.versus)), rows),) if rows else ()
+    rule = (
+        f"A method beats a control if the whole interval of their difference lies above {least:g} and the adjusted p "
+        f"is below {significance:g}; with few images this can fail although the difference is real."
+    )
+    return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
+
+
+def versus_table(
+    summary: Summary, thresholds: Thresholds, failed: Mapping[str, str]
+) -> tuple[TableSpec, list[CellsRow]]:
+    """The paired differences in faithfulness of each method from each control."""
+    controls, same = list(dict.fromkeys(summary.versus.control)), _same(summary.versus)
+    rows = [
+        CellsRow(
+            marked(str(method), failed),
+            {row.control: _difference(row, thresholds, same) for row in typed(part, VersusRow)},
+        )
+        for method, part in summary.versus.groupby("method", sort=True)
+    ]
+    width = 75 // max(len(controls), 1)
+    return wide("Method", 25, [cell_column(name, f"Above {title_of(name)}", width) for name in controls]), rows
 
 
 def _scores(summary: Summary, assets: Assets) -> Section:
@@ -253,25 +229,20 @@ def _scores(summary: Summary, assets: Assets) -> Section:
     chart = _chart(
         assets,
         scores_chart(summary),
-        "Cosine of every picture with each text",
-        "Cosine of every picture (ticks) and mean (dot) for the texts with the most pictures; n is in the table. "
-        "An absent concept still has a score and a map: read the two together.",
+        "Cosine of every image with each text",
+        "Cosine of every image (ticks) and mean (dot) for the texts with the most images; n is in the table. An "
+        "absent concept still has a score and a map: read the two together.",
     )
     shown = summary.texts.sort_values("value", ascending=False).head(MOST_TEXTS)
-    rows = tuple(
-        (shorten(row.text, 90), row.text_kind, measured(row.value, row.low, row.high, int(row.n), digits=3))
-        for row in shown.itertuples()
-    )
     more = f"{len(summary.texts) - MOST_TEXTS} more are in evidence.zip." if len(summary.texts) > MOST_TEXTS else ""
-    columns = (Column("Text", share=54), Column("Kind", share=12), Column("Mean cosine", "number"))
     return Section(
-        "Scores of the texts", charts=(chart,), tables=(Table("Mean cosine with 95 % interval", columns, rows, more),)
+        "Scores of the texts", charts=(chart,), tables=(TEXTS.table("Mean cosine with 95 % interval", shown, more),)
     )
 
 
 def _statistics(run: Run, summary: Summary) -> Section:
     return Section(
-        "How the statistics were done",
+        "Statistical methods",
         sentences=(
             "The unit of every interval and test is the image, never the text, pair or pixel: values of one image "
             "are averaged first.",
@@ -282,5 +253,5 @@ def _statistics(run: Run, summary: Summary) -> Section:
     )
 
 
-def _chart(assets: Assets, chart: object, title: str, caption: str) -> Chart:
-    return Chart(assets.chart(to_svg(chart, title)), title, caption)
+def _chart(assets: Assets, chart: object, title: str, caption: str, place: Place = "annex") -> Chart:
+    return Chart(assets.chart(to_svg(chart, title)), title, caption, place=place)

@@ -1,6 +1,6 @@
 """The record of an audit: plan, state, results, provenance. No torch."""
 
-from core.runs.integrity import break_seal, changed_files, check_before_rewriting, sealed_problems
+from core.runs.integrity import SEALED_REPORT, break_seal, changed_files, check_before_rewriting, sealed_problems
 from core.runs.manifest import environment
 from core.runs.parts import (
     AGAIN,
@@ -21,6 +21,7 @@ __all__ = [
     "AGAIN",
     "FINISHED",
     "SCHEMA",
+    "SEALED_REPORT",
     "STOPPED",
     "ApplicationPlan",
     "Declared",

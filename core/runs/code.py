@@ -1,51 +1,151 @@
-"""The hash of the code that computes results: results made by different code never share a unit key. No torch."""
+"""The hash of the code that computes results: results made by different code never share a unit key. No torch.
+
+What counts is found, not listed: the files that compute rows and records (`ROOTS`) and whatever these import, down to
+the last one. Of those, files that only keep a run, and prose for people, are left out.
+"""
 
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from core.settings import ROOT
 
-# What judges, words, draws, lists, starts or keeps a run, and cannot reach a row of its results: the rows are made by
-# `core.audit.units` and by what that file imports, and they are hashed as they are stored. The worker hands out units
-# and sets the number of threads, which depends on the machine and is in the manifest. Whatever is not named here
-# counts, also where it most likely changes nothing.
+# What computes: the rows of units, the methods and the parts of applications, which are imported by name, and what
+# opens files in another process.
+ROOTS = (
+    "audit/units.py", "attribution/*.py", "applications/work/*.py", "applications/*/work.py",
+    "applications/*/work/*.py", "sandbox/*.py",
+)  # fmt: skip
+# What computing files import though it cannot change a row: it judges, words, draws or keeps a run. Rows are hashed as
+# they are stored; the number of threads depends on the machine and is in the manifest.
 APART = frozenset(
     {
-        "reporting", "findings",
-        "__main__.py", "arguments.py", "cli.py", "commands.py", "drafts.py", "errors.py", "explaining.py",
-        "listings.py", "processes.py", "run_commands.py", "storage.py",
-        "audit/cost.py", "audit/hold.py", "audit/launch.py", "audit/stages.py", "audit/worker.py",
+        "reporting", "findings", "content", "rules",
+        "drafts.py", "errors.py", "glossary.py", "processes.py", "storage.py",
         "runs/code.py", "runs/database.py", "runs/integrity.py", "runs/lease.py", "runs/manifest.py",
-        "runs/queue.py", "runs/rebuild.py", "runs/run.py", "runs/seal.py", "runs/store.py", "runs/versions.py",
+        "runs/queue.py", "runs/run.py", "runs/seal.py", "runs/shelf.py", "runs/steps.py", "runs/store.py",
     }
 )  # fmt: skip
+# The arguments of a card that are there for people alone.
+PROSE = {
+    "Field": {"description"},
+    "MethodInfo": {"title", "paper", "year", "idea", "assumes", "fails", "differs", "notice"},
+    "ApplicationInfo": {"title", "paper", "year", "question", "idea", "assumes", "fails", "differs"},
+}
 _WITHOUT_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
 
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over what the source of `core` says, without comments, docstrings and layout; 64 hex digits.
+    """SHA-256 over what the source that computes says, without comments, docstrings, layout and prose; 64 hex digits.
 
-    A changed comment leaves every finished unit as it is; a changed number, name or order does not. It is read once a
-    process: what is edited later is not what runs. The same source gives the same digest under every Python version.
+    A changed comment or description leaves every finished unit as it is; a changed number, name or order does not. It
+    is read once a process: what is edited later is not what runs. The same source gives the same digest under every
+    Python version.
     """
-    whole = hashlib.sha256()
-    core = ROOT / "core"
-    for file in sorted(core.rglob("*.py")):
-        name = file.relative_to(core)
-        if name.parts[0] in APART or name.as_posix() in APART:
-            continue
-        words: list[str] = [name.as_posix()]
-        _say(ast.parse(file.read_bytes()), words)
-        whole.update("\0".join(words).encode("utf-8", "surrogatepass") + b"\0")
+    with _without_collection():
+        trees = {name: tree for name, tree in computing(ROOT / "core").items() if not is_apart(name)}
+        prose = _prose_names(trees.values())
+        whole = hashlib.sha256()
+        for name, tree in sorted(trees.items()):
+            words: list[str] = [name]
+            _say(tree, words, prose)
+            whole.update("\0".join(words).encode("utf-8", "surrogatepass") + b"\0")
     return whole.hexdigest()
 
 
-def _say(node: Any, words: list[str]) -> None:
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for cycles meanwhile: while all trees are alive it would take longer than everything else."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def computing(core: Path) -> dict[str, ast.Module]:
+    """The files of `core` that compute, by name, and what they import, each as its syntax tree."""
+    files = {path.relative_to(core).as_posix(): path for path in core.rglob("*.py")}
+    trees: dict[str, ast.Module] = {}
+    ahead = [path.relative_to(core).as_posix() for pattern in ROOTS for path in core.glob(pattern)]
+    while ahead:
+        name = ahead.pop()
+        if name in trees or _is_directory(name):
+            continue
+        trees[name] = ast.parse(files[name].read_bytes())
+        targets = (_file(files, target) for target in _imports(trees[name]))
+        ahead += [other for other in targets if other is not None]
+    return trees
+
+
+def is_apart(name: str) -> bool:
+    """Whether a file that computing files import cannot change a row."""
+    return name in APART or name.partition("/")[0] in APART
+
+
+def _is_directory(name: str) -> bool:
+    """Whether a file only says where the parts of an application are; each part that computes is a root."""
+    parts = name.split("/")
+    return parts[0] == "applications" and parts[-1] == "__init__.py" and len(parts) == 3 and parts[1] != "work"
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Every module, or name in one, that a file imports, also inside functions; not what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield child.module
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        elif not isinstance(child, ast.expr):
+            yield from _imports(child)
+
+
+def _file(files: Collection[str], target: str) -> str | None:
+    """The file of a module of `core`, or of the module that a name is taken from; None if there is none."""
+    first, *rest = target.split(".")
+    if first != "core" or not rest:
+        return None
+    stem = "/".join(rest)
+    return next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in files), None)
+
+
+def _prose_names(trees: Any) -> set[str]:
+    """The names of texts that are used in prose and nowhere else."""
+    inside: set[str] = set()
+    outside: set[str] = set()
+
+    def look(node: ast.AST, prose: bool) -> None:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            (inside if prose else outside).add(node.id)
+        elif isinstance(node, ast.Attribute):
+            outside.add(node.attr)
+        for child in ast.iter_child_nodes(node):
+            look(child, prose or (isinstance(child, ast.keyword) and _is_prose(node, child)))
+
+    for tree in trees:
+        look(tree, False)
+    return inside - outside
+
+
+def _is_prose(call: ast.AST, keyword: ast.keyword) -> bool:
+    named = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+    return keyword.arg in PROSE.get(named, ())
+
+
+def _say(node: Any, words: list[str], prose: set[str]) -> None:
     """Append what a part of a syntax tree means, without where it stands."""
     if isinstance(node, ast.AST):
         words.append(type(node).__name__)
@@ -55,13 +155,15 @@ def _say(node: Any, words: list[str]) -> None:
             if value is None or value == [] or name in _WITHOUT_MEANING:
                 continue
             if name == "body" and isinstance(value, list):
-                value = [part for part in value if not _is_docstring(part)]
+                value = [part for part in value if not _is_docstring(part) and not _is_text(part, prose)]
+            elif name == "keywords" and isinstance(value, list):
+                value = [part for part in value if not _is_prose(node, part)]
             words.append(name)
-            _say(value, words)
+            _say(value, words, prose)
         words.append(")")
     elif isinstance(node, list):
         for part in node:
-            _say(part, words)
+            _say(part, words, prose)
         words.append("]")
     else:
         words.append(f"{type(node).__name__} {node!r}")
@@ -70,3 +172,12 @@ def _say(node: Any, words: list[str]) -> None:
 def _is_docstring(node: ast.AST) -> bool:
     """A string that stands alone does nothing, wherever it stands."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_text(node: ast.AST, prose: set[str]) -> bool:
+    """Whether a statement gives a name to a text that only prose uses."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
+        return False
+    target, value = node.targets[0], node.value
+    text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    return text and isinstance(target, ast.Name) and target.id in prose

@@ -78,7 +78,7 @@ def reading(path: Path) -> sqlite3.Connection:
     if log.exists() and log.stat().st_size:
         raise RunError(
             f"{path.parent.name} has a log that was never written back ({log.name}), and its folder is read-only; "
-            "copy the run to a folder that can be written and read it there"
+            "copy the run to a writable folder and read it there"
         )
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, timeout=TIMEOUT)
 
@@ -141,7 +141,7 @@ def told(path: Path, error: sqlite3.Error) -> LoupeError:
 def damage(path: Path) -> str | None:
     """What is wrong with the file, in a few words; None if it is sound. Reads all of it, writes nothing of its own.
 
-    Raises `StorageError` if it can't be read for a reason that isn't damage.
+    Raises `StorageError` if it cannot be read for a reason that is not damage.
     """
     if not path.exists():
         return "missing"

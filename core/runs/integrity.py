@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.datasets import Dataset, Picture, load_dataset
-from core.datasets.dataset import ANNOTATIONS, PICTURES, THUMBNAILS
+from core.datasets import Dataset, DatasetImage, load_dataset
+from core.datasets.dataset import ANNOTATIONS, IMAGES, THUMBNAILS
 from core.errors import LoupeError, Refused, RunError
+from core.runs import review
 from core.runs.manifest import write_json
 from core.runs.results import file_sha256
 from core.runs.run import Run
@@ -26,11 +27,16 @@ from core.runs.seal import (
     listed,
     load_seal,
 )
+from core.runs.spot_check import SPOT_CHECK
 
 APPLICATIONS = "applications"
 AFTER = "after the run was sealed"
-# What `report` and `compare` write anew, and what a person may add to a dataset without changing its id.
-_WRITTEN_ANEW = ("report/", "findings.json", "comparison.json")
+# What `report`, `compare` and a spot check write anew, and what a person may add to a dataset without changing its id.
+_WRITTEN_ANEW = ("report/", "findings.json", "comparison.json", "compared/", "earlier.json", SPOT_CHECK)
+# Where the store of a run keeps the SHA-256 of the report that its last seal named, once the seal is off.
+SEALED_REPORT = "sealed_report"
+# Earlier versions of the report stay as they are.
+_KEPT = "report/versions/"
 
 
 def sealed_problems(run: Run, seal: Seal, *, images: bool = True) -> list[str]:
@@ -60,7 +66,7 @@ def changed_files(run: Run) -> list[str]:
     manifest = run.manifest
     problems = []
     if manifest.get("plan_sha256", run.plan.digest) != run.plan.digest:
-        problems.append("plan.json is not the plan that the work was done for")
+        problems.append("plan.json is not the plan for which the work was done")
     done = {f"{unit['key']}.parquet": unit["sha256"] for unit in run.store.units() if unit["state"] == "done"}
     for name, sha256 in done.items():
         if not _same(run.folder / "results" / name, sha256):
@@ -72,8 +78,8 @@ def changed_files(run: Run) -> list[str]:
         problems += application_problems(run, name)
     own, planned = run.folder / "thresholds.toml", run.plan.thresholds
     if not _same(own, planned) if planned else os.path.lexists(own):
-        problems.append("thresholds.toml is not the thresholds file that the plan names")
-    return problems
+        problems.append("thresholds.toml is not the thresholds file named in the plan")
+    return problems + review.problems(run)
 
 
 def application_problems(run: Run, name: str) -> list[str]:
@@ -91,15 +97,15 @@ def application_problems(run: Run, name: str) -> list[str]:
 def image_problems(dataset: Dataset) -> list[str]:
     """Which stored images are missing, damaged or show something else than their content id says, one line each."""
 
-    def problem(picture: Picture) -> str:
+    def problem(image: DatasetImage) -> str:
         try:
-            dataset.open(picture)
+            dataset.open(image)
         except LoupeError:
-            return f"dataset: {PICTURES}/{picture.id}.png does not show the image that its id names"
+            return f"dataset: {IMAGES}/{image.id}.png does not show the image that its id identifies"
         return ""
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return [line for line in pool.map(problem, dataset.pictures) if line]
+        return [line for line in pool.map(problem, dataset.images) if line]
 
 
 def check_before_rewriting(run: Run) -> None:
@@ -112,7 +118,11 @@ def check_before_rewriting(run: Run) -> None:
     if found is None:
         return
     expected = [SEAL, *_WRITTEN_ANEW, f"dataset: {ANNOTATIONS}"]
-    problems = [line for line in sealed_problems(run, found[0], images=False) if not line.startswith(tuple(expected))]
+    problems = [
+        line
+        for line in sealed_problems(run, found[0], images=False)
+        if not line.startswith(tuple(expected)) or line.startswith(_KEPT)
+    ]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RunError(
@@ -124,8 +134,8 @@ def check_before_rewriting(run: Run) -> None:
 def break_seal(run: Run) -> list[str]:
     """Take the seal off a run before work on it goes on. Returns what was changed under it.
 
-    Results are checked against the units by whoever goes on. A changed manifest is not believed any more: it names
-    the files of applications, so all of them are forgotten and run again.
+    The store keeps which report was sealed. Results are checked against the units by whoever goes on. A changed
+    manifest is not believed any more: it names the files of applications, so all of them are forgotten and run again.
     """
     path = run.folder / SEAL
     if not os.path.lexists(path):
@@ -133,6 +143,8 @@ def break_seal(run: Run) -> list[str]:
     try:
         found = load_seal(run)
         problems = sealed_problems(run, found[0], images=False) if found else []
+        report = found[0].files.get("report/report.pdf") if found else None
+        run.store.set(**{SEALED_REPORT: report.sha256 if report else ""})
     except RunError as error:
         problems = [str(error)]
     path.unlink(missing_ok=True)
@@ -177,7 +189,7 @@ def _database(run: Run, seal: Seal) -> Iterator[str]:
     if damage:
         yield f"run.sqlite is damaged: {damage}"
     if state != seal.state:
-        yield f"run.sqlite says that the run is {state}; it was sealed as {seal.state}"
+        yield f"run.sqlite gives the state of the run as {state}; it was sealed as {seal.state}"
     then = [tuple(unit.model_dump().values()) for unit in seal.units]
     if now != then:
         known = (at for at, (new, old) in enumerate(zip(now, then, strict=False)) if new != old)
@@ -216,8 +228,8 @@ def _dataset_problems(root: Path, seal: Seal, images: bool) -> list[str]:
     except LoupeError as error:
         # A missing image, say, has been told already, by its name.
         return problems or [f"dataset: {error}"]
-    if dataset.id != seal.dataset.id or sorted(picture.id for picture in dataset.pictures) != seal.dataset.images:
-        problems.append("dataset: dataset.json is not that of the dataset that was sealed")
+    if dataset.id != seal.dataset.id or sorted(image.id for image in dataset.images) != seal.dataset.images:
+        problems.append("dataset: dataset.json is not that of the sealed dataset")
     elif images:
         told = {line.split()[1] for line in problems}
         problems += [line for line in image_problems(dataset) if line.split()[1] not in told]

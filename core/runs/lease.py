@@ -40,7 +40,7 @@ def lease_end() -> float:
 def holder(owner: str | None, lease: float | str | None) -> Holder | None:
     """Who holds what `owner` has leased until `lease`; None if its process has ended or the lease has run out.
 
-    A lease that ends later than any that is taken now was written by another clock. Of a process elsewhere it isn't
+    A lease that ends later than any that is taken now was written by another clock. Of a process elsewhere it is not
     believed; one that runs here will renew it within seconds. A process here without a lease holds on while it runs.
     """
     if not owner or owner.count(":") < 2:

@@ -14,7 +14,7 @@ RENDERING, FONT_COPIES, EXPLAINING = "loupe-pdf-", "loupe-fonts-", "loupe-explai
 
 
 def sweep_run(run: Run) -> list[Path]:
-    """Remove what dead processes left in the run's folder, its data set's and the temporary one; returns what went.
+    """Remove what dead processes left in the run's folder, its dataset's and the temporary one; returns what went.
 
     What a living process writes is left alone.
     """

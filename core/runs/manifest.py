@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -39,7 +40,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Program version, code hash, commit, Python, packages and machine, as plain JSON values."""
+    """Program version, code hash, commit, Python, lock file, packages and machine, as plain JSON values."""
     return {
         "loupe": VERSION,
         "code_sha256": code_digest(),
@@ -49,6 +50,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
+        **_lock(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
 
@@ -64,6 +66,21 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _lock() -> dict[str, Any]:
+    """The lock file that came with this version, by hash, and how many installed packages have another version.
+
+    What the lock file names and nobody installed does not count: it also names what only developers need.
+    """
+    try:
+        text = (ROOT / "requirements.lock").read_bytes()
+    except OSError:
+        return {"lock_sha256": None, "packages_unlike_lock": None}
+    locked = (line.split("==") for line in text.decode().splitlines() if "==" in line and not line.startswith("#"))
+    found = ((_version(name), version) for name, version in locked)
+    unlike = sum(have is not None and have.partition("+")[0] != version for have, version in found)
+    return {"lock_sha256": hashlib.sha256(text).hexdigest(), "packages_unlike_lock": unlike}
 
 
 def _git(*arguments: str) -> str | None:

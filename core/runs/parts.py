@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from core.characters import brief, line_of
 from core.errors import InputError
-from core.methods import MethodInfo, method_info
-from core.methods.applications import ApplicationInfo, application_info
+from core.methods import method_info
 from core.methods.info import Line
 from core.runs.files import base_name
 from core.settings import LIMITS
@@ -18,7 +19,7 @@ TITLE = "Audit of a vision-language model"
 # Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
 WORD_SHARES = (0.2, 0.5)
 # How else places may be hidden, when faithfulness is measured once more.
-AGAIN = {"blur": "blurred", "road": "filled in from around them (ROAD)"}
+AGAIN = {"blur": "blurred", "road": "filled in from their surroundings (ROAD)"}
 
 TextKind = Literal["caption", "prompt", "class"]
 # A path or a name of at most so many characters, exactly as it was given, and a name of one line.
@@ -28,6 +29,8 @@ Title = Annotated[str, Field(max_length=LIMITS.title_characters), BeforeValidato
 Declaration = Annotated[str, Field(max_length=LIMITS.declared_characters), BeforeValidator(line_of)]
 # As large as JSON's readers keep it exactly.
 MOST_SEED = 2**53 - 1
+# No application has nearly so many.
+_OPTIONS = 200
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 
 
@@ -62,10 +65,10 @@ class ModelSpec(Part):
 
 
 class TextPlan(Part):
-    """Which texts each picture is explained with.
+    """Which texts each image is explained with.
 
-    `captions` uses each picture's own first captions (at most `captions_each`), `prompts` are used for every
-    picture, and of `classes` (scored for every picture through `templates`) the `top_classes` best are explained.
+    `captions` uses each image's own first captions (at most `captions_each`), `prompts` are used for every
+    image, and of `classes` (scored for every image through `templates`) the `top_classes` best are explained.
     """
 
     captions: bool = True
@@ -94,81 +97,82 @@ class TextPlan(Part):
             raise ValueError(f"{len(templates):,} templates; from 1 to {LIMITS.templates} are accepted")
         for template in templates:
             if template.count("{}") != 1:
-                raise ValueError(f"template {brief(template, 80)!r} must hold exactly one {{}}")
+                raise ValueError(f"template {brief(template, 80)!r} must contain exactly one {{}}")
         return templates
 
 
-class _Choice(Part):
-    """One of a catalogue by name, with the options that differ from its defaults."""
+class MethodPlan(Part):
+    """A method by name, with the options that differ from its defaults."""
 
     name: Name
     options: dict[str, Any] = {}
 
-    @classmethod
-    def card(cls, name: str) -> Any:
-        """What the catalogue says of a name. Raises `InputError` if there is none."""
-        raise NotImplementedError
-
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _told(cls.card, name).name
+        return _told(method_info, name).name
 
     @field_validator("options")
     @classmethod
     def _parsed(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        return _clean(cls.card, options, info)
+        if "name" not in info.data:
+            return {}
+        _told(method_info(info.data["name"]).parse, options)
+        return {name: line_of(value) for name, value in options.items()}
 
 
-class MethodPlan(_Choice):
-    """A method by name, with the options that differ from its defaults."""
+class ApplicationPlan(Part):
+    """An application by name, with the options that differ from its defaults.
 
-    @classmethod
-    def card(cls, name: str) -> MethodInfo:
-        """The method's card. Raises `InputError` if there is none."""
-        return method_info(name)
+    Which applications there are, and which options each accepts, is known to the rooms above: `checked` of
+    `core.applications.registry` says whether a plan can be run by this version.
+    """
 
+    name: Name
+    options: dict[Name, Any] = Field({}, max_length=_OPTIONS)
 
-class ApplicationPlan(_Choice):
-    """An application by name, with the options that differ from its defaults."""
+    def public(self, files: Collection[str]) -> ApplicationPlan:
+        """A copy in which paths keep their base name only: those of the options in `files`, and absolute ones."""
+        options = {
+            name: base_name(value) if isinstance(value, str) and value and (name in files or _is_path(value)) else value
+            for name, value in self.options.items()
+        }
+        return self.model_copy(update={"options": options})
 
-    @classmethod
-    def card(cls, name: str) -> ApplicationInfo:
-        """The application's card. Raises `InputError` if there is none."""
-        return application_info(name)
-
-    def files(self) -> list[tuple[str, str]]:
-        """The options that name a file of this machine, with its path."""
-        return [(name, self.options[name]) for name in application_info(self.name).files if self.options.get(name)]
-
-    def public(self) -> ApplicationPlan:
-        """A copy in which files of this machine keep their name only."""
-        return self.model_copy(
-            update={"options": self.options | {name: base_name(path) for name, path in self.files()}}
-        )
+    def lines(self, files: Collection[str]) -> ApplicationPlan:
+        """A copy whose texts are lines that can be printed; the paths among them stay exactly as they were given."""
+        options = {
+            name: value if name in files or _is_path(value) else line_of(value) for name, value in self.options.items()
+        }
+        return self.model_copy(update={"options": options})
 
 
 class TrustPlan(Part):
     """How far the explanations are tested."""
 
-    curves: bool = Field(True, description="whether maps and words are tested at all")
-    steps: int = Field(16, ge=2, le=64, description="steps of a deletion or insertion curve")
+    curves: bool = Field(True, description="whether maps and words are evaluated at all")
+    steps: int = Field(16, ge=2, le=64, description="number of steps of a deletion or insertion curve")
     removal: Literal["auto", "drop", "black", "mean", "blur"] = Field(
-        "auto", description="auto: hidden cells' tokens are dropped where the model allows it, otherwise mean colour"
+        "auto",
+        description="auto: the tokens of hidden cells are dropped where the model supports it, otherwise mean colour",
     )
     coalitions: int = Field(
         128,
         ge=0,
         le=4096,
-        description="random coalitions behind faithfulness correlation, sensitivity-n and infidelity; 0: not measured",
+        description="random coalitions for faithfulness correlation, sensitivity-n and infidelity; 0: not measured",
     )
-    confidence: bool = Field(True, description="confidence drop and increase: one forward a map")
-    words: bool = Field(True, description="comprehensiveness and sufficiency of words: at most four texts a method")
+    confidence: bool = Field(True, description="confidence drop and increase: one forward pass per map")
+    words: bool = Field(True, description="comprehensiveness and sufficiency of words: at most four texts per method")
     again: tuple[Literal["blur", "road"], ...] = Field(
-        (), description="faithfulness once more with cells blurred, or filled in from around them (ROAD)"
+        (), description="faithfulness measured again with cells blurred, or filled in from their surroundings (ROAD)"
     )
-    again_steps: int = Field(4, ge=2, le=64, description="steps of those curves; each costs a whole forward")
-    resamples: int = Field(1000, ge=100, le=20_000, description="of earlier versions; no interval resamples now")
+    again_steps: int = Field(
+        4, ge=2, le=64, description="number of steps of those curves; each costs a full forward pass"
+    )
+    resamples: int = Field(
+        1000, ge=100, le=20_000, description="used by earlier versions; no interval is resampled any more"
+    )
 
 
 class Declared(Part):
@@ -196,11 +200,5 @@ def _told(ask: Any, *arguments: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-def _clean(info_of: Any, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    """Options that the method or application accepts; their texts are in one line, paths stay as they are."""
-    if "name" not in info.data:
-        return {}
-    card = info_of(info.data["name"])
-    _told(card.parse, options)
-    exact = getattr(card, "files", ())
-    return {name: value if name in exact else line_of(value) for name, value in options.items()}
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute())

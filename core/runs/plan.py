@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.characters import brief
 from core.errors import InputError, LoupeError, Refused, RunError
-from core.runs.files import base_name, file_digest
 from core.runs.parts import (
     ApplicationPlan,
     Declared,
@@ -47,16 +46,16 @@ class Plan(Part):
     texts: TextPlan = TextPlan()
     methods: tuple[MethodPlan, ...] = Field(max_length=_PARTS, description="empty: only applications are run")
     applications: tuple[ApplicationPlan, ...] = Field(
-        (), max_length=_PARTS, description="run over all pictures once they are explained"
+        (), max_length=_PARTS, description="run over all images after they have been explained"
     )
     trust: TrustPlan = TrustPlan()
     seed: Seed = 0
-    shard: int = Field(2, ge=1, le=64, description="pictures a unit")
+    shard: int = Field(2, ge=1, le=64, description="images per unit")
     thresholds: Digest | Literal[""] = Field(
-        "", description="SHA-256 of the thresholds file that judges the run; empty: the built-in"
+        "", description="SHA-256 of the thresholds file by which the run is judged; empty: the built-in file"
     )
     files: dict[Name, Digest] = Field(
-        {}, max_length=_FILES, description="SHA-256 of each file that an option names, by application.option"
+        {}, max_length=_FILES, description="SHA-256 of each file named by an option, by application.option"
     )
     declared: Declared = Declared()
 
@@ -64,7 +63,7 @@ class Plan(Part):
     @classmethod
     def _different(cls, images: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(images)) < len(images):
-            raise ValueError("an image is planned twice")
+            raise ValueError("an image appears twice in the plan")
         return images
 
     @field_validator("methods", "applications")
@@ -73,13 +72,20 @@ class Plan(Part):
         names = [part.name for part in parts]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"{name!r} is planned twice")
+                raise ValueError(f"{name!r} appears twice in the plan")
         return parts
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Plan:
         if not self.methods and not self.applications:
-            raise ValueError("methods: there is neither a method nor an application")
+            raise ValueError("methods: the plan has neither a method nor an application")
+        return self
+
+    @model_validator(mode="after")
+    def _printable(self) -> Plan:
+        parts = tuple(part.lines(self.file_options(part.name)) for part in self.applications)
+        if parts != self.applications:
+            object.__setattr__(self, "applications", parts)
         return self
 
     @property
@@ -89,15 +95,20 @@ class Plan(Part):
         return hashlib.sha256(canonical(self.public().model_dump(mode="json", exclude=free))).hexdigest()
 
     def public(self) -> Plan:
-        """A copy with nothing of this machine in it: files keep their name only, the data set has no place.
+        """A copy with nothing of this machine in it: files keep their name only, the dataset has no place.
 
         It has the plan's digest, and is what leaves the machine in reports and bundles.
         """
-        parts = tuple(part.public() for part in self.applications)
+        parts = tuple(part.public(self.file_options(part.name)) for part in self.applications)
         return self.model_copy(update={"dataset_root": "", "model": self.model.public(), "applications": parts})
 
+    def file_options(self, application: str) -> tuple[str, ...]:
+        """The options of an application that name a file of this machine, by `files`."""
+        prefix = f"{application}."
+        return tuple(name.removeprefix(prefix) for name in self.files if name.startswith(prefix))
+
     def shards(self) -> list[tuple[str, ...]]:
-        """The picture ids of each unit, in order."""
+        """The image ids of each unit, in order."""
         return [self.images[start : start + self.shard] for start in range(0, len(self.images), self.shard)]
 
     def save(self, path: Path) -> None:
@@ -107,27 +118,15 @@ class Plan(Part):
 
 
 def make_plan(**parts: Any) -> Plan:
-    """A validated plan; units hold one picture each up to 200 pictures, then more, unless `shard` says otherwise.
+    """A validated plan; units hold one image each up to 200 images, then more, unless `shard` says otherwise.
 
     Raises `InputError` in one line that names the part and what is wrong.
     """
     parts.setdefault("shard", max(1, min(32, len(parts.get("images", ())) // 100)))
     try:
-        return _with_files(Plan(**parts))
+        return Plan(**parts)
     except ValidationError as error:
         raise InputError(f"plan: {first_problem(error)}") from error
-
-
-def _with_files(plan: Plan) -> Plan:
-    """The plan with the hashes of the files that its options name. Raises `InputError` if one isn't what it was."""
-    found = dict(plan.files)
-    for part in plan.applications:
-        for option, path in part.files():
-            name = f"{part.name}.{option}"
-            digest = file_digest(path)
-            if digest and found.setdefault(name, digest) != digest:
-                raise InputError(f"plan: {base_name(path)} ({name}) is not the file that the plan was made with")
-    return plan.model_copy(update={"files": found})
 
 
 def first_problem(error: ValidationError) -> str:
@@ -141,7 +140,7 @@ def first_problem(error: ValidationError) -> str:
 def load_plan(path: Path) -> Plan:
     """Read a plan. Raises `RunError` in one line if it is missing, too large, damaged or of another version."""
     if not os.path.lexists(path):
-        raise RunError(f"{path.parent} is no run directory: it has no {path.name}")
+        raise RunError(f"{path.parent} is not a run directory: it has no {path.name}")
     try:
         data = read_file(path, LIMITS.plan_bytes)
     except Refused as refused:
@@ -149,7 +148,7 @@ def load_plan(path: Path) -> Plan:
     try:
         return parse_plan(data)
     except LoupeError as error:
-        raise RunError(f"{path} is damaged or of another version: {error}") from error
+        raise RunError(f"{path} is damaged or from another version: {error}") from error
 
 
 def parse_plan(data: bytes) -> Plan:
@@ -164,19 +163,19 @@ def parse_plan(data: bytes) -> Plan:
     except RecursionError as error:
         raise InputError("it is nested too deeply") from error
     except ValueError as error:
-        raise InputError(f"it is no JSON ({brief(str(error), 120)})") from error
+        raise InputError(f"it is not valid JSON ({brief(str(error), 120)})") from error
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"{brief(name, 40)!r} is in it twice")
+        raise ValueError(f"{brief(name, 40)!r} appears twice in it")
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def canonical(value: Any) -> bytes:

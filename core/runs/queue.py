@@ -17,7 +17,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Unit:
-    """One piece of work: the pictures at `position` in the plan's shards."""
+    """One piece of work: the images at `position` in the plan's shards."""
 
     position: int
     key: str
@@ -59,7 +59,7 @@ class Queue(Database):
         return Unit(row[0], row[1], row[2], owner)
 
     def elsewhere(self, owner: str) -> Holder | None:
-        """Who but `owner` holds a unit that isn't finished, and for how long; None if nobody does."""
+        """Who but `owner` holds a unit that is not finished, and for how long; None if nobody does."""
         held = [holder(unit["owner"], unit["lease"]) for unit in self.units() if unit["state"] == "running"]
         others = [found for found in held if found is not None and found.owner != owner]
         return max(others, key=lambda found: found.seconds, default=None)
@@ -74,7 +74,7 @@ class Queue(Database):
             )
 
     def give_back(self, unit: Unit, error: str | None = None) -> None:
-        """Return a unit that wasn't finished. With an error it counts as a try and fails for good after `TRIES`."""
+        """Return a unit that was not finished. With an error it counts as a try and fails for good after `TRIES`."""
         with self._write() as db:
             if error is None:
                 db.execute(
@@ -134,7 +134,8 @@ class Queue(Database):
             for position, (key, images) in enumerate(units):
                 row = {**old.get(key, {}), "position": position, "key": key, "images": images}
                 names = ", ".join(row)
-                db.execute(f"INSERT INTO units ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+                # The names are columns, the values are bound.
+                db.execute(f"INSERT INTO units ({names}) VALUES ({', '.join('?' * len(row))})", list(row.values()))  # noqa: S608
             db.execute("INSERT OR REPLACE INTO run VALUES ('replaced', ?)", (json.dumps(gone),))
             _reopen(db)
         return gone

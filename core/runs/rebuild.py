@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.drafts import draft_path
 from core.errors import RunError
+from core.processes import locked
 from core.runs.database import damage, writing
 from core.runs.integrity import sealed_problems
 from core.runs.keys import key_of
@@ -26,12 +24,12 @@ def mend(run: Run) -> str | None:
     """Rebuild `run.sqlite` if it is missing or damaged; returns one line about it, None if it was sound.
 
     Units whose file is whole count as done, everything else waits. The damaged file stays beside it as
-    `run.sqlite.damaged`. Raises `LoupeError` if plan, manifest or data set are gone too; then nothing has changed.
+    `run.sqlite.damaged`. Raises `LoupeError` if plan, manifest or dataset are gone too; then nothing has changed.
     """
     path = run.store.path
     if damage(path) is None:
         return None
-    with _alone(run.folder):
+    with locked(run.folder):
         found = damage(path)
         if found is None:
             return None
@@ -44,7 +42,7 @@ def mend(run: Run) -> str | None:
             if old.exists():
                 old.replace(run.folder / f"{KEPT}{end}")
         draft.replace(path)
-    line = f"run.sqlite was {found} and has been rebuilt; {done} of {len(units)} units have whole results"
+    line = f"run.sqlite was {found} and has been rebuilt; {done} of {len(units)} units have complete results"
     run.store.log("rebuilt", line)
     if run.manifest:
         run.update_manifest(rebuilt=[*run.manifest.get("rebuilt", []), line])
@@ -72,11 +70,11 @@ def _recorded(run: Run) -> list[tuple[str, int, tuple[str, int] | None]]:
     model = run.manifest.get("model", {}).get("digest")
     if code is None or model is None:
         return []
-    pictures = {picture.id: picture for picture in run.dataset.pictures}
+    images = {image.id: image for image in run.dataset.images}
     known = _sealed(run)
     units = []
     for shard in run.plan.shards():
-        key = key_of(run.plan, shard, pictures, model, code)
+        key = key_of(run.plan, shard, images, model, code)
         units.append((key, len(shard), _whole(run, key, shard, known)))
     return units
 
@@ -121,14 +119,3 @@ def _sealed(run: Run) -> dict[str, str]:
     except RunError:
         return {}
     return {name: file.sha256 for name, file in found[0].files.items()} if found else {}
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time; the lock goes with the process."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -1,6 +1,6 @@
 """The results of a run: one Parquet file a finished unit, one row an (image, text, method).
 
-The columns are documented in `SCHEMA` and stay stable; new ones are only added. No wall-clock value is stored here,
+The columns are declared in `ResultRow` and stay stable; new ones are only added. No wall-clock value is stored here,
 so a unit that is computed twice gives the same bytes.
 """
 
@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -18,86 +18,70 @@ import pyarrow.parquet as pq
 
 from core.drafts import write_whole
 from core.errors import RunError, first_line
-
-_F32S = pa.list_(pa.float32())
-
-SCHEMA = pa.schema(
-    [
-        pa.field("unit", pa.string(), False, {"about": "key of the unit that made the row"}),
-        pa.field("image", pa.string(), False, {"about": "content id of the picture"}),
-        pa.field("image_name", pa.string(), False, {"about": "name of the picture as it was uploaded"}),
-        pa.field("text", pa.string(), True, {"about": "the text as it was embedded (before templates)"}),
-        pa.field("text_kind", pa.string(), True, {"about": "caption, prompt or class"}),
-        pa.field("kind", pa.string(), False, {"about": "score, method or control"}),
-        pa.field("method", pa.string(), True, {"about": "method or control that made the map; null for kind=score"}),
-        pa.field("status", pa.string(), False, {"about": "ok, failed or skipped"}),
-        pa.field("message", pa.string(), True, {"about": "why a row failed or was skipped"}),
-        pa.field("score", pa.float32(), True, {"about": "cosine similarity of image and text"}),
-        pa.field("rows", pa.int16(), True, {"about": "rows of the native map"}),
-        pa.field("columns", pa.int16(), True, {"about": "columns of the native map"}),
-        pa.field("map", _F32S, True, {"about": "raw map, row by row, sign kept"}),
-        pa.field("tokens", pa.list_(pa.string()), True, {"about": "text tokens without special ones"}),
-        pa.field("token_values", _F32S, True, {"about": "raw attribution of each token"}),
-        pa.field("words", pa.list_(pa.string()), True, {"about": "the text's words, pieces joined"}),
-        pa.field("word_values", _F32S, True, {"about": "raw attribution of each word: the sum over its tokens"}),
-        pa.field("half_widths", _F32S, True, {"about": "95 % half-width of each value of the map, where estimated"}),
-        pa.field("details", pa.string(), True, {"about": "further numbers of the method about this pair, as JSON"}),
-        pa.field("deletion_curve", _F32S, True, {"about": "cosine after removing the best cells, step by step"}),
-        pa.field("insertion_curve", _F32S, True, {"about": "cosine after showing the best cells, step by step"}),
-        pa.field("deletion", pa.float32(), True, {"about": "area under the rescaled deletion curve; lower is better"}),
-        pa.field(
-            "insertion", pa.float32(), True, {"about": "area under the rescaled insertion curve; higher is better"}
-        ),
-        pa.field(
-            "faithfulness", pa.float32(), True, {"about": "insertion minus deletion; 0 = no better than chance order"}
-        ),
-        pa.field(
-            "correlation",
-            pa.float32(),
-            True,
-            {"about": "over random coalitions, correlation of the score and the map's sum in view, given their size"},
-        ),
-        pa.field(
-            "additive_share",
-            pa.float32(),
-            True,
-            {"about": "share of the score's variance over coalitions that any sum over cells explains, left-one-out"},
-        ),
-        pa.field(
-            "sensitivity_n",
-            pa.float32(),
-            True,
-            {"about": "correlation of the map's hidden sum and the score's fall, mean over numbers of hidden cells"},
-        ),
-        pa.field(
-            "infidelity",
-            pa.float32(),
-            True,
-            {"about": "share of the score's squared falls that the map's hidden sums miss; lower is better"},
-        ),
-        pa.field("confidence_drop", pa.float32(), True, {"about": "fall of the score when the map fades the picture"}),
-        pa.field("relative_drop", pa.float32(), True, {"about": "that fall over the score of the whole picture"}),
-        pa.field("confidence_increase", pa.float32(), True, {"about": "1 if the faded picture scores higher, else 0"}),
-        pa.field("sparseness", pa.float32(), True, {"about": "Gini index of the map's sizes on the common grid"}),
-        pa.field("entropy", pa.float32(), True, {"about": "entropy of the map's sizes over its largest value"}),
-        pa.field("effective_area", pa.float32(), True, {"about": "smallest share of cells with half of the sizes"}),
-        pa.field("blur_faithfulness", pa.float32(), True, {"about": "faithfulness in few steps with cells blurred"}),
-        pa.field("road_faithfulness", pa.float32(), True, {"about": "the same with cells filled in from around them"}),
-        pa.field(
-            "comprehensiveness",
-            pa.float32(),
-            True,
-            {"about": "fall of the cosine without the text's best words; higher is better"},
-        ),
-        pa.field(
-            "sufficiency",
-            pa.float32(),
-            True,
-            {"about": "fall of the cosine with the text's best words alone; lower is better"},
-        ),
-    ],
-    metadata={"loupe": "1"},
+from core.runs.rows import (
+    OptionalShort,
+    OptionalSingle,
+    OptionalSingles,
+    OptionalString,
+    OptionalTexts,
+    Row,
+    String,
+    schema_of,
 )
+
+
+class ResultRow(Row):
+    """One row per image, text and method, control or score."""
+
+    unit: Annotated[String, "key of the unit that made the row"]
+    image: Annotated[String, "content id of the image"]
+    image_name: Annotated[String, "name of the image as it was uploaded"]
+    text: Annotated[OptionalString, "the text as it was embedded (before templates)"]
+    text_kind: Annotated[OptionalString, "caption, prompt or class"]
+    kind: Annotated[String, "score, method or control"]
+    method: Annotated[OptionalString, "method or control that made the map; null for kind=score"]
+    status: Annotated[String, "ok, failed or skipped"]
+    message: Annotated[OptionalString, "why a row failed or was skipped"]
+    score: Annotated[OptionalSingle, "cosine similarity of image and text"]
+    rows: Annotated[OptionalShort, "rows of the native map"]
+    columns: Annotated[OptionalShort, "columns of the native map"]
+    map: Annotated[OptionalSingles, "raw map, row by row, sign kept"]
+    tokens: Annotated[OptionalTexts, "text tokens without special ones"]
+    token_values: Annotated[OptionalSingles, "raw attribution of each token"]
+    words: Annotated[OptionalTexts, "the text's words, pieces joined"]
+    word_values: Annotated[OptionalSingles, "raw attribution of each word: the sum over its tokens"]
+    half_widths: Annotated[OptionalSingles, "95 % half-width of each value of the map, where estimated"]
+    details: Annotated[OptionalString, "further numbers of the method about this pair, as JSON"]
+    deletion_curve: Annotated[OptionalSingles, "cosine after removing the best cells, step by step"]
+    insertion_curve: Annotated[OptionalSingles, "cosine after showing the best cells, step by step"]
+    deletion: Annotated[OptionalSingle, "area under the rescaled deletion curve; lower is better"]
+    insertion: Annotated[OptionalSingle, "area under the rescaled insertion curve; higher is better"]
+    faithfulness: Annotated[OptionalSingle, "insertion minus deletion; 0 = no better than chance order"]
+    correlation: Annotated[
+        OptionalSingle, "over random coalitions, correlation of the score and the map's sum in view, given their size"
+    ]
+    additive_share: Annotated[
+        OptionalSingle, "share of the score's variance over held-out coalitions that a sum over cells explains"
+    ]
+    sensitivity_n: Annotated[
+        OptionalSingle, "correlation of the map's hidden sum and the score's fall, mean over numbers of hidden cells"
+    ]
+    infidelity: Annotated[
+        OptionalSingle, "share of the score's squared falls that the map's hidden sums miss; lower is better"
+    ]
+    confidence_drop: Annotated[OptionalSingle, "fall of the score when the map fades the image"]
+    relative_drop: Annotated[OptionalSingle, "that fall over the score of the whole image"]
+    confidence_increase: Annotated[OptionalSingle, "1 if the faded image scores higher, else 0"]
+    sparseness: Annotated[OptionalSingle, "Gini index of the map's sizes on the common grid"]
+    entropy: Annotated[OptionalSingle, "entropy of the map's sizes over its largest value"]
+    effective_area: Annotated[OptionalSingle, "smallest share of cells with half of the sizes"]
+    blur_faithfulness: Annotated[OptionalSingle, "faithfulness in few steps with cells blurred"]
+    road_faithfulness: Annotated[OptionalSingle, "the same with cells filled in from around them"]
+    comprehensiveness: Annotated[OptionalSingle, "fall of the cosine without the text's best words; higher is better"]
+    sufficiency: Annotated[OptionalSingle, "fall of the cosine with the text's best words alone; lower is better"]
+
+
+SCHEMA = schema_of(ResultRow, loupe="1")
 
 
 def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Path, str, int]:
@@ -128,7 +112,7 @@ def sound_unit(file: Path, key: str, images: Sequence[str]) -> tuple[str, int] |
     except FileNotFoundError:
         return None
     except OSError as error:
-        # A disk that fails has a number; what pyarrow can't make sense of has none.
+        # A disk that fails has a number; what pyarrow cannot make sense of has none.
         if error.errno is not None:
             raise
         return None
@@ -151,8 +135,7 @@ def _encoded(table: pa.Table) -> bytes:
 def read_results(folder: Path, columns: list[str] | None = None, units: Iterable[str] | None = None) -> pd.DataFrame:
     """The rows of the finished units (all files, or those named), ordered by image name, text and method.
 
-    Columns that a file of an earlier version doesn't have are empty. Raises `RunError` if a file can't be read, naming
-    it.
+    Columns missing in an earlier file are empty. Raises `RunError`, naming the file, if one cannot be read.
     """
     names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
     files = (

@@ -6,10 +6,11 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -23,6 +24,8 @@ from core.runs.results import read_results
 from core.runs.store import Progress, RunStore
 from core.settings import runs_folder
 from core.storage import without_folders
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,15 @@ class Run:
         """What the command line finds it by: its id in the workspace, its folder elsewhere."""
         return self.id if self.folder.parent.resolve() == runs_folder().resolve() else str(self.folder)
 
+    @property
+    def requested(self) -> float:
+        """When it was asked for, in seconds since 1970: from its id, or from its plan where that tells no time."""
+        try:
+            return time.mktime(time.strptime(self.id[:15], "%Y%m%d-%H%M%S"))
+        except (ValueError, OverflowError):
+            plan = self.folder / "plan.json"
+            return plan.stat().st_mtime if plan.exists() else 0.0
+
     @cached_property
     def plan(self) -> Plan:
         """What was asked for."""
@@ -48,19 +60,21 @@ class Run:
 
     @property
     def dataset_root(self) -> Path:
-        """The folder of its data set; a relative one is meant from the run's own folder."""
+        """The folder of its dataset; a relative one is meant from the run's own folder."""
         root = Path(self.plan.dataset_root)
         return root if root.is_absolute() else (self.folder / root).resolve()
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The pictures. Raises `RunError` if they are no longer where the plan says."""
+        """The images. Raises `RunError` if they are no longer where the plan says."""
         root = self.dataset_root
         if not root.exists():
-            raise RunError(f"the data set of {self.handle} is missing (it was in {root.name}); restore it")
+            raise RunError(f"the dataset of {self.handle} is missing (it was in {root.name}); restore it")
         dataset = load_dataset(root)
         if dataset.id != self.plan.dataset:
-            raise RunError(f"{root.name} holds another data set than {self.handle} was planned for; restore it")
+            raise RunError(
+                f"{root.name} contains a dataset other than the one {self.handle} was planned for; restore it"
+            )
         return dataset
 
     @property
@@ -77,7 +91,7 @@ class Run:
         except (ValueError, RecursionError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
         if not isinstance(found, dict):
-            raise RunError(f"{path} is damaged: it holds no table of names and values")
+            raise RunError(f"{path} is damaged: it contains no table of names and values")
         return found
 
     @property
@@ -97,6 +111,14 @@ class Run:
         done = [unit["key"] for unit in self.store.units() if unit["state"] == "done"]
         return read_results(self.folder, columns, done)
 
+    def once(self, read: Callable[[Run], Value]) -> Value:
+        """What `read` gives for this run: read each time here, as a run on disk may change, and once by a snapshot."""
+        return read(self)
+
+    def snapshot(self) -> Run:
+        """The run as one judgement or report reads it."""
+        return RunSnapshot(self.folder)
+
     @property
     def report(self) -> Path:
         """The folder of its report."""
@@ -108,6 +130,29 @@ class Run:
         write_json(self.folder / "manifest.json", {**self.manifest, **told})
 
 
+@dataclass(frozen=True)
+class RunSnapshot(Run):
+    """A run whose result rows, thresholds and records are each read once, however often they are asked for."""
+
+    _values: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def results(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """The rows, or these columns of them; a copy that may be changed."""
+        rows = self.once(Run.results)
+        return rows[columns].copy() if columns else rows.copy()
+
+    def once(self, read: Callable[[Run], Value]) -> Value:
+        """What `read` gives, read the first time only."""
+        if read not in self._values:
+            self._values[read] = read(self)
+        value: Value = self._values[read]
+        return value
+
+    def snapshot(self) -> Run:
+        """The same one."""
+        return self
+
+
 def create_run(folder: Path, plan: Plan) -> Run:
     """A new run directory for `plan`; a directory that already holds the same plan is returned as it is.
 
@@ -116,7 +161,7 @@ def create_run(folder: Path, plan: Plan) -> Run:
     existing = folder / "plan.json"
     if existing.exists():
         if load_plan(existing).digest != plan.digest:
-            raise RunError(f"{folder} already holds a run with another plan; choose a new folder")
+            raise RunError(f"{folder} already contains a run with another plan; choose a new folder")
         return Run(folder)
     (folder / "results").mkdir(parents=True, exist_ok=True)
     # The plan comes last: a folder that has one is a run that can be started and read.

@@ -2,7 +2,8 @@
 
 `seal.json` names every file of the run and of its dataset with size and SHA-256, the units and the log in run.sqlite
 by their content, the dataset's id and the plan's digest. Not under the seal: run.sqlite as a file (lines may be added
-to its log), what processes print, and thumbnails. The same run gives the same bytes.
+to its log), what processes print, thumbnails, and the review log, which is a chain of its own and may grow. The same
+run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from core.datasets.dataset import THUMBNAILS
 from core.drafts import write_whole
 from core.errors import Refused, RunError
 from core.runs.plan import canonical
+from core.runs.review import REVIEW
 from core.runs.run import Run
 from core.sandbox.files import chunks, read_file
 from core.settings import LIMITS
@@ -28,7 +30,7 @@ from core.settings import LIMITS
 SEAL = "seal.json"
 # What processes write at any time. The units table of run.sqlite is sealed by its content.
 FREE = frozenset(
-    {SEAL, "worker.log", "report.log", "errors.log", "run.sqlite"}
+    {SEAL, REVIEW, "worker.log", "report.log", "errors.log", "run.sqlite"}
     | {f"run.sqlite-{part}" for part in ("wal", "shm", "journal")}
     # What `resume` keeps of a damaged one that it has rebuilt.
     | {f"run.sqlite.damaged{end}" for end in ("", "-wal", "-shm")}
@@ -112,7 +114,7 @@ def made_seal(run: Run) -> Seal:
         log_sha256=content_digest(log),
         dataset=DatasetSeal(
             id=dataset.id,
-            images=sorted(picture.id for picture in dataset.pictures),
+            images=sorted(image.id for image in dataset.images),
             files=dict(dataset_files(dataset)),
         ),
     )
@@ -131,7 +133,7 @@ def load_seal(run: Run) -> tuple[Seal, str] | None:
         found = Seal.model_validate(json.loads(data))
         whole = found.encoded() == data
     except (Refused, ValueError, RecursionError, ValidationError) as error:
-        raise RunError(f"{SEAL} is damaged or of another version") from error
+        raise RunError(f"{SEAL} is damaged or from another version") from error
     if not whole:
         raise RunError(f"{SEAL} was changed after it was written")
     return found, hashlib.sha256(data).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.runs.database import value
@@ -14,6 +14,7 @@ from core.runs.lease import Holder, holder, lease_end
 from core.runs.queue import TRIES as TRIES
 from core.runs.queue import Queue
 from core.runs.queue import Unit as Unit
+from core.runs.steps import IMAGES, Step, read, share_done, time_left
 from core.storage import without_folders
 
 RunState = Literal["planned", "running", "cancelling", "cancelled", "reporting", "done", "done_with_errors", "failed"]
@@ -25,7 +26,7 @@ LINE = 500
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands. `seconds_left` is None until a first unit is done."""
+    """Where a run stands. `seconds_left` counts all steps that are left; it is None until something can be said."""
 
     state: RunState
     stage: str
@@ -37,10 +38,16 @@ class Progress:
     seconds_left: float | None
     message: str
     alive: bool
+    steps: tuple[Step, ...] = ()
+    ended: str = ""
 
     @property
     def share(self) -> float:
-        """The share of units that are finished, from 0 to 1."""
+        """The share of the work that is done, from 0 to 1: of all steps if they are known, of the units otherwise."""
+        if self.state in FINISHED:
+            return 1.0
+        if self.steps:
+            return share_done(self.steps)
         return (self.done + self.failed) / self.total if self.total else 0.0
 
     @property
@@ -90,17 +97,23 @@ class RunStore(Queue):
         failed, images_failed = counts.get("failed", (0, 0))
         left = images_total - images_done - images_failed
         per_image = spent[0] / spent[1] if spent[0] and spent[1] else None
+        by_units = per_image * left if per_image is not None else None
+        steps = _with_images(
+            read(values.get("steps", "")), 1.0 - left / images_total if images_total else 0.0, spent[0]
+        )
         return Progress(
-            state=values.get("state", "planned"),  # type: ignore[arg-type]
+            state=values.get("state", "planned"),
             stage=values.get("stage", ""),
             done=done,
             failed=failed,
             total=total,
             images_done=images_done,
             images_total=images_total,
-            seconds_left=per_image * left if per_image is not None else None,
+            seconds_left=time_left(steps) if steps else by_units,
             message=values.get("message", ""),
             alive=_holder(values) is not None,
+            steps=steps,
+            ended=values.get("ended", ""),
         )
 
     def events(self, limit: int = 1000) -> list[tuple[float, str, str]]:
@@ -122,6 +135,14 @@ class RunStore(Queue):
         return "" if found == "ok" else found
 
     # -- work ----------------------------------------------------------------------------------------------------
+
+    def enter(self, state: RunState, stage: str) -> bool:
+        """Go on to a state and stage; False, changing nothing, if somebody has asked the work to stop meanwhile."""
+        with self._write() as db:
+            if value(db, "state") == "cancelling":
+                return False
+            db.execute("INSERT OR REPLACE INTO run VALUES ('state', ?), ('stage', ?)", (state, stage))
+        return True
 
     def take(self, owner: str) -> bool:
         """Make `owner` the run's worker, with a lease that `beat` renews; False if another one holds the run."""
@@ -160,7 +181,7 @@ class RunStore(Queue):
         return True
 
     def cancel(self) -> RunState:
-        """Ask the worker to stop after the work in hand; without one the run is cancelled at once.
+        """Ask the worker to stop; without one the run is cancelled at once.
 
         Returns the state then: "cancelling", or one of `STOPPED`, which a run that has ended keeps.
         """
@@ -172,7 +193,17 @@ class RunStore(Queue):
                 db.execute("INSERT OR REPLACE INTO run VALUES ('state', ?)", (state,))
                 if state == "cancelled":
                     db.execute("INSERT OR REPLACE INTO run VALUES ('stage', '')")
-        return state  # type: ignore[return-value]
+        return state
+
+
+def _with_images(steps: tuple[Step, ...], share: float, seconds: float | None) -> tuple[Step, ...]:
+    """The steps with what the units tell at any time: the share of images that are done, and the time they took."""
+    return tuple(
+        replace(step, share=share, began=0.0, seconds=seconds)
+        if seconds and step.name == IMAGES and step.state in ("running", "done")
+        else step
+        for step in steps
+    )
 
 
 def _lease(db: sqlite3.Connection, owner: str) -> None:

@@ -46,9 +46,9 @@ def refusal(run: Run, model_digest: str) -> RunError:
         differs.append(f"another plan ({planned[:SHORT]} -> {run.plan.digest[:SHORT]})")
         ways.append("restore plan.json")
     told = ", ".join(differs) or "other images, names or captions"
-    way = " and ".join(ways) or "restore the data set"
+    way = " and ".join(ways) or "restore the dataset"
     return RunError(
-        f"{run.handle} was begun with {told}; {way}, or add --recompute to `python -m core resume` to compute again "
+        f"{run.handle} was started with {told}; {way}, or add --recompute to `python -m core resume` to recompute "
         "what changed"
     )
 

@@ -127,7 +127,7 @@ class Sandbox:
             frames.write(server.stdin.fileno(), pieces)
             head, data = frames.lengths(bytes(_read(server.stdout.fileno(), frames.LENGTHS, deadline)))
             if head > _MOST_HEAD:
-                raise ValueError("the server's answer has another form")
+                raise ValueError("the answer of the server has another form")
             told = json.loads(_read(server.stdout.fileno(), head, deadline))
             return told, _read(server.stdout.fileno(), data, deadline)
         except (OSError, ValueError) as error:
@@ -207,7 +207,7 @@ def _answer(told: dict[str, Any], message: bytearray, allowance: Allowance) -> A
             data = bytes(whole[middle:])
         message.clear()
         if len(data) != data_length or not isinstance(head, dict):
-            raise ValueError("the answer has another length than it says")
+            raise ValueError("the answer has a length other than the one it declares")
         kind = head.get("failure")
     except (ValueError, RecursionError, ArithmeticError, AttributeError, struct.error) as error:
         raise failure("crash", allowance) from error

@@ -26,7 +26,7 @@ def opened(path: Path | str, *, links: bool = True) -> Iterator[tuple[int, int]]
         # O_NONBLOCK so that a pipe without a writer does not stop the reader.
         handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     except (OSError, ValueError) as error:
-        raise Refused(f"cannot be read ({_why(error)}); check that it exists and its permissions") from error
+        raise Refused(f"cannot be read ({_why(error)}); check that it exists and check its permissions") from error
     try:
         there = os.fstat(handle)
         _check(there)
@@ -50,10 +50,24 @@ def chunks(path: Path | str, *, links: bool = True) -> Iterator[bytes]:
                 raise Refused(f"cannot be read to its end ({_why(error)}); copy it to another disk") from error
             read += len(piece)
             if read > size or (not piece and read < size):
-                raise Refused(f"does not hold the {size:,} bytes that it says; try again when nothing writes to it")
+                raise Refused(
+                    f"does not contain the {size:,} bytes that it declares; try again when nothing writes to it"
+                )
             if not piece:
                 return
             yield piece
+
+
+def head(path: Path | str, count: int) -> bytes:
+    """The first `count` bytes of a regular file, or all of a shorter one.
+
+    Raises `Refused` as `opened` does, and for a file that opens but cannot be read.
+    """
+    with opened(path) as (handle, _):
+        try:
+            return os.read(handle, count)
+        except OSError as error:
+            raise Refused(f"cannot be read ({_why(error)}); copy it to another disk") from error
 
 
 def read_file(path: Path | str, most: int, *, links: bool = True) -> bytes:
@@ -66,7 +80,7 @@ def read_file(path: Path | str, most: int, *, links: bool = True) -> bytes:
     for piece in chunks(path, links=links):
         read += len(piece)
         if read > most:
-            raise Refused(f"is larger than {size_text(most)}; give a smaller file")
+            raise Refused(f"is larger than {size_text(most)}; provide a smaller file")
         parts.append(piece)
     return b"".join(parts)
 
@@ -92,12 +106,12 @@ def size_text(count: int) -> str:
 
 def _check(there: os.stat_result) -> None:
     if stat.S_ISLNK(there.st_mode):
-        raise Refused("is a link, and links are not followed; give the file itself")
+        raise Refused("is a link, and links are not followed; provide the file itself")
     if stat.S_ISDIR(there.st_mode):
-        raise Refused("is a folder; give a file")
+        raise Refused("is a folder; provide a file")
     if not stat.S_ISREG(there.st_mode):
-        raise Refused("is not a regular file; give the file itself")
+        raise Refused("is not a regular file; provide the file itself")
 
 
 def _why(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "its name is no path of this system"
+    return (isinstance(error, OSError) and error.strerror) or "its name is not a valid path on this system"

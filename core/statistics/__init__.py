@@ -9,13 +9,15 @@ from core.statistics.intervals import (
     LEVEL,
     Interval,
     interval_of_means,
+    intervals_of_groups,
     jackknife,
     mean_bounds,
     mean_over_images,
     ratio_of_means,
 )
+from core.statistics.proportion import wilson
 from core.statistics.ranks import FEWEST_PAIRS, rank_correlation, rank_vector, spearman
-from core.statistics.shares import share_of_images, wilson
+from core.statistics.shares import share_of_images
 from core.statistics.significance import above_p, above_zero_p, permutation_p, sign_flip_p
 from core.statistics.two_samples import auroc_bounds, difference_bounds
 
@@ -32,6 +34,7 @@ __all__ = [
     "difference_bounds",
     "holm",
     "interval_of_means",
+    "intervals_of_groups",
     "jackknife",
     "mean_bounds",
     "mean_over_images",

@@ -1,4 +1,7 @@
-"""Families of tests: which p-values are adjusted together, and the sentence that a report prints about it."""
+"""Families of tests: which p-values are adjusted together, and the sentence that a report prints about it.
+
+The families of an application are defined in its folder.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,11 @@ class Family:
         """What stands in the head of a table: `Holm over methods, within each control`."""
         return f"Holm over {self.members}" + (f", within each {self.each}" if self.within else "")
 
+    @property
+    def title(self) -> str:
+        """What one adjusted p-value is called: `sign-flip test, Holm over methods, within each control`."""
+        return f"{self.test}, {self.over}"
+
     def sentence(self, frame: pd.DataFrame, column: str = "p") -> str:
         """What a report says of the tests in `frame`: how many were made and which were adjusted together."""
         known = frame[frame[column].notna()] if len(frame) else frame
@@ -53,14 +61,6 @@ class Family:
 # Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
 CONTROLS = Family("trust.controls", "sign-flip test", "methods", within="control", each="control")
 MODELS = Family("comparison", "sign-flip test", "methods of one compared model")
-MOSAICS = Family("mosaic", "Student's t test", "methods")
-TOPICS = Family("reliance", "Student's t test", "pairs of topic and region")
-CONCEPTS = Family("reliance.concept", "Student's t test", "pairs of topic and unrelated concept")
-FUNCTION_WORDS = Family("words.function", "Student's t test", "methods with a text side")
-GROUPS = Family("groups.difference", "permutation test", "pairs of column and measure")
-FAR_GROUPS = Family("data.outliers.groups", "permutation test", "pairs of group and signal")
-OUTLIERS = Family("data.outliers", "Student's t test", "pairs of image and signal")
-FAMILIES = (CONTROLS, MODELS, MOSAICS, TOPICS, CONCEPTS, FUNCTION_WORDS, GROUPS, FAR_GROUPS, OUTLIERS)
 
 
 def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:

@@ -42,6 +42,17 @@ def rank_vector(grid: NDArray[Any]) -> NDArray[np.float64] | None:
     return np.asarray(ranks / np.sqrt(ranks @ ranks), dtype=np.float64)
 
 
+def centred_ranks(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The ranks, less their mean, of the rows of `values` (k, n) for which `spearman` is defined, and which these are.
+
+    Ties share their mean rank, so that every rank is a multiple of a half and products of ranks sum without rounding.
+    """
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(values).all(axis=1) & (np.ptp(values, axis=1) > 0)
+    ranks = rankdata(values[known], axis=1) - (values.shape[1] + 1) / 2
+    return np.asarray(ranks, dtype=np.float64), known
+
+
 def rank_correlation(a: NDArray[Any], b: NDArray[Any], *, counted: str = "pairs") -> Interval:
     """Spearman's correlation of n pairs with its interval; None below `FEWEST_PAIRS` pairs."""
     value, n = spearman(a, b), len(a)

@@ -22,7 +22,7 @@ EDGE = 1e-9
 Bounds = tuple[float, float] | None
 
 
-def difference_bounds(above: NDArray[Any], below: NDArray[Any]) -> Bounds:
+def difference_bounds(above: NDArray[Any], below: NDArray[Any], level: float = LEVEL) -> Bounds:
     """Bounds of mean(above) - mean(below) of two sets of images (Welch, 1947); None below `FEWEST_EACH` of each."""
     a, b = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     if min(len(a), len(b)) < FEWEST_EACH:
@@ -30,11 +30,11 @@ def difference_bounds(above: NDArray[Any], below: NDArray[Any]) -> Bounds:
     gap, size = float(a.mean() - b.mean()), max(float(np.abs(a).max()), float(np.abs(b).max()))
     if max(a.std(), b.std()) <= ROUNDING * size:
         return gap, gap
-    got = ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
+    got = ttest_ind(a, b, equal_var=False).confidence_interval(level)
     return float(got.low), float(got.high)
 
 
-def excess_bounds(own: NDArray[Any], total: NDArray[Any], others: NDArray[Any]) -> Bounds:
+def excess_bounds(own: NDArray[Any], total: NDArray[Any], others: NDArray[Any], level: float = LEVEL) -> Bounds:
     """Bounds of (mean(own) - mean(others)) / mean(total), where `own` and `total` are of the same images.
 
     The ratio is expanded linearly, then Welch's interval is taken. None below `FEWEST_EACH` on a side or without a
@@ -45,7 +45,7 @@ def excess_bounds(own: NDArray[Any], total: NDArray[Any], others: NDArray[Any]) 
         return None
     whole = t.mean()
     excess = (a.mean() - b.mean()) / whole
-    return difference_bounds(excess + (a - excess * t) / whole, b / whole)
+    return difference_bounds(excess + (a - excess * t) / whole, b / whole, level)
 
 
 def auroc_bounds(area: float, inside: int, outside: int) -> Bounds:

@@ -1,1 +1,1 @@
-"""What the pages share: the chosen run and data set, words, pictures, method choices."""
+"""What the pages share: the chosen run and dataset, words, images, method choices."""

@@ -9,11 +9,11 @@ from core.models.capability_table import TowerKind, methods_of, tower_kinds
 from pages.parts.words import plain
 
 SIDES: dict[Side, str] = {"image": "Image side", "text": "Text side"}
-RUNS, NOT = "runs", "no"
+RUNS, NOT = "yes", "no"
 
 
 def capability_table() -> None:
-    """Both sides in tabs: why methods don't run on a chosen kind of tower, and all methods beside all kinds."""
+    """Both sides in tabs: why methods cannot run on a chosen kind of tower, and all methods for all kinds."""
     for tab, side in zip(st.tabs(list(SIDES.values())), SIDES, strict=True):
         with tab:
             _side(side)
@@ -29,7 +29,7 @@ def _side(side: Side) -> None:
     if refused:
         st.markdown("\n".join(f"- {plain(title)}: {plain(reason)}" for title, reason in refused.items()))
     else:
-        st.markdown("Every method of this side runs.")
+        st.markdown("Every method of this side can run.")
     with st.expander("All kinds"):
         rows = [
             {"Method": info.title, **{kind.title: NOT if kind.reason(info) else RUNS for kind in kinds}}
@@ -42,5 +42,5 @@ def _about(kind: TowerKind) -> str:
     named = f"For example {', '.join(kind.names[:4])}. " if kind.names else ""
     if kind.side == "text":
         return named.strip()
-    hidden = "leave the picture" if kind.droppable else "are shown in the mean colour"
-    return f"{named}Hidden places {hidden} where a method leaves that open."
+    hidden = "are dropped from the input" if kind.droppable else "are replaced by the mean colour"
+    return f"{named}Hidden patches {hidden} where a method does not prescribe the removal."

@@ -11,7 +11,7 @@ def came_through_app() -> None:
 
 
 def through_app(page: str) -> None:
-    """Run `app.py` first if this session hasn't.
+    """Run `app.py` first if this session hasn't, and note that the session now shows `page`.
 
     Until `st.navigation` is called for the first time in a server's life, Streamlit takes the files in `pages/` for
     scripts of their own, so a link to a page would show it without navigation, run or favicon.
@@ -19,6 +19,16 @@ def through_app(page: str) -> None:
     if not st.session_state.get("through_app"):
         st.session_state["wanted_page"] = page
         st.switch_page("app.py", query_params=st.query_params.to_dict())
+    st.session_state["page_shown"] = page
+
+
+def run_again(page: str) -> None:
+    """Run the app again from a timer of `page`; does nothing where the session no longer shows that page.
+
+    The browser may fire a timer of a page that the person has just left; a rerun from there would bring them back.
+    """
+    if st.session_state.get("page_shown") == page:
+        st.rerun()
 
 
 def go_on() -> None:

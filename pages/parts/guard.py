@@ -1,4 +1,4 @@
-"""What stands between the network and the app: which hosts and origins are answered, and what a browser may do."""
+"""The guard between network and app: which hosts and origins are answered, and what a browser may do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.parts import server_gone
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _VIOLATION = 1008  # the websocket's code for what a policy forbids
@@ -47,7 +49,12 @@ class Guard:
         # Whoever watches over the server asks by its address; the answer is "ok" for everybody.
         asks_health = scope["type"] == "http" and scope["path"].endswith("/_stcore/health")
         reason = None if asks_health else refusal(given.get("host"), given.get("origin"))
-        if reason is None:
+        answer = None
+        if reason is None and scope["type"] == "http" and scope["method"] == "GET":
+            answer = server_gone.script(scope["path"], given)
+        if answer is not None:
+            await answer(scope, receive, sent)
+        elif reason is None:
             await self.app(scope, receive, sent)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _VIOLATION, "reason": reason})

@@ -1,4 +1,4 @@
-"""Imports on a page: how far each is, a button to stop it, and what came of it."""
+"""Imports on a page: the progress of each, a button to stop it, and its result."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from core.characters import brief
 from core.datasets import Upload, job
 from core.errors import InputError
 from core.storage import without_folders
-from pages.parts import imports, state
+from pages.parts import entry, imports, state
 from pages.parts.words import LONGEST, plain, problems_shown
 
+PAGE = "pages/dataset.py"
 EVERY = 1.0  # seconds between two looks at a running import
 
 
-def begin(sources: Sequence[Path | Upload], name: str | None) -> None:
-    """Start an import for this session and begin the page again."""
+def begin(sources: Sequence[Path | Upload], name: str | None, then: str | None = None) -> None:
+    """Start an import for this session and show it on the page of datasets; at its end `then`, if given."""
     # A new key empties the uploader first: a second run of the page must not take the same files again.
-    st.session_state["upload_turn"] += 1
-    st.session_state.pop("import_told", None)
+    st.session_state["upload_turn"] = st.session_state.get("upload_turn", 0) + 1
+    st.session_state["after_import"] = then
+    st.session_state.pop("import_message", None)
     try:
-        with st.spinner("Storing what was uploaded …"):
+        with st.spinner("Storing the upload …"):
             begun = imports.begin(sources, name)
         _own().append(begun)
         st.query_params["import"] = begun
     except InputError as error:
-        st.session_state["import_told"] = ("error", str(error))
+        st.session_state["import_message"] = ("error", str(error))
+    if st.session_state.get("page_shown") != PAGE:
+        st.switch_page(PAGE, query_params=st.query_params.to_dict())
     st.rerun()
 
 
 def show() -> None:
-    """All imports of this workspace. What this session has asked for is told when it ends, until it is closed."""
+    """All imports of this workspace. The result of one that this session started is shown until it is closed."""
     asked = st.query_params.get("import")
     listed = imports.imports()
     for found in listed:
@@ -44,28 +48,29 @@ def show() -> None:
     if asked is not None and asked not in {found.id for found in listed}:
         del st.query_params["import"]
     imports.sweep()
-    kind, line = st.session_state.get("import_told", ("", ""))
+    kind, line = st.session_state.get("import_message", ("", ""))
     if line:
         if kind == "error":
             st.error(plain(brief(without_folders(line), LONGEST)), icon=":material/error:")
         else:
             st.info(line, icon=":material/info:")
-        st.button("Close", key="close_import", on_click=st.session_state.pop, args=("import_told",))
+        st.button("Close", key="close_import", on_click=st.session_state.pop, args=("import_message",))
 
 
 def _watch(id: str) -> None:
     """One running import."""
     found = next((found for found in imports.imports() if found.id == id), None)
     if found is None or found.report.over:
-        st.rerun()
+        entry.run_again(PAGE)
+        return
     if found.stopping:
         # A second request ends a process that did not follow the first.
         imports.stop(found)
     with st.container(border=True):
         st.markdown(f"**Importing {plain(found.label)}**")
         done, total = found.report.done, found.report.total
-        told = f"{done:,} of {total:,} files read" if total else "Starting …"
-        st.progress(min(done / max(total, 1), 1.0), text="Stopping …" if found.stopping else told)
+        progress = f"{done:,} of {total:,} files read" if total else "Starting …"
+        st.progress(min(done / max(total, 1), 1.0), text="Stopping …" if found.stopping else progress)
         if st.button("Cancel the import", key=f"stop-{id}", icon=":material/cancel:", disabled=found.stopping):
             imports.stop(found)
             # Whoever cancels it is told of its end as well.
@@ -74,7 +79,7 @@ def _watch(id: str) -> None:
 
 
 def _settle(found: imports.Import) -> None:
-    """Tell this session what came of its import, and forget it."""
+    """Show this session the result of its import, and remove the import."""
     _own()[:] = [id for id in _own() if id != found.id]
     if st.query_params.get("import") == found.id:
         del st.query_params["import"]
@@ -85,14 +90,17 @@ def _settle(found: imports.Import) -> None:
             st.session_state["just_stored"] = dataset = job.dataset(found.folder)
             state.show_dataset(dataset.id)
     elif report.state == "failed":
-        st.session_state["import_told"] = ("error", report.error)
+        st.session_state["import_message"] = ("error", report.error)
     else:
-        st.session_state["import_told"] = ("info", "The import was cancelled. Nothing of it was kept.")
+        st.session_state["import_message"] = ("info", "The import was cancelled; nothing was stored.")
     imports.remove(found)
+    then = st.session_state.pop("after_import", None)
+    if then and report.state == "done":
+        st.switch_page(then)
     st.rerun()
 
 
 def _own() -> list[str]:
-    """The imports that this session has asked for."""
+    """The imports that this session has started."""
     found: list[str] = st.session_state.setdefault("imports", [])
     return found

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from core.content.words import shorten, size
 from core.datasets import Upload, job
 from core.datasets.names import printable
 from core.datasets.store import tidy
 from core.errors import InputError
 from core.processes import is_locked
 from core.settings import LIMITS, datasets_folder, workspace
-from pages.parts.words import short, size
 
 PATIENCE = 10.0  # seconds from the request to stop until the process is killed
 KEPT = 24 * 3600.0  # seconds that the end of an import waits for the session that asked for it
@@ -66,7 +66,7 @@ def begin(sources: Sequence[Path | Upload], name: str | None) -> str:
     if running >= LIMITS.imports:
         raise InputError(f"{running} imports are running, which is the limit; wait for one or cancel it")
     if len(sources) > LIMITS.files:
-        raise InputError(f"more than {LIMITS.files:,} files were given; split them into several data sets")
+        raise InputError(f"more than {LIMITS.files:,} files were given; split them into several datasets")
     folder = imports_folder() / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     try:
         imports_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,7 +109,7 @@ def remove(found: Import) -> None:
 def sweep() -> None:
     """Clear away what ended imports have left: copies at once, the rest once it was told or after a day.
 
-    What killed ones left among the data sets goes too.
+    What killed ones left among the datasets goes too.
     """
     for found in imports():
         if not found.report.over:
@@ -152,7 +152,7 @@ def _copied(sources: Sequence[Path | Upload], folder: Path) -> Iterator[job.Sour
                 total += len(chunk)
                 if total > LIMITS.total_bytes:
                     most = size(LIMITS.total_bytes)
-                    raise InputError(f"the files hold more than {most} in all; split them into several data sets")
+                    raise InputError(f"the files hold more than {most} in all; split them into several datasets")
                 if shutil.disk_usage(folder).free < SPARE:
                     raise InputError("the disk is almost full; free space and try again")
                 copy.write(chunk)
@@ -160,7 +160,7 @@ def _copied(sources: Sequence[Path | Upload], folder: Path) -> Iterator[job.Sour
 
 
 def _label(sources: Sequence[Path | Upload]) -> str:
-    first = short(printable(sources[0].name), 60) if sources else ""
+    first = shorten(printable(sources[0].name), 60) if sources else ""
     return first if len(sources) < 2 else f"{first} and {len(sources) - 1:,} more"
 
 

@@ -1,4 +1,4 @@
-"""Heat maps on a page: a result row laid over its picture, with its scale and raw range below."""
+"""Heat maps on a page: a result row laid over its image, with its scale and raw range below."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from core.datasets import Picture, load_dataset
+from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.datasets import DatasetImage, load_dataset
+from core.evaluation.metrics import BY_NAME
 from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
-from core.reporting.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.runs import Run
+from core.runs.results import ResultRow
 from pages.parts import state
-from pages.parts.words import plain, short
+from pages.parts.words import plain
 
 SIDE = 420
 
 
-def picture_of(run: Run, image: str) -> Picture | None:
-    """The run's picture with this id."""
-    return next((picture for picture in state.dataset_of(run).pictures if picture.id == image), None)
+def image_of(run: Run, image: str) -> DatasetImage | None:
+    """The run's image with this id."""
+    return next((entry for entry in state.dataset_of(run).images if entry.id == image), None)
 
 
 def title(method: str) -> str:
@@ -34,33 +36,33 @@ def title(method: str) -> str:
 
 
 def is_signed(method: str) -> bool:
-    """Whether the sign of the method's values means something."""
+    """Whether the sign of the method's values is meaningful."""
     return method in METHODS and METHODS[method].signed
 
 
-def native(row: Any) -> NDArray[np.float32] | None:
+def native(row: ResultRow) -> NDArray[np.float32] | None:
     """The row's raw map (rows, columns), or None if it has none."""
     if row.map is None or (isinstance(row.map, float) and np.isnan(row.map)):
         return None
     return np.asarray(row.map, dtype=np.float32).reshape(int(row.rows), int(row.columns))
 
 
-def original(run: Run, picture: Picture, alt: str = "") -> None:
-    """The picture as it was brought."""
-    st.image(_original(str(state.dataset_of(run).root), picture.id), width="stretch", alt=alt or picture.name)
+def original(run: Run, image: DatasetImage, alt: str = "") -> None:
+    """The image as it was imported."""
+    st.image(_original(str(state.dataset_of(run).root), image.id), width="stretch", alt=alt or image.name)
 
 
 def heat(
-    run: Run, picture: Picture, values: NDArray[Any], *, signed: bool, opacity: float, smooth: bool, alt: str
+    run: Run, image: DatasetImage, values: NDArray[Any], *, signed: bool, opacity: float, smooth: bool, alt: str
 ) -> None:
-    """The values over the picture."""
+    """The values over the image."""
     preprocessing = run.manifest.get("model", {}).get("preprocessing")
     if preprocessing is None:
-        st.text("The run doesn't say how pictures were prepared, so the map can't be placed.")
+        st.text("The run does not record the preprocessing of its images, so that the map cannot be aligned.")
         return
-    geometry = Preprocessing.from_dict(preprocessing).geometry(picture.width, picture.height)
+    geometry = Preprocessing.from_dict(preprocessing).geometry(image.width, image.height)
     root = str(state.dataset_of(run).root)
-    data = _overlay(root, picture.id, np.asarray(values, np.float32), geometry, opacity, signed, smooth)
+    data = _overlay(root, image.id, np.asarray(values, np.float32), geometry, opacity, signed, smooth)
     st.image(data, width="stretch", alt=alt)
 
 
@@ -68,7 +70,7 @@ def scale(values: NDArray[Any], *, signed: bool, unit: str) -> None:
     """The colour scale with the raw values at its ends."""
     found = value_range(values)
     if found.constant:
-        st.caption("The same everywhere: shows nothing.")
+        st.caption("Constant map: uninformative.")
         return
     low, high = bar_ends(found, signed=signed)
     st.image(_bar(signed), width="stretch", alt=f"Colour scale from {low:.3g} to {high:.3g}")
@@ -76,33 +78,34 @@ def scale(values: NDArray[Any], *, signed: bool, unit: str) -> None:
     st.caption(plain(f"{ends}raw {found.low:.3g} to {found.high:.3g}") + f"  \n{plain(unit)}")
 
 
-def thumbnail(run: Run, picture: Picture) -> None:
-    """A small square cut from the middle of the picture."""
-    st.image(_square(str(state.dataset_of(run).thumbnail(picture, 320))), width="stretch", alt=picture.name)
+def thumbnail(run: Run, image: DatasetImage) -> None:
+    """A small square cut from the middle of the image."""
+    st.image(_square(str(state.dataset_of(run).thumbnail(image, 320))), width="stretch", alt=image.name)
 
 
-def method_card(run: Run, picture: Picture, row: Any, *, opacity: float, smooth: bool) -> None:
+def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smooth: bool) -> None:
     """One method's map with title, scale and trust, or why there is none."""
-    st.markdown(f"**{plain(short(title(row.method), 24))}**")
+    st.markdown(f"**{plain(title(row.method))}**")
     if row.status != "ok":
-        st.warning(f"{plain(row.status)}: {plain(row.message or 'no reason given')}")
+        st.warning(f"{plain(row.status)}: {plain(row.message or 'no reason recorded')}")
         return
     values = native(row)
     if values is None:
-        st.caption("No image map: this method explains the words only.")
+        st.caption("This method computes no image map, only attributions of words.")
         return
     signed = is_signed(row.method)
-    about = f"{title(row.method)} map of {picture.name} for the text {row.text}"
-    heat(run, picture, values, signed=signed, opacity=opacity, smooth=smooth, alt=about)
+    about = f"{title(row.method)} map of {image.name} for the text {row.text}"
+    heat(run, image, values, signed=signed, opacity=opacity, smooth=smooth, alt=about)
     scale(values, signed=signed, unit=METHODS[row.method].unit if row.method in METHODS else "")
     trust = "not tested" if pd.isna(row.faithfulness) else f"{row.faithfulness:+.3f}"
-    st.caption(f"Faithfulness {plain(trust)} · {int(row.rows)} × {int(row.columns)} cells")
+    about = BY_NAME["faithfulness"].help
+    st.caption(f"Faithfulness {plain(trust)} · {int(row.rows)} × {int(row.columns)} cells", help=plain(about))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _original(root: str, image: str) -> bytes:
     dataset = load_dataset(Path(root))
-    found = next(picture for picture in dataset.pictures if picture.id == image)
+    found = next(entry for entry in dataset.images if entry.id == image)
     return jpeg(fit(dataset.open(found), SIDE))
 
 
@@ -117,7 +120,7 @@ def _overlay(
     root: str, image: str, values: NDArray[np.float32], geometry: Geometry, opacity: float, signed: bool, smooth: bool
 ) -> bytes:
     dataset = load_dataset(Path(root))
-    found = next(picture for picture in dataset.pictures if picture.id == image)
+    found = next(entry for entry in dataset.images if entry.id == image)
     shown = overlay(dataset.open(found), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
     return jpeg(shown)
 
@@ -127,13 +130,13 @@ def _bar(signed: bool) -> bytes:
     return encoded(colour_bar(420, 12, signed=signed), "PNG")
 
 
-def jpeg(picture: Image.Image) -> bytes:
+def jpeg(image: Image.Image) -> bytes:
     """A photograph for the page."""
-    return encoded(picture, "JPEG", quality=90)
+    return encoded(image, "JPEG", quality=90)
 
 
-def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """The bytes of a picture as a file of this kind, with Pillow's options for it."""
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of an image as a file of this kind, with Pillow's options for it."""
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()

@@ -6,55 +6,62 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.extents import DEFAULT_EXTENT, EXTENTS
 from core.methods import METHODS, MethodInfo
-from core.methods.presets import DEFAULT_EFFORT, EFFORTS
+from core.methods.presets import EFFORTS
 from core.runs import MethodPlan
-from pages.parts.options import expander
+from pages.parts import options
+from pages.parts.fields import Fields
 from pages.parts.words import plain, tab
 
 FAMILIES = {
-    "similarity": "Similarity: read off the projected features",
-    "dense": "Dense: read off the features after another attention in the last blocks",
+    "similarity": "Similarity: compare projected features with the text",
+    "dense": "Dense: compare features after a modified attention in the last blocks",
     "attention": "Attention: follow the attention weights",
     "gradient": "Gradient: follow the gradient of the score",
-    "cam": "Class activation: see the picture through a layer's channels",
-    "bottleneck": "Bottleneck: learn what information is needed",
-    "perturbation": "Perturbation: hide parts and watch the score",
-    "concept": "Concepts: explain by words",
-    "regional": "Regions: share the score among parts that the model itself sees",
-    "interaction": "Interactions: places and words together",
+    "cam": "Class activation: combine the channels of a layer",
+    "bottleneck": "Bottleneck: learn which information is needed",
+    "perturbation": "Perturbation: hide parts and record the score",
+    "concept": "Concepts: explain by named concepts",
+    "regional": "Regions: attribute the score to regions that the model itself distinguishes",
+    "interaction": "Interactions: patches and words jointly",
 }
-QUICK = 12.0  # forward-equivalents a picture and text that still count as quick
-WIDTHS = (4, 3, 6)
-HEADS = ("Method", "Cost in image forwards", "What to keep in mind")
+ACROSS = 3
 
 
-def choose(capabilities: Sequence[str] | None) -> list[str]:
-    """The table of methods by family; the names of those that are picked. `capabilities` None: the model is unknown."""
+def choose(capabilities: Sequence[str] | None, fields: Fields) -> list[str]:
+    """The table of methods by family; the names of the selected ones. `capabilities` None: the model is unknown."""
     blocked = {name: reason for name, info in METHODS.items() if (reason := blocked_by(info, capabilities))}
     usable = [name for name in METHODS if name not in blocked]
+    usual = EXTENTS[DEFAULT_EXTENT].methods(usable)
+    if not fields.shown:
+        return [name for name in usable if st.session_state.get(f"method-{name}", name in usual)]
     with st.container(horizontal=True):
-        usual = [name for name in usable if not METHODS[name].opt_in]
-        st.button("All that fit", on_click=_pick, args=(usable, usual))
-        quick = [name for name in usual if total(METHODS[name]) <= QUICK]
-        st.button("Only quick ones", on_click=_pick, args=(usable, quick))
+        every = EXTENTS["everything"].methods(usable)
+        st.button("All available", on_click=_pick, args=(usable, every))
+        quick = EXTENTS["quick"].methods(usable)
+        st.button("Fast methods only", on_click=_pick, args=(usable, quick))
         st.button("None", on_click=_pick, args=(usable, []))
     if capabilities is None:
-        st.caption("Known once the model is loaded: methods that don't fit are listed as not run.")
+        st.caption("Availability is known once the model is loaded; methods it cannot serve are listed as not run.")
+    st.caption("The number after a method is its cost in image forward passes for one image and one text.")
     picked = []
-    for column, words in zip(st.columns(WIDTHS), HEADS, strict=True):
-        column.caption(f"**{words}**")
     for family in dict.fromkeys(info.family for info in METHODS.values()):
+        infos = [info for info in METHODS.values() if info.family == family]
         with st.container(border=True):
             st.markdown(f"**{FAMILIES.get(family, family.capitalize())}**")
-            for info in METHODS.values():
-                if info.family == family and _row(info, blocked.get(info.name), capabilities):
-                    picked.append(info.name)
+            columns = st.columns(ACROSS)
+            for at, info in enumerate(infos):
+                with columns[at % ACROSS]:
+                    if _row(info, blocked.get(info.name), capabilities, info.name in usual):
+                        picked.append(info.name)
+            for reason in dict.fromkeys(blocked[info.name] for info in infos if info.name in blocked):
+                st.caption(f":material/block: Not available for this model: it {plain(reason)}.")
     return picked
 
 
 def blocked_by(info: MethodInfo, capabilities: Sequence[str] | None) -> str | None:
-    """Why no side of the method fits the model; None if one does or the model is unknown."""
+    """Why the model can serve no side of the method; None if it can serve one or is unknown."""
     if capabilities is None:
         return None
     reasons = info.reasons(capabilities)
@@ -62,36 +69,46 @@ def blocked_by(info: MethodInfo, capabilities: Sequence[str] | None) -> str | No
 
 
 def total(info: MethodInfo) -> float:
-    """Forward-equivalents for one picture and one text with default options."""
+    """Forward-equivalents for one image and one text with default options."""
     return info.cost().total(1, 1)
 
 
-def effort() -> str:
-    """How much the sampling methods and curves do, by name."""
-    chosen = st.segmented_control(
+def effort(fields: Fields) -> str:
+    """The effort of sampling methods and curves, by name."""
+    chosen = fields.ask(
+        "segmented_control",
         "Effort",
+        "effort",
+        EXTENTS[DEFAULT_EXTENT].effort,
         list(EFFORTS),
-        default=DEFAULT_EFFORT,
         required=True,
         format_func=lambda name: tab(name.capitalize()),
-        help="Sets the numbers of masks, noise samples and curve steps below; each can be changed.",
-        key="effort",
-        persist_state="session",
+        help="Sets the numbers of masks, noise samples and curve steps; each can be changed.",
     )
     return str(chosen)
 
 
-def options(names: Sequence[str], effort: str) -> tuple[MethodPlan, ...]:
-    """An expander of options for each method that has any; the plans, with what differs from the defaults.
+def plans(names: Sequence[str], effort: str, fields: Fields) -> tuple[MethodPlan, ...]:
+    """The plans of these methods, with what differs from the defaults; a choice whose options are drawn.
 
     Raises `InputError` if an option is out of its bounds.
     """
-    plans = []
-    for name in names:
-        info = METHODS[name]
-        told = f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Differs: {plain(info.differs)}"
-        plans.append(MethodPlan(name=name, options=expander(info, EFFORTS[effort].of(name), effort, told)))
-    return tuple(plans)
+    infos = [METHODS[name] for name in names]
+    shown = options.pick(infos, "options-of-method", _about) if fields.shown else None
+    return tuple(
+        MethodPlan(
+            name=info.name,
+            options=options.chosen(info, EFFORTS[effort].of(info.name), effort, Fields(info.name == shown)),
+        )
+        for info in infos
+    )
+
+
+def _about(info: MethodInfo) -> str:
+    return (
+        f"{plain(info.paper)}. Unit of the map: {plain(info.unit)}. Deviations from the reference: "
+        f"{plain(info.differs)}"
+    )
 
 
 def _pick(usable: Sequence[str], wanted: Sequence[str]) -> None:
@@ -99,39 +116,31 @@ def _pick(usable: Sequence[str], wanted: Sequence[str]) -> None:
         st.session_state[f"method-{name}"] = name in wanted
 
 
-def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | None) -> bool:
-    name, price, limits = st.columns(WIDTHS, vertical_alignment="center")
-    key = f"method-{info.name}"
-    with name:
-        if blocked:
-            st.checkbox(
-                plain(info.title),
-                value=False,
-                disabled=True,
-                wrap=True,
-                key=f"blocked-{info.name}",
-                help=plain(info.idea),
-            )
-            picked = False
-        else:
-            st.session_state.setdefault(key, not info.opt_in)
-            picked = st.checkbox(plain(info.title), key=key, help=plain(info.idea), wrap=True, persist_state="session")
+def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | None, usual: bool) -> bool:
     cost = info.cost()
-    parts = [f"{_count(cost.image + cost.pool)} per picture"]
+    price = f"{_count(cost.image + cost.pool)} per image"
     if cost.pair:
-        parts.append(f"{_count(cost.pair)} per text")
-    price.caption(" + ".join(parts) + ("" if info.deterministic else " · random"))
+        price += f" + {_count(cost.pair)} per text"
+    about = [info.idea, info.fails, f"Cost in image forward passes: {price}."]
+    if not info.deterministic:
+        about.append("Stochastic.")
     if blocked:
-        limits.caption(f":material/block: Can't run here: it {plain(blocked)}.")
+        help = plain(" ".join(about))
+        st.checkbox(plain(info.title), disabled=True, wrap=True, key=f"blocked-{info.name}", help=help)
         return False
-    missing = [
-        f"No {side} map here: it {reason}."
-        for side, reason in (info.reasons(capabilities) if capabilities is not None else {}).items()
-        if reason
-    ]
-    limits.caption(plain(" ".join([info.fails, *missing])))
+    key = f"method-{info.name}"
+    st.session_state.setdefault(key, usual)
+    reasons = info.reasons(capabilities) if capabilities is not None else {}
+    about += [f"No {side} map for this model: it {reason}." for side, reason in reasons.items() if reason]
+    picked = st.checkbox(
+        f"{plain(info.title)} :gray[· {_count(total(info))}]",
+        key=key,
+        help=plain(" ".join(about)),
+        wrap=True,
+        persist_state="session",
+    )
     if info.notice:
-        limits.caption(f":material/gavel: {plain(info.notice)}")
+        st.caption(f":material/gavel: {plain(info.notice)}")
     return picked
 
 

@@ -4,66 +4,92 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 
+from core.applications.registry import ApplicationInfo
 from core.errors import InputError
 from core.methods import MethodInfo
-from core.methods.applications import ApplicationInfo
+from pages.parts.fields import Fields
 from pages.parts.words import plain
 
 ACROSS = 3
 
 
-def expander(info: MethodInfo | ApplicationInfo, preset: Mapping[str, Any], effort: str, told: str) -> dict[str, Any]:
-    """An expander of the options, started from `preset`; what differs from the defaults. `told` stands below them.
+def chosen(
+    info: MethodInfo | ApplicationInfo,
+    preset: Mapping[str, Any],
+    effort: str,
+    fields: Fields,
+    elsewhere: Collection[str] = (),
+) -> dict[str, Any]:
+    """The options that differ from the defaults, initialised from `preset`; drawn if `fields` are.
 
-    Raises `InputError` if an option is out of its bounds.
+    Those named in `elsewhere` have fields of their own in the form. Raises `InputError` if an option is out of its
+    bounds.
     """
     changed: dict[str, Any] = {}
-    if info.options:
-        with st.expander(f"Options of {plain(info.title)}"):
-            columns = st.columns(ACROSS, vertical_alignment="bottom")
-            for at, option in enumerate(info.options.values()):
-                with columns[at % ACROSS]:
-                    start = preset.get(option.name, option.default)
-                    value = _widget(info, option.name, start, option.description, effort)
-                if value != option.default:
-                    changed[option.name] = value
-            st.caption(told)
+    shown = [option for option in info.options.values() if option.name not in elsewhere]
+    columns = fields.columns(ACROSS)
+    for at, option in enumerate(shown):
+        start = preset.get(option.name, option.default)
+        value = _value(info, option.name, start, option.description, effort, fields, columns[at % ACROSS])
+        if value != option.default:
+            changed[option.name] = value
     info.parse(changed)
     return changed
 
 
-def _widget(info: MethodInfo | ApplicationInfo, option: str, default: Any, about: str, effort: str) -> Any:
+def pick(infos: Sequence[MethodInfo | ApplicationInfo], key: str, notes: Callable[[Any], str]) -> str | None:
+    """A choice of the one whose options are drawn, so that those of all others need not be; None for none."""
+    titles = {info.name: info.title for info in infos if info.options}
+    if st.session_state.get(key) not in (None, *titles):
+        del st.session_state[key]
+    name = st.selectbox(
+        "Change the options of",
+        list(titles),
+        index=None,
+        format_func=titles.__getitem__,
+        placeholder="none: all as the preset has them",
+        key=key,
+    )
+    if name is not None:
+        st.caption(notes(next(info for info in infos if info.name == name)))
+    return name
+
+
+def _value(
+    info: MethodInfo | ApplicationInfo, option: str, default: Any, about: str, effort: str, fields: Fields, where: Any
+) -> Any:
     annotation = info.schema.model_fields[option].annotation
     key = f"option-{effort}-{info.name}-{option}"
-    label = plain(option.replace("_", " "))
-    about = plain(about)
+    label, help = plain(option.replace("_", " ")), plain(about)
     choices = _choices(annotation)
     if choices:
-        return st.selectbox(label, choices, index=choices.index(default), help=about, key=key, persist_state="session")
+        return fields.ask("selectbox", label, key, default, choices, where=where, help=help)
     union = get_origin(annotation) in (Union, types.UnionType)
     kinds = {part for part in (get_args(annotation) if union else (annotation,)) if isinstance(part, type)}
     if kinds == {bool}:
-        return st.checkbox(label, value=default, help=about, key=key, persist_state="session")
+        return fields.ask("checkbox", label, key, default, where=where, help=help)
     if kinds and kinds <= {int, float, type(None)} and kinds & {int, float}:
         whole = float not in kinds
-        return st.number_input(
+        return fields.ask(
+            "number_input",
             label,
+            key,
+            default,
+            where=where,
             value=default,
             step=1 if whole else None,
             format=None if whole else "%.4g",
-            placeholder="chosen by the method",
-            help=about,
-            key=key,
-            persist_state="session",
+            placeholder="set by the method",
+            help=help,
         )
     if annotation is str:
-        return st.text_input(label, value=default, help=about, key=key, persist_state="session")
-    typed = st.text_input(label, value=json.dumps(default), help=about, key=key, persist_state="session")
+        return fields.ask("text_input", label, key, default, where=where, help=help)
+    typed = fields.ask("text_input", label, key, json.dumps(default), where=where, help=help)
     return _parsed(info, option, typed, default)
 
 
@@ -82,5 +108,5 @@ def _parsed(info: MethodInfo | ApplicationInfo, option: str, typed: str, default
         value = json.loads(typed)
     except ValueError as error:
         example = json.dumps(default)
-        raise InputError(f"{info.name}: option {option!r} must be written as JSON, such as {example}") from error
+        raise InputError(f"{info.name}: option {option!r} must be JSON, such as {example}") from error
     return tuple(value) if isinstance(value, list) and isinstance(default, tuple) else value

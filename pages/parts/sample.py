@@ -1,4 +1,4 @@
-"""The bundled sample: pictures with captions, and texts that suit them."""
+"""The bundled sample: images with captions, and texts that suit them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME = "Bundled sample"
 
 
 def sources() -> list[Path]:
-    """What to take in. Raises `InputError` if this installation lacks it."""
+    """The files of the sample. Raises `InputError` if this installation lacks them."""
     found = [path for path in (FOLDER / "images", FOLDER / "captions.csv") if path.exists()]
     if not found:
-        raise InputError("this installation lacks the bundled sample; bring pictures of your own")
+        raise InputError("this installation lacks the bundled sample; add your own images")
     return found
 
 

@@ -1,6 +1,6 @@
-"""Which run and which data set a session looks at, and cached readings of them.
+"""The run and the dataset of a session, and cached readings of them.
 
-Both ids are kept in the address, so that a reload, a shared link or a second window shows the same thing.
+Both ids are part of the address, so that a reload, a shared link or a second window shows the same.
 """
 
 from __future__ import annotations
@@ -13,73 +13,79 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from core.applications.registry import APPLICATIONS
+from core.audit.death import death
 from core.characters import brief
+from core.content.words import plural, state_word
 from core.datasets import Dataset, load_dataset
 from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
-from core.methods.applications import APPLICATIONS
-from core.reporting.words import plural
-from core.runs import FINISHED, Progress, Run, list_runs, open_run, read_results
-from core.settings import datasets_folder, runs_folder
-from pages.parts.words import plain, problems_shown
+from core.runs import FINISHED, Progress, Run, open_run, read_results
+from core.runs.shelf import label_of, listed_run, shelf, shelf_id, trash_folder
+from core.runs.store import AT_WORK
+from core.settings import datasets_folder
+from pages.parts import address
+from pages.parts.words import duration, plain, problems_shown
 
 Colour = Literal["red", "orange", "green", "blue"]
 MOST_FAILURES = 4
-STOPPED_EARLY: tuple[str, Colour] = ("stopped without finishing", "red")
-STATE_NAMES = {
-    "planned": "planned",
-    "running": "running",
-    "cancelling": "cancelling",
-    "cancelled": "cancelled",
-    "reporting": "writing the report",
-    "done": "done",
-    "done_with_errors": "done with errors",
-    "failed": "failed",
-}
+STATE_SECONDS = 1.0  # between two looks at a run that may change
+COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
 
 
 def choose_run() -> None:
-    """The selector of the sidebar. Settles the run of this session."""
-    runs = {run.id: run for run in list_runs(runs_folder())}
+    """The selector of the sidebar; its choice is the run of this session."""
+    runs = shelf()
     if not runs:
-        st.caption("No audit yet.")
+        st.caption("There is no audit yet.")
         st.session_state.pop("run_id", None)
         return
     wanted = st.session_state.pop("wanted_run", None) or st.session_state.get("run_id") or st.query_params.get("run")
+    if wanted and wanted not in runs:
+        st.warning("The requested audit is not listed here; the latest one is shown.")
     st.session_state["run_id"] = wanted if wanted in runs else next(iter(runs))
-    st.selectbox("Audit shown", list(runs), format_func=lambda id: run_label(runs[id]), key="run_id")
+    st.selectbox("Selected audit", list(runs), format_func=lambda id: run_label(runs[id]), key="run_id")
+    if st.query_params.get("run") not in (None, st.session_state["run_id"]):
+        address.clear()
     st.query_params["run"] = st.session_state["run_id"]
+    run = runs[st.session_state["run_id"]]
     with problems_shown():
-        run = runs[st.session_state["run_id"]]
+        # What has finished stays as it is; anything else may be worked on by now, here or elsewhere.
+        every = None if progress_of(run).state in FINISHED else STATE_SECONDS
+        st.fragment(_standing, run_every=every)(run)
+
+
+def _standing(run: Run) -> None:
+    """The state of the selected run in the sidebar, read again by a timer on every page."""
+    with problems_shown():
         now = progress_of(run)
         name, colour = state_of(now)
         st.badge(name, color=colour)
+        if now.died:
+            st.caption(plain(death(run, now)))
+        elif now.alive and now.state in AT_WORK:
+            left = f" · about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+            st.caption(f"{min(int(100 * now.share), 99)} % of all work{left}")
         for line in what_failed(run, now)[:MOST_FAILURES]:
             st.caption(plain(line))
-        st.caption(f"{len(run.plan.images)} pictures · {plain(started(run))}")
+        st.caption(f"{len(run.plan.images)} images · {plain(started(run))}")
 
 
 def state_of(now: Progress) -> tuple[str, Colour]:
-    """The state of a run as a person says it, and the colour of its badge."""
-    if now.died:
-        return STOPPED_EARLY
-    if now.state == "done_with_errors":
-        return STATE_NAMES[now.state], "orange"
-    # A stranger's run may hold any word there.
-    name = STATE_NAMES.get(now.state, "in an unknown state")
-    return name, "green" if now.state == "done" else "red" if now.state == "failed" else "blue"
+    """The state of a run in the words of the report, and the colour of its badge."""
+    return state_word(now), "red" if now.died else COLOURS.get(now.state, "blue")
 
 
 def what_failed(run: Run, now: Progress) -> list[str]:
-    """What of a finished run failed, a line each; the findings and the report say the same at length."""
+    """What failed in a finished run, one line each; the findings and the report give the details."""
     if now.state not in FINISHED:
         return []
-    lines = [f"{plural(now.failed, 'part')} of {now.total} failed for good."] if now.failed else []
+    lines = [f"{plural(now.failed, 'part')} of {now.total} failed after all attempts."] if now.failed else []
     problems = run.manifest.get("application_problems", {})
     if isinstance(problems, dict):
         for name, reason in problems.items():
-            title = APPLICATIONS[name].title if name in APPLICATIONS else str(name)
+            title = APPLICATIONS[name].card.title if name in APPLICATIONS else str(name)
             lines.append(f"{brief(title, 60)} failed: {brief(str(reason), 300)}")
     if not lines and now.state == "done_with_errors":
         lines.append("Some explanations failed; the findings list them.")
@@ -92,93 +98,100 @@ def show_run(run_id: str) -> None:
 
 
 def show_dataset(dataset_id: str) -> None:
-    """Make `dataset_id` the data set of this session, from the next script run on."""
+    """Make `dataset_id` the dataset of this session, from the next script run on."""
     st.session_state["wanted_dataset"] = dataset_id
 
 
 def current_run() -> Run | None:
     """The run of this session, or None if there is none. Raises `RunError` if it is damaged."""
-    run_id = st.session_state.get("run_id")
-    return open_run(runs_folder() / run_id) if run_id else None
+    run = listed_run(st.session_state.get("run_id", ""))
+    return open_run(run.folder) if run is not None else None
+
+
+def trashed(name: str) -> Run:
+    """A run in the trash."""
+    return open_run(trash_folder() / name)
+
+
+def dataset_name(dataset: Dataset) -> str:
+    """What people call the dataset."""
+    return label_of(f"dataset:{dataset.root.name}").name or dataset.name
 
 
 def run_label(run: Run) -> str:
     """Title and date of a run, for a list."""
     try:
-        title = brief(run.plan.declared.title, 80)
+        title = label_of(shelf_id(run)).name or brief(run.plan.declared.title, 80)
     except (LoupeError, OSError, ValueError):
         title = "damaged run"
     return f"{title} · {started(run)}"
 
 
 def started(run: Run) -> str:
-    """When the run was asked for, read from its id."""
-    try:
-        return datetime.strptime(run.id[:15], "%Y%m%d-%H%M%S").strftime("%d %b %Y, %H:%M")
-    except ValueError:
-        return run.id
+    """When the run was requested."""
+    return datetime.fromtimestamp(run.requested).strftime("%d %b %Y, %H:%M")
 
 
 def progress_of(run: Run) -> Progress:
-    """Where the run stands."""
+    """The progress of the run."""
     progress = run.progress()
-    # The worker lays down the units once the model is loaded; until then the plan knows how much there is.
+    # The worker registers the units once the model is loaded; until then the plan gives the number of images.
     return progress if progress.total else replace(progress, images_total=len(run.plan.images))
 
 
 def stored_datasets() -> list[Dataset]:
-    """The data sets of this workspace, the latest first. Damaged ones are left out."""
+    """The datasets of this workspace, latest first, without damaged ones."""
     files = sorted(datasets_folder().glob("*/dataset.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    found = []
+    datasets = []
     for file in files:
         try:
-            found.append(_dataset(str(file.parent), file.stat().st_mtime_ns))
+            datasets.append(_dataset(str(file.parent), file.stat().st_mtime_ns))
         except LoupeError:
             continue
-    return found
+    return datasets
 
 
 def choose_dataset(label: str) -> Dataset | None:
-    """A selector of the stored data sets; the choice holds on every page."""
-    found = {dataset.id: dataset for dataset in stored_datasets()}
-    if not found:
+    """A selector of the stored datasets; the choice applies to every page."""
+    stored = {dataset.id: dataset for dataset in stored_datasets()}
+    if not stored:
         return None
     wanted = (
         st.session_state.pop("wanted_dataset", None)
         or st.session_state.get("dataset_id")
         or st.query_params.get("dataset")
     )
-    st.session_state["dataset_id"] = wanted if wanted in found else next(iter(found))
+    st.session_state["dataset_id"] = wanted if wanted in stored else next(iter(stored))
     chosen = st.selectbox(
         label,
-        list(found),
-        format_func=lambda id: f"{found[id].name} · {len(found[id].pictures)} pictures · {id[:8]}",
+        list(stored),
+        format_func=lambda id: f"{dataset_name(stored[id])} · {plural(len(stored[id].images), 'image')} · {id[:8]}",
         key="dataset_id",
         persist_state="session",
     )
     st.query_params["dataset"] = chosen
-    return found[chosen]
+    return stored[chosen]
 
 
 def dataset_of(run: Run) -> Dataset:
-    """The run's pictures."""
+    """The run's images."""
     root = run.dataset_root
     file = root / "dataset.json"
     return _dataset(str(root), file.stat().st_mtime_ns) if file.exists() else run.dataset
 
 
 def summary_of(run: Run) -> Summary:
-    """The tables of what is done so far."""
+    """The tables of the results so far."""
     return _summary(str(run.folder), _version(run))
 
 
 def findings_of(run: Run) -> tuple[Finding, ...]:
-    """The register of what is done so far."""
+    """The register of findings on the results so far."""
     return _findings(str(run.folder), _version(run))
 
 
 def rows_of(run: Run, image: str) -> pd.DataFrame:
-    """The result rows of one picture, read from its own unit only."""
+    """The result rows of one image, read from its own unit only."""
     return _rows(str(run.folder), _version(run), image)
 
 
@@ -197,7 +210,7 @@ def _summary(folder: str, version: tuple[int, int]) -> Summary:
     return summarise(Run(Path(folder)))
 
 
-@st.cache_resource(max_entries=3, show_spinner="Judging the results …")
+@st.cache_resource(max_entries=3, show_spinner="Evaluating the rules …")
 def _findings(folder: str, version: tuple[int, int]) -> tuple[Finding, ...]:
     return judge(Run(Path(folder)), _summary(folder, version))
 

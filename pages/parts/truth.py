@@ -1,4 +1,4 @@
-"""Annotations of a data set, read by a process of their own: the server waits for a summary and holds no object.
+"""Annotations of a dataset, read by a process of their own: the server waits for a summary and holds no object.
 
 The process is `python -m pages.parts.truth look FOLDER`, or `… keep FOLDER NAME` with the file on its input.
 """
@@ -25,13 +25,13 @@ _turns = threading.BoundedSemaphore(LIMITS.imports)
 
 @dataclass(frozen=True)
 class Truth:
-    """What the kept annotations say of a data set.
+    """A summary of the annotations of a dataset.
 
-    `pictures` with an object, `objects` in them, the commonest `categories` as (label, objects) and how many there are
-    in all, pictures of the file that are `elsewhere`, `doubts` a line each, and the file's `sha256`.
+    `images` with an object, `objects` in them, the commonest `categories` as (label, objects) and how many there are
+    in all, images of the file that are `elsewhere`, `doubts` a line each, and the file's `sha256`.
     """
 
-    pictures: int
+    images: int
     objects: int
     categories: tuple[tuple[str, int], ...]
     different: int
@@ -41,16 +41,16 @@ class Truth:
 
 
 def look(dataset: Dataset) -> Truth:
-    """What is kept with a data set. Raises `InputError` if it cannot be read."""
+    """What is kept with a dataset. Raises `InputError` if it cannot be read."""
     told = _asked(["look", str(dataset.root)], b"")
     categories = tuple((str(label), int(count)) for label, count in told.pop("categories"))
     return Truth(**{**told, "categories": categories, "doubts": tuple(told["doubts"])})
 
 
 def keep(dataset: Dataset, name: str, data: bytes) -> list[str]:
-    """Keep a file with a data set; what is wrong with it, a line each, and then nothing is kept.
+    """Keep a file with a dataset; what was left out of it, a line each.
 
-    Raises `InputError` if it is no file of annotations at all.
+    Raises `InputError` if it is no file of annotations, or annotates no image of the dataset.
     """
     return [str(line) for line in _asked(["keep", str(dataset.root), name], data)["problems"]]
 
@@ -67,18 +67,17 @@ def answer(arguments: list[str], data: bytes) -> dict[str, Any]:
 
 def _kept(dataset: Dataset, upload: Upload) -> dict[str, Any]:
     annotations = read_annotations(upload)
-    if not annotations.problems:
-        keep_annotations(dataset, annotations)
+    keep_annotations(dataset, annotations)
     return {"problems": [f"{annotations.name}: {problem}" for problem in annotations.problems]}
 
 
 def _summary(dataset: Dataset) -> Truth:
     if dataset.annotations is None:
-        raise InputError("no annotations are kept with this data set")
+        raise InputError("no annotations are kept with this dataset")
     annotations = read_annotations(dataset.annotations)
     found = matched(dataset, annotations)
     first = tuple(found.categories.items())[:MOST_CATEGORIES]
-    counts = found.pictures, found.objects, first, len(found.categories), found.elsewhere
+    counts = found.images, found.objects, first, len(found.categories), found.elsewhere
     return Truth(*counts, found.doubts, annotations.sha256)
 
 
@@ -98,7 +97,7 @@ def _asked(arguments: list[str], data: bytes) -> dict[str, Any]:
             told: dict[str, Any] = json.loads(done.stdout)
         except subprocess.TimeoutExpired as error:
             raise InputError(
-                f"the annotations need more than {SECONDS:.0f} s to be read; keep only the images of this data set"
+                f"the annotations need more than {SECONDS:.0f} s to be read; keep only the images of this dataset"
             ) from error
         except (subprocess.CalledProcessError, ValueError) as error:
             raise InputError("the annotations cannot be read: the process that read them ended early") from error

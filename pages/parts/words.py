@@ -11,25 +11,27 @@ from contextlib import contextmanager
 import streamlit as st
 
 from core.characters import brief
+from core.content.heat import shade_words
 from core.errors import LoupeError
-from core.reporting.heat import shade_words
-from core.storage import without_folders
+from core.rules.writing import unbroken
+from core.storage import storage_error, without_folders
+from pages.parts import examples
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'^=/@])")
 _JOINER = "\u2060"
 _LOG = logging.getLogger("loupe")
 LONGEST = 600  # characters of a message
 FAILED = (
-    "This could not be shown: the run or the data set is damaged, or Loupe has a defect. `verify` tells what is "
-    "damaged; the server's log tells where it failed."
+    "This part cannot be displayed: the run or the dataset is damaged, or Loupe has a defect. `verify` lists damaged "
+    "files; the log of the server has the details."
 )
 
 
 def plain(text: object) -> str:
-    """`text` as it is, for a place that renders Markdown: no emphasis, link, picture, icon or formula comes of it."""
+    """`text` as it is, for a place that renders Markdown: no emphasis, link, image, icon or formula comes of it."""
     # Icons and addresses are found after the backslashes are gone, so the colon is parted from what follows.
     parted = re.sub(r"(?<=:)(?=\S)|(?<=www)(?=\.)|(?=@)", _JOINER, str(text).replace("\r", " ").replace("\n", " "))
-    return _PUNCTUATION.sub(r"\\\1", parted)
+    return _PUNCTUATION.sub(r"\\\1", unbroken(parted))
 
 
 def tab(label: str) -> str:
@@ -40,13 +42,8 @@ def tab(label: str) -> str:
     return f":gray[{label}]"
 
 
-def short(text: str, characters: int = 60) -> str:
-    """The text, cut with an ellipsis if it is longer."""
-    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
-
-
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them."""
+    """Seconds in the unit that reads best."""
     if seconds is None:
         return "not known yet"
     if seconds < 90:
@@ -54,15 +51,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def size(count: float) -> str:
-    """Bytes in the unit that reads best."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def number(value: float | None, low: float | None = None, high: float | None = None, unit: str = "") -> str:
@@ -76,7 +64,7 @@ def number(value: float | None, low: float | None = None, high: float | None = N
 
 
 def coloured_words(tokens: Sequence[str], values: Sequence[float], *, signed: bool = False) -> None:
-    """The tokens of a text on backgrounds whose strength is their attribution; the value is told by a tooltip."""
+    """The tokens of a text on backgrounds whose strength is their attribution; a tooltip gives the value."""
     parts = [
         f'<span style="background: {word.background}; color: {word.foreground}; padding: 0.1em 0.35em;'
         f' border-radius: 0.25em; display: inline-block; margin: 0.1em 0.08em" title="{word.value:.4g}">'
@@ -88,22 +76,36 @@ def coloured_words(tokens: Sequence[str], values: Sequence[float], *, signed: bo
 
 @contextmanager
 def problems_shown() -> Iterator[None]:
-    """Show any error as one line: what a person can act on as it is, anything else without its details.
+    """Show any error as one line: an error of the user as it is, any other without its details.
 
-    Runs and data sets come from strangers, and a page may fail on them in any way; the traceback goes to the server's
-    log.
+    Runs and datasets may come from outside, and a page may fail on them in any way; the traceback goes to the log
+    of the server.
     """
     try:
         yield
-    except LoupeError as error:
-        st.error(plain(brief(without_folders(str(error)), LONGEST)), icon=":material/error:")
-    except Exception:  # noqa: BLE001 - whatever a damaged run does to a part of a page, the rest of it must still be shown
-        _LOG.exception("a part of a page failed")
-        st.error(FAILED, icon=":material/error:")
+    except Exception as error:  # noqa: BLE001 - whatever a damaged run does to a part of a page, the rest of it must still be shown
+        if not isinstance(error, LoupeError):
+            _LOG.exception("a part of a page failed")
+        st.error(of_error(error), icon=":material/error:")
 
 
-def empty(what: str, page: str, label: str) -> None:
-    """Say that there is nothing here yet, and where to go."""
+def of_error(error: Exception) -> str:
+    """An error as a page shows it: what a person can act on as it is, with its own line for the disk; else `FAILED`."""
+    told = storage_error(error) if isinstance(error, OSError) else error
+    if not isinstance(told, LoupeError):
+        return FAILED
+    line = without_folders(str(told)).replace("run the command again", "try again")
+    return plain(brief(line, LONGEST))
+
+
+def empty(what: str, page: str, label: str, question: str = "") -> None:
+    """An empty state: the question that the page answers, what is missing, the page that leads to it, an example."""
+    if question:
+        st.markdown(plain(question))
     with st.container(border=True):
-        st.markdown(f"**Nothing to show yet.** {what}")
-        st.page_link(page, label=label, icon=":material/arrow_forward:")
+        st.markdown(f"**Nothing to show yet.** {plain(what)}")
+        with st.container(horizontal=True):
+            st.page_link(page, label=label, icon=":material/arrow_forward:")
+            if not st.session_state.get("run_id"):
+                st.page_link("pages/home.py", label="Or try the demo", icon=":material/home:")
+        examples.picture(st.session_state.get("page_shown", ""))

@@ -13,28 +13,28 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from core.applications import out_of_distribution as ood
-from core.applications.concept_overlap import overlap
-from core.applications.concepts import embed_pictures
-from core.applications.localisation import box_of, unit_range
-from core.applications.points import prompt_points
-from core.applications.segmenter import segment
+from benchmarks.support.tiny import sample_images, tiny_model
+from core.applications.concepts.boxes import box_of, unit_range
+from core.applications.concepts.work import embed_images
+from core.applications.concepts.work import out_of_distribution as ood
+from core.applications.knowledge.overlap import overlap
+from core.applications.segmentation.points import prompt_points
+from core.applications.segmentation.work.segmenter import segment
 from core.attribution.convis import stretched
 from core.concepts.graph import Concept, make_graph
+from core.content.heat import display
 from core.evaluation.agreement import common_grid, consensus, top_overlap
 from core.evaluation.comparison import compare
 from core.evaluation.controls import NAMES, control_maps
 from core.evaluation.localisation import MEASURES
 from core.evaluation.summary import summarise
 from core.models.geometry import Preprocessing
-from core.reporting.assets import Assets
-from core.reporting.heat import display
 from core.reporting.trust import trust
 from core.runs import Run
 from core.statistics import spearman
 from tests.evaluation.test_evaluation_curves import Scorer, run
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
-from tests.support.tiny import pictures, tiny_model
 
 SIDE = 14
 Floats = NDArray[np.float64]
@@ -164,6 +164,8 @@ class Flat(Run):
         rows.loc[flat, ["deletion", "insertion", "faithfulness", "correlation"]] = (
             np.nan
         )  # as for every map without an order
+        for curve in ("deletion_curve", "insertion_curve"):
+            rows[curve] = rows[curve].where(~flat, None)
         return rows if columns is None else rows[columns]
 
 
@@ -171,7 +173,7 @@ def words_of(run: Run) -> list[str]:
     """Every cell of the tables of trust, as printed."""
     return [
         str(cell)
-        for section in trust(run, summarise(run), Assets())
+        for section in trust(context_of(run))
         for table in section.tables
         for row in table.rows
         for cell in row
@@ -179,8 +181,8 @@ def words_of(run: Run) -> list[str]:
 
 
 def test_constant_maps_leave_no_number_that_is_none_in_any_table(tmp_path: Path) -> None:
-    whole = made_run(tmp_path / "own", images=4, methods=("raw", "rise", "gradcam"))
-    other = made_run(tmp_path / "other", images=4, methods=("raw", "rise"), seed=3)
+    whole = made_run(tmp_path / "own", images=7, methods=("raw", "rise", "gradcam"))
+    other = made_run(tmp_path / "other", images=7, methods=("raw", "rise"), seed=3)
     other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
     run = Flat(whole.folder)
     summary, before = summarise(run), summarise(whole)
@@ -193,7 +195,7 @@ def test_constant_maps_leave_no_number_that_is_none_in_any_table(tmp_path: Path)
     told = compare(run, other)
     assert list(told.maps.method) == ["rise"] and list(compare(whole, other).maps.method) == ["raw", "rise"]
     assert "nan" not in " ".join(words_of(run)).lower().split()
-    assert any("n = 4" in word for word in words_of(run))
+    assert any("n = 7" in word for word in words_of(run))
 
 
 # -- concepts -----------------------------------------------------------------------------------------------------
@@ -207,22 +209,22 @@ def test_the_root_of_a_graph_has_a_defined_map_and_parents_contain_their_childre
     parents = {"animal": ["all"], "bird": ["animal"], "dog": ["animal"], "place": ["all"], "shore": ["place"]}
     parents |= {"mat": ["place"]} | {f"word {at}": [("animal", "place", "all")[at % 3]] for at in range(12)}
     graph = make_graph([Concept(name, name, f"a photo of the {name}") for name in names], parents, "a test")
-    embedded = embed_pictures(model, pictures(2), graph, preset="fast")
+    embedded = embed_images(model, sample_images(2), graph, preset="fast")
     maps = {name: embedded.maps(name) for name in names}
-    for picture in range(2):
-        root = maps["all"][picture]
+    for image in range(2):
+        root = maps["all"][image]
         assert np.array_equal(root.values, np.ones_like(root.values))
         assert (root.best, root.chance) == (1, 1) and root.presence == pytest.approx(1)
         # Stretched as released, or shown, it is 0 everywhere and a number.
         assert not stretched(torch.from_numpy(root.values)[None, None]).any()
         assert not display(root.values).any()
         for child, (parent,) in parents.items():
-            assert (maps[parent][picture].values >= maps[child][picture].values).all()
-            assert maps[parent][picture].presence >= maps[child][picture].presence - 1e-6
-        assert any((maps[p][picture].values > maps[c][picture].values).any() for c, (p,) in parents.items())
-        assert np.ptp(maps["bird"][picture].values) > 0.02
+            assert (maps[parent][image].values >= maps[child][image].values).all()
+            assert maps[parent][image].presence >= maps[child][image].presence - 1e-6
+        assert any((maps[p][image].values > maps[c][image].values).any() for c, (p,) in parents.items())
+        assert np.ptp(maps["bird"][image].values) > 0.02
         # After each map's own stretching a child often lies above its parent: absolute values are needed.
-        shown = {name: stretched(torch.from_numpy(maps[name][picture].values)[None, None]) for name in names}
+        shown = {name: stretched(torch.from_numpy(maps[name][image].values)[None, None]) for name in names}
         assert any(bool((shown[child] > shown[parent]).any()) for child, (parent,) in parents.items())
 
 
@@ -264,15 +266,15 @@ def test_scores_and_areas_of_every_pattern_of_overlap() -> None:
 
 def test_equal_labels_cancel_and_the_earlier_one_wins(tmp_path_factory: pytest.TempPathFactory) -> None:
     model = tiny_model("vit", tmp_path_factory.mktemp("tiny-models"))
-    same = segment(model, pictures(1), ["dog", "dog "], templates=("{}",), present=0.0)[0]
+    same = segment(model, sample_images(1), ["dog", "dog "], templates=("{}",), present=0.0)[0]
     assert np.abs(same.maps).max() < 1e-6
     assert np.allclose(same.cosines[0], same.cosines[1], atol=1e-6)
     assert np.abs(same.recipes["class_surgery"]).max() < 1e-6
-    apart = segment(model, pictures(1), ["dog", "grey shore"], templates=("{}",), present=0.0)[0]
+    apart = segment(model, sample_images(1), ["dog", "grey shore"], templates=("{}",), present=0.0)[0]
     assert np.abs(apart.maps).max() > 0.01
     assert np.allclose(apart.maps.sum(axis=0), 0, atol=1e-6)
     assert np.isfinite(same.recipes["best_place"]).all()
-    turned = segment(model, pictures(1), ["grey shore", "dog"], templates=("{}",), present=0.0)[0]
+    turned = segment(model, sample_images(1), ["grey shore", "dog"], templates=("{}",), present=0.0)[0]
     assert np.allclose(turned.maps[::-1], apart.maps, atol=1e-6)
     seen = apart.mask > 0
     assert seen.any() and np.array_equal(turned.mask[seen], 3 - apart.mask[seen])

@@ -1,4 +1,4 @@
-"""A second implementation of every method, in float64 and as plainly as possible: one picture, one text, loops.
+"""A second implementation of every method, in float64 and as plainly as possible: one image, one text, loops.
 
 Nothing here uses `core.attribution` or the taken-apart towers: states come from forward hooks on the library's modules,
 attention is written out head by head, and gradients of attention weights are those of a zero that is added to them.
@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.support.tiny import double
 from core.models.model import Model
-from tests.support.tiny import double
 
 Added = Sequence[Tensor] | None
 
@@ -78,7 +78,7 @@ class Plain:
     # -- embeddings -----------------------------------------------------------------------------------------------
 
     def image(self, pixels: Tensor) -> Tensor:
-        """The unit embedding of one picture `(3, height, width)` by the library's own forward."""
+        """The unit embedding of one image `(3, height, width)` by the library's own forward."""
         with torch.no_grad():
             return unit(self.net.encode_image(pixels.double()[None])[0])
 
@@ -90,7 +90,7 @@ class Plain:
     # -- image states ---------------------------------------------------------------------------------------------
 
     def states(self, pixels: Tensor) -> list[Tensor]:
-        """What enters each block of one picture, and at the end what leaves the last one."""
+        """What enters each block of one image, and at the end what leaves the last one."""
         kept: list[Tensor] = []
         hooks = [block.register_forward_hook(lambda module, given, out: kept.append(out[0])) for block in self.blocks]
         first: list[Tensor] = []
@@ -282,7 +282,7 @@ def raw(plain: Plain, pixels: Tensor, text: str) -> Tensor:
 
 
 def surgery(plain: Plain, pixels: Tensor, depth: int) -> Tensor:
-    """Unit features `(1 + places, embedding)` after architecture surgery; the first is the untouched picture's."""
+    """Unit features `(1 + places, embedding)` after architecture surgery; the first is the untouched image's."""
     states = plain.states(pixels)
     last = len(plain.blocks)
     start = max(last - depth, 0)
@@ -303,7 +303,15 @@ def surgery_labels(features: Tensor, words: Tensor) -> Tensor:
     return (products - redundant).sum(dim=-1)
 
 
-def gradcam(plain: Plain, pixels: Tensor, text: str, layer: int | None, weighting: str, relu: bool = True) -> Tensor:
+def gradcam(
+    plain: Plain,
+    pixels: Tensor,
+    text: str,
+    layer: int | None,
+    weighting: str,
+    relu: bool = True,
+    average: str = "patches",
+) -> Tensor:
     """Maps `(places,)` by hooks on the real network, whose input of `layer` is replaced by a leaf."""
     word, kept = plain.words(text), []
 
@@ -324,11 +332,13 @@ def gradcam(plain: Plain, pixels: Tensor, text: str, layer: int | None, weightin
     held, gradient = kept[0].detach()[0], gradient[0]
     if plain.kind == "cnn":
         held, gradient = held.flatten(1).T, gradient.flatten(1).T
-    else:
+    every = gradient
+    if plain.kind != "cnn":
         held, gradient = held[plain.prefix :], gradient[plain.prefix :]
     total = torch.zeros(len(held), dtype=torch.float64)
     for channel in range(held.shape[1]):
-        weight = gradient[:, channel].mean() if weighting == "channel" else gradient[:, channel]
+        mean = (every if average == "tokens" else gradient)[:, channel].mean()
+        weight = mean if weighting == "channel" else gradient[:, channel]
         total = total + weight * held[:, channel]
     return total.clamp(min=0) if relu else total
 
@@ -350,8 +360,13 @@ def flow(score: Tensor, weights: list[list[Tensor]], added: list[list[Tensor]]) 
     return relevance - torch.eye(tokens, dtype=torch.float64)
 
 
-def gae_image(plain: Plain, pixels: Tensor, text: str, start: int) -> Tensor:
-    """Relevance of all places `(places,)` of blocks `start` onwards."""
+def logit_scale(plain: Plain, scale: float | None) -> float:
+    """The factor between a cosine and what is differentiated: the network's own unless it is given."""
+    return float(plain.net.logit_scale.detach().exp()) if scale is None else scale
+
+
+def gae_image(plain: Plain, pixels: Tensor, text: str, start: int, scale: float | None = None) -> Tensor:
+    """Relevance of all places `(places,)` of blocks `start` onwards, from the scaled logit."""
     state = plain.states(pixels)[start]
     heads = plain.source.image.blocks[0].qkv(torch.zeros(1, *state.shape))[0].shape[1]  # type: ignore[attr-defined]
     weights, added = [], []
@@ -359,7 +374,8 @@ def gae_image(plain: Plain, pixels: Tensor, text: str, start: int) -> Tensor:
         added.append(zeros_for(len(state), heads))
         state, found = plain.block(index, state, added[-1])
         weights.append(found)
-    relevance = flow(plain.pooled(state) @ plain.words(text), weights, added)
+    score = logit_scale(plain, scale) * (plain.pooled(state) @ plain.words(text))
+    relevance = flow(score, weights, added)
     rows = [0] if reads_first(plain) else range(plain.prefix, len(relevance))
     return torch.stack([relevance[row, plain.prefix :] for row in rows]).mean(dim=0)
 
@@ -370,7 +386,7 @@ def reads_first(plain: Plain) -> bool:
     return plain.visual.attn_pool is None and plain.visual.pool_type == "tok"
 
 
-def gae_text(plain: Plain, pixels: Tensor, text: str, start: int) -> Tensor:
+def gae_text(plain: Plain, pixels: Tensor, text: str, start: int, scale: float | None = None) -> Tensor:
     """Relevance of all positions of the text without padding `(tokens,)`."""
     states, ids, bias = plain.text_states(text)
     state, heads = states[start], 4
@@ -379,7 +395,8 @@ def gae_text(plain: Plain, pixels: Tensor, text: str, start: int) -> Tensor:
         added.append(zeros_for(len(state), heads))
         state, found = plain.text_block(index, state, bias, added[-1])
         weights.append(found)
-    relevance = flow(plain.text_pooled(state, ids) @ plain.image(pixels), weights, added)
+    score = logit_scale(plain, scale) * (plain.text_pooled(state, ids) @ plain.image(pixels))
+    relevance = flow(score, weights, added)
     if not plain.bert:
         return relevance[len(ids) - 1]
     return relevance.mean(dim=0) if type(plain.text.pooler).__name__ == "MeanPooler" else relevance[0]

@@ -1,6 +1,6 @@
 """A second implementation, in float64 and as plainly as possible, of the attention and dense methods.
 
-One picture, one text, loops over heads and tokens. States come from hooks on the library's modules (`plain.Plain`);
+One image, one text, loops over heads and tokens. States come from hooks on the library's modules (`plain.Plain`);
 nothing here uses `core.attribution` or the taken-apart towers.
 """
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, double, pixels
 from core import METHODS, explain
 from core.attribution.clip_prs import head_contributions, parts
 from core.attribution.contract import Work
@@ -19,7 +20,6 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
 from tests.attribution import plain_dense as dense
-from tests.support.tiny import TEXTS, Zoo, double, pixels
 
 TOLERANCE = 1e-8
 FAMILIES = ("vit", "vit_wide", "vit_avg", "vit_attentional", "timm_cls", "timm_avg", "timm_map", "siglip", "registers")
@@ -181,7 +181,7 @@ def test_what_can_t_be_decomposed_is_refused_in_one_line(zoo: Zoo) -> None:
         explain(model, pixels(model), TEXTS, "clip_prs", head=4)
     with pytest.raises(InputError, match="clip_prs: layer must be a block of the image side, 0 to 3, not -5"):
         explain(model, pixels(model), TEXTS, "clip_prs", layer=-5)
-    with pytest.raises(CapabilityError, match="several answers"):
+    with pytest.raises(CapabilityError, match="several outputs"):
         explain(zoo("vit_cascade"), pixels(zoo("vit_cascade")), TEXTS, "clip_prs")
     with pytest.raises(CapabilityError, match="image self-attention"):
         explain(zoo("convnext"), pixels(zoo("convnext")), TEXTS, "clip_prs")

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.support import tiny
+from benchmarks.support.tiny import TEXTS, Zoo, double, fresh
 from core import explain
 from core.attribution import attnlrp, relevance
 from core.attribution.contract import Work
@@ -17,8 +19,6 @@ from core.methods import METHODS, method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support import tiny
-from tests.support.tiny import TEXTS, Zoo, double, fresh
 
 TOLERANCE = 1e-6
 FAMILIES = ("vit", "vit_wide", "vit_quick", "vit_layer_scale")
@@ -142,7 +142,7 @@ def agrees(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> None:
 def test_the_image_side(zoo: Zoo, family: str, layer: int) -> None:
     work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
     maps = attnlrp.attribute_image(work, options(layer)).flatten(2)
-    wanted = [[image_relevance(plain, picture, TEXTS[t], layer)[1:] for t in (0, 1)] for picture in work.images.pixels]
+    wanted = [[image_relevance(plain, image, TEXTS[t], layer)[1:] for t in (0, 1)] for image in work.images.pixels]
     for i in range(2):
         for t in range(2):
             agrees(maps[i, t], wanted[i][t])
@@ -156,8 +156,8 @@ def test_the_text_side(zoo: Zoo, family: str) -> None:
     work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
     values = attnlrp.attribute_text(work, options())
     for t, text in enumerate(TEXTS):
-        for i, picture in enumerate(work.images.pixels):
-            wanted = text_relevance(plain, picture, text, 0)
+        for i, image in enumerate(work.images.pixels):
+            wanted = text_relevance(plain, image, text, 0)
             agrees(values[i, t, : len(wanted)], wanted)
             assert not values[i, t, len(wanted) :].any()
             for mutant in (-values[i, t], values[1 - i, t]):

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 import core
+from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels, sample_images
 from core import METHODS, explain, load_model
 from core.attribution import registry
 from core.attribution.contract import Attribution
 from core.errors import CapabilityError, InputError
 from core.models.model import Model, state_digest
-from tests.support.tiny import TEXTS, Zoo, fresh, pictures, pixels
 
 CHEAP: dict[str, dict[str, Any]] = {
     "m2ib": {"steps": 6, "samples": 2},
@@ -160,29 +160,29 @@ def test_a_seed_repeats_and_another_differs_where_chance_is_used(zoo: Zoo, metho
 
 
 @pytest.mark.parametrize("method", EVERY)
-def test_pictures_paths_and_their_pixels_give_the_same_maps(zoo: Zoo, method: str, tmp_path: Any) -> None:
+def test_images_paths_and_their_pixels_give_the_same_maps(zoo: Zoo, method: str, tmp_path: Any) -> None:
     model = zoo("vit")
-    made = pictures(2)
+    made = sample_images(2)
     paths = []
-    for index, picture in enumerate(made):
+    for index, image in enumerate(made):
         paths.append(tmp_path / f"{index}.png")
-        picture.save(paths[-1])
+        image.save(paths[-1])
     tensor, _ = model.preprocess(made)
     results = [run(model, given, TEXTS, method) for given in (made, paths, [str(path) for path in paths], tensor)]
     for other in results[1:]:
         assert np.array_equal(results[0].image, other.image)  # type: ignore[arg-type]
         assert np.array_equal(results[0].scores, other.scores)
-    assert [g.width for g in results[0].geometry] == [picture.width for picture in made]
+    assert [g.width for g in results[0].geometry] == [image.width for image in made]
     assert results[0].geometry == results[1].geometry
     assert [g.width for g in results[3].geometry] == [64, 64]
 
 
-def test_one_picture_and_one_text_need_no_list(zoo: Zoo, tmp_path: Any) -> None:
+def test_one_image_and_one_text_need_no_list(zoo: Zoo, tmp_path: Any) -> None:
     model = zoo("vit")
-    (picture,) = pictures(1)
-    picture.save(tmp_path / "one.png")
-    listed = run(model, [picture], ["dog"], "raw")
-    for given in (picture, tmp_path / "one.png", str(tmp_path / "one.png")):
+    (image,) = sample_images(1)
+    image.save(tmp_path / "one.png")
+    listed = run(model, [image], ["dog"], "raw")
+    for given in (image, tmp_path / "one.png", str(tmp_path / "one.png")):
         assert np.array_equal(run(model, given, "dog", "raw").image, listed.image)  # type: ignore[arg-type]
 
 
@@ -190,7 +190,7 @@ def test_one_picture_and_one_text_need_no_list(zoo: Zoo, tmp_path: Any) -> None:
 @pytest.mark.parametrize("switch", [torch.no_grad, torch.inference_mode])
 def test_a_caller_that_switched_gradients_off_gets_the_same(zoo: Zoo, method: str, switch: Any) -> None:
     model = zoo("vit")
-    made = pictures(1)
+    made = sample_images(1)
     plain = run(model, made, TEXTS, method)
     with switch():
         off = run(model, made, TEXTS, method)
@@ -209,11 +209,13 @@ def test_templates_are_used_for_scores_and_named(zoo: Zoo) -> None:
 
 # -- refusals -----------------------------------------------------------------------------------------------------
 
+# What a model offers whose image tower is not known inside.
+OPAQUE = {"embeddings", "gradients", "text_layers", "text_words"}
 LACKING = [
     ("clip_surgery", "efficientnet"),
     ("gae", "convnext"),
     ("legrad", "resnet"),
-    *((method, "byobnet") for method in EVERY if set(METHODS[method].sides["image"]) - {"embeddings", "text_layers"}),
+    *((method, "byobnet") for method in EVERY if set(METHODS[method].sides["image"]) - OPAQUE),
 ]
 
 
@@ -288,9 +290,9 @@ def test_images_must_be_images(zoo: Zoo, images: Any) -> None:
     assert refused(zoo("vit"), images, TEXTS)
 
 
-def test_a_file_that_is_no_picture_is_named(zoo: Zoo, tmp_path: Any) -> None:
+def test_a_file_that_is_no_image_is_named(zoo: Zoo, tmp_path: Any) -> None:
     path = tmp_path / "notes.png"
-    path.write_text("not a picture")
+    path.write_text("not an image")
     assert "notes.png" in refused(zoo("vit"), [path], TEXTS)
 
 
@@ -397,7 +399,7 @@ def test_twenty_texts_cost_the_image_forwards_of_one(zoo: Zoo, method: str, fami
     spent = []
     for texts in (TWENTY[:1], TWENTY):
         with model.meter.measuring() as meter:
-            # Whole masked pictures: with tokens left out a coalition costs less than a forward.
+            # Whole masked images: with tokens left out a coalition costs less than a forward.
             run(model, images, texts, method, **({"removal": "mean"} if method == "rise" else {}))
         spent.append(meter.image)
     assert spent[0] == pytest.approx(spent[1])
@@ -457,7 +459,7 @@ def test_one_pool_serves_several_calls_on_shared_work(zoo: Zoo) -> None:
     with model.meter.measuring() as meter:
         attribute(work, "lime", geometry, masks=12, cells=4)
     assert meter.image == 0
-    # Soft masks are other pictures.
+    # Soft masks are other images.
     with model.meter.measuring() as meter:
         attribute(work, "rise", geometry, masks=12, cells=4, paper_exact=True)
     assert meter.image == 24

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support.tiny import CNNS, TEXTS, Zoo, double, fresh, pixels
 from core import explain
 from core.attribution import m2ib
 from core.attribution.context import estimate_context
@@ -18,7 +19,6 @@ from core.methods import method_info
 from core.models.model import Model, state_digest
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import CNNS, TEXTS, Zoo, double, fresh, pixels
 
 TOLERANCE = 1e-8
 IMAGES = ("vit", "vit_wide", "timm_map", "siglip", "registers", *CNNS)
@@ -135,7 +135,7 @@ def test_texts_against_the_literal_loop(zoo: Zoo, family: str) -> None:
 def test_single_precision_gives_nearly_the_same_map(zoo: Zoo, family: str) -> None:
     images = pixels(zoo(family), 1)
     exact = m2ib.attribute_image(work_of(double(zoo(family)), images.double(), TEXTS[:1]), options(**SHORT))
-    # The noise is keyed by the picture's bytes, which differ with the precision: here both use the same key.
+    # The noise is keyed by the image's bytes, which differ with the precision: here both use the same key.
     single = work_of(zoo(family), images, TEXTS[:1])
     single.image_keys = work_of(double(zoo(family)), images.double(), TEXTS[:1]).image_keys
     agrees(m2ib.attribute_image(single, options(**SHORT)).double(), exact, 1e-3)
@@ -249,7 +249,7 @@ def test_everything_is_kept_at_the_start() -> None:
 # -- priors and options -------------------------------------------------------------------------------------------
 
 
-def test_the_context_replaces_the_picture_s_own_channels(zoo: Zoo) -> None:
+def test_the_context_replaces_the_image_s_own_channels(zoo: Zoo) -> None:
     model = double(zoo("efficientnet"))
     plain, images = ref.Plain(model), pixels(zoo("efficientnet"), 3).double()
     layer = model.image.depth - 3
@@ -331,7 +331,7 @@ def test_as_released_texts_run_from_0_to_1_with_their_special_tokens(zoo: Zoo) -
 @pytest.mark.parametrize("layer", [3, 4, -5, 17])
 def test_a_layer_without_a_block_behind_it_is_refused(zoo: Zoo, layer: int) -> None:
     model = zoo("vit")
-    with pytest.raises(InputError, match="layer must leave a block behind it"):
+    with pytest.raises(InputError, match="at least one block must follow the layer"):
         explain(model, pixels(model, 1), TEXTS, "m2ib", layer=layer)
 
 

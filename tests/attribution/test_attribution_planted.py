@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support.tiny import Zoo, fresh
 from core import METHODS, explain
 from core.models.model import Model
-from tests.support.tiny import Zoo, fresh
 
 RED, DOG = "a red bird on the mat", "two people and a dog walk"
 CELLS = {RED: (1, 2), DOG: (3, 0)}
@@ -61,7 +61,7 @@ def plant(blocks: Any) -> None:
 
 @pytest.fixture(scope="module")
 def planted(zoo: Zoo) -> tuple[Model, Tensor]:
-    """The model, and a picture whose patches at `CELLS` look like the words of the texts."""
+    """The model, and an image whose patches at `CELLS` look like the words of the texts."""
     model = fresh(zoo("vit"))
     net, visual = model.net, model.net.visual
     generator = torch.Generator().manual_seed(0)
@@ -91,8 +91,8 @@ def planted(zoo: Zoo) -> tuple[Model, Tensor]:
             wanted[4 * row + column] = direction(start, 64)
         inverse = torch.linalg.pinv(visual.conv1.weight.flatten(1))
         patches = (wanted @ inverse.T).reshape(4, 4, 3, 16, 16)
-        picture = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, 64, 64)
-    return model, picture
+        image = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, 64, 64)
+    return model, image
 
 
 def peak(values: Any) -> tuple[int, ...]:
@@ -100,8 +100,8 @@ def peak(values: Any) -> tuple[int, ...]:
 
 
 def test_the_evidence_is_what_the_score_rests_on(planted: tuple[Model, Tensor]) -> None:
-    model, picture = planted
-    scores = explain(model, picture, [RED, DOG, "the grey shore"], "raw").scores[0]
+    model, image = planted
+    scores = explain(model, image, [RED, DOG, "the grey shore"], "raw").scores[0]
     assert scores[0] > 0.05
     assert scores[1] > 0.05
     assert abs(scores[2]) < 1e-3
@@ -110,8 +110,8 @@ def test_the_evidence_is_what_the_score_rests_on(planted: tuple[Model, Tensor]) 
 @pytest.mark.parametrize("text", [RED, DOG])
 @pytest.mark.parametrize("method", METHODS_HERE)
 def test_every_method_finds_the_patch(planted: tuple[Model, Tensor], method: str, text: str) -> None:
-    model, picture = planted
-    image = explain(model, picture, [RED, DOG], method, **OPTIONS.get(method, {})).image
+    model, pixels = planted
+    image = explain(model, pixels, [RED, DOG], method, **OPTIONS.get(method, {})).image
     assert image is not None
     found = image[0, [RED, DOG].index(text)]
     other = image[0, 1 - [RED, DOG].index(text)]
@@ -126,8 +126,8 @@ def test_every_method_finds_the_patch(planted: tuple[Model, Tensor], method: str
 
 @pytest.mark.parametrize("options", [{"weighting": "element"}, {"relu": False}, {"layer": -1}])
 def test_every_form_of_gradcam_finds_the_patch(planted: tuple[Model, Tensor], options: dict[str, Any]) -> None:
-    model, picture = planted
-    image = explain(model, picture, [RED], "gradcam", **options).image
+    model, pixels = planted
+    image = explain(model, pixels, [RED], "gradcam", **options).image
     assert image is not None
     if options != {"weighting": "element"}:
         assert peak(image[0, 0]) == CELLS[RED]
@@ -136,8 +136,8 @@ def test_every_form_of_gradcam_finds_the_patch(planted: tuple[Model, Tensor], op
 
 @pytest.mark.parametrize("start", ["last", "all"])
 def test_attention_finds_the_patch_from_any_start(planted: tuple[Model, Tensor], start: str) -> None:
-    model, picture = planted
-    image = explain(model, picture, [RED, DOG], "gae", start_layer=start).image
+    model, pixels = planted
+    image = explain(model, pixels, [RED, DOG], "gae", start_layer=start).image
     assert image is not None
     assert [peak(image[0, index]) for index in range(2)] == list(CELLS.values())
 
@@ -149,8 +149,8 @@ def test_attention_finds_the_patch_from_any_start(planted: tuple[Model, Tensor],
     [name for name, info in METHODS.items() if "text" in info.sides and not info.text_free and name != "saliency"],
 )
 def test_text_methods_find_the_word(planted: tuple[Model, Tensor], method: str, text: str) -> None:
-    model, picture = planted
-    result = explain(model, picture, [text], method, sides=["text"])
+    model, image = planted
+    result = explain(model, image, [text], method, sides=["text"])
     assert result.text is not None
     pieces = [piece.strip() for piece in result.tokens[0]]
     values = result.text[0, 0]
@@ -159,11 +159,11 @@ def test_text_methods_find_the_word(planted: tuple[Model, Tensor], method: str, 
 
 
 def test_an_absent_word_has_a_low_score_beside_its_map(planted: tuple[Model, Tensor]) -> None:
-    model, picture = planted
-    blank = picture.clone()
+    model, image = planted
+    blank = image.clone()
     row, column = CELLS[RED]
     blank[:, :, row * 16 : row * 16 + 16, column * 16 : column * 16 + 16] = 0
-    present, absent = explain(model, torch.cat([picture, blank]), [RED], "raw").scores[:, 0]
+    present, absent = explain(model, torch.cat([image, blank]), [RED], "raw").scores[:, 0]
     assert absent < 1e-3 < present
 
 
@@ -179,7 +179,7 @@ def test_a_convolutional_tower_points_at_what_was_added(zoo: Zoo, method: str) -
         ids = model.text.tokenize(["mark"])
         state, mask = model.text.enter(ids)
         state = model.net.ln_final(model.text.run(state, mask, 0))[0, -1]
-        # The text's embedding is turned into the direction in which the mark moves the picture's.
+        # The text's embedding is turned into the direction in which the mark moves the image's.
         model.net.text_projection.copy_(state[:, None] * added / (state @ state))
     options = {"masks": 300, "cells": 5} if method == "rise" else {}
     image = explain(model, marked, ["mark"], method, **options).image  # type: ignore[arg-type]

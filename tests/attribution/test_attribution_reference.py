@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.support.tiny import ATTENTIVE, CNNS, LAYERED, TEXTS, Zoo, fresh, pixels
 from core import explain
 from core.attribution.clip_surgery import feature_surgery
 from core.attribution.contract import Work
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import ATTENTIVE, CNNS, LAYERED, TEXTS, Zoo, pixels
 
 TOLERANCE = 2e-4
 PLACED = tuple(name for name in LAYERED if name != "vit_attentional")
@@ -51,14 +51,14 @@ def agrees(got: NDArray[Any], expected: Tensor, tolerance: float = TOLERANCE) ->
 
 
 def mutants_fail(got: NDArray[Any], expected: Tensor, other_text: NDArray[Any], other_image: NDArray[Any]) -> None:
-    """The same comparison fails for a turned sign, a transposed grid, another text and another picture."""
+    """The same comparison fails for a turned sign, a transposed grid, another text and another image."""
     for mutant in (-got, np.ascontiguousarray(got.T), got[::-1, ::-1], other_text, other_image):
         with pytest.raises(AssertionError):
             agrees(mutant, expected, 20 * TOLERANCE)
 
 
 def check_images(model: Model, method: str, expected: Any, **options: Any) -> None:
-    """Every pair of two pictures and two texts against `expected(pixels, text)`, and mutants of the first."""
+    """Every pair of two images and two texts against `expected(pixels, text)`, and mutants of the first."""
     images = pixels(model)
     result = explain(model, images, two(), method, sides=["image"], **options)
     assert result.image is not None
@@ -168,12 +168,12 @@ def test_labels_sum_to_zero_at_every_place(zoo: Zoo) -> None:
 @pytest.mark.parametrize("temperature", [0.5, 2.0, 50.0])
 def test_the_closed_form_of_feature_surgery_is_the_tensor_form(temperature: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    places, picture, words = (
+    places, image, words = (
         ref.unit(torch.randn(*shape, 24, generator=generator, dtype=torch.float64)) for shape in ((3, 50), (3,), (7,))
     )
-    got = feature_surgery(places, picture, words, temperature)
+    got = feature_surgery(places, image, words, temperature)
     for i in range(3):
-        share = (temperature * picture[i] @ words.T).softmax(-1)
+        share = (temperature * image[i] @ words.T).softmax(-1)
         weight = share / share.mean()
         tensor = places[i][:, None, :] * words[None] * weight[None, :, None]
         expected = (tensor - tensor.mean(dim=1, keepdim=True)).sum(dim=-1)
@@ -193,6 +193,28 @@ def test_gradcam(zoo: Zoo, family: str, weighting: str) -> None:
         weighting=weighting,
         relu=False,
     )
+
+
+@pytest.mark.parametrize("family", ["vit", "registers", "siglip", "resnet"])
+def test_gradcam_with_weights_from_all_tokens(zoo: Zoo, family: str) -> None:
+    # Grad-ECLIP's release: the class token's gradient counts too. Without such a token there is no difference.
+    plain, model = plain_of(zoo, family), zoo(family)
+    images = pixels(model)
+    found = {
+        average: explain(model, images, two(), "gradcam", average=average, relu=False).image
+        for average in ("patches", "tokens")
+    }
+    for average, maps in found.items():
+        other = "patches" if average == "tokens" else "tokens"
+        for i, image in enumerate(images):
+            for t, text in enumerate(two()):
+                assert maps is not None
+                agrees(maps[i, t], ref.gradcam(plain, image, text, None, "channel", False, average))
+                if family in ("vit", "registers"):
+                    with pytest.raises(AssertionError):
+                        agrees(maps[i, t], ref.gradcam(plain, image, text, None, "channel", False, other))
+    if family in ("siglip", "resnet"):
+        assert np.array_equal(found["patches"], found["tokens"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("layer", [0, 2, -2])
@@ -261,6 +283,39 @@ def test_gae_of_texts(zoo: Zoo, family: str, start: str) -> None:
     for mutant in (result.text[1, 2], -result.text[0, 2], result.text[0, 2, ::-1]):
         with pytest.raises(AssertionError):
             agrees(mutant[: len(result.tokens[2])], expected, 20 * TOLERANCE)
+
+
+@pytest.mark.parametrize("start", ["last", "all"])
+def test_gae_differentiates_the_scaled_logit(zoo: Zoo, start: str) -> None:
+    """As in the release; one block is linear in the factor, a product of blocks is not."""
+    model, plain = fresh(zoo("vit")), plain_of(zoo, "vit")
+    images, first = pixels(model, 1), 3 if start == "last" else 0
+    own = float(plain.net.logit_scale.detach().exp())
+    assert model.logit_scale == pytest.approx(own) and own > 2
+    for scale in (None, 1.0, 100.0):
+        result = explain(model, images, TEXTS, "gae", start_layer=start, scale=scale)
+        assert result.image is not None and result.text is not None
+        for t, text in enumerate(TEXTS):
+            words = len(result.tokens[t])
+            image = ref.gae_image(plain, images[0], text, first, scale or own)
+            told = ref.gae_text(plain, images[0], text, first, scale or own)[1 : words + 1]
+            agrees(result.image[0, t], image)
+            agrees(result.text[0, t, :words], told)
+            # The map of the plain cosine, brought to the same largest value, is another if blocks multiply.
+            cosine = ref.gae_image(plain, images[0], text, first, 1.0)
+            if scale == 100.0:
+                shape = error(result.image[0, t] / result.image[0, t].max(), cosine / cosine.max())
+                assert shape < TOLERANCE if start == "last" else shape > 10 * TOLERANCE
+            if scale != 1.0:
+                with pytest.raises(AssertionError):
+                    agrees(result.image[0, t], cosine)
+    # Another scale of the model is another map.
+    with torch.no_grad():
+        model.net.logit_scale += 1
+    other = explain(model, images, TEXTS, "gae", start_layer=start).image
+    assert other is not None
+    with pytest.raises(AssertionError):
+        agrees(other[0, 0], ref.gae_image(plain, images[0], TEXTS[0], first))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels
 from core import explain
 from core.attribution import rise
 from core.attribution.contract import Work
@@ -18,7 +19,6 @@ from core.methods import method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import TEXTS, Zoo, fresh, pixels
 
 FEW: dict[str, Any] = {"masks": 40, "cells": 4, "estimator": "centred"}
 
@@ -145,7 +145,7 @@ def test_the_masks_depend_on_the_seed_and_on_nothing_else(zoo: Zoo) -> None:
 
 
 def scorer(model: Model, score: Any, text: str) -> Model:
-    """A copy whose embedding of a picture is `score(picture)` times the text's, and the rest at a right angle."""
+    """A copy whose embedding of an image is `score(image)` times the text's, and the rest at a right angle."""
     copy = fresh(model)
     word = copy.embed_texts([text])[0]
     aside = torch.zeros_like(word)

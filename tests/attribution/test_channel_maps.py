@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support import tiny
+from benchmarks.support.tiny import TEXTS, Zoo, double
 from core import explain
 from core.attribution import gscorecam, score_cam
 from core.attribution.channels import channel_masks
@@ -19,8 +21,6 @@ from core.models.coalitions import removed
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support import tiny
-from tests.support.tiny import TEXTS, Zoo, double
 
 TOLERANCE = 1e-6
 FAMILIES = ("vit", "vit_wide", "registers", "resnet")
@@ -70,16 +70,16 @@ def held(work: Work, plain: ref.Plain, index: int) -> tuple[Tensor, Tensor]:
 
 
 def logits(work: Work, plain: ref.Plain, index: int, maps: Tensor, channels: list[int], removal: str) -> Tensor:
-    """The scaled score of every text `(channels, texts)` for the picture seen through each channel."""
-    picture = work.images.pixels[index]
-    start = removed(work.model, picture[None], removal)[0].double()  # type: ignore[arg-type]
+    """The scaled score of every text `(channels, texts)` for the image seen through each channel."""
+    image = work.images.pixels[index]
+    start = removed(work.model, image[None], removal)[0].double()  # type: ignore[arg-type]
     words = torch.stack([plain.words(text) for text in TEXTS])
     found = []
     for channel in channels:
-        large = enlarged(maps[channel], *picture.shape[1:])
+        large = enlarged(maps[channel], *image.shape[1:])
         spread = large.max() - large.min()
         mask = (large - large.min()) / spread if spread > 0 else torch.zeros_like(large)
-        found.append(work.model.logit_scale * plain.image(mask * picture + (1 - mask) * start) @ words.T)
+        found.append(work.model.logit_scale * plain.image(mask * image + (1 - mask) * start) @ words.T)
     return torch.stack(found)
 
 
@@ -122,6 +122,7 @@ def test_gscorecam(zoo: Zoo, family: str) -> None:
     work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
     found = gscorecam.attribute_image(work, options("gscorecam", channels=COUNT))
     released = gscorecam.attribute_image(work, options("gscorecam", channels=COUNT, paper_exact=True))
+    selected = gscorecam.attribute_image(work, options("gscorecam", channels=COUNT, weighting="selection"))
     for i in range(2):
         maps, gradients = held(work, plain, i)
         for t in range(len(TEXTS)):
@@ -130,9 +131,16 @@ def test_gscorecam(zoo: Zoo, family: str) -> None:
             scores = logits(work, plain, i, maps, channels, "mean")
             wanted = summed(ref.softmax(scores[:, t]), maps[channels])
             agrees(found[i, t], wanted)
-            selection = torch.tensor([float(channel in channels) for channel in range(len(maps))], dtype=torch.float64)
-            wanted_release = summed(ref.softmax(selection), maps)
+            every = torch.zeros(len(maps), dtype=torch.float64)
+            every[channels] = scores[:, t]
+            wanted_release = summed(ref.softmax(every), maps)
             agrees(released[i, t], wanted_release)
+            selection = torch.tensor([float(channel in channels) for channel in range(len(maps))], dtype=torch.float64)
+            by_selection = summed(ref.softmax(selection), maps)
+            agrees(selected[i, t], by_selection)
+            for mutant in (released[i, t], found[i, t]):
+                with pytest.raises(AssertionError):
+                    agrees(mutant, by_selection, 100 * TOLERANCE)
             worst = order[-COUNT:]
             other = summed(ref.softmax(logits(work, plain, i, maps, worst, "mean")[:, t]), maps[worst])
             for mutant in (-found[i, t], found[i, t].flip((0, 1)), found[1 - i, t], released[i, t], other):
@@ -155,7 +163,7 @@ def test_every_channel_is_used_where_the_paper_does(zoo: Zoo) -> None:
         agrees(few, every, 1e-2)
 
 
-def test_masked_pictures_are_shared_by_texts_and_methods(zoo: Zoo) -> None:
+def test_masked_images_are_shared_by_texts_and_methods(zoo: Zoo) -> None:
     model = tiny.fresh(zoo("vit"))
     images = tiny.pixels(model)
     for texts in (TEXTS[:1], TEXTS):

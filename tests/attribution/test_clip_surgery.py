@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, double, fresh, pixels
 from core import METHODS, explain
 from core.attribution.clip_surgery import (
     SCENES,
@@ -27,7 +28,6 @@ from core.errors import InputError
 from core.models.attention_pool import OpenClipResNet
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import TEXTS, Zoo, double, fresh, pixels
 
 TOLERANCE = 2e-4
 
@@ -61,25 +61,25 @@ def loop(features: Tensor, embedding: Tensor, texts: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("labels", [2, 5, 60])
 def test_feature_surgery_is_the_loop_in_float32_for_any_number_of_labels(labels: int) -> None:
-    features, pictures, texts = directions(2, 9, 24), directions(2, 24, seed=1), directions(labels, 24, seed=2)
-    got = feature_surgery(features.float(), pictures.float(), texts.float())
-    for picture in range(2):
-        expected = loop(features[picture], pictures[picture], texts)
-        assert error(got[picture], expected) < 1e-5
-        # Other weights, another sign and the other picture's weights are told apart.
-        assert error(features[picture] @ texts.T, expected) > 1e-2
-        assert error(-got[picture], expected) > 1
-        assert error(loop(features[picture], pictures[1 - picture], texts), expected) > 1e-2
+    features, images, texts = directions(2, 9, 24), directions(2, 24, seed=1), directions(labels, 24, seed=2)
+    got = feature_surgery(features.float(), images.float(), texts.float())
+    for image in range(2):
+        expected = loop(features[image], images[image], texts)
+        assert error(got[image], expected) < 1e-5
+        # Other weights, another sign and the other image's weights are told apart.
+        assert error(features[image] @ texts.T, expected) > 1e-2
+        assert error(-got[image], expected) > 1
+        assert error(loop(features[image], images[1 - image], texts), expected) > 1e-2
 
 
-def test_one_label_is_zero_and_two_pictures_are_two_single_ones() -> None:
-    features, pictures, texts = directions(2, 9, 24), directions(2, 24, seed=1), directions(5, 24, seed=2)
-    assert feature_surgery(features, pictures, texts[:1]).abs().max() < 1e-15
-    both = feature_surgery(features, pictures, texts)
-    for picture in range(2):
-        alone = feature_surgery(features[picture : picture + 1], pictures[picture : picture + 1], texts)[0]
-        assert torch.allclose(alone, both[picture], atol=1e-15)
-        assert not torch.allclose(alone, both[1 - picture], atol=1e-3)
+def test_one_label_is_zero_and_two_images_are_two_single_ones() -> None:
+    features, images, texts = directions(2, 9, 24), directions(2, 24, seed=1), directions(5, 24, seed=2)
+    assert feature_surgery(features, images, texts[:1]).abs().max() < 1e-15
+    both = feature_surgery(features, images, texts)
+    for image in range(2):
+        alone = feature_surgery(features[image : image + 1], images[image : image + 1], texts)[0]
+        assert torch.allclose(alone, both[image], atol=1e-15)
+        assert not torch.allclose(alone, both[1 - image], atol=1e-3)
 
 
 # -- ResNets ------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_a_resnet_s_pool_attends_to_values(zoo: Zoo, kind: str) -> None:
     other = {"normalised": "plain", "plain": "normalised"}[kind]
     for index, image in enumerate(images):
         whole = pooled(model, image, "original")[0]
-        # The untouched picture weighs the labels, not the surgical class token.
+        # The untouched image weighs the labels, not the surgical class token.
         expected = loop(pooled(model, image, kind)[1:], whole, words).T
         got = result.image[index].reshape(3, -1)
         assert error(got, expected) < TOLERANCE
@@ -209,7 +209,7 @@ def test_a_label_is_embedded_once_through_all_templates(zoo: Zoo) -> None:
     assert not torch.allclose(got[0], got[1], atol=1e-3)
 
 
-def test_the_empty_text_is_embedded_once_for_all_methods_of_a_picture(zoo: Zoo) -> None:
+def test_the_empty_text_is_embedded_once_for_all_methods_of_a_image(zoo: Zoo) -> None:
     model = fresh(zoo("vit"))
     images = pixels(model, 1)
     from core.attribution.explain import attribute
@@ -235,10 +235,10 @@ def test_how_much_of_a_map_the_empty_text_explains() -> None:
     noise = torch.tensor(random.normal(size=(2, 30)))
     maps = torch.stack([3 - 2 * empty, noise, empty + noise, torch.full_like(empty, 0.3)], dim=1)
     got = explained_by(maps, empty)
-    for picture in range(2):
+    for image in range(2):
         for text in range(3):
-            expected = np.corrcoef(maps[picture, text], empty[picture])[0, 1] ** 2
-            assert float(got[picture, text]) == pytest.approx(expected, abs=1e-12)
+            expected = np.corrcoef(maps[image, text], empty[image])[0, 1] ** 2
+            assert float(got[image, text]) == pytest.approx(expected, abs=1e-12)
     assert torch.allclose(got[:, 0], torch.ones(2, dtype=got.dtype))
     assert float(got[0, 1]) < 0.3
     # A constant map explains nothing and is explained by nothing: undefined, not 0.

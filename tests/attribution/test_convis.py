@@ -1,7 +1,8 @@
-"""ConVis against a literal loop: every box cut from a padded picture, resized and embedded one by one in float64."""
+"""ConVis against a literal loop: every box cut from a padded image, resized and embedded one by one in float64."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels
 from core import explain
 from core.attribution import convis
 from core.attribution.contract import Work
@@ -20,7 +22,6 @@ from core.methods import method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import TEXTS, Zoo, fresh, pixels
 
 FAST: dict[str, Any] = {"preset": "fast"}
 POOL = make_graph([Concept(f"c{at}", f"c{at}", f"text {at} of the pool") for at in range(30)], {}, "a test")
@@ -42,20 +43,20 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def literal_crops(model: Model, picture: Tensor, lattice: Lattice, canvas: Tensor | None = None) -> list[Tensor]:
-    """The unit embedding of each box that touches the picture, in float64, box by box."""
+def literal_crops(model: Model, image: Tensor, lattice: Lattice, canvas: Tensor | None = None) -> list[Tensor]:
+    """The unit embedding of each box that touches the image, in float64, box by box."""
     plain = ref.Plain(model)
-    picture = picture.double()
-    height, width = picture.shape[1:]
+    image = image.double()
+    height, width = image.shape[1:]
     down, across = -(-height // lattice.cells), -(-width // lattice.cells)
     size = (lattice.cells * down, lattice.cells * across)
     if size != (height, width):
-        picture = F.interpolate(picture[None], size=size, mode="bicubic", antialias=True)[0]
+        image = F.interpolate(image[None], size=size, mode="bicubic", antialias=True)[0]
     edge = lattice.cells * 4 // 7
     if canvas is None:
         canvas = torch.zeros(3, size[0] + 2 * edge * down, size[1] + 2 * edge * across, dtype=torch.float64)
     canvas = canvas.double()
-    canvas[:, edge * down : edge * down + size[0], edge * across : edge * across + size[1]] = picture
+    canvas[:, edge * down : edge * down + size[0], edge * across : edge * across + size[1]] = image
     mean, std = (torch.tensor(v).double()[:, None, None] for v in (model.preprocessing.mean, model.preprocessing.std))
     low = torch.minimum(-mean / std, canvas.amin(dim=(1, 2))[:, None, None])
     high = torch.maximum((1 - mean) / std, canvas.amax(dim=(1, 2))[:, None, None])
@@ -130,6 +131,24 @@ def test_paper_exact_is_the_stretched_sum_of_ranks_over_noise(zoo: Zoo, pool: No
             agrees(mutant, expected, 2e-2)
 
 
+def test_gamma_counts_the_first_ranks_alone(zoo: Zoo, pool: None) -> None:
+    model = zoo("vit")
+    images = pixels(model, 1)
+    got = convis.attribute_image(work_of(model, images), options(score="gamma", reach=3))[0, 1].numpy()
+    embedded, plain = literal_crops(model, images[0], PRESETS["fast"]), ref.Plain(model)
+    word, others = plain.words(TEXTS[1]), [plain.words(gloss) for gloss in POOL.glosses]
+    ranks = [int(sum(each @ other > each @ word for other in others)) for each in embedded]
+    assert min(ranks) < 3 <= max(ranks)
+
+    def value(rank: int, reach: int) -> float:
+        return 2 * (math.exp(-5 * rank / reach) - 0.5) if rank < reach else -1.0
+
+    agrees(got, literal_map([value(rank, 3) for rank in ranks], 7), 1e-3)
+    for wrong in ([value(rank, 6) for rank in ranks], [-float(rank) for rank in ranks]):
+        with pytest.raises(AssertionError):
+            agrees(got, literal_map(wrong, 7), 2e-2)
+
+
 def test_ranks_are_between_none_and_all_of_the_pool(zoo: Zoo, pool: None) -> None:
     model = zoo("vit")
     found = explain(model, pixels(model), TEXTS, "convis", score="rank", **FAST).image
@@ -155,7 +174,7 @@ def test_crops_are_counted_and_shared_by_all_texts(zoo: Zoo, preset: str, crops:
     assert 1800 / 730 > 2.4
 
 
-def test_every_crop_has_the_size_of_the_input_and_of_the_picture_s_values(zoo: Zoo) -> None:
+def test_every_crop_has_the_size_of_the_input_and_of_the_image_s_values(zoo: Zoo) -> None:
     for family in ("vit", "vit_wide"):
         model = zoo(family)
         images = pixels(model, 1)
@@ -167,7 +186,7 @@ def test_every_crop_has_the_size_of_the_input_and_of_the_picture_s_values(zoo: Z
         assert torch.equal(cut, together)
 
 
-def test_noise_repeats_with_its_seed_and_belongs_to_the_picture(zoo: Zoo) -> None:
+def test_noise_repeats_with_its_seed_and_belongs_to_the_image(zoo: Zoo) -> None:
     model = zoo("vit")
     images = pixels(model, 2)
 
@@ -188,9 +207,9 @@ def test_the_brightest_quarter_of_a_planted_scorer_wins(zoo: Zoo) -> None:
     aside[word.abs().argmin()] = 1
     aside = aside - (aside @ word) * word
     model.__dict__["bulk"] = lambda seen: seen.mean(dim=(1, 2, 3))[:, None] * word + 10 * aside / aside.norm()
-    picture = torch.zeros(1, 3, 64, 64)
-    picture[:, :, 40:60, 8:24] = 1
-    found = explain(model, picture, ["evidence"], "convis").image
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, :, 40:60, 8:24] = 1
+    found = explain(model, image, ["evidence"], "convis").image
     assert found is not None
     row, column = np.unravel_index(found[0, 0].argmax(), (14, 14))
     assert (40 <= (row + 0.5) * 64 / 14 <= 60) and (8 <= (column + 0.5) * 64 / 14 <= 24)

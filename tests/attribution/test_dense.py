@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, double, pixels
 from core import METHODS, explain
 from core.attribution.contract import Work
 from core.attribution.registry import method_module
@@ -19,7 +20,6 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
 from tests.attribution import plain_dense as dense
-from tests.support.tiny import TEXTS, Zoo, double, pixels
 
 TOLERANCE = 1e-8
 FAMILIES = ("vit", "vit_wide", "vit_layer_scale", "timm_avg", "timm_map", "siglip", "registers")
@@ -41,7 +41,7 @@ def error(got: Tensor, wanted: Tensor) -> float:
 
 
 def check(zoo: Zoo, family: str, method: str, expected: Any, **options: Any) -> None:
-    """Two pictures and two texts; a turned sign, a transposed grid, another text and picture are told apart."""
+    """Two images and two texts; a turned sign, a transposed grid, another text and image are told apart."""
     plain, work = ref.Plain(zoo(family)), work_of(double(zoo(family)))
     got = maps(work, method, **options)
     with torch.no_grad():
@@ -176,11 +176,19 @@ def test_resclip_mixes_middle_attention(zoo: Zoo, family: str, base: str) -> Non
                 "clearclip": dense.pairs(q, q),
                 "sclip": dense.pairs(q, q) + dense.pairs(k, k),
             }[base]
-            return (0.7 * own + 0.3 * middle) @ v
+            return factor * (0.7 * own + 0.3 * middle) @ v
 
         return dense.last_block(plain, image, text, mix, base == "sclip", base == "sclip")
 
+    factor = 2.0
     check(zoo, family, "resclip", expected, base=base, blend=0.3)
+    factor = 1.0
+    check(zoo, family, "resclip", expected, base=base, blend=0.3, factor=1.0)
+    # Beside a skip connection the factor changes the map; without one only what a bias adds differs.
+    if family == "vit_wide":
+        work = work_of(double(zoo(family)))
+        apart = error(maps(work, "resclip", base=base), maps(work, "resclip", base=base, factor=1.0))
+        assert apart > (0.02 if base == "sclip" else 1e-9)
 
 
 @pytest.mark.parametrize("base", ["naclip", "clearclip", "sclip"])
@@ -212,7 +220,7 @@ def test_resclip_refines_scores_by_what_it_has_segmented(zoo: Zoo, family: str, 
 
             def mix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 own = {"naclip": [k], "clearclip": [q], "sclip": [q, k]}[base]
-                return (0.5 * sum(weights(one) for one in own) + 0.5 * middle) @ v
+                return (sum(weights(one) for one in own) + middle) @ v
 
             return mix
 

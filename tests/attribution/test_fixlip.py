@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.support.tiny import Zoo, double, fresh, pixels
 from core import explain
 from core.attribution import fixlip
 from core.attribution.contract import Work
@@ -24,7 +25,6 @@ from core.errors import InputError
 from core.methods.interaction import FIXLIP
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution.test_perturbation import masked
-from tests.support.tiny import Zoo, double, fresh, pixels
 
 FEW: dict[str, Any] = {"masks": 48, "cells": 4, "words": 16, "removal": "mean"}
 TEXTS = ["a red bird", "two people walk along the grey shore"]
@@ -146,7 +146,72 @@ def test_what_is_explained_is_judged_on_coalitions_that_were_left_out(complete: 
     assert abs(got.r2_pairs - (1 - seen / spread)) > 0.05
 
 
-def test_maps_words_and_interactions_of_a_model_are_those_of_masked_pictures_and_shorter_texts(zoo: Zoo) -> None:
+def by_sums_of_squares(values: NDArray[Any], weight: NDArray[Any]) -> tuple[float, float, float]:
+    """The three shares by one sum after another, over every pair of coalitions."""
+    m, k = values.shape
+    level = sum(values[a, b] * weight[b] / m for a, b in product(range(m), range(k)))
+    seen = [sum(values[a, b] * weight[b] for b in range(k)) for a in range(m)]
+    read = [sum(values[a, b] for a in range(m)) / m for b in range(k)]
+    parts = [0.0, 0.0, 0.0]
+    for a, b in product(range(m), range(k)):
+        share = weight[b] / m
+        parts[0] += share * (seen[a] - level) ** 2
+        parts[1] += share * (read[b] - level) ** 2
+        parts[2] += share * (values[a, b] - seen[a] - read[b] + level) ** 2
+    return tuple(part / sum(parts) for part in parts)  # type: ignore[return-value]
+
+
+def test_modality_shares_are_those_of_the_sums_of_squares() -> None:
+    random = np.random.default_rng(5)
+    values, weight = random.normal(size=(9, 6)), random.dirichlet(np.ones(6))
+    even = torch.full((9,), 1 / 9, dtype=torch.float64)
+    got = fixlip.modality_shares(torch.from_numpy(values), even, torch.from_numpy(weight))
+    assert got == pytest.approx(by_sums_of_squares(values, weight), abs=1e-12)
+    assert sum(got) == pytest.approx(1)
+    # The companions: sides exchanged, and coalitions that all weigh the same.
+    assert got != pytest.approx(by_sums_of_squares(values.T, even.numpy()), abs=1e-3)
+    assert got != pytest.approx(by_sums_of_squares(values, np.full(6, 1 / 6)), abs=1e-3)
+
+
+def test_modality_shares_of_games_whose_answer_is_known() -> None:
+    keep = 0.5
+    cells, words = all_coalitions(3).rows, all_coalitions(2).rows
+    x, y = cells.double() - keep, words.double() - keep
+    sides = Side(cells, keep), Side(words, keep, left_out=False)
+
+    def shares(values: Tensor) -> tuple[float, ...]:
+        return fit_pairs(*sides, values).shares
+
+    flat = torch.ones(8, 4, dtype=torch.float64)
+    assert shares(3 * x[:, :1] * flat) == pytest.approx((1, 0, 0), abs=1e-12)
+    assert shares(3 * y[:, 1] * flat) == pytest.approx((0, 1, 0), abs=1e-12)
+    assert shares(x[:, :1] * y[:, 0]) == pytest.approx((0, 0, 1), abs=1e-12)
+    # Variances add: a cell of weight 2 and a word of weight 1, each with variance 1/4, a pair of weight 4 with 1/16.
+    mixed = 2 * x[:, :1] + y[:, 0] + 4 * x[:, 1:2] * y[:, 1]
+    assert shares(mixed) == pytest.approx((4 / 9, 1 / 9, 4 / 9), abs=1e-12)
+    assert shares(mixed) != pytest.approx((1 / 9, 4 / 9, 4 / 9), abs=1e-3)
+    assert np.isnan(shares(2 * flat)).all()
+
+
+def test_modality_shares_of_a_model_are_those_of_masked_images_and_shorter_texts(zoo: Zoo) -> None:
+    model = double(zoo("vit"))
+    images = pixels(zoo("vit")).double()
+    work = Work(model, ImageTrunk(model, images), TextTrunk(model, TEXTS), seed=3)
+    details = fixlip.attribute_image(work, FIXLIP.parse(FEW)).details
+    for image, (text, words) in product(range(2), enumerate(TEXTS)):
+        cells = kept_cells(work, image, (4, 4), 48)
+        kept, weights, _ = kept_words(work, text, 16, 0.5)
+        strings = [" ".join(w for w, k in zip(words.split(), row, strict=True) if k) for row in kept]
+        with torch.no_grad():
+            scores = masked(model, images[image], cells) @ F.normalize(model.embed_texts(strings), dim=-1).T
+        expected = by_sums_of_squares(scores.numpy(), weights.numpy())
+        got = tuple(float(details[name][image, text]) for name in ("image_share", "words_share", "pair_share"))
+        assert got == pytest.approx(expected, abs=1e-6)
+        other = by_sums_of_squares(scores.flip(0).numpy()[:-4], weights.numpy())
+        assert got != pytest.approx(other, abs=1e-6)
+
+
+def test_maps_words_and_interactions_of_a_model_are_those_of_masked_images_and_shorter_texts(zoo: Zoo) -> None:
     model = double(zoo("vit"))
     images = pixels(zoo("vit")).double()
     work = Work(model, ImageTrunk(model, images), TextTrunk(model, TEXTS), seed=3)
@@ -204,5 +269,5 @@ def test_through_the_door(zoo: Zoo) -> None:
     assert r2.shape == pairs.shape == (2, 3)
     assert (r2[:, 0] == pairs[:, 0]).all()
     assert together.image_half_width is not None and (together.image_half_width > 0).all()
-    with pytest.raises(InputError, match="8 coalitions can't tell 16 cells apart"):
+    with pytest.raises(InputError, match="8 coalitions are too few to separate 16 cells"):
         explain(model, images, "dog", "fixlip", masks=8, cells=4)

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support import tiny
+from benchmarks.support.tiny import TEXTS, Zoo, double
 from core import explain
 from core.attribution import grad_eclip
 from core.attribution.contract import Work
@@ -15,8 +17,6 @@ from core.methods import method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support import tiny
-from tests.support.tiny import TEXTS, Zoo, double
 
 TOLERANCE = 1e-7
 FAMILIES = ("vit", "vit_wide", "vit_avg", "vit_layer_scale", "siglip", "registers")
@@ -118,6 +118,51 @@ def text_values(plain: ref.Plain, pixels: Tensor, text: str, layers: int, words:
     return torch.stack(each).sum(dim=0).clamp(min=0)
 
 
+def padded(plain: ref.Plain, text: str, stop: int) -> tuple[Tensor, Tensor, int, Tensor | None]:
+    """The state that enters block `stop` with all padding, the ids, how many are no padding, and the bias."""
+    own = plain.source.text
+    ids = own.tokenizer([text])[0]
+    if plain.bert:
+        embed, blank = plain.text.transformer.embeddings, ids == plain.text.config.pad_token_id
+        count = int((~blank).sum())
+        x = embed.word_embeddings(ids) + embed.position_embeddings(torch.arange(len(ids)))
+        x = embed.LayerNorm(x + embed.token_type_embeddings(torch.zeros(len(ids), dtype=torch.long)))
+        bias: Tensor | None = torch.zeros(len(ids), len(ids), dtype=torch.float64).masked_fill(blank, -torch.inf)
+    else:
+        count = len(ids) if own.pool == "last" else int(ids.argmax()) + 1  # type: ignore[attr-defined]
+        x = plain.text.token_embedding(ids) + plain.text.positional_embedding[: len(ids)]
+        square = torch.full((len(ids), len(ids)), -torch.inf, dtype=torch.float64).triu(1)
+        bias = None if plain.text.attn_mask is None else square
+    with torch.no_grad():
+        for index in range(stop):
+            x = plain.text_block(index, x, bias)[0]
+    return x.detach(), ids, count, bias
+
+
+def released_text(
+    plain: ref.Plain, pixels: Tensor, text: str, layers: int, words: list[int], single: bool = True, all77: bool = True
+) -> Tensor:
+    """The released form: padding kept, one head in each of the last blocks, likeness over all positions, sum 1."""
+    start = max(len(plain.text_blocks) - layers, 0)
+    state, ids, count, bias = padded(plain, text, start)
+    kept = []
+    for block in plain.text_blocks[start:]:
+        found = parts(plain, block, state, "bert" if plain.bert else "open_clip")
+        z = attend(found, 1 if single else found["heads"], bias)
+        z = z if z.requires_grad else z.detach().requires_grad_()
+        kept.append((found, z))
+        state = found["finish"](state, z)
+    pooled = plain.text_pooled(state[:count], ids[:count])
+    gradients = torch.autograd.grad(pooled @ plain.image(pixels), [z for _, z in kept])
+    mean = plain.bert and type(plain.text.pooler).__name__ == "MeanPooler"
+    rows = list(range(count)) if mean else [0] if plain.bert else [count - 1]
+    places = list(range(len(ids))) if all77 else words
+    each = [weighed(found, gradient, rows, places) for (found, _), gradient in zip(kept, gradients, strict=True)]
+    total = torch.stack(each).sum(dim=0).clamp(min=0)
+    chosen = total[words] if all77 else total
+    return chosen / chosen.sum()
+
+
 def agrees(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> None:
     assert got.shape == wanted.shape
     assert float(wanted.abs().max()) > 0
@@ -131,9 +176,9 @@ def test_the_image_side(zoo: Zoo, family: str, single: bool) -> None:
     work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
     maps = grad_eclip.attribute_image(work, options(paper_exact=single)).flatten(2)
     wanted = {}
-    for i, picture in enumerate(work.images.pixels):
+    for i, image in enumerate(work.images.pixels):
         for t in (0, 2):
-            wanted[i, t] = image_map(plain, picture, TEXTS[t], single)
+            wanted[i, t] = image_map(plain, image, TEXTS[t], single)
             agrees(maps[i, t], wanted[i, t])
     other = grad_eclip.attribute_image(work, options(paper_exact=not single)).flatten(2)
     for mutant in (-maps[0, 0], maps[0, 0].flip(0), maps[0, 2], maps[1, 0], other[0, 0]):
@@ -146,15 +191,13 @@ def test_the_image_side(zoo: Zoo, family: str, single: bool) -> None:
 def test_the_text_side(zoo: Zoo, family: str, layers: int) -> None:
     work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
     values = grad_eclip.attribute_text(work, options(text_layers=layers))
-    shares = grad_eclip.attribute_text(work, options(text_layers=layers, paper_exact=True))
     got, expected, other = [], [], []
     for t in (0, 2):
         words = work.texts.content[t][0]
-        for i, picture in enumerate(work.images.pixels):
-            wanted = text_values(plain, picture, TEXTS[t], layers, words)
+        for i, image in enumerate(work.images.pixels):
+            wanted = text_values(plain, image, TEXTS[t], layers, words)
             if wanted.any():
                 agrees(values[i, t, words], wanted)
-                agrees(shares[i, t, words], wanted / wanted.sum())
             got.append(values[i, t, words])
             expected.append(wanted)
             other.append(values[1 - i, t, words])
@@ -167,16 +210,52 @@ def test_the_text_side(zoo: Zoo, family: str, layers: int) -> None:
             agrees(mutant, whole, 1e4 * TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("family", "layers"), [("vit", 2), ("vit", 8), ("siglip", 2), ("bert_mean", 2), ("bert_cls", 1)]
+)
+def test_the_text_side_as_released(zoo: Zoo, family: str, layers: int) -> None:
+    work, plain = work_of(zoo(family)), ref.Plain(zoo(family))
+    found = grad_eclip.attribute_text(work, options(text_layers=layers, paper_exact=True))
+    got: dict[str, list[Tensor]] = {"own": [], "other": []}
+    wanted: dict[str, list[Tensor]] = {"released": [], "heads": [], "words": []}
+    for t in (0, 2):
+        words = work.texts.content[t][0]
+        for i, image in enumerate(work.images.pixels):
+            got["own"].append(found[i, t, words])
+            got["other"].append(found[1 - i, t, words])
+            wanted["released"].append(released_text(plain, image, TEXTS[t], layers, words))
+            wanted["heads"].append(released_text(plain, image, TEXTS[t], layers, words, single=False))
+            wanted["words"].append(released_text(plain, image, TEXTS[t], layers, words, all77=False))
+    own, other = (torch.cat(values).nan_to_num() for values in got.values())
+    released, heads, words_only = (torch.cat(values).nan_to_num() for values in wanted.values())
+    agrees(own, released)
+    # The model's own heads, a range over the words alone, another image, another order.
+    for mutant in (heads, words_only):
+        with pytest.raises(AssertionError):
+            agrees(own, mutant, 1e4 * TOLERANCE)
+    for mutant in (other, own.flip(0)):
+        with pytest.raises(AssertionError):
+            agrees(mutant, released, 1e4 * TOLERANCE)
+
+
 def test_a_small_byte_budget_changes_nothing(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     work = work_of(zoo("vit"))
     plenty = grad_eclip.attribute_image(work, options()), grad_eclip.attribute_text(work, options())
+    exact = grad_eclip.attribute_text(work, options(paper_exact=True))
     monkeypatch.setenv("LOUPE_BYTES", "1")
+    agrees(grad_eclip.attribute_text(work, options(paper_exact=True)), exact, 1e-10)
     agrees(grad_eclip.attribute_image(work, options()), plenty[0], 1e-10)
     agrees(grad_eclip.attribute_text(work, options()), plenty[1], 1e-10)
 
 
 @pytest.mark.parametrize(
-    ("method", "options"), [("grad_eclip", {}), ("grad_eclip", {"text_layers": 1}), ("attnlrp", {})]
+    ("method", "options"),
+    [
+        ("grad_eclip", {}),
+        ("grad_eclip", {"text_layers": 1}),
+        ("grad_eclip", {"text_layers": 1, "paper_exact": True}),
+        ("attnlrp", {}),
+    ],
 )
 def test_the_card_s_cost_is_what_is_spent(zoo: Zoo, method: str, options: dict[str, Any]) -> None:
     model = tiny.fresh(zoo("vit"))

@@ -7,12 +7,12 @@ import torch
 from core.attribution.kept import KeptCrops
 
 
-def pools(picture: str, *, noisy: bool = False, fill: float = 1.0) -> dict[object, object]:
-    """What one picture's methods leave: crops, and something of another kind."""
-    return {("convis", picture, "fast", noisy): torch.full((4, 8), fill), "words": {}, ("rise", picture): 3}
+def pools(image: str, *, noisy: bool = False, fill: float = 1.0) -> dict[object, object]:
+    """What one image's methods leave: crops, and something of another kind."""
+    return {("convis", image, "fast", noisy): torch.full((4, 8), fill), "words": {}, ("rise", image): 3}
 
 
-def test_only_even_crops_are_held_by_picture_and_preset() -> None:
+def test_only_even_crops_are_held_by_image_and_preset() -> None:
     kept = KeptCrops()
     kept.keep(pools("a"))
     kept.keep(pools("b", noisy=True))
@@ -25,8 +25,8 @@ def test_only_even_crops_are_held_by_picture_and_preset() -> None:
 
 def test_the_first_ones_stay_and_no_more_than_allowed_are_held() -> None:
     kept = KeptCrops(most=2 * 4 * 8 * 4)
-    for number, picture in enumerate("abc"):
-        kept.keep(pools(picture, fill=float(number)))
+    for number, image in enumerate("abc"):
+        kept.keep(pools(image, fill=float(number)))
     kept.keep(pools("a", fill=9))
     assert len(kept) == 2
     assert kept.crops("c", "fast") is None

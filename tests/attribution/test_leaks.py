@@ -7,10 +7,10 @@ import gc
 import pytest
 import torch
 
+from benchmarks.support.tiny import Zoo, pixels
 from core.methods import METHODS
 from core.models.model import Model
 from tests.attribution.test_attribution_contract import run
-from tests.support.tiny import Zoo, pixels
 
 
 def alive() -> tuple[int, int]:
@@ -29,6 +29,7 @@ def counted(model: Model, method: str) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("method", list(METHODS))
 def test_a_second_call_leaves_as_much_behind_as_the_first(zoo: Zoo, method: str) -> None:
     first, second, third = counted(zoo("vit"), method)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.support.tiny import Zoo, double, pixels
 from core import explain
 from core.attribution import meta_game as module
 from core.attribution.contract import Work
@@ -17,7 +18,6 @@ from core.attribution.meta_game import LINEAR, WordMaps, meta_game
 from core.errors import CapabilityError, InputError
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import Zoo, double, pixels
 
 TEXT = "two people walk along"
 BENT = ("legrad", "gradcam", "grad_eclip", "gae")
@@ -108,7 +108,7 @@ def test_a_linear_map_may_go_either_way_and_another_may_not(zoo: Zoo, monkeypatc
     assert not torch.allclose(direct["legrad"], other["legrad"], rtol=1e-2)
 
 
-def test_linear_maps_cost_no_more_picture_than_one(zoo: Zoo) -> None:
+def test_linear_maps_cost_no_more_image_than_one(zoo: Zoo) -> None:
     model = double(zoo("vit"))
     work = made(model)
     assert work.images.embeddings is not None
@@ -123,8 +123,8 @@ def test_linear_maps_cost_no_more_picture_than_one(zoo: Zoo) -> None:
 def test_what_can_t_be_shared_is_told(zoo: Zoo) -> None:
     model = zoo("vit")
     work = made(model)
-    cases: list[tuple[str, Any]] = [("clip_surgery", "words can't share"), ("rollout", "words can't share")]
-    cases += [("fixlip", "words can't share"), ("nothing", "no method")]
+    cases: list[tuple[str, Any]] = [("clip_surgery", "words cannot share"), ("rollout", "words cannot share")]
+    cases += [("fixlip", "words cannot share"), ("nothing", "no method")]
     for method, what in cases:
         with pytest.raises(InputError, match=what):
             meta_game(work, method)
@@ -132,5 +132,5 @@ def test_what_can_t_be_shared_is_told(zoo: Zoo) -> None:
         meta_game(made(model, ""), "raw")
     with pytest.raises(InputError, match="leave the templates out"):
         meta_game(Work(model, work.images, TextTrunk(model, [TEXT], "a photo of {}")), "raw")
-    with pytest.raises(CapabilityError, match="legrad can't be shared"):
+    with pytest.raises(CapabilityError, match="legrad cannot be shared"):
         meta_game(made(zoo("efficientnet")), "legrad")

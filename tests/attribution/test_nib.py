@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.support.tiny import CNNS, TEXTS, Zoo, double, fresh, pixels
 from core import explain
 from core.attribution import nib
 from core.attribution.contract import Work
@@ -15,7 +18,6 @@ from core.methods import method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support.tiny import CNNS, TEXTS, Zoo, double, pixels
 
 TOLERANCE = 1e-7
 IMAGES = ("vit", "vit_wide", "timm_map", "siglip", "registers", *CNNS)
@@ -116,6 +118,53 @@ def test_it_is_the_same_twice_and_a_batch_equals_single_calls(zoo: Zoo) -> None:
     assert one.image is not None and one.text is not None
     np.testing.assert_allclose(one.image[0, 0], both.image[1, 1], atol=1e-6)
     np.testing.assert_allclose(one.text[0, 0], both.text[1, 1, : one.text.shape[-1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["nib", "m2ib"])
+def test_each_tower_has_a_layer_and_the_one_without_it_is_not_run(
+    zoo: Zoo, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tower of more blocks than its partner: the last layer of the long one runs there alone, in one line."""
+    model = fresh(zoo("vit"))
+    images, quick = pixels(model, 1), {"steps": 2} | ({"samples": 2} if method == "m2ib" else {})
+    both = explain(model, images, TEXTS, method, layer=2, text_layer=0, **quick)
+    alone = [explain(model, images, TEXTS, method, layer=layer, **quick) for layer in (2, 0)]
+    assert both.image is not None and both.text is not None and both.not_run == {}
+    np.testing.assert_array_equal(both.image, alone[0].image)
+    np.testing.assert_array_equal(both.text, alone[1].text)
+    assert not np.array_equal(both.text, alone[0].text)  # type: ignore[arg-type]
+    last = model.text.depth - (1 if method == "nib" else 2)
+    for name, short in (("text", model.text), ("image", model.image)):
+        with monkeypatch.context() as patched:
+            patched.setattr(short, "depth", short.depth - 1)
+            patched.setattr(short, "blocks", short.blocks[:-1])
+            one = explain(model, images, TEXTS, method, layer=last, **quick)
+            served, missing = ("image", "text") if name == "text" else ("text", "image")
+            assert getattr(one, served) is not None and getattr(one, missing) is None
+            assert list(one.not_run) == [name] and "\n" not in one.not_run[name]
+            assert f"the {name} side" in one.not_run[name] and one.not_run[name].endswith(f"not {last}")
+            # Asked for by name it is an error, and so is a layer that no side has.
+            with pytest.raises(InputError, match=f"{method}: .*the {name} side"):
+                explain(model, images, TEXTS, method, sides=["image", "text"], layer=last, **quick)
+            with pytest.raises(InputError, match=f"{method}: .*the image side"):
+                explain(model, images, TEXTS, method, layer=9, **quick)
+            # The short tower's own layer settles it.
+            given = {"layer": last, "text_layer": 0} if name == "text" else {"layer": 0, "text_layer": last}
+            whole = explain(model, images, TEXTS, method, **given, **quick)
+            assert whole.image is not None and whole.text is not None and whole.not_run == {}
+
+
+def test_an_audit_lists_the_side_without_the_layer(zoo: Zoo) -> None:
+    info = method_info("m2ib")
+    depths: Any = {"image": 24, "text": 12}
+    assert info.unfit(info.parse({"layer": 21}), depths) == {
+        "text": "at least one block must follow the layer: 0 to 10 on the text side, not 21"
+    }
+    assert info.unfit(info.parse({"layer": 21, "text_layer": 9}), depths) == {}
+    assert info.unfit(info.parse({}), depths) == {} and info.unfit(info.parse({"layer": -3}), depths) == {}
+    narrow = method_info("nib")
+    assert list(narrow.unfit(narrow.parse({"layer": 24}), depths)) == ["image", "text"]
+    assert method_info("raw").unfit(method_info("raw").parse({}), depths) == {}
 
 
 def test_a_layer_that_is_not_there_is_refused(zoo: Zoo) -> None:

@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.support.tiny import TEXTS, Zoo, enliven, fresh, pixels
 from core import METHODS, explain
 from core.attribution.clip_surgery import feature_surgery, surgery_features
 from core.attribution.contract import Work
 from core.attribution.explain import attribute
 from core.attribution.self_attention import blocks_of
+from core.content.heat import display, value_range
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from core.reporting.heat import display, value_range
 from core.statistics import spearman
 from tests.attribution.test_attribution_planted import direction, elsewhere, peak, plant
-from tests.support.tiny import TEXTS, Zoo, enliven, fresh, pixels
 from tests.support.trace import trace
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ DIFFERENTIABLE = tuple(name for name, info in METHODS.items() if info.family in 
 MASKING = tuple(name for name, info in METHODS.items() if info.sides.get("image") == ("embeddings",))
 MASKING = (*MASKING, "fixlip", "score_cam", "gscorecam")
 WEIGHING = ("last_attention", "rollout", "clip_prs")
-# What the picture itself says, whatever the text and whatever is made of the last state.
+# What the image itself says, whatever the text and whatever is made of the last state.
 TEXTLESS = ("last_attention", "rollout")
 # In blocks that only average, attention carries the same to every place; a linear model has one gradient everywhere.
 BLIND_TO_AVERAGES = ("clearclip", "naclip", "resclip", "saliency", "input_gradient", "smoothgrad", *TEXTLESS)
@@ -66,7 +66,7 @@ CELLS = {RED: (0, 4), DOG: (2, 1)}  # of 3 x 5
 
 @pytest.fixture(scope="module")
 def wide(zoo: Zoo) -> tuple[Model, Tensor]:
-    """Blocks that only average what they see, and a picture with one patch that looks like each text."""
+    """Blocks that only average what they see, and an image with one patch that looks like each text."""
     model = fresh(zoo("vit_wide"))
     net, visual = model.net, model.net.visual
     generator = torch.Generator().manual_seed(3)
@@ -86,22 +86,22 @@ def wide(zoo: Zoo) -> tuple[Model, Tensor]:
         for start, (row, column) in zip((0, 16), CELLS.values(), strict=True):
             wanted[5 * row + column] = direction(start, 64)
         patches = (wanted @ torch.linalg.pinv(visual.conv1.weight.flatten(1)).T).reshape(3, 5, 3, 16, 16)
-        picture = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, 48, 80)
-    return model, picture
+        image = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, 48, 80)
+    return model, image
 
 
 @pytest.mark.parametrize("method", [m for m in EVERY if m not in ("rise", "convis", *BLIND_TO_AVERAGES)])
 def test_the_planted_patch_is_found_on_a_grid_that_is_not_square(wide: tuple[Model, Tensor], method: str) -> None:
-    model, picture = wide
-    found = explain(model, picture, list(CELLS), method).image
+    model, image = wide
+    found = explain(model, image, list(CELLS), method).image
     assert found is not None
     for text, cell in enumerate(CELLS.values()):
         assert peak(found[0, text]) == cell
-        # The sign turned, rows read as columns, and a picture upside down point elsewhere.
+        # The sign turned, rows read as columns, and an image upside down point elsewhere.
         assert peak(-found[0, text]) != cell
         assert peak(found[0, text].reshape(5, 3).T) != cell
         assert peak(found[0, text][::-1]) != cell
-    moved = explain(model, picture.roll(-16, dims=2), list(CELLS), method).image
+    moved = explain(model, image.roll(-16, dims=2), list(CELLS), method).image
     assert moved is not None
     assert [peak(values) for values in moved[0]] == [((row - 1) % 3, column) for row, column in CELLS.values()]
 
@@ -147,7 +147,7 @@ def test_a_method_that_breaks_off_late_leaves_the_model_as_it_was(
             patched.setattr(model.image, "leave", Bomb(model.image.leave, error))
             patched.setattr(model.image, "project", Bomb(model.image.project, error))
         elif method in MASKING:
-            # The pictures themselves go through, and some of what is made of them.
+            # The images themselves go through, and some of what is made of them.
             patched.setitem(last._modules, "ln_2", Bomb(last.ln_2, error, calls=2))
         else:
             patched.setattr(model.image, "project", Bomb(model.image.project, error, calls=0))
@@ -226,7 +226,7 @@ def test_a_model_that_sees_nothing_gets_a_flat_map(zoo: Zoo, method: str) -> Non
     model, images = fresh(zoo("vit")), pixels(zoo("vit"))
     seeing = run(model, images, method)
     with torch.no_grad():
-        # Whatever enters it, the final norm gives its bias: every picture and every place has one embedding.
+        # Whatever enters it, the final norm gives its bias: every image and every place has one embedding.
         model.net.visual.ln_post.weight.zero_()
     found = run(model, images, method)
     assert np.isfinite(found).all()

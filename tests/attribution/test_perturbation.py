@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels
 from core import explain
 from core.attribution import kernel_shap, lime, occlusion, rise
 from core.attribution.draws import kept_cells, shapley_cells
 from core.methods import method_info
 from core.models.pool import CoalitionPool
 from tests.attribution.test_attribution_rise import agrees, scorer, work_of
-from tests.support.tiny import TEXTS, Zoo, fresh, pixels
 
 FEW: dict[str, dict[str, Any]] = {
     "rise": {"masks": 64, "cells": 4},
@@ -30,7 +30,7 @@ CELL = 16
 
 
 def planted(zoo: Zoo, weights: NDArray[np.float64]) -> Any:
-    """A model whose score is the weighted sum of the cells of a 48 x 80 picture of ones that are seen."""
+    """A model whose score is the weighted sum of the cells of a 48 x 80 image of ones that are seen."""
     table = torch.tensor(weights, dtype=torch.float32)
 
     def score(images: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def test_the_map_of_an_additive_scorer_is_its_weights(zoo: Zoo, method: str) -> 
         assert result.image_half_width is not None
 
 
-def test_lime_is_weighted_ridge_regression_on_masked_pictures(zoo: Zoo) -> None:
+def test_lime_is_weighted_ridge_regression_on_masked_images(zoo: Zoo) -> None:
     model = zoo("vit")
     work = work_of(model, pixels(model))
     parsed = method_info("lime").parse({**FEW["lime"], "removal": "mean"})
@@ -100,6 +100,7 @@ def test_occlusion_is_the_mean_fall_over_windows(zoo: Zoo, window: int) -> None:
     parsed = method_info("occlusion").parse({"cells": 5, "window": window, "removal": "mean"})
     got = occlusion.attribute_image(work, parsed)
     total, times = np.zeros((3, 3, 5)), np.zeros((3, 5))
+    inner, whole_times = np.zeros((3, 3, 5)), np.zeros((3, 5))
     words = work.texts.embeddings
     whole = F.normalize(model.image.plain(work.images.pixels[:1]), dim=-1) @ words.T
     for top in range(1 - window, 3):
@@ -110,10 +111,18 @@ def test_occlusion_is_the_mean_fall_over_windows(zoo: Zoo, window: int) -> None:
             fall = (whole - masked(model, work.images.pixels[0], kept) @ words.T)[0].numpy()
             total[(slice(None), *part)] += fall[:, None, None]
             times[part] += 1
+            if top >= 0 and left >= 0 and top + window <= 3 and left + window <= 5:
+                inner[(slice(None), *part)] += fall[:, None, None]
+                whole_times[part] += 1
     assert (times == window**2).all()
     agrees(got[0].flatten(1), torch.tensor(total / times).flatten(1), 1e-3)
     with pytest.raises(AssertionError):
         agrees(got[0].flip(1).flatten(1), torch.tensor(total / times).flatten(1), 1e-2)
+    # The companion at the border: without the windows that it cuts, the map is another one.
+    if window > 1:
+        assert (whole_times >= 1).all() and (whole_times < times).any()
+        with pytest.raises(AssertionError):
+            agrees(got[0].flatten(1), torch.tensor(inner / whole_times).flatten(1), 1e-2)
 
 
 @pytest.mark.parametrize("removal", ["auto", "mean"])
@@ -168,7 +177,7 @@ def test_one_pool_serves_all_and_is_paid_once(zoo: Zoo) -> None:
         rise.attribute_image(work, method_info("rise").parse({**FEW["rise"]}))
     free = kept_cells(work, 0, (4, 4), 64)
     distinct = len(torch.unique(free.flatten(1), dim=0))
-    # The states of the picture itself count one.
+    # The states of the image itself count one.
     assert first.image == distinct + 1
     with model.meter.measuring() as second:
         lime.attribute_image(work, method_info("lime").parse({**FEW["lime"]}))

@@ -10,6 +10,8 @@ import torch
 from captum.attr import InputXGradient, IntegratedGradients, Saliency
 from torch import Tensor, nn
 
+from benchmarks.support import tiny
+from benchmarks.support.tiny import TEXTS, Zoo, double
 from core import explain
 from core.attribution import input_gradient, integrated_gradients, pixels, saliency, smoothgrad
 from core.attribution.contract import Measured, Work
@@ -18,8 +20,6 @@ from core.models.coalitions import removed
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from tests.attribution import plain as ref
-from tests.support import tiny
-from tests.support.tiny import TEXTS, Zoo, double
 
 TOLERANCE = 1e-7
 FAMILIES = ("vit", "vit_wide", "siglip", "resnet_clip", "byobnet", "efficientnet")
@@ -29,7 +29,7 @@ SUMS_WITHIN = 0.01
 
 
 class Cosine(nn.Module):
-    """The library's own forward as captum wants it: pictures to cosines with some texts."""
+    """The library's own forward as captum wants it: images to cosines with some texts."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -37,17 +37,17 @@ class Cosine(nn.Module):
         with torch.no_grad():
             self.words = ref.unit(self.net.encode_text(model.text.full(TEXTS)))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return ref.unit(self.net.encode_image(pictures)) @ self.words.T
+    def forward(self, images: Tensor) -> Tensor:
+        return ref.unit(self.net.encode_image(images)) @ self.words.T
 
 
 class TextCosine(nn.Module):
-    """Embeddings of one text's tokens to cosines with some pictures."""
+    """Embeddings of one text's tokens to cosines with some images."""
 
-    def __init__(self, plain: ref.Plain, text: str, pictures: Tensor) -> None:
+    def __init__(self, plain: ref.Plain, text: str, images: Tensor) -> None:
         super().__init__()
         self.plain, (_, self.ids, self.bias) = plain, plain.text_states(text)
-        self.seen = torch.stack([plain.image(picture) for picture in pictures])
+        self.seen = torch.stack([plain.image(image) for image in images])
 
     def forward(self, states: Tensor) -> Tensor:
         units = [self.plain.text_tail(state, self.ids, self.bias, 0) for state in states]
@@ -102,7 +102,7 @@ def agrees(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> None:
 
 
 def refuses_mutants(maps: Tensor, wanted: Tensor) -> None:
-    """The comparison fails for a turned sign, a turned and a transposed grid, another text, another picture."""
+    """The comparison fails for a turned sign, a turned and a transposed grid, another text, another image."""
     mutants = [-maps[0, 0], maps[0, 0].flip((0, 1)), maps[0, 1], maps[1, 0]]
     if maps.shape[-1] == maps.shape[-2]:
         mutants.append(maps[0, 0].T)
@@ -167,10 +167,10 @@ def test_smoothgrad_is_the_mean_over_its_noisy_copies(zoo: Zoo, norm: str) -> No
     work = work_of(zoo("vit"))
     cosine = Cosine(work.model)
     maps = run(work, smoothgrad, samples=4, noise=0.3, norm=norm)
-    for i, picture in enumerate(work.images.pixels):
+    for i, image in enumerate(work.images.pixels):
         generator = work.generator("smoothgrad", work.image_keys[i])
-        spread = 0.3 * (picture.max() - picture.min())
-        copies = [picture + spread * torch.randn(picture.shape, generator=generator).double() for _ in range(4)]
+        spread = 0.3 * (image.max() - image.min())
+        copies = [image + spread * torch.randn(image.shape, generator=generator).double() for _ in range(4)]
         for t in range(len(TEXTS)):
             slopes = [Saliency(cosine).attribute(copy[None], target=t, abs=False)[0] for copy in copies]
             mean = torch.stack(slopes).mean(dim=0)
@@ -205,10 +205,7 @@ def test_the_parts_sum_to_the_difference_from_the_baseline(zoo: Zoo, family: str
     words = torch.stack([plain.words(text) for text in TEXTS])
     difference = (
         torch.stack(
-            [
-                plain.image(picture) - plain.image(empty)
-                for picture, empty in zip(work.images.pixels, start, strict=True)
-            ]
+            [plain.image(image) - plain.image(empty) for image, empty in zip(work.images.pixels, start, strict=True)]
         )
         @ words.T
     )
@@ -267,7 +264,7 @@ def test_the_path_integrates_polynomials_exactly() -> None:
 # -- grid and budget ----------------------------------------------------------------------------------------------
 
 
-def test_cells_that_don_t_divide_the_picture_count_every_pixel_once() -> None:
+def test_cells_that_don_t_divide_the_image_count_every_pixel_once() -> None:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(2, 3, 17, 23, generator=generator, dtype=torch.float64)
     summed, mean = pixels.cell_sums(values, (5, 7)), pixels.cell_means(values, (5, 7))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.support.tiny import TEXTS, Zoo, double, fresh, pixels
 from core import explain
 from core.attribution.contract import Work
 from core.attribution.regions import regions_of
@@ -22,7 +23,6 @@ from core.methods import METHODS
 from core.models.coalitions import embed_coalitions
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import TEXTS, Zoo, double, fresh, pixels
 
 FEW: dict[str, Any] = {"count": 4}
 METHOD = "semantic_priors"
@@ -33,7 +33,7 @@ def work_of(model: Model, images: Tensor, texts: Any = TEXTS, seed: int = 0) -> 
     return Work(model, ImageTrunk(model, images), TextTrunk(model, list(texts)), seed)
 
 
-def plain_map(model: Model, picture: Tensor, text: str, masks: NDArray[Any], cells: NDArray[Any]) -> NDArray[Any]:
+def plain_map(model: Model, image: Tensor, text: str, masks: NDArray[Any], cells: NDArray[Any]) -> NDArray[Any]:
     """Every subset is masked, embedded in float64 and scored alone; values are summed by the textbook formula."""
     net = double(model).net
     word = net.encode_text(model.text.full([text]))[0]
@@ -44,7 +44,7 @@ def plain_map(model: Model, picture: Tensor, text: str, masks: NDArray[Any], cel
             seen = np.zeros(masks.shape[1:])
             for region in chosen:
                 seen = np.maximum(seen, masks[region])
-            out = net.encode_image((picture.double() * torch.from_numpy(seen))[None])[0]
+            out = net.encode_image((image.double() * torch.from_numpy(seen))[None])[0]
             score[chosen] = float(torch.nn.functional.cosine_similarity(out, word, dim=0))
     painted = np.zeros(cells.shape[1:])
     for region in range(count):
@@ -80,7 +80,7 @@ def test_the_map_is_the_plain_one(zoo: Zoo, family: str, prior: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["similarity", "caption_soft", "caption_best"])
-def test_the_values_sum_to_what_the_whole_picture_brings(zoo: Zoo, value: str) -> None:
+def test_the_values_sum_to_what_the_whole_image_brings(zoo: Zoo, value: str) -> None:
     model = zoo("vit")
     images = pixels(model, 2)
     options = METHODS[METHOD].parse({**FEW, "value": value, "bank": TEXTS, "regions": "grid"})
@@ -122,7 +122,7 @@ def test_the_region_that_a_planted_scorer_looks_at_carries_everything(zoo: Zoo, 
     look = sign * found.masks[target].float()
     work = work_of(looker(model, look, "evidence"), images, ["evidence"])
     options = METHODS[METHOD].parse({"count": 5})
-    # The masks belong to the first picture, so the game is put together from them by hand.
+    # The masks belong to the first image, so the game is put together from them by hand.
     coalitions = all_coalitions(len(found))
     embeddings = embed_coalitions(work.model, images[0], found.visible(coalitions.rows), options.removal)
     values = shapley_values(coalitions, (embeddings @ work.texts.embeddings.T).double())[:, 0]
@@ -168,7 +168,7 @@ def test_twenty_texts_cost_no_more_than_one(zoo: Zoo) -> None:
     assert meter.image > 10 * spent[1]
 
 
-def test_value_functions_share_one_set_of_masked_pictures(zoo: Zoo) -> None:
+def test_value_functions_share_one_set_of_masked_images(zoo: Zoo) -> None:
     model = fresh(zoo("vit"))
     work = work_of(model, pixels(model, 1))
     parse = METHODS[METHOD].parse
@@ -203,7 +203,7 @@ def test_the_bank_decides_what_a_caption_value_is(zoo: Zoo) -> None:
     assert not np.allclose(maps[0], maps[1], rtol=1e-3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least two captions"):
         explain(model, images, TEXTS, METHOD, value="caption_soft", bank=("one",))
-    with pytest.raises(InputError, match="can't tell the regions apart; give at least 13"):
+    with pytest.raises(InputError, match="too few to separate the regions; give at least 13"):
         explain(model, images, TEXTS, METHOD, budget=9)
 
 
@@ -214,7 +214,7 @@ def test_as_released_the_values_are_forced_to_sum_to_nothing(zoo: Zoo, family: s
     work = work_of(model, images)
     options = METHODS[METHOD].parse({**FEW, "paper_exact": True})
     game = game_of(work, 0, options)
-    # The release shows the whole picture for the empty coalition, and masks black.
+    # The release shows the whole image for the empty coalition, and masks black.
     assert torch.allclose(game.embeddings[0], game.embeddings[-1], atol=1e-5)
     assert not game.coalitions.rows[0].any()
     result = explain(model, images, TEXTS, METHOD, paper_exact=True, **FEW)

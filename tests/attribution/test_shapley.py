@@ -74,7 +74,7 @@ def test_exact_values_are_the_mean_gain_over_all_orders(regions: int) -> None:
 
 
 @pytest.mark.parametrize("regions", [1, 2, 5, 11])
-def test_the_values_sum_to_what_the_whole_picture_brings(regions: int) -> None:
+def test_the_values_sum_to_what_the_whole_image_brings(regions: int) -> None:
     values = random_game(regions)
     total = values[-1] - values[0]
     close(exact_values(values).sum(dim=0), total)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
+from benchmarks.support.tiny import Zoo, pixels
 from core.attribution.draws import kept_cells, kernel_weights, shapley_cells, size_chances
 from core.attribution.shapley import Coalitions, constrained_values, exact_values, kernel_weight
 from core.attribution.surrogate import complements, fit, halves_agree
 from tests.attribution.test_attribution_rise import work_of
-from tests.support.tiny import Zoo, pixels
 
 
 def game(players: int = 12, count: int = 200, noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -159,7 +159,7 @@ def test_halves_agree_where_there_is_signal() -> None:
     assert float(clear.min()) > 0.95 > 0.8 > float(unclear.max())
 
 
-def test_draws_are_nested_and_depend_on_seed_and_picture(zoo: Zoo) -> None:
+def test_draws_are_nested_and_depend_on_seed_and_image(zoo: Zoo) -> None:
     model = zoo("vit")
     work = work_of(model, pixels(model))
     long = kept_cells(work, 0, (4, 4), 200)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.support.tiny import Zoo, double, fresh, pixels
 from core import explain
 from core.attribution import kernel_shap
 from core.attribution.contract import Work
@@ -17,7 +18,6 @@ from core.attribution.word_games import kept_words, word_pool
 from core.methods import method_info
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import Zoo, double, fresh, pixels
 
 TEXT = "two people walk along xylophones"
 
@@ -26,14 +26,14 @@ def brute(model: Model, images: Any, text: str) -> NDArray[np.float64]:
     """Values `(images, words)`: each word's gain, averaged over all orders in which the words could be said."""
     words = text.split()
     with torch.no_grad():
-        pictures = model.embed_images(images).double().numpy()
+        entries = model.embed_images(images).double().numpy()
 
         def score(kept: frozenset[int]) -> NDArray[np.float64]:
             string = " ".join(word for at, word in enumerate(words) if at in kept)
-            return pictures @ model.embed_texts([string]).double().numpy()[0]
+            return entries @ model.embed_texts([string]).double().numpy()[0]
 
         known: dict[frozenset[int], NDArray[np.float64]] = {}
-        total = np.zeros((len(pictures), len(words)))
+        total = np.zeros((len(entries), len(words)))
         orders = list(permutations(range(len(words))))
         for order in orders:
             for at, word in enumerate(order):
@@ -84,7 +84,7 @@ def test_values_of_words_sum_to_the_rise_from_no_word(zoo: Zoo, budget: int) -> 
     assert np.array_equal(got.text, exact) == (budget == 1024)
 
 
-def test_texts_together_are_texts_alone_and_pictures_share_what_is_read(zoo: Zoo) -> None:
+def test_texts_together_are_texts_alone_and_images_share_what_is_read(zoo: Zoo) -> None:
     model = fresh(zoo("vit"))
     images, texts = pixels(model), ["a red bird", "", "two people walk along"]
     parsed = method_info("kernel_shap").parse()

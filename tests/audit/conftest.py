@@ -26,8 +26,8 @@ def cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Four drawn pictures with captions."""
-    return take_in(tmp_path_factory.mktemp("pictures"))
+    """Four drawn images with captions."""
+    return take_in(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""A small seeded model, a few drawn pictures and a stubbed report: what an audit is tested on."""
+"""A small seeded model, a few drawn images and a stubbed report: what an audit is tested on."""
 
 from __future__ import annotations
 
@@ -69,29 +69,29 @@ def loaded(config: Path) -> Model:
     return load_model(config, weights=config.parent / "weights.safetensors", device="cpu")
 
 
-def draw_pictures(folder: Path, count: int = 4, side: int = 48) -> Path:
-    """`count` pictures of one shape each, with a table of captions."""
+def draw_images(folder: Path, count: int = 4, side: int = 48) -> Path:
+    """`count` images of one shape each, with a table of captions."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["file,caption"]
     for index in range(count):
         noise = np.random.default_rng(index).normal(190, 12, (side, side, 3))
-        picture = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8), "RGB")
+        image = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8), "RGB")
         x, y = 8 + 6 * (index % 4), 10 + 5 * (index % 3)
         shape = ("ellipse", "rectangle")[index % 2]
-        getattr(ImageDraw.Draw(picture), shape)((x, y, x + 16, y + 16), fill=_COLOURS[index % 4])
-        picture.save(folder / f"drawn-{index}.png")
+        getattr(ImageDraw.Draw(image), shape)((x, y, x + 16, y + 16), fill=_COLOURS[index % 4])
+        image.save(folder / f"drawn-{index}.png")
         lines.append(f"drawn-{index}.png,{CAPTION.format(shape)}")
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 
 def take_in(folder: Path, count: int = 4) -> Dataset:
-    """A data set of drawn pictures, stored below `folder`."""
-    return ingest([draw_pictures(folder / "drawn", count)], store=folder / "data")
+    """A data set of drawn images, stored below `folder`."""
+    return ingest([draw_images(folder / "drawn", count)], store=folder / "data")
 
 
 def plan_for(dataset: Dataset, config: Path, methods: Sequence[str | MethodPlan] = ("raw",), **parts: Any) -> Plan:
-    """A plan for every picture: captions and classes, a few curve steps, two pictures a unit."""
+    """A plan for every image: captions and classes, a few curve steps, two images a unit."""
     chosen = tuple(MethodPlan(name=m) if isinstance(m, str) else m for m in methods)
     given: dict[str, Any] = {
         "texts": TextPlan(classes=CLASSES),
@@ -100,7 +100,7 @@ def plan_for(dataset: Dataset, config: Path, methods: Sequence[str | MethodPlan]
         **parts,
     }
     return make_plan(
-        dataset=dataset.id, dataset_root=str(dataset.root), images=tuple(p.id for p in dataset.pictures),
+        dataset=dataset.id, dataset_root=str(dataset.root), images=tuple(p.id for p in dataset.images),
         model=spec(config), methods=chosen, **given,
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def stub_report(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the report by a file of one line; returns the list of runs that were rendered."""
     rendered: list[str] = []
 
-    def render_report(run: Run, findings: Any) -> Path:
+    def render_report(run: Run, findings: Any, **_: Any) -> Path:
         run.report.mkdir(exist_ok=True)
         rendered.append(run.id)
         path = run.report / "report.pdf"
@@ -132,5 +132,6 @@ def stub_report(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     module = types.ModuleType("core.reporting")
     module.render_report = render_report  # type: ignore[attr-defined]
     module.__path__ = [str(Path(__file__).parents[2] / "core" / "reporting")]
+    module.check_renderer = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "core.reporting", module)
     return rendered

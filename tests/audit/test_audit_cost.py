@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.audit.cost import estimate, record_speed
+from core.audit.cost import estimate, has_speed, record_probe, record_speed
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.models.listing import embedded_models
@@ -49,28 +49,28 @@ def test_orders_that_share_cells_make_the_estimate_an_upper_bound(
     expected = estimate(plan, dataset)
     spent = run.manifest["cost"]["image_forwards"]
     assert spent <= expected.image_forwards
-    assert spent > len(dataset.pictures) * (1 + 60) + expected.by_method["trust: deletion and insertion"] / 2
+    assert spent > len(dataset.images) * (1 + 60) + expected.by_method["trust: deletion and insertion"] / 2
 
 
 def test_the_estimate_names_what_each_part_costs(dataset: Dataset, vit: Path) -> None:
     parts = estimate(plan_for(dataset, vit, ("raw", RISE)), dataset).by_method
-    assert parts == {"raw": 0.0, "rise": 60.0 * len(dataset.pictures)}
+    assert parts == {"raw": 0.0, "rise": 60.0 * len(dataset.images)}
     with_curves = estimate(plan_for(dataset, vit, ("raw", RISE), trust=TrustPlan(steps=4)), dataset)
     assert set(with_curves.by_method) == {
         "raw", "rise", "trust: deletion and insertion", "trust: correlation", "trust: confidence",
     }  # fmt: skip
-    assert with_curves.image_forwards == len(dataset.pictures) + sum(with_curves.by_method.values())
+    assert with_curves.image_forwards == len(dataset.images) + sum(with_curves.by_method.values())
 
 
 def test_what_is_shared_is_paid_once_and_what_is_dropped_by_half(dataset: Dataset, vit: Path) -> None:
     pooled = (MethodPlan(name="rise", options={"masks": 60}), MethodPlan(name="lime", options={"masks": 80}))
-    count = len(dataset.pictures)
+    count = len(dataset.images)
     plan = plan_for(dataset, vit, pooled, trust=TrustPlan(steps=4, coalitions=100))
     parts = estimate(plan, dataset).by_method
     assert (parts["rise"], parts["lime"], parts["trust: correlation"]) == (60 * count, 20 * count, 20 * count)
     known = plan.model_copy(update={"model": ModelSpec(name="demo-vit")})
     dropping = estimate(known, dataset).by_method
-    # The pictures that maps fade are whole ones.
+    # The images that maps fade are whole ones.
     assert dropping.pop("trust: confidence") == parts["trust: confidence"] > 0
     assert all(dropping[name] == 0.5 * parts[name] for name in dropping)
     cnn = plan.model_copy(update={"model": ModelSpec(name="demo-cnn")})
@@ -99,7 +99,7 @@ def test_methods_that_the_embedded_model_cannot_serve_cost_nothing(dataset: Data
     assert estimate(unknown, dataset).by_method[missing] > 0.0
 
 
-def test_only_the_pictures_of_the_plan_count(dataset: Dataset, vit: Path) -> None:
+def test_only_the_images_of_the_plan_count(dataset: Dataset, vit: Path) -> None:
     whole = plan_for(dataset, vit, (RISE,))
     half = whole.model_copy(update={"images": whole.images[:2]})
     assert estimate(half, dataset).image_forwards * 2 == estimate(whole, dataset).image_forwards
@@ -115,3 +115,16 @@ def test_seconds_need_a_speed_on_record(dataset: Dataset, vit: Path) -> None:
     assert expected.seconds == pytest.approx(expected.image_forwards / 100.0 + 2.0)
     other = plan.model_copy(update={"model": ModelSpec(name="demo")})
     assert estimate(other, dataset).seconds is None
+
+
+def test_a_probe_counts_until_a_run_was_timed(dataset: Dataset, vit: Path) -> None:
+    plan = plan_for(dataset, vit, ("raw",))
+    assert not has_speed(plan.model) and estimate(plan, dataset).timed == ""
+    record_probe(plan.model, 80.0, 2.0, 4.0)
+    first = estimate(plan, dataset)
+    assert has_speed(plan.model) and first.timed == "probe"
+    assert first.seconds == pytest.approx(first.image_forwards / 40.0 + 4.0)
+    record_speed(plan, 500.0, 5.0, 2.0)
+    record_probe(plan.model, 80.0, 2.0, 4.0)
+    timed = estimate(plan, dataset)
+    assert timed.timed == "run" and timed.seconds == pytest.approx(timed.image_forwards / 100.0 + 2.0)

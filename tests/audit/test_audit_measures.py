@@ -74,7 +74,7 @@ def test_infidelity_is_that_of_the_coalitions_of_the_pool(
     tmp_path: Path, dataset: Dataset, vit: Path, made: list[dict[str, Any]]
 ) -> None:
     model = loaded(vit)
-    pixels, _ = model.preprocess([dataset.open(dataset.pictures[0])])
+    pixels, _ = model.preprocess([dataset.open(dataset.images[0])])
     row = next(row for row in made if row["method"] == "raw" and row["text_kind"] == "caption")
     work = Work(model, ImageTrunk(model, pixels), TextTrunk(model, [row["text"]]))
     kept = kept_cells(work, 0, (4, 4), 64)
@@ -96,7 +96,7 @@ def test_a_class_is_measured_by_its_probability_and_a_caption_by_its_cosine(made
             assert drop / share != pytest.approx(row["score"], abs=1e-3)
 
 
-def test_only_confidence_costs_forwards_of_pictures(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
+def test_only_confidence_costs_forwards_of_images(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
     spent = {}
     for name, trust in (("none", {"confidence": False, "words": False}), ("words", {"confidence": False}), ("all", {})):
         bench, plan = bench_for(tmp_path / name, dataset, vit, **trust)
@@ -144,8 +144,8 @@ def test_faithfulness_is_measured_again_where_the_plan_says_so(tmp_path: Path, d
         spent[name] = counted.image
         ways = {way for row in rows for way in ("blur", "road") if f"{way}_faithfulness" in row}
         assert ways == set(again)
-    # Of each order of half the cells, both halves; the whole and the hidden picture once a way.
+    # Of each order of half the cells, both halves; the whole and the hidden image once a way.
     orders = len({row["text"] for row in rows if row["kind"] == "method"}) + len(CONTROLS)
     assert spent["twice"] - spent["once"] == pytest.approx(2 * (2 + 2 * orders))
     named = estimate(plan, dataset).by_method
-    assert named["trust: road"] == named["trust: blur"] == len(dataset.pictures) * (2 + 2 * orders)
+    assert named["trust: road"] == named["trust: blur"] == len(dataset.images) * (2 + 2 * orders)

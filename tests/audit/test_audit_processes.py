@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,18 @@ def busy_run(folder: Path, dataset: Dataset, vit: Path) -> Run:
 
 
 def wait_for_end(pid: int) -> None:
-    handle = os.pidfd_open(pid)
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
     try:
         ready, _, _ = select.select([handle], [], [], PATIENCE)
     finally:
         os.close(handle)
     assert ready, "the process didn't end"
-    os.waitpid(pid, 0)
+    # Whoever started it may have waited for it by now.
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def test_a_killed_run_is_finished_with_the_same_bytes(
@@ -78,7 +84,7 @@ def test_a_killed_run_is_finished_with_the_same_bytes(
     assert [unit["tries"] for unit in killed.store.units()][: len(tried)] == tried
     assert finished.items() <= result_hashes(killed).items()
     assert result_hashes(killed) == result_hashes(whole)
-    assert len(result_hashes(whole)) == len(dataset.pictures)
+    assert len(result_hashes(whole)) == len(dataset.images)
     # The companion: another seed gives other bytes under other names.
     other = new_run(tmp_path / "other", whole.plan.model_copy(update={"seed": 1}))
     assert work(other, model=loaded(vit)) == "done"
@@ -102,7 +108,8 @@ def test_a_launched_worker_is_detached_and_can_be_cancelled_while_it_loads(
         with pytest.raises(RunError, match="another worker"):
             work(run, model=loaded(vit))
         launch.cancel(run)
-        assert run.progress().state == "cancelling"
+        # A process that still loads its libraries is ended; one that has begun is told.
+        assert run.progress().state in ("cancelled", "cancelling")
     finally:
         wait_for_end(pid)
     progress = run.progress()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,11 +13,11 @@ from core.audit import hold, units, worker
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.errors import LoupeError, RunError, ScopeError
-from core.methods import applications
 from core.runs import ApplicationPlan, Run, lease
 from core.runs.rebuild import KEPT
 from tests.audit.small import loaded, new_run, plan_for, result_hashes, save_model, take_in
 from tests.audit.test_audit_stages import card
+from tests.support.applications import add_application
 
 ELSEWHERE = "otherhost:1:1"
 
@@ -34,17 +33,15 @@ def run(tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]) -> Run
 @pytest.fixture
 def application(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """An application of a test; what stands under `error` is raised by it."""
-    asked: dict[str, Any] = {"error": None}
+    asked: dict[str, Any] = {"error": None, "first": lambda: True}
 
     def apply(subject: Any, options: Any, out: Path, tell: Any) -> None:
+        assert asked["first"]()
         if asked["error"] is not None:
             raise asked["error"]
         (out / "found.json").write_text("{}")
 
-    module = ModuleType("core.applications.counting")
-    module.work = apply  # type: ignore[attr-defined]
-    monkeypatch.setitem(applications.APPLICATIONS, "counting", card("counting"))
-    monkeypatch.setitem(sys.modules, "core.applications.counting", module)
+    add_application(monkeypatch, card("counting"), apply)
     return asked
 
 
@@ -68,10 +65,10 @@ def test_a_refusal_leaves_a_finished_run_as_it_was(run: Run, tmp_path: Path, vit
     before = (run.progress(), result_hashes(run), (run.folder / "seal.json").read_bytes())
     root = run.dataset_root
     other = save_model(tmp_path / "other", "vit", seed=1)
-    with pytest.raises(RunError, match="was begun with other weights"):
+    with pytest.raises(RunError, match="was started with other weights"):
         work(Run(run.folder), model=loaded(other))
     root.rename(tmp_path / "aside")
-    with pytest.raises(LoupeError, match=r"data set .* is missing"):
+    with pytest.raises(LoupeError, match=r"dataset .* is missing"):
         work(Run(run.folder), model=loaded(vit))
     (tmp_path / "aside").rename(root)
     assert (run.progress(), result_hashes(run), (run.folder / "seal.json").read_bytes()) == before
@@ -120,7 +117,7 @@ def test_a_finished_run_of_another_version_is_done_and_an_unfinished_one_names_b
         work(run, model=loaded(vit))
     assert run.progress().state == "done"
     assert work(run, told.append, loaded(vit), recompute=True) == "done"
-    assert "4 of 4 units are computed again" in told
+    assert "4 of 4 units are recomputed" in told
 
 
 def test_a_unit_that_is_held_elsewhere_is_waited_for_and_taken_over(
@@ -229,17 +226,10 @@ def test_a_run_is_cancelled_after_its_last_application_too(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], application: dict[str, Any]
 ) -> None:
     run = new_run(tmp_path / "run", plan_for(dataset, vit, applications=(ApplicationPlan(name="counting"),)))
-    module = sys.modules["core.applications.counting"]
-    plain = module.work
-
-    def cancels(*arguments: Any) -> None:
-        assert run.store.cancel() == "cancelling"
-        plain(*arguments)
-
-    module.work = cancels  # type: ignore[attr-defined]
+    application["first"] = lambda: run.store.cancel() == "cancelling"
     assert work(run, model=loaded(vit)) == "cancelled" == run.progress().state
     assert rendered == [] and run.progress().done == 4
-    module.work = plain  # type: ignore[attr-defined]
+    application["first"] = lambda: True
     assert work(run, model=loaded(vit)) == "done"
 
 
@@ -257,7 +247,7 @@ def test_a_lost_record_costs_nothing_that_was_done(run: Run, vit: Path, rendered
     run.store.path.write_bytes(b"garbage" * 1000)
     told: list[str] = []
     assert work(run, told.append, loaded(vit)) == "done"
-    assert "run.sqlite was damaged and has been rebuilt; 4 of 4 units have whole results" in told
+    assert "run.sqlite was damaged and has been rebuilt; 4 of 4 units have complete results" in told
     assert {file.name: file.stat().st_mtime_ns for file in (run.folder / "results").iterdir()} == sound
     assert (run.folder / KEPT).exists() and run.manifest["rebuilt"] == told[:1]
 
@@ -265,7 +255,7 @@ def test_a_lost_record_costs_nothing_that_was_done(run: Run, vit: Path, rendered
 def test_a_report_that_cannot_be_made_leaves_a_finished_run_done(
     run: Run, vit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: Any) -> Any:
+    def fails(*_: Any, **__: Any) -> Any:
         raise RunError("the PDF could not be made")
 
     monkeypatch.setattr(sys.modules["core.reporting"], "render_report", fails)

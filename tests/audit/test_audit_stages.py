@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import Field
 
-from core.applications.stage import FOLDER
+from core.applications.application import Work
+from core.applications.card import ApplicationInfo
 from core.audit.stages import compare_runs, run_applications
+from core.content.assets import Assets
 from core.errors import InputError
 from core.evaluation.comparison import load_comparisons
-from core.methods import applications
-from core.methods.applications.info import ApplicationInfo
 from core.methods.info import Options
+from core.models.model import Meter
 from core.reporting.applications import applications as chapter
-from core.reporting.assets import Assets
 from core.runs import ApplicationPlan, Run, create_run
+from core.runs.integrity import APPLICATIONS
+from tests.support.applications import add_application
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
 
 
@@ -41,22 +43,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Two applications of a test; the names of those that worked."""
     made: list[str] = []
 
-    def module(name: str) -> ModuleType:
+    def work_of(name: str) -> Work:
         def work(subject: Any, options: CountOptions, out: Path, tell: Any) -> None:
             made.append(name)
-            (out / "found.json").write_text(str(len(subject.pictures) * options.times))
+            (out / "found.json").write_text(str(len(subject.images) * options.times))
             if options.fail == "told":
-                raise InputError("there is nothing to count; give a picture")
+                raise InputError("there is nothing to count; give an image")
             if options.fail == "wild":
                 raise ZeroDivisionError("division by zero")
 
-        found = ModuleType(f"core.applications.{name}")
-        found.work = work  # type: ignore[attr-defined]
-        return found
+        return work
 
     for name, needs in (("counting", ("embeddings",)), ("sensing", ("image_attention",))):
-        monkeypatch.setitem(applications.APPLICATIONS, name, card(name, needs))
-        monkeypatch.setitem(sys.modules, f"core.applications.{name}", module(name))
+        add_application(monkeypatch, card(name, needs), work_of(name))
     yield made
 
 
@@ -70,15 +69,15 @@ def planned(folder: Path, *parts: ApplicationPlan) -> Run:
     return run
 
 
-MODEL: Any = SimpleNamespace(capabilities=frozenset({"embeddings"}))
+MODEL: Any = SimpleNamespace(capabilities=frozenset({"embeddings"}), meter=Meter())
 
 
 def test_an_application_leaves_its_record_with_hashes_and_is_not_done_twice(calls: list[str], tmp_path: Path) -> None:
     run = planned(tmp_path, ApplicationPlan(name="counting", options={"times": 2}))
     told: list[str] = []
     assert run_applications(run, MODEL, told.append)
-    assert (run.folder / FOLDER / "counting" / "found.json").read_text() == "6"
-    record = run.manifest[FOLDER]["counting"]
+    assert (run.folder / APPLICATIONS / "counting" / "found.json").read_text() == "6"
+    record = run.manifest[APPLICATIONS]["counting"]
     assert list(record["files"]) == ["applications/counting/found.json"]
     assert len(record["files"]["applications/counting/found.json"]) == 64
     assert run_applications(run, MODEL, told.append)
@@ -87,7 +86,7 @@ def test_an_application_leaves_its_record_with_hashes_and_is_not_done_twice(call
 
 @pytest.mark.parametrize(
     ("fail", "line"),
-    [("told", "there is nothing to count; give a picture"), ("wild", "ZeroDivisionError: division by zero")],
+    [("told", "there is nothing to count; give an image"), ("wild", "ZeroDivisionError: division by zero")],
 )
 def test_a_failure_is_told_and_leaves_nothing_half_written(
     calls: list[str], tmp_path: Path, fail: str, line: str
@@ -95,9 +94,9 @@ def test_a_failure_is_told_and_leaves_nothing_half_written(
     run = planned(tmp_path, ApplicationPlan(name="counting", options={"fail": fail}))
     assert run_applications(run, MODEL, lambda text: None)
     assert run.manifest["application_problems"] == {"counting": line}
-    assert not list((run.folder / FOLDER).iterdir())
-    assert FOLDER not in run.manifest
-    (section,) = chapter(run, Assets())
+    assert not list((run.folder / APPLICATIONS).iterdir())
+    assert APPLICATIONS not in run.manifest
+    (section,) = chapter(context_of(run, Assets()))[0].sections
     assert section.facts[0].value == f"failed: {line}"
 
 
@@ -108,7 +107,7 @@ def test_one_that_the_model_cannot_serve_is_listed_with_the_reason(calls: list[s
     name, side, reason = run.manifest["not_run"][-1]
     assert (name, side) == ("sensing", "data set")
     assert "attention" in reason
-    assert chapter(run, Assets())[0].facts[0].value == f"not run: {reason}"
+    assert chapter(context_of(run, Assets()))[0].sections[0].facts[0].value == f"not run: {reason}"
 
 
 def test_a_cancelled_run_stops_between_applications(calls: list[str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Units: what their keys cover, what they share, and that they don't depend on how pictures are grouped."""
+"""Units: what their keys cover, what they share, and that they don't depend on how images are grouped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def maps(rows: Any, method: str) -> dict[tuple[str, str], np.ndarray]:
     return {(row.image, row.text): row.map for row in rows.itertuples()}
 
 
-def test_the_bottleneck_of_a_cnn_uses_the_pictures_as_a_whole(
+def test_the_bottleneck_of_a_cnn_uses_the_images_as_a_whole(
     tmp_path: Path, dataset: Dataset, cnn: Path, rendered: list[str]
 ) -> None:
     texts = TextPlan(prompts=("a drawing",), captions=False)
@@ -37,17 +37,17 @@ def test_the_bottleneck_of_a_cnn_uses_the_pictures_as_a_whole(
         run = new_run(tmp_path / str(shard), plan_for(dataset, cnn, (M2IB,), texts=texts, shard=shard))
         assert work(run, model=loaded(cnn)) == "done"
         found[shard] = maps(run.results(), "m2ib")
-    assert len(found[1]) == len(dataset.pictures)
+    assert len(found[1]) == len(dataset.images)
     for key, values in found[1].items():
         np.testing.assert_array_equal(values, found[3][key])
-    model, pictures = loaded(cnn), [dataset.open(picture) for picture in dataset.pictures]
+    model, images = loaded(cnn), [dataset.open(image) for image in dataset.images]
     block = model.image.depth - 3
-    context = estimate_context(model, [model.preprocess(pictures)[0]], [block])
+    context = estimate_context(model, [model.preprocess(images)[0]], [block])
     options = dict(M2IB.options)
-    for index, picture in enumerate(dataset.pictures):
-        shared = explain(model, [pictures[index]], ["a drawing"], "m2ib", context=context, sides=["image"], **options)
-        alone = explain(model, [pictures[index]], ["a drawing"], "m2ib", sides=["image"], **options)
-        got = found[1][picture.id, "a drawing"]
+    for index, image in enumerate(dataset.images):
+        shared = explain(model, [images[index]], ["a drawing"], "m2ib", context=context, sides=["image"], **options)
+        alone = explain(model, [images[index]], ["a drawing"], "m2ib", sides=["image"], **options)
+        got = found[1][image.id, "a drawing"]
         np.testing.assert_allclose(got, shared.image.ravel(), rtol=1e-3, atol=1e-4)
         assert not np.allclose(got, alone.image.ravel(), rtol=1e-3, atol=1e-4)
 
@@ -76,9 +76,24 @@ def test_the_context_is_taken_at_the_block_of_the_bottleneck(
     assert asked == [block]
 
 
-def test_masked_pictures_are_embedded_once_for_captions_and_classes(
-    tmp_path: Path, dataset: Dataset, vit: Path
-) -> None:
+def test_a_layer_of_one_tower_leaves_the_other_side_out_by_name(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
+    model = loaded(vit)
+    last, below = model.image.depth - 1, model.text.depth - 1
+    assert below < last
+    plan = plan_for(dataset, vit, (MethodPlan(name="nib", options={"layer": last, "steps": 2}), "raw"))
+    bench = prepare(new_run(tmp_path / "run", plan), model)
+    assert bench.sides["nib"] == ("image",)
+    (told,) = [entry for entry in bench.not_run if entry[0] == "nib"]
+    assert told[1:] == ("text", f"layer must be a block of the text side, 0 to {below}, not {last}")
+    rows = [row for row in run_unit(bench, "key", plan.images[:1]) if row.get("method") == "nib"]
+    assert rows and all(row.get("map") is not None and row.get("token_values") is None for row in rows)
+    # With a layer of its own the text side runs.
+    both = MethodPlan(name="nib", options={"layer": last, "text_layer": 0, "steps": 2})
+    bench = prepare(new_run(tmp_path / "other", plan_for(dataset, vit, (both,))), model)
+    assert bench.sides["nib"] == ("image", "text") and not bench.not_run
+
+
+def test_masked_images_are_embedded_once_for_captions_and_classes(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
     masks = 24
     plan = plan_for(dataset, vit, (MethodPlan(name="rise", options={"masks": masks, "cells": 4, "removal": "mean"}),))
     bench = prepare(new_run(tmp_path / "run", plan), loaded(vit))
@@ -98,30 +113,30 @@ def test_a_unit_gives_the_same_rows_whatever_ran_before_it(tmp_path: Path, datas
     assert run_unit(bench, "key", plan.images[:1]) != first
 
 
-def test_a_unit_key_covers_plan_weights_code_and_pictures(
+def test_a_unit_key_covers_plan_weights_code_and_images(
     dataset: Dataset, vit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_for(dataset, vit)
-    pictures = {picture.id: picture for picture in dataset.pictures}
+    images = {image.id: image for image in dataset.images}
     first, second = plan.images[:2]
-    key = unit_key(plan, (first,), pictures, "weights")
-    assert key == unit_key(plan, (first,), dict(reversed(pictures.items())), "weights")
+    key = unit_key(plan, (first,), images, "weights")
+    assert key == unit_key(plan, (first,), dict(reversed(images.items())), "weights")
     others = {
-        unit_key(plan.model_copy(update={"seed": 1}), (first,), pictures, "weights"),
-        unit_key(plan, (first,), pictures, "other weights"),
-        unit_key(plan, (second,), pictures, "weights"),
-        unit_key(plan, (first, second), pictures, "weights"),
-        unit_key(plan, (first,), {first: pictures[first].model_copy(update={"captions": ("other",)})}, "weights"),
-        unit_key(plan, (first,), {first: pictures[first].model_copy(update={"name": "other"})}, "weights"),
+        unit_key(plan.model_copy(update={"seed": 1}), (first,), images, "weights"),
+        unit_key(plan, (first,), images, "other weights"),
+        unit_key(plan, (second,), images, "weights"),
+        unit_key(plan, (first, second), images, "weights"),
+        unit_key(plan, (first,), {first: images[first].model_copy(update={"captions": ("other",)})}, "weights"),
+        unit_key(plan, (first,), {first: images[first].model_copy(update={"name": "other"})}, "weights"),
     }
     monkeypatch.setattr(units, "code_digest", lambda: "other code")
-    others.add(unit_key(plan, (first,), pictures, "weights"))
+    others.add(unit_key(plan, (first,), images, "weights"))
     assert len(others) == 7
     assert key not in others
 
 
 def test_a_text_that_is_caption_and_prompt_is_told_apart(tmp_path: Path, dataset: Dataset, vit: Path) -> None:
-    caption = dataset.pictures[0].captions[0]
+    caption = dataset.images[0].captions[0]
     plan = plan_for(dataset, vit, texts=TextPlan(prompts=(caption,), classes=(caption,)), trust=TrustPlan(steps=2))
     bench = prepare(new_run(tmp_path / "run", plan), loaded(vit))
     rows = run_unit(bench, "key", plan.images[:1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from core.attribution.explain import explain
 from core.audit import hold, units, worker
 from core.audit.worker import work
 from core.datasets import Dataset
-from core.errors import InputError, RunError
+from core.errors import InputError, LoupeError, RunError
 from core.findings import load_findings
 from core.methods import METHODS
 from core.processes import this_owner
@@ -52,18 +53,18 @@ def full(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, vit: Path) 
         yield run
 
 
-def test_a_full_run_has_finite_rows_for_every_picture_text_and_method(full: Run, dataset: Dataset, vit: Path) -> None:
+def test_a_full_run_has_finite_rows_for_every_image_text_and_method(full: Run, dataset: Dataset, vit: Path) -> None:
     rows = full.results()
     made = rows[rows.kind == "method"]
     expected = set()
     embeddings = loaded(vit).embed_texts(CLASSES, full.plan.texts.templates)
-    for picture in dataset.pictures:
-        pixels, _ = loaded(vit).preprocess([dataset.open(picture)])
+    for image in dataset.images:
+        pixels, _ = loaded(vit).preprocess([dataset.open(image)])
         scores = (loaded(vit).embed_images(pixels) @ embeddings.T)[0].numpy()
         best = [CLASSES[index] for index in np.argsort(-scores, kind="stable")[:2]]
-        texts = [(picture.captions[0], "caption"), ("a drawing", "prompt"), ("a photograph", "prompt")]
+        texts = [(image.captions[0], "caption"), ("a drawing", "prompt"), ("a photograph", "prompt")]
         texts += [(name, "class") for name in best]
-        expected |= {(picture.id, text, kind, method) for text, kind in texts for method in METHODS}
+        expected |= {(image.id, text, kind, method) for text, kind in texts for method in METHODS}
     found = list(made[["image", "text", "text_kind", "method"]].itertuples(index=False, name=None))
     assert set(found) == expected
     assert len(found) == len(expected)
@@ -80,10 +81,10 @@ def test_a_full_run_has_finite_rows_for_every_picture_text_and_method(full: Run,
             assert np.isfinite(row.deletion_curve).all()
             assert np.isfinite(row.insertion_curve).all()
     scores = rows[rows.kind == "score"]
-    assert len(scores) == len(dataset.pictures) * (1 + 2 + len(CLASSES))
+    assert len(scores) == len(dataset.images) * (1 + 2 + len(CLASSES))
     controls = rows[rows.kind == "control"]
     assert set(controls.method) == {"random", "centre", "edge"}
-    assert len(controls) == len(dataset.pictures) * 5 * 3
+    assert len(controls) == len(dataset.images) * 5 * 3
 
 
 def test_a_finished_run_keeps_where_it_came_from(full: Run, vit: Path) -> None:
@@ -99,12 +100,12 @@ def test_a_finished_run_keeps_where_it_came_from(full: Run, vit: Path) -> None:
 
 
 def test_scores_and_maps_are_those_of_explain(full: Run, dataset: Dataset, vit: Path) -> None:
-    picture = dataset.pictures[1]
+    image = dataset.images[1]
     rows = full.results()
     for method in ("raw", "gradcam", "gae", "legrad"):
-        got = explain(loaded(vit), [dataset.open(picture)], ["a drawing", "a photograph"], method)
+        got = explain(loaded(vit), [dataset.open(image)], ["a drawing", "a photograph"], method)
         for index, text in enumerate(("a drawing", "a photograph")):
-            row = rows[(rows.kind == "method") & (rows.image == picture.id) & (rows.text == text)]
+            row = rows[(rows.kind == "method") & (rows.image == image.id) & (rows.text == text)]
             row = row[row.method == method].iloc[0]
             np.testing.assert_allclose(row["map"], got.image[0, index].ravel(), atol=1e-6, rtol=1e-4)
             assert row.score == pytest.approx(float(got.scores[0, index]), abs=1e-6)
@@ -115,10 +116,10 @@ def test_scores_and_maps_are_those_of_explain(full: Run, dataset: Dataset, vit: 
 def test_surgery_explains_classes_on_the_whole_label_set_and_captions_alone(
     full: Run, dataset: Dataset, vit: Path
 ) -> None:
-    picture = dataset.pictures[0]
+    image = dataset.images[0]
     rows = full.results()
-    rows = rows[(rows.kind == "method") & (rows.method == "clip_surgery") & (rows.image == picture.id)]
-    opened, templates = [dataset.open(picture)], full.plan.texts.templates
+    rows = rows[(rows.kind == "method") & (rows.method == "clip_surgery") & (rows.image == image.id)]
+    opened, templates = [dataset.open(image)], full.plan.texts.templates
     whole = explain(loaded(vit), opened, CLASSES, "clip_surgery", templates=templates, mode="labels")
     classes = rows[rows.text_kind == "class"]
     assert len(classes) == 2
@@ -154,7 +155,7 @@ def test_what_the_model_cannot_serve_is_listed_with_its_reason(
     assert gae.token_values.notna().all()
 
 
-def test_a_method_that_fails_on_one_picture_leaves_the_others(
+def test_a_method_that_fails_on_one_image_leaves_the_others(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, calls = raw.attribute_image, []
@@ -162,7 +163,7 @@ def test_a_method_that_fails_on_one_picture_leaves_the_others(
     def fails_first(work: Any, options: Any) -> torch.Tensor:
         calls.append(work.image_keys[0])
         if calls[-1] == calls[0]:
-            raise InputError("this picture can't be read that way\nand a second line")
+            raise InputError("this image can't be read that way\nand a second line")
         return plain(work, options)
 
     monkeypatch.setattr(raw, "attribute_image", fails_first)
@@ -173,10 +174,10 @@ def test_a_method_that_fails_on_one_picture_leaves_the_others(
     failed = made[made.status == "failed"]
     assert set(failed.image) == {run.plan.images[0]}
     assert set(failed.method) == {"raw"}
-    assert set(failed.message) == {"this picture can't be read that way"}
+    assert set(failed.message) == {"this image can't be read that way"}
     assert failed["map"].isna().all()
     assert failed.score.notna().all()
-    assert len(made) == 2 * 2 * len(dataset.pictures)
+    assert len(made) == 2 * 2 * len(dataset.images)
     assert set(made[(made.image == run.plan.images[0]) & (made.method == "gradcam")].status) == {"ok"}
     (finding,) = [f for f in load_findings(run) if f.id == "run.failures"]
     assert finding.status == "finding"
@@ -244,6 +245,23 @@ def test_without_a_report_a_run_is_judged_and_nothing_is_rendered(
     assert rendered == [other.id]
 
 
+def test_a_renderer_that_cannot_start_stops_a_run_before_any_work(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks() -> None:
+        raise LoupeError("the PDF renderer lacks its native libraries")
+
+    run = new_run(tmp_path / "run", plan_for(dataset, vit))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["core.reporting"], "check_renderer", lacks)
+        with pytest.raises(LoupeError, match="native libraries"):
+            go(run, vit)
+        progress = run.progress()
+        assert (progress.state, progress.total, rendered) == ("failed", 0, [])
+        assert "native libraries" in progress.message
+    assert go(run, vit) == "done"
+
+
 def test_a_run_of_which_every_unit_fails_has_failed(
     tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +327,7 @@ def test_a_changed_result_file_is_computed_anew(
     assert result_hashes(run) != sound
     assert go(run, vit) == "done"
     assert result_hashes(run) == sound
-    assert ("requeued", "2 units are computed again") in [(kind, message) for _, kind, message in run.store.events()]
+    assert ("requeued", "2 units are recomputed") in [(kind, message) for _, kind, message in run.store.events()]
 
 
 def test_other_weights_cannot_continue_a_run(tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]) -> None:
@@ -330,7 +348,7 @@ def test_another_data_set_cannot_continue_a_run(tmp_path: Path, vit: Path, rende
     other = take_in(tmp_path / "other", 2)
     own.root.rename(tmp_path / "aside")
     other.root.rename(own.root)
-    with pytest.raises(RunError, match="another data set"):
+    with pytest.raises(RunError, match="contains a dataset other than"):
         go(Run(run.folder), vit)
     own.root.rename(tmp_path / "elsewhere")
     with pytest.raises(RunError, match="is missing"):

@@ -22,6 +22,8 @@ from core.settings import ROOT
 from tests.audit.test_fault_injection import Bench, bench, left_by  # noqa: F401
 
 FORKS, PROCESSES = 5, 50
+# Seconds; no audit, not even one on a machine with nothing else to do, ends as soon as this.
+SHORTEST = 0.001
 SEED = 20_261_128
 
 
@@ -40,6 +42,7 @@ def kill_after(pid: int, seconds: float) -> bool:
 def forked_audit(bench: Bench, place: Path) -> int:  # noqa: F811
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             code = bench.audit_here(place)
         finally:
@@ -47,27 +50,29 @@ def forked_audit(bench: Bench, place: Path) -> int:  # noqa: F811
     return pid
 
 
-def moments(count: int, whole: float) -> list[float]:
-    """When to kill, in seconds from the start."""
+def moments(count: int) -> list[float]:
+    """When to kill, as shares of the time that an audit takes."""
     chance = random.Random(SEED)
-    return [chance.uniform(0.0, whole) for _ in range(count)]
+    return [chance.random() for _ in range(count)]
 
 
 def tried(start: Callable[[Path], int], finish: Callable[[Path], int], bench: Bench, count: int) -> None:  # noqa: F811
     place = bench.fresh()
     began = time.monotonic()
-    assert not kill_after(start(place), 600.0)
+    assert not kill_after(start(place), 600.0), "the audit that nothing disturbs did not end"
     whole = time.monotonic() - began
     expected = left_by(place)
     assert expected["state"] == "done" and expected["left"] == expected["changed"] == ""
-    killed = 0
-    for seconds in moments(count, whole):
+    for moment in moments(count):
+        seconds = moment * whole
         place = bench.fresh()
-        killed += kill_after(start(place), seconds)
-        assert finish(place) == 0, seconds
-        assert left_by(place) == expected, seconds
-    print(f"killed {killed} of {count} audits")
-    assert killed > count // 3
+        # How long an audit takes depends on what else the machine does: one that had ended is tried again, earlier.
+        while not kill_after(start(place), seconds):
+            assert seconds > SHORTEST, "an audit ends before it can be killed"
+            seconds /= 2
+            place = bench.fresh()
+        assert finish(place) == 0, moment
+        assert left_by(place) == expected, moment
 
 
 def test_an_audit_that_is_killed_at_any_moment_ends_with_the_same_results(bench: Bench) -> None:  # noqa: F811

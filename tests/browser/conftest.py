@@ -17,14 +17,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from core.reporting import render_report
 from core.settings import ROOT
+from core.system import WITHOUT_BROWSER
 from tests.support.made_run import made_run
 
 FINISHED = "20260115-093000-abcdef"
 HOSTS = {"127.0.0.1", "localhost"}
+STEP_MS = 60_000
+# Streamlit nests the sections of its navigation as ul > div > li, which no app can change.
+NAVIGATION = {"list", "listitem"}
+AROUND = "item => item.closest('[data-testid=stSidebarNavItems]')?.dataset.testid ?? ''"
+# A wait that has no limit of its own; two cores that also run a model are slow.
+expect.set_options(timeout=STEP_MS)
 
 
 @dataclass(frozen=True)
@@ -73,17 +81,35 @@ def server_with_run(home_with_run: Path) -> Iterator[Server]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a context of its own. The test fails if it asks any other machine, or breaks the app's policy."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(STEP_MS)
     with watched(context):
         yield context.new_page()
 
 
+def barriers(page: Page) -> list[str]:
+    """What axe calls a serious or critical barrier on the page, one line per element."""
+    return [
+        f"{item['id']}: {node['html'][:160]} {node['any'][0]['message'][:200] if node['any'] else ''}"
+        for item in Axe().run(page, options={"iframes": False}).response["violations"]
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"]
+        if not (item["id"] in NAVIGATION and "stSidebarNav" in page.locator(node["target"][0]).evaluate(AROUND))
+    ]
+
+
 def found_program(*names: str) -> str:
-    """The path of the first of these programs that this machine has. The test is left out if it has none."""
+    """The path of the first of these programs that this machine has.
+
+    The test fails if it has none, and is skipped only where `LOUPE_WITHOUT_BROWSER` says so.
+    """
     for name in names:
         found = shutil.which(name)
         if found:
             return found
-    pytest.skip(f"no {names[0]} on this machine")
+    line = f"{names[0]} is not installed"
+    if os.environ.get(WITHOUT_BROWSER):
+        pytest.skip(line)
+    pytest.fail(f"{line}; `make system-test` installs it or names the command, {WITHOUT_BROWSER}=1 skips these tests")
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from core.settings import ROOT
-from tests.browser.conftest import Server, served
-from tests.browser.test_app import STEP_MS, open_page
+from tests.browser.conftest import STEP_MS, Server, served
+from tests.browser.test_app import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -125,7 +125,7 @@ def test_a_page_of_another_site_cannot_frame_the_app(browser: Browser, server: S
 def test_the_policy_stops_what_a_page_has_no_use_for(browser: Browser, server: Server) -> None:
     context = browser.new_context()
     page: Page = context.new_page()
-    open_page(page, server, "Data set")
+    open_page(page, server, "Dataset")
     stopped = page.evaluate(
         """async () => {
             const found = [];
@@ -141,5 +141,5 @@ def test_the_policy_stops_what_a_page_has_no_use_for(browser: Browser, server: S
         }"""
     )
     assert stopped == [True, ["connect-src", "img-src", "script-src-elem"]]
-    expect(page.get_by_role("heading", level=1, name="Data set")).to_be_visible(timeout=STEP_MS)
+    expect(page.get_by_role("heading", level=1, name="Dataset")).to_be_visible(timeout=STEP_MS)
     context.close()

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Server
-from tests.browser.test_app import STEP_MS, open_page, settled
+from tests.browser.conftest import STEP_MS, Server
+from tests.browser.test_app import open_page, settled
 
 pytestmark = pytest.mark.browser
 
@@ -34,8 +34,8 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def upload(page: Page, server: Server, path: Path) -> Locator:
-    """Give a file to the Data set page and return the text of its progress, once it is there."""
-    open_page(page, server, "Data set")
+    """Give a file to the page Dataset and return the text of its progress, once it is there."""
+    open_page(page, server, "Dataset")
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(path)
     told = page.get_by_text(READ)
     expect(told).to_be_visible(timeout=STEP_MS)
@@ -55,17 +55,17 @@ def test_the_app_answers_while_it_imports_and_the_import_can_be_cancelled(
     expect(page.get_by_text(re.compile("^Drop a folder"))).to_be_visible(timeout=STEP_MS)
     page.get_by_role("link", name="Audit", exact=True).click()
     settled(page, "Audit")
-    page.get_by_role("link", name="Data set", exact=True).click()
+    page.get_by_role("link", name="Dataset", exact=True).click()
     expect(told).to_be_visible(timeout=STEP_MS)
     page.reload()
     expect(told).to_be_visible(timeout=STEP_MS)
     other = page.context.new_page()
-    open_page(other, server, "Data set")
+    open_page(other, server, "Dataset")
     expect(other.get_by_text(READ)).to_be_visible(timeout=STEP_MS)
     page.get_by_role("button", name="Cancel the import").click()
-    expect(page.get_by_text("The import was cancelled. Nothing of it was kept.")).to_be_visible(timeout=STEP_MS)
+    expect(page.get_by_text("The import was cancelled; nothing was stored.")).to_be_visible(timeout=STEP_MS)
     expect(other.get_by_text(READ)).to_be_hidden(timeout=STEP_MS)
-    expect(page.get_by_text("No data set yet")).to_be_visible(timeout=STEP_MS)
+    expect(page.get_by_text("There is no dataset yet")).to_be_visible(timeout=STEP_MS)
     assert left(server) == [] and "import=" not in page.url
 
 

@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from core.settings import ROOT
-from tests.browser.conftest import FINISHED, Server, found_program, free_port, served, watched
-from tests.browser.test_app import STEP_MS, drawn, open_page, sample_zip
+from tests.browser.conftest import FINISHED, STEP_MS, Server, found_program, free_port, served, watched
+from tests.browser.test_app import drawn, open_page, sample_zip
 from tests.browser.test_doors import answer_to
 
 pytestmark = pytest.mark.browser
@@ -139,7 +139,7 @@ def test_the_app_works_behind_the_proxy(proxy: Proxy, browser: Browser, tmp_path
     )
     with watched(context):
         page = context.new_page()
-        # Pictures, charts, tables, a frame; that every page keeps the policy is tested without the proxy.
+        # Images, charts, tables, a frame; that every page keeps the policy is tested without the proxy.
         for title in ("Explore", "Reliance", "Compare", "Report"):
             open_page(page, proxy, title, f"?run={FINISHED}")
             drawn(page)
@@ -149,7 +149,7 @@ def test_the_app_works_behind_the_proxy(proxy: Proxy, browser: Browser, tmp_path
         downloading.value.save_as(tmp_path / "report.pdf")
         assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
         assert all(cookie["secure"] for cookie in context.cookies()) and context.cookies()
-        open_page(page, proxy, "Data set")
+        open_page(page, proxy, "Dataset")
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(sample_zip(tmp_path / "two.zip", 2))
         expect(page.get_by_test_id("stMetric").first).to_contain_text("2", timeout=STEP_MS)
 

@@ -86,11 +86,11 @@ def test_a_frame_holds_the_whole_graph() -> None:
 
 def test_what_makes_no_graph_is_refused() -> None:
     one, two = Concept("a", "a", "x"), Concept("b", "b", "y")
-    with pytest.raises(InputError, match="named twice"):
+    with pytest.raises(InputError, match="appears twice"):
         make_graph([one, one], {}, "")
-    with pytest.raises(InputError, match="'c' of 'b' is no concept"):
+    with pytest.raises(InputError, match="'c' of 'b' is not a concept"):
         make_graph([one, two], {"b": ["c"]}, "")
-    with pytest.raises(InputError, match="stands above itself"):
+    with pytest.raises(InputError, match="is its own ancestor"):
         make_graph([one, two], {"b": ["a"], "a": ["b"]}, "")
     with pytest.raises(InputError, match="'dogs' is not among the 7 concepts of this vocabulary; its word has dog"):
         small().position("dogs")

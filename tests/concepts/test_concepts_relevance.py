@@ -35,7 +35,7 @@ def chain(count: int, seed: int = 0) -> ConceptGraph:
 
 
 def canvas_map(rank: Callable[[int, int, int], float], stride: int, everywhere: bool) -> NDArray[np.float64]:
-    """The release's sum of ranks on the 224 x 224 pixels of the picture; boxes at `everywhere` or where they touch."""
+    """The release's sum of ranks on the 224 x 224 pixels of the image; boxes at `everywhere` or where they touch."""
     total = np.zeros((480, 480))
     count = 0
     for side in (128, 64):

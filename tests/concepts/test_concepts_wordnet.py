@@ -82,7 +82,7 @@ def test_own_concepts_stand_alone_or_join() -> None:
         ("own", ("a | b | c | d",), "concept 1 is"),
         ("own", ("| text",), "concept 1 is"),
         ("everyday", ("dog.n.01 | a hound",), "already in the vocabulary"),
-        ("everyday", ("thing | a thing | nowhere",), "'nowhere' of 'thing' is no concept"),
+        ("everyday", ("thing | a thing | nowhere",), "'nowhere' of 'thing' is not a concept"),
     ):
         with pytest.raises(InputError, match=what) as caught:
             vocabulary(kind, given)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_files_of_own_concepts(tmp_path: Path) -> None:
     table.write_text("name\ntool\n")
     with pytest.raises(InputError, match="has no column 'concept'"):
         read_own(table)
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_own(tmp_path / "absent.txt")
 
 
@@ -165,7 +165,7 @@ print(len(vocabulary.vocabulary("own", ("a", "b"))), "torch" in sys.modules)
         lines[case] = done.stdout.splitlines()
         assert lines[case][-1] == "2 False"
     assert lines["absent"][0].startswith("told: WordNet was not found: put its files into corpora/wordnet")
-    assert "a vocabulary of your own" in lines["absent"][0]
+    assert "a custom vocabulary" in lines["absent"][0]
     assert int(lines["packaged"][0]) > 1000
 
 

@@ -132,7 +132,7 @@ def test_a_persons_list_is_used_alone_in_its_order() -> None:
 
 
 def test_too_short_a_list_is_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match="1 descriptors are left after 1 that mention a class") as error:
+    with pytest.raises(InputError, match="1 descriptors are left after removing 1 that mention a class") as error:
         build_bank(["dog"], own=["a dog", "wet nose"])
     assert "\n" not in str(error.value)
 

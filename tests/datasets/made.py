@@ -1,4 +1,4 @@
-"""Pictures, ZIP files and folders that the tests of data sets are made of."""
+"""Images, ZIP files and folders that the tests of data sets are made of."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CORNERS = (
 
 
 def noise(seed: int = 0, width: int = 40, height: int = 32) -> Image.Image:
-    """A picture like no other seed's."""
+    """An image like no other seed's."""
     values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(values)
 
 
 def scene(seed: int = 0, width: int = 120, height: int = 90) -> Image.Image:
-    """A smooth picture, as photographs are: 8 x 8 random colours, enlarged."""
+    """A smooth image, as photographs are: 8 x 8 random colours, enlarged."""
     return noise(seed, 8, 8).resize((width, height), Image.Resampling.BICUBIC)
 
 
@@ -42,7 +42,7 @@ def corners(width: int = 48, height: int = 32) -> Image.Image:
 
 
 def coded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()

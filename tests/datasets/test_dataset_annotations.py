@@ -82,10 +82,10 @@ def test_objects_are_read_with_their_shapes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
-        (b'{"images": NaN}', "NaN is no JSON number"),
+        (b"", "is not valid JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"images": NaN}', "NaN is not a JSON number"),
         (b"[]", "no list of images and of categories and of annotations"),
         (b'{"images": [], "annotations": {}, "categories": []}', "no list of annotations"),
         (b"PK\x03\x04rest", "is an archive"),
@@ -110,30 +110,30 @@ def test_a_file_that_is_too_large_or_missing_is_one_line(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("part", "entry", "told"),
     [
-        ("images", {"id": 9, "width": 4, "height": 4}, "a picture can't be used: it has no 'file_name' (number 4)"),
-        ("images", {"id": 9, "file_name": "z.png", "width": 0, "height": 4}, "is not that of a picture"),
-        ("images", {"id": 9, "file_name": "z.png", "width": 10**9, "height": 1}, "is not that of a picture"),
+        ("images", {"id": 9, "width": 4, "height": 4}, "an image was left out: it has no 'file_name' (number 4)"),
+        ("images", {"id": 9, "file_name": "z.png", "width": 0, "height": 4}, "is not a valid image size"),
+        ("images", {"id": 9, "file_name": "z.png", "width": 10**9, "height": 1}, "is not a valid image size"),
         ("images", {"id": 9, "file_name": "other/a.png", "width": 4, "height": 4}, "the same file name"),
-        ("images", {"id": [9], "file_name": "z.png", "width": 4, "height": 4}, "neither a number nor text"),
-        ("images", "a.png", "a picture can't be used"),
+        ("images", {"id": [9], "file_name": "z.png", "width": 4, "height": 4}, "neither a number nor a text"),
+        ("images", "a.png", "an image was left out"),
         ("categories", {"id": 9, "name": " "}, "its name is empty"),
         ("categories", {"id": 9, "name": "x" * 301}, "at most 300 characters"),
-        ("annotations", {"image_id": 99, "category_id": 1, "bbox": [0, 0, 1, 1]}, "names no picture of the file"),
-        ("annotations", {"image_id": 1, "category_id": 9, "bbox": [0, 0, 1, 1]}, "names no category of the file"),
+        ("annotations", {"image_id": 99, "category_id": 1, "bbox": [0, 0, 1, 1]}, "matches no image in the file"),
+        ("annotations", {"image_id": 1, "category_id": 9, "bbox": [0, 0, 1, 1]}, "matches no category in the file"),
         ("annotations", {"image_id": 1, "category_id": 1}, "it has no 'bbox' (number 6)"),
-        ("annotations", {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1]}, "an object can't be used"),
-        ("annotations", {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4]]}, "three corners or more"),
-        ("annotations", {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "pairs of"),
+        ("annotations", {"image_id": 1, "category_id": 1, "bbox": [0, 0, 1]}, "an object was left out"),
+        ("annotations", {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4]]}, "at least three corners"),
+        ("annotations", {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "coordinate pairs"),
         ("annotations", {"image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4, 5, "inf"]]}, "finite"),
         (
             "annotations",
             {"image_id": 1, "category_id": 1, "segmentation": {"size": [32, 40], "counts": [5]}},
-            "don't fill its picture",
+            "do not fill the image",
         ),
         (
             "annotations",
             {"image_id": 1, "category_id": 1, "segmentation": {"size": [40, 32], "counts": [1280]}},
-            "of another size",
+            "of a different size",
         ),
         (
             "annotations",
@@ -142,18 +142,19 @@ def test_a_file_that_is_too_large_or_missing_is_one_line(tmp_path: Path) -> None
         ),
     ],
 )
-def test_what_an_entry_gets_wrong_is_named_and_the_file_refused(
-    dataset: Dataset, part: str, entry: Any, told: str
-) -> None:
+def test_an_entry_that_cannot_be_used_is_left_out_and_named(dataset: Dataset, part: str, entry: Any, told: str) -> None:
     whole = {"images": IMAGES, "categories": CATEGORIES, "annotations": OBJECTS}
     found = read_annotations(brought(coco(**{part: [*whole[part], entry]})))
     (problem,) = found.problems
     assert told in problem and "\n" not in problem
-    with pytest.raises(InputError, match=r"truth\.json: "):
-        keep_annotations(dataset, found)
-    assert dataset.annotations is None
-    # Everything else was read all the same.
+    # Everything else was read all the same, and what was left out is known wherever the file is read again.
     assert [entry.label for entry in found.objects["a.png"]] == ["dog", "red  car"]
+    assert problem in keep_annotations(dataset, found).doubts
+    assert dataset.annotations is not None
+    again = read_annotations(dataset.annotations)
+    assert (again.objects, again.problems, again.original) == (found.objects, found.problems, found.original)
+    # Companion: without the entry nothing is left out.
+    assert read_annotations(brought(coco(**whole))).problems == ()
 
 
 def test_one_problem_of_many_entries_is_told_once() -> None:
@@ -167,7 +168,7 @@ def test_a_file_is_kept_replaced_and_forgotten(dataset: Dataset) -> None:
     before = content(dataset.root)
     assert dataset.annotations is None
     found = keep_annotations(dataset, read_annotations(brought(coco())))
-    assert (found.pictures, found.objects, found.elsewhere, found.doubts) == (2, 4, 1, ())
+    assert (found.images, found.objects, found.elsewhere, found.doubts) == (2, 4, 1, ())
     assert found.categories == {"dog": 3, "red  car": 1}
     assert dataset.annotations is not None and dataset.annotations.read_bytes() == kept(coco())
     # It is no part of the data set's id, which earlier runs were planned with.
@@ -207,9 +208,15 @@ def test_only_what_was_understood_is_kept(dataset: Dataset) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (coco(annotations=[OBJECTS[1]] * 30), "lists more than 20 entries; keep only the images of this data set"),
-        (coco(annotations=[OBJECTS[0] | {"segmentation": [SQUARE * 8]}]), "draws with more than 60 numbers"),
-        (b'{"images": [{"id": 1, "width": ' + b"9" * 5000 + b"}]}", "it is no JSON"),
+        (
+            coco(annotations=[OBJECTS[1]] * 30),
+            "contains more than 20 entries; keep only the annotations of images in this dataset",
+        ),
+        (
+            coco(annotations=[OBJECTS[0] | {"segmentation": [SQUARE * 8]}]),
+            "contains outlines with more than 60 numbers",
+        ),
+        (b'{"images": [{"id": 1, "width": ' + b"9" * 5000 + b"}]}", "it is not valid JSON"),
     ],
 )
 def test_a_file_that_draws_too_much_is_one_line(data: bytes, told: str) -> None:
@@ -228,9 +235,9 @@ def test_run_lengths_of_another_world_are_problems(counts: Any) -> None:
     assert found.objects == {} and found.problems
 
 
-def test_a_file_about_other_pictures_is_refused_and_the_kept_one_stays(dataset: Dataset) -> None:
+def test_a_file_about_other_images_is_refused_and_the_kept_one_stays(dataset: Dataset) -> None:
     keep_annotations(dataset, read_annotations(brought(coco())))
-    with pytest.raises(InputError, match=r"annotates no picture of this data set; .* it names elsewhere\.png"):
+    with pytest.raises(InputError, match=r"annotates no image of this dataset; .* it names elsewhere\.png"):
         keep_annotations(dataset, read_annotations(brought(coco(annotations=OBJECTS[4:]))))
     assert content(dataset.root)["annotations.json"] == kept(coco())
 
@@ -253,14 +260,14 @@ def test_doubts_about_shape_and_shared_names_are_told(tmp_path: Path) -> None:
     turned = [IMAGES[0], {**IMAGES[1], "width": 32, "height": 40}]
     objects = [OBJECTS[0], {"image_id": 2, "category_id": 1, "bbox": [0, 0, 4, 4]}]
     found = matched(dataset, read_annotations(brought(coco(images=turned, annotations=objects))))
-    assert (found.pictures, found.objects) == (3, 3)
-    assert any("share a file name" in doubt for doubt in found.doubts)
-    assert any("another shape" in doubt and "b.png" in doubt for doubt in found.doubts)
+    assert (found.images, found.objects) == (3, 3)
+    assert any("have the same file name" in doubt for doubt in found.doubts)
+    assert any("a different size" in doubt and "b.png" in doubt for doubt in found.doubts)
 
 
 def test_a_damaged_data_set_that_is_brought_again_keeps_its_annotations(dataset: Dataset, tmp_path: Path) -> None:
     keep_annotations(dataset, read_annotations(brought(coco())))
-    dataset.path(dataset.pictures[0]).unlink()
+    dataset.path(dataset.images[0]).unlink()
     again = ingest([tmp_path / "given"], store=tmp_path / "store")
     assert again.root == dataset.root
     assert content(again.root)["annotations.json"] == kept(coco())
@@ -275,6 +282,35 @@ def test_the_column_of_labels_is_recognised(dataset: Dataset) -> None:
     assert labels_column(both) == "labels"
     assert labels_column(both.model_copy(update={"columns": ("category", "Label")})) == "Label"
     assert labels_column(both.model_copy(update={"columns": ("kind",)})) is None
-    first, second, third = dataset.pictures
+    first, second, third = dataset.images
     assert column_labels(first, "Class") == {"dog", "cat"}
     assert column_labels(second, "Class") is None and column_labels(third, "Class") is None
+
+
+@pytest.mark.parametrize("key", [1, 1.0, "1", 2**40, "a-7", -3])
+def test_ids_are_numbers_or_texts_of_any_kind(key: Any) -> None:
+    other = str(key) if not isinstance(key, str) else key
+    images = [{"id": key, "file_name": "a.png", "width": 40, "height": 32}]
+    objects = [{"image_id": other.removesuffix(".0"), "category_id": 3.0, "bbox": [1, 1, 5, 5]}]
+    found = read_annotations(brought(coco(images=images, categories=[{"id": "3", "name": "Cat"}], annotations=objects)))
+    assert found.problems == () and [entry.label for entry in found.objects["a.png"]] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        ("cat; sofa", {"cat", "sofa"}),
+        ("cat, sofa", {"cat", "sofa"}),
+        ("cat|sofa", {"cat", "sofa"}),
+        ("Cat", {"cat"}),
+        ("great white shark, white shark", {"great white shark, white shark"}),
+        ("great white shark, white shark; cat", {"great white shark, white shark", "cat"}),
+        (7, {"7"}),
+    ],
+)
+def test_labels_of_a_cell(value: Any, labels: set[str], dataset: Dataset) -> None:
+    image = dataset.images[0].model_copy(update={"metadata": {"labels": value}})
+    assert column_labels(image, "labels", {"great white shark, white shark", "cat"}) == labels
+    # Companion: a comma separates where the whole is the name of no class.
+    several = image.model_copy(update={"metadata": {"labels": "great white shark, white shark"}})
+    assert column_labels(several, "labels") == {"great white shark", "white shark"}

@@ -7,10 +7,11 @@ import stat
 import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.datasets import Dataset, Upload, ingest
@@ -39,7 +40,7 @@ def with_entry(info: zipfile.ZipInfo, data: bytes) -> bytes:
 
 def test_names_are_paths_inside_the_zip(tmp_path: Path) -> None:
     dataset = take(zipped({"a/b.png": GOOD, "c.jpg": coded(noise(1))}), tmp_path)
-    assert [picture.name for picture in dataset.pictures] == ["a/b.png", "c.jpg"]
+    assert [image.name for image in dataset.images] == ["a/b.png", "c.jpg"]
     assert dataset.name == "upload"
 
 
@@ -57,7 +58,7 @@ def test_forms(tmp_path: Path, form: str) -> None:
             "stream": Upload("x.zip", stream),
         }
         dataset = ingest([sources[form]], store=tmp_path / "store")
-    assert [picture.name for picture in dataset.pictures] == ["a.png"]
+    assert [image.name for image in dataset.images] == ["a.png"]
 
 
 def test_a_zip_is_never_read_in_one_piece(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_zip_is_never_read_in_one_piece(tmp_path: Path) -> None:
     archive = zipped(files, zipfile.ZIP_STORED)
     assert len(archive) > 400_000
     dataset = ingest([Upload("x.zip", Watched(archive))], store=tmp_path)
-    assert len(dataset.pictures) == 4
+    assert len(dataset.images) == 4
     assert Watched.largest <= 2**17
 
 
@@ -84,7 +85,7 @@ def bomb(size: int) -> bytes:
 def test_bomb_by_ratio(tmp_path: Path) -> None:
     dataset = take(bomb(4_000_000), tmp_path)
     assert "unpacks to more than 200 times" in reason(dataset, "bomb.png")
-    assert [picture.name for picture in dataset.pictures] == ["good.png"]
+    assert [image.name for image in dataset.images] == ["good.png"]
 
 
 def test_just_under_the_ratio_passes(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_just_under_the_ratio_passes(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         info = opened.infolist()[0]
         ratio = info.file_size / info.compress_size
-    assert len(take(archive, tmp_path, Limits(zip_ratio=ratio * 1.01)).pictures) == 1
+    assert len(take(archive, tmp_path, Limits(zip_ratio=ratio * 1.01)).images) == 1
     with pytest.raises(InputError, match="times its"):
         take(archive, tmp_path, Limits(zip_ratio=ratio * 0.99 if ratio > 1 else 0.5))
 
@@ -106,9 +107,9 @@ def test_declared_size_too_small_is_caught(tmp_path: Path) -> None:
 
 
 def test_declared_size_too_large_does_no_harm(tmp_path: Path) -> None:
-    """Real bytes count, so a picture isn't refused for what its header claims."""
+    """Real bytes count, so an image isn't refused for what its header claims."""
     archive = patched(zipped({"a.png": GOOD}), 22, 24, struct.pack("<I", 2_000_000_000))
-    assert len(take(archive, tmp_path).pictures) == 1
+    assert len(take(archive, tmp_path).images) == 1
 
 
 def test_declared_packed_size_too_large_does_not_hide_a_bomb(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def overlapping(copies: int) -> bytes:
 def test_overlapping_entries_count_together(tmp_path: Path) -> None:
     archive = overlapping(10)
     dataset = take(archive, tmp_path, Limits(zip_ratio=3))
-    assert "takes its ZIP above 3 times" in reason(dataset, "a.png")
+    assert "brings its ZIP file above 3 times" in reason(dataset, "a.png")
     # Companion: with room for all ten, nothing is refused.
     assert take(archive, tmp_path / "other", Limits(zip_ratio=20)).refusals == ()
 
@@ -151,18 +152,18 @@ def test_nested_archives_are_refused(tmp_path: Path, inner: str) -> None:
     }[inner]
     dataset = take(zipped({"good.png": GOOD, "inner.png": nested}), tmp_path)
     assert "is an archive" in reason(dataset, "inner.png")
-    assert len(dataset.pictures) == 1
+    assert len(dataset.images) == 1
 
 
 def test_encrypted_entry(tmp_path: Path) -> None:
     plain = zipped({"a.png": GOOD})
-    assert len(take(plain, tmp_path).pictures) == 1
-    with pytest.raises(InputError, match=r"a\.png is encrypted; unpack the ZIP with its password"):
+    assert len(take(plain, tmp_path).images) == 1
+    with pytest.raises(InputError, match=r"a\.png is encrypted; unpack the ZIP file with its password"):
         take(patched(plain, 6, 8, b"\x01"), tmp_path)
 
 
 def test_unusual_method(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unusual method"):
+    with pytest.raises(InputError, match="unsupported compression method"):
         take(zipped({"a.png": GOOD}, zipfile.ZIP_LZMA), tmp_path)
 
 
@@ -172,10 +173,10 @@ def test_links_and_devices(tmp_path: Path, mode: int, word: str) -> None:
     info.external_attr = (mode | 0o777) << 16
     dataset = take(with_entry(info, coded(noise(9))), tmp_path)
     assert word in reason(dataset, "odd.png")
-    # Companion: the same entry as a regular file is a picture.
+    # Companion: the same entry as a regular file is an image.
     info = zipfile.ZipInfo("odd.png")
     info.external_attr = (stat.S_IFREG | 0o644) << 16
-    assert len(take(with_entry(info, coded(noise(9))), tmp_path).pictures) == 2
+    assert len(take(with_entry(info, coded(noise(9))), tmp_path).images) == 2
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,7 @@ def test_links_and_devices(tmp_path: Path, mode: int, word: str) -> None:
         ("a/../../../b.png", "a/b.png"),
         ("..\\..\\win.png", "win.png"),
         ("C:\\temp\\win.png", "temp/win.png"),
+        ("C:\\D:\\win.png", "win.png"),
         ("./a//b.png", "a/b.png"),
         ("a\u202egnp.png", "a_gnp.png"),
         ("x\r\n.png", "x__.png"),
@@ -193,10 +195,10 @@ def test_links_and_devices(tmp_path: Path, mode: int, word: str) -> None:
 )
 def test_traversal_names(tmp_path: Path, raw: str, clean: str) -> None:
     dataset = take(zipped({raw: GOOD}), tmp_path / "store")
-    assert [picture.name for picture in dataset.pictures] == [clean]
+    assert [image.name for image in dataset.images] == [clean]
     assert set(content(tmp_path)) == {
         f"store/{dataset.id}/dataset.json",
-        f"store/{dataset.id}/pictures/{dataset.pictures[0].id}.png",
+        f"store/{dataset.id}/images/{dataset.images[0].id}.png",
     }
 
 
@@ -212,12 +214,15 @@ def test_no_name_escapes_the_store(names: list[str]) -> None:
         dataset = take(stream.getvalue(), root / "store")
         assert {path.name for path in root.iterdir()} == {"store"}
         assert {path.name for path in (root / "store").iterdir()} == {dataset.id}
-        expected = {"dataset.json"} | {f"pictures/{picture.id}.png" for picture in dataset.pictures}
+        expected = {"dataset.json"} | {f"images/{image.id}.png" for image in dataset.images}
         assert set(content(dataset.root)) == expected
-        assert len({picture.name for picture in dataset.pictures}) == len(dataset.pictures)
+        assert len({image.name for image in dataset.images}) == len(dataset.images)
 
 
-@given(st.text(max_size=300))
+@given(st.one_of(st.text(max_size=300), st.text("abC:/\\. ", max_size=60)))
+@example("e:/e:/e:")
+@example("/C:/x")
+@example("x/" * 5 + "C:/" + "y/" * 19)
 def test_clean_names_stay_relative(raw: str) -> None:
     name = clean_name(raw)
     assert not {"", ".", ".."} & set(name.split("/"))
@@ -228,7 +233,7 @@ def test_clean_names_stay_relative(raw: str) -> None:
 def test_system_files_are_skipped_silently(tmp_path: Path) -> None:
     files = {"a.png": GOOD, "__MACOSX/._a.png": b"x", ".DS_Store": b"x", "b/Thumbs.db": b"x", ".git/x.png": GOOD}
     dataset = take(zipped({**files, "notes.txt": b"hello"}), tmp_path)
-    assert [picture.name for picture in dataset.pictures] == ["a.png"]
+    assert [image.name for image in dataset.images] == ["a.png"]
     assert [refusal.name for refusal in dataset.refusals] == ["notes.txt"]
 
 
@@ -248,10 +253,88 @@ def test_wrong_checksum(tmp_path: Path) -> None:
 
 
 def test_empty_zip(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no picture"):
+    with pytest.raises(InputError, match="contain no image"):
         take(zipped({}), tmp_path)
 
 
 def test_other_archives_as_sources(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a ZIP"):
         ingest([Upload("x.tar.gz", b"\x1f\x8b\x08" + bytes(50))], store=tmp_path)
+
+
+def named(raw: bytes, *, flag: bool = False, extra: bytes = b"") -> bytes:
+    """An archive of one image and its table, whose name is these bytes in both of its headers."""
+    placeholder = "n" * len(raw)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        info = zipfile.ZipInfo(placeholder)
+        info.extra = extra
+        archive.writestr(info, coded(noise(1)))
+    data = stream.getvalue().replace(placeholder.encode(), raw)
+    if flag:
+        for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            at = data.index(mark) + place
+            data = data[:at] + (0x800).to_bytes(2, "little") + data[at + 2 :]
+    return data
+
+
+def unicode_path(raw: bytes, name: str) -> bytes:
+    content = b"\1" + zlib.crc32(raw).to_bytes(4, "little") + name.encode()
+    return struct.pack("<HH", 0x7075, len(content)) + content
+
+
+@pytest.mark.parametrize(
+    ("archive", "name"),
+    [
+        (named("Café.png".encode()), "Café.png"),
+        (named("Cafe\u0301.png".encode()), "Café.png"),
+        (named("Café.png".encode(), flag=True), "Café.png"),
+        (named("猫.png".encode()), "猫.png"),
+        (named("Café.png".encode("cp437")), "Café.png"),
+        (named(b"\xc3\x28.png", extra=unicode_path(b"\xc3\x28.png", "猫.png")), "猫.png"),
+        # The field belongs to another name, or is cut short: what the format says counts.
+        (named("Café.png".encode("cp437"), extra=unicode_path(b"other.png", "猫.png")), "Café.png"),
+        (named("Café.png".encode("cp437"), extra=struct.pack("<HH", 0x7075, 2) + b"\1\2"), "Café.png"),
+    ],
+)
+def test_names_are_read_as_their_packer_meant_them(tmp_path: Path, archive: bytes, name: str) -> None:
+    dataset = take(archive, tmp_path)
+    assert [image.name for image in dataset.images] == [name] and dataset.refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("猫の写真.png".encode("cp932"), "猫の写真.png"),
+        ("表の写真.png".encode("cp932"), "表の写真.png"),
+        ("고양이 사진.png".encode("cp949"), "고양이 사진.png"),
+        ("Müller.png".encode("cp437"), "Müller.png"),
+        ("große Straße.png".encode("cp437"), "große Straße.png"),
+        ("照片.png".encode("gbk"), "╒╒╞¼.png"),
+    ],
+)
+def test_names_in_an_encoding_that_is_not_stated_are_a_remark(tmp_path: Path, raw: bytes, name: str) -> None:
+    dataset = take(named(raw), tmp_path)
+    assert [image.name for image in dataset.images] == [name] and dataset.refusals == ()
+    (remark,) = dataset.remarks
+    assert remark.name == "upload.zip"
+    assert f"has a file name in an encoding that it does not state, read as “{name}”" in remark.reason
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        named("猫.png".encode()),
+        named("猫.png".encode(), flag=True),
+        named(b"plain.png"),
+        named(b"\xc3\x28.png", extra=unicode_path(b"\xc3\x28.png", "猫.png")),
+    ],
+)
+def test_names_that_are_certain_need_no_remark(tmp_path: Path, archive: bytes) -> None:
+    assert take(archive, tmp_path).remarks == ()
+
+
+def test_a_unicode_path_leads_nowhere(tmp_path: Path) -> None:
+    raw = b"\xc3\x28.png"
+    dataset = take(named(raw, extra=unicode_path(raw, "../../etc/a\0b.png")), tmp_path)
+    assert [image.name for image in dataset.images] == ["etc/a"]

@@ -14,8 +14,8 @@ from PIL import Image
 
 from core.datasets import Dataset, Upload, ingest, opening
 from core.datasets.bounds import Budget
+from core.datasets.image import scans
 from core.datasets.opening import open_file
-from core.datasets.picture import scans
 from core.datasets.png import png_of
 from core.errors import InputError, Refused
 from core.sandbox import Answer
@@ -29,7 +29,7 @@ SIDE = 7744
 def taken(tmp_path: Path, name: str, data: bytes, limits: Limits = LIMITS) -> Dataset:
     """What becomes of a file beside a good image, which is taken whatever the other does."""
     dataset = ingest([Upload(name, data), Upload("good.png", GOOD)], store=tmp_path, limits=limits)
-    assert "good.png" in [picture.name for picture in dataset.pictures]
+    assert "good.png" in [image.name for image in dataset.images]
     return dataset
 
 
@@ -53,7 +53,7 @@ def progressive(count: int, side: int = 64, between: bytes = b"") -> bytes:
 
 
 def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
-    told = "has more than 500 scans, each a pass over the image; save it as a plain JPEG"
+    told = "has more than 500 scans, each a pass over the image; save it as a baseline JPEG"
     for number, between in enumerate((b"", b"\xff\xff", b"\0\0", b"\xff\xfe\0\2", b"\xff\xd0")):
         assert reason(tmp_path / str(number), "a.jpg", progressive(501, between=between)) == told
     assert taken(tmp_path / "few", "a.jpg", progressive(500)).refusals == ()
@@ -75,14 +75,14 @@ def test_scans_are_counted_where_they_are() -> None:
     ],
 )
 def test_a_header_that_promises_what_the_file_cannot_hold(tmp_path: Path, data: bytes) -> None:
-    assert "promises 59,969,536 pixels in" in reason(tmp_path, "a.xyz", data)
+    assert "declares 59,969,536 pixels in" in reason(tmp_path, "a.xyz", data)
 
 
 def test_a_plain_image_may_be_large(tmp_path: Path) -> None:
     for mode in ("RGB", "L", "1"):
         data = coded(Image.new(mode, (2000, 2000)), "PNG")
         assert taken(tmp_path / mode, "plain.png", data).refusals == ()
-    assert "promises 4,000,000" in reason(tmp_path, "plain.png", data, Limits(pixels_per_byte=1000))
+    assert "declares 4,000,000" in reason(tmp_path, "plain.png", data, Limits(pixels_per_byte=1000))
 
 
 def test_time_and_memory_end_in_one_refusal(tmp_path: Path) -> None:
@@ -99,23 +99,23 @@ def test_time_and_memory_end_in_one_refusal(tmp_path: Path) -> None:
 def test_pixels_of_an_import_are_bounded_and_the_rest_is_refused(tmp_path: Path) -> None:
     images = [Upload(f"{number}.png", coded(noise(number))) for number in range(5)]
     dataset = ingest(images, store=tmp_path, limits=Limits(total_pixels=3 * 40 * 32))
-    assert [picture.name for picture in dataset.pictures] == ["0.png", "1.png", "2.png"]
-    told = "takes the import above 3,840 pixels in all; import it on its own"
+    assert [image.name for image in dataset.images] == ["0.png", "1.png", "2.png"]
+    told = "brings the import above 3,840 pixels in total; import it separately"
     assert [(refusal.name, refusal.reason) for refusal in dataset.refusals] == [("3.png", told), ("4.png", told)]
 
 
 def test_disk_and_lost_time_of_an_import_are_bounded(tmp_path: Path) -> None:
     images = [Upload(f"{number}.png", coded(noise(number))) for number in range(9)]
     dataset = ingest(images, store=tmp_path / "a", limits=Limits(total_stored_bytes=9000))
-    assert len(dataset.pictures) == 2 and len(dataset.refusals) == 7
+    assert len(dataset.images) == 2 and len(dataset.refusals) == 7
     assert all(
-        told.reason == "takes the import above 9,000 bytes of stored images; import it on its own"
+        told.reason == "brings the import above 9,000 bytes of stored images; import it separately"
         for told in dataset.refusals
     )
     bad = [Upload("bad.jpg", coded(noise(), "JPEG")[:600]), *images]
     dataset = ingest(bad, store=tmp_path / "b", limits=Limits(lost_seconds=0))
-    assert 0 < len(dataset.pictures) < 9
-    assert "was not opened: files that were refused have taken more than 0 s" in dataset.refusals[0].reason
+    assert 0 < len(dataset.images) < 9
+    assert "was not opened: refused files have already taken more than 0 s" in dataset.refusals[0].reason
     assert ingest(bad, store=tmp_path / "c").refusals[0].name == "bad.jpg"
 
 
@@ -123,7 +123,7 @@ def test_refusals_beyond_the_limit_are_counted(tmp_path: Path) -> None:
     given = [Upload("good.png", GOOD), *(Upload(f"{number}.png", b"x") for number in range(9))]
     dataset = ingest(given, store=tmp_path, limits=Limits(refusals=4))
     assert [refusal.name for refusal in dataset.refusals] == ["0.png", "1.png", "2.png", "3.png", "more"]
-    assert dataset.refusals[-1].reason == "5 more refusals are not listed one by one"
+    assert dataset.refusals[-1].reason == "5 more refused files are not listed individually"
 
 
 # -- tables ------------------------------------------------------------------------------------------------------
@@ -153,8 +153,8 @@ def test_tables_are_bounded_before_they_are_unpacked(tmp_path: Path) -> None:
 def test_many_captions_of_one_image(tmp_path: Path) -> None:
     rows = b"".join(b"good.png,caption %d\n" % number for number in range(20_000))
     dataset = taken(tmp_path, "t.csv", b"image,caption\n" + rows)
-    (picture,) = dataset.pictures
-    assert picture.captions == tuple(f"caption {number}" for number in range(100))
+    (image,) = dataset.images
+    assert image.captions == tuple(f"caption {number}" for number in range(100))
     where = "(good.png, good.png, good.png and 19,897 more)"
     told = f"give one image more than 100 captions; the first 100 were kept {where}"
     assert [refusal.reason for refusal in dataset.refusals] == [told]
@@ -162,8 +162,8 @@ def test_many_captions_of_one_image(tmp_path: Path) -> None:
 
 def test_numbers_that_no_number_holds_stay_text(tmp_path: Path) -> None:
     rows = b"image,a,b\ngood.png," + b"9" * 400 + b",1e999\n"
-    (picture,) = taken(tmp_path, "t.csv", rows).pictures
-    assert picture.metadata == {"a": "9" * 400, "b": "1e999"}
+    (image,) = taken(tmp_path, "t.csv", rows).images
+    assert image.metadata == {"a": "9" * 400, "b": "1e999"}
 
 
 def test_more_tables_than_are_matched(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
 
 
 def test_what_a_dead_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    (tmp_path / ".incoming-dead" / "pictures").mkdir(parents=True)
+    (tmp_path / ".incoming-dead" / "images").mkdir(parents=True)
     child = os.fork()
     if child == 0:
         ingest([Upload("good.png", GOOD)], store=tmp_path, progress=lambda done, total: os._exit(0))
@@ -208,7 +208,7 @@ def test_what_a_dead_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")] and dataset.root.exists()
 
 
-SOUND = ["0" * 64, 5, ["0" * 16, "PNG", 40, 32, None]]
+SOUND = ["0" * 64, 5, ["0" * 16, "PNG", 40, 32, None, []]]
 PNG = png_of((40, 32), bytes(3 * 40 * 32))
 
 
@@ -217,17 +217,19 @@ PNG = png_of((40, 32), bytes(3 * 40 * 32))
     [
         (None, PNG),
         ([*SOUND[:2], ["../../../etc/pass", *SOUND[2][1:]]], PNG),
-        ([*SOUND[:2], ["0" * 16, "EXE", 40, 32, None]], PNG),
-        ([*SOUND[:2], ["0" * 16, "PNG", 32, 40, None]], PNG),
-        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, 1.5]], PNG),
-        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None]], b"<html>"),
-        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None]], PNG[:24] + b"\x10" + PNG[25:]),
+        ([*SOUND[:2], ["0" * 16, "EXE", 40, 32, None, []]], PNG),
+        ([*SOUND[:2], ["0" * 16, "PNG", 32, 40, None, []]], PNG),
+        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, 1.5, []]], PNG),
+        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None, []]], b"<html>"),
+        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None, [5]]], PNG),
+        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None, ["x" * 1000]]], PNG),
+        ([*SOUND[:2], ["0" * 16, "PNG", 40, 32, None, []]], PNG[:24] + b"\x10" + PNG[25:]),
         (["x", 5, SOUND[2]], PNG),
         (["0" * 64, True, SOUND[2]], PNG),
         ([*SOUND[:2], None], b'{"texts": [1]}'),
         (
             [*SOUND[:2], None],
-            b'{"texts":[],"columns":[],"cells":[],"numbers":[1],"paths":[0],"captions":[[]],"refusals":[]}',
+            b'{"texts":[],"columns":[],"cells":[],"numbers":[1],"paths":[0],"captions":[[]],"refusals":[],"remarks":[]}',
         ),
     ],
 )
@@ -235,7 +237,7 @@ def test_a_child_that_was_taken_over_is_not_believed(
     monkeypatch: pytest.MonkeyPatch, value: object, data: bytes
 ) -> None:
     monkeypatch.setattr(opening, "call", lambda *_, **__: Answer(value, data, 0.0, 0))
-    with pytest.raises(Refused, match="gave a false answer"):
+    with pytest.raises(Refused, match="returned an invalid answer"):
         open_file("a.png", GOOD, Budget(LIMITS))
     monkeypatch.setattr(opening, "call", lambda *_, **__: Answer(SOUND, PNG, 0.0, 0))
     assert open_file("a.png", GOOD, Budget(LIMITS)).sha256 == "0" * 64

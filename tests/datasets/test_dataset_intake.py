@@ -28,7 +28,7 @@ A, B, C = (coded(noise(seed)) for seed in range(3))
 
 
 def names(dataset: Dataset) -> list[str]:
-    return [picture.name for picture in dataset.pictures]
+    return [image.name for image in dataset.images]
 
 
 def test_a_folder(tmp_path: Path) -> None:
@@ -36,17 +36,17 @@ def test_a_folder(tmp_path: Path) -> None:
     dataset = ingest([root], store=tmp_path / "store")
     assert names(dataset) == ["b.png", "sub/deep/a.wrong"]
     assert dataset.name == "photos"
-    assert [(refusal.name, "no picture" in refusal.reason) for refusal in dataset.refusals] == [("notes.md", True)]
-    picture = dataset.pictures[0]
-    assert (picture.format, picture.bytes, picture.width, picture.height) == ("PNG", len(B), 40, 32)
+    assert [(refusal.name, "not an image" in refusal.reason) for refusal in dataset.refusals] == [("notes.md", True)]
+    image = dataset.images[0]
+    assert (image.format, image.bytes, image.width, image.height) == ("PNG", len(B), 40, 32)
 
 
-def test_the_stored_pictures_are_the_given_pixels(tmp_path: Path) -> None:
+def test_the_stored_images_are_the_given_pixels(tmp_path: Path) -> None:
     dataset = ingest([Upload("a.png", A)], store=tmp_path)
-    image = dataset.open(dataset.pictures[0])
+    image = dataset.open(dataset.images[0])
     assert image.mode == "RGB"
     assert np.array_equal(np.asarray(image), np.asarray(noise(0)))
-    assert dataset.path(dataset.pictures[0]) == tmp_path / dataset.id / "pictures" / f"{dataset.pictures[0].id}.png"
+    assert dataset.path(dataset.images[0]) == tmp_path / dataset.id / "images" / f"{dataset.images[0].id}.png"
 
 
 def test_links_pipes_and_nested_archives_in_a_folder(tmp_path: Path) -> None:
@@ -64,23 +64,23 @@ def test_links_pipes_and_nested_archives_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere can't be found"):
+    with pytest.raises(InputError, match="nowhere cannot be found"):
         ingest([tmp_path / "nowhere"], store=tmp_path / "store")
 
 
 def test_nothing_given(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing was given"):
+    with pytest.raises(InputError, match="nothing was submitted"):
         ingest([], store=tmp_path)
-    with pytest.raises(InputError, match="there is no picture"):
+    with pytest.raises(InputError, match="contain no image"):
         ingest([folder_of(tmp_path / "in", {".hidden": b""})], store=tmp_path / "store")
 
 
-def test_no_picture_left_says_why(tmp_path: Path) -> None:
-    uploads = [Upload(f"{number}.png", b"no picture") for number in range(5)]
+def test_no_image_left_says_why(tmp_path: Path) -> None:
+    uploads = [Upload(f"{number}.png", b"no image") for number in range(5)]
     with pytest.raises(InputError) as caught:
         ingest(uploads, store=tmp_path)
     line = str(caught.value)
-    assert line.startswith("no picture can be used: 0.png is no picture") and line.endswith("and 2 more")
+    assert line.startswith("no image can be used: 0.png is not an image") and line.endswith("and 2 more")
     assert "\n" not in line
     assert list(tmp_path.iterdir()) == []
 
@@ -105,8 +105,8 @@ def test_total_and_count_limits(tmp_path: Path, form: str) -> None:
     }
     total = sum(map(len, files.values())) + 1000  # a ZIP's own headers count as its size
     store = tmp_path / "store"
-    assert len(ingest(sources[form], store=store, limits=Limits(total_bytes=total, files=3)).pictures) == 3
-    with pytest.raises(InputError, match=r"in all; split|is larger than"):
+    assert len(ingest(sources[form], store=store, limits=Limits(total_bytes=total, files=3)).images) == 3
+    with pytest.raises(InputError, match=r"in total; split|is larger than"):
         ingest(sources[form], store=store / "other", limits=Limits(total_bytes=total - 1100))
     with pytest.raises(InputError, match="more than 2 files"):
         ingest(sources[form], store=store / "other", limits=Limits(files=2))
@@ -118,7 +118,7 @@ def test_pixel_limits_refuse_one_file(tmp_path: Path) -> None:
         [Upload("a.png", A), Upload("big.png", coded(noise(1, 60, 60)))], store=tmp_path, limits=Limits(side=50)
     )
     assert names(dataset) == ["a.png"]
-    assert "60 x 60 pixels; at most 50 a side" in dataset.refusals[0].reason
+    assert "60 x 60 pixels; each side may have at most 50" in dataset.refusals[0].reason
 
 
 def test_exact_duplicates_are_kept_once_with_all_that_is_said(tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def test_exact_duplicates_are_kept_once_with_all_that_is_said(tmp_path: Path) ->
     dataset = ingest([Upload("x.zip", zipped(files))], table=table, store=tmp_path)
     assert names(dataset) == ["a.png", "b.png"]
     assert dataset.duplicates == (Duplicate(name="copy.bmp", of="a.png", kind="exact", distance=0),)
-    assert dataset.pictures[0].captions == ("one", "two")
-    assert dataset.pictures[0].metadata == {"k": 1, "m": "x"}
-    assert dataset.pictures[0].format == "PNG"
+    assert dataset.images[0].captions == ("one", "two")
+    assert dataset.images[0].metadata == {"k": 1, "m": "x"}
+    assert dataset.images[0].format == "PNG"
 
 
 def test_near_duplicates_are_kept_and_listed(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_near_is_at_most_four_bits(tmp_path: Path) -> None:
     assert ingest([Upload("a.png", steps(0)), Upload("b.png", steps(5))], store=tmp_path).duplicates == ()
 
 
-def test_plain_pictures_are_not_near_duplicates(tmp_path: Path) -> None:
+def test_plain_images_are_not_near_duplicates(tmp_path: Path) -> None:
     uploads = [Upload(f"{colour}.png", coded(Image.new("RGB", (32, 32), colour))) for colour in ("red", "blue")]
     assert ingest(uploads, store=tmp_path).duplicates == ()
 
@@ -176,7 +176,7 @@ def test_names_are_told_apart(tmp_path: Path) -> None:
 def test_the_same_file_twice_changes_nothing_but_the_list_of_duplicates(tmp_path: Path) -> None:
     once = ingest([Upload("a.png", A)], store=tmp_path / "x")
     twice = ingest([Upload("a.png", A), Upload("a.png", A)], store=tmp_path / "y")
-    assert twice.id == once.id and twice.pictures == once.pictures
+    assert twice.id == once.id and twice.images == once.images
     assert [(found.name, found.of, found.kind) for found in twice.duplicates] == [("a.png", "a.png", "exact")]
 
 
@@ -227,14 +227,14 @@ def test_what_is_stored_stays_but_new_refusals_are_told(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("damage", ["manifest", "picture"])
+@pytest.mark.parametrize("damage", ["manifest", "image"])
 def test_a_damaged_data_set_is_made_whole(tmp_path: Path, damage: str) -> None:
     first = ingest([Upload("a.png", A)], store=tmp_path)
     before = content(tmp_path)
     if damage == "manifest":
         (first.root / "dataset.json").write_text("{")
     else:
-        first.path(first.pictures[0]).unlink()
+        first.path(first.images[0]).unlink()
     assert ingest([Upload("a.png", A)], store=tmp_path) == first
     assert content(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == [first.id]
@@ -299,11 +299,11 @@ def test_exif_and_gps_are_gone(tmp_path: Path) -> None:
     data = coded(corners(), "JPEG", exif=exif, comment=b"secret remark", icc_profile=b"secret profile")
     assert data.count(b"secret") == 4
     dataset = ingest([Upload("a.jpg", data)], store=tmp_path)
-    dataset.thumbnail(dataset.pictures[0])
+    dataset.thumbnail(dataset.images[0])
     files = content(tmp_path)
     assert len(files) == 3
     assert not any(b"secret" in stored or b"Exif" in stored for stored in files.values())
-    png = dataset.path(dataset.pictures[0]).read_bytes()
+    png = dataset.path(dataset.images[0]).read_bytes()
     chunks, at = [], 8
     while at < len(png):
         length, kind = struct.unpack(">I4s", png[at : at + 8])
@@ -312,7 +312,7 @@ def test_exif_and_gps_are_gone(tmp_path: Path) -> None:
     assert set(chunks) == {b"IHDR", b"IDAT", b"IEND"}
 
 
-def test_only_a_few_pictures_are_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_images_are_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[weakref.ref[Opened]] = []
     most = 0
     real = intake.open_file

@@ -15,7 +15,7 @@ from tests.datasets.made import coded, folder_of, noise
 
 def given(tmp_path: Path, count: int = 3) -> Path:
     files = {f"{number}.png": coded(noise(number)) for number in range(count)}
-    return folder_of(tmp_path / "given", {**files, "bad.png": b"no picture"})
+    return folder_of(tmp_path / "given", {**files, "bad.png": b"no image"})
 
 
 def test_a_job_gives_the_same_as_a_call(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_job_gives_the_same_as_a_call(tmp_path: Path) -> None:
     told = job.report(tmp_path / "job")
     assert (told.state, told.done, told.total, told.over) == ("done", 5, 5, True)
     made = job.dataset(tmp_path / "job")
-    assert [picture.name for picture in made.pictures] == ["0.png", "1.png", "2.png", "nine.png"]
+    assert [image.name for image in made.images] == ["0.png", "1.png", "2.png", "nine.png"]
     assert [refusal.name for refusal in made.refusals] == ["bad.png"] and made.name == "mine"
     again = ingest([folder, Upload("nine.png", spooled)], store=tmp_path / "other", name="mine")
     assert again.id == made.id and again.refusals == made.refusals
@@ -37,8 +37,8 @@ def test_a_job_gives_the_same_as_a_call(tmp_path: Path) -> None:
 def test_wrong_input_is_one_line(tmp_path: Path) -> None:
     process = job.start(job.Job(store=tmp_path, sources=(job.Source(path=tmp_path / "no"),)), tmp_path / "job")
     assert process.wait() == job.WRONG_INPUT
-    assert job.report(tmp_path / "job").error == f"{tmp_path / 'no'} can't be found; check the path"
-    with pytest.raises(InputError, match="can't be found; check the path"):
+    assert job.report(tmp_path / "job").error == f"{tmp_path / 'no'} cannot be found; check the path"
+    with pytest.raises(InputError, match="cannot be found; check the path"):
         job.dataset(tmp_path / "job")
 
 

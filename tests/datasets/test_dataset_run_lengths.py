@@ -99,7 +99,7 @@ def test_what_the_reference_packs_is_read() -> None:
         ("a b", "the character ' '"),
         ("\u00e9", "the character"),
         ("o", "the middle of a number"),
-        ("o" * 20, "no picture needs"),
+        ("o" * 20, "too large for any image"),
     ],
 )
 def test_what_is_no_mask_is_refused(counts: object, told: str) -> None:

@@ -128,7 +128,7 @@ def test_unrelated_maps_correlate_by_what_the_methods_share_whatever_is_shown() 
     random = np.random.default_rng(1)
     middle = np.exp(-((np.linspace(-1, 1, 14)[:, None] ** 2) + np.linspace(-1, 1, 14) ** 2))
     own = [random.normal(size=(14, 14)) for _ in range(12)]
-    # Two methods that say the same of each picture, and two that only both like the middle.
+    # Two methods that say the same of each image, and two that only both like the middle.
     same, also = stacked(own), stacked([values + 0.3 * random.normal(size=(14, 14)) for values in own])
     habit = [stacked([middle + 0.1 * random.normal(size=(14, 14)) for _ in own]) for _ in range(2)]
     told, bound = unrelated(same, also) or (9.0, 9.0)
@@ -143,7 +143,7 @@ def test_unrelated_maps_correlate_by_what_the_methods_share_whatever_is_shown() 
     assert with_own != pytest.approx(np.mean(pairs), abs=0.02)
 
 
-def test_unrelated_never_pairs_a_picture_with_itself_and_needs_three() -> None:
+def test_unrelated_never_pairs_a_image_with_itself_and_needs_three() -> None:
     eye = np.eye(5)
     assert unrelated(eye, eye) == (0.0, 0.0)
     assert unrelated(eye[:2], eye[:2]) is None

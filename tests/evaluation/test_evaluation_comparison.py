@@ -36,12 +36,12 @@ def told(runs: tuple[Run, Run]) -> Comparison:
 
 
 def test_it_says_what_is_compared_and_what_only_one_ran(told: Comparison) -> None:
-    assert (told.own, told.other, told.pictures) == ("Loupe demo", "Another model", 6)
+    assert (told.own, told.other, told.images) == ("Loupe demo", "Another model", 6)
     assert told.only_one == (("gradcam", "Loupe demo"), ("m2ib", "Another model"))
     assert set(told.trust.method) == set(told.maps.method) == {"raw", "rise"}
 
 
-def test_the_difference_of_faithfulness_is_paired_by_picture(runs: tuple[Run, Run], told: Comparison) -> None:
+def test_the_difference_of_faithfulness_is_paired_by_image(runs: tuple[Run, Run], told: Comparison) -> None:
     means = []
     for run in runs:
         rows = run.results()
@@ -80,15 +80,15 @@ def test_a_model_is_not_compared_with_itself(runs: tuple[Run, Run]) -> None:
 
 
 class Elsewhere(Run):
-    """The same run as if its pictures were others."""
+    """The same run as if its images were others."""
 
     def results(self, columns: list[str] | None = None) -> pd.DataFrame:
         rows = super().results(columns)
         return rows.assign(image=rows.image.str.upper() + "-elsewhere")
 
 
-def test_runs_without_a_common_picture_are_refused(runs: tuple[Run, Run]) -> None:
-    with pytest.raises(InputError, match="no picture in common"):
+def test_runs_without_a_common_image_are_refused(runs: tuple[Run, Run]) -> None:
+    with pytest.raises(InputError, match="no image in common"):
         compare(runs[0], Elsewhere(runs[1].folder))
 
 
@@ -103,5 +103,5 @@ def test_it_is_kept_in_the_run_and_read_back(runs: tuple[Run, Run], told: Compar
         assert list(found.columns) == list(given.columns)
         assert found.value.tolist() == pytest.approx(given.value.tolist())
     (run.folder / FILE).write_text("{}")
-    with pytest.raises(RunError, match="compare the runs anew"):
+    with pytest.raises(RunError, match="compare the runs again"):
         load_comparisons(run)

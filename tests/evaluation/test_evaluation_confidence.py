@@ -51,7 +51,7 @@ def test_the_measures_are_those_of_the_two_scores() -> None:
     assert confidence(-0.1, -0.2) == Confidence(pytest.approx(0.1), None, 0.0)  # type: ignore[arg-type]
 
 
-def test_the_faded_picture_scores_the_visible_part_of_the_weights() -> None:
+def test_the_faded_image_scores_the_visible_part_of_the_weights() -> None:
     weights = np.random.default_rng(0).uniform(0, 0.01, (SIDE, SIDE))
     values = np.random.default_rng(1).normal(size=(SIDE, SIDE))
     scaled = (values - values.min()) / np.ptp(values)

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.support.tiny import Zoo, fresh, pixels
 from core.evaluation.controls import NAMES, control_maps
 from core.evaluation.curves import LEAST_RISE, SIDE, Curves, area, curves
 from core.models.model import Meter
 from core.models.pool import CoalitionPool
-from tests.support.tiny import Zoo, fresh, pixels
 
 TEXT = torch.tensor([[1.0, 0.0, 0.0]])
 STEPS = 16
@@ -44,7 +44,7 @@ class Scorer:
         return torch.stack([cosine, (1 - cosine**2).sqrt(), torch.zeros_like(cosine)], dim=1)
 
 
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.ones(3, 2 * SIDE, 2 * SIDE)
 
 
@@ -58,7 +58,7 @@ def evidence(seed: int = 0, total: float = 0.8) -> NDArray[np.float64]:
 
 def run(scorer: Scorer, maps: dict[str, NDArray[Any]], text: Tensor = TEXT, **more: Any) -> dict[str, Curves]:
     keyed = {(name, 0): values for name, values in maps.items()}
-    pool = CoalitionPool(scorer, picture(), "mean")  # type: ignore[arg-type]
+    pool = CoalitionPool(scorer, image(), "mean")  # type: ignore[arg-type]
     return {name: found for (name, _), found in curves(pool, keyed, text, **more).items()}
 
 
@@ -124,7 +124,7 @@ def test_a_map_of_another_grid_is_judged_on_the_same_cells() -> None:
 
 def test_each_set_of_cells_is_embedded_once() -> None:
     weights = evidence()
-    one = 2 * (STEPS + 1) - 2  # both curves share the full and the hidden picture
+    one = 2 * (STEPS + 1) - 2  # both curves share the full and the hidden image
     scorer = Scorer(weights)
     run(scorer, {"a": weights})
     assert scorer.meter.image == one
@@ -132,7 +132,7 @@ def test_each_set_of_cells_is_embedded_once() -> None:
     scorer = Scorer(weights)
     texts = torch.cat([TEXT, TEXT.roll(1, dims=1)])
     keyed = {("a", 0): weights, ("b", 0): 3 * weights + 1, ("a", 1): weights, ("c", 0): -weights}
-    found = curves(CoalitionPool(scorer, picture(), "mean"), keyed, texts)  # type: ignore[arg-type]
+    found = curves(CoalitionPool(scorer, image(), "mean"), keyed, texts)  # type: ignore[arg-type]
     assert set(found) == set(keyed)
     assert scorer.meter.image == one
     # Another order shares the two ends alone.
@@ -144,7 +144,7 @@ def test_each_set_of_cells_is_embedded_once() -> None:
 def test_each_map_is_judged_by_its_own_text() -> None:
     weights = evidence()
     texts = torch.cat([TEXT, -TEXT])
-    pool = CoalitionPool(Scorer(weights), picture(), "mean")  # type: ignore[arg-type]
+    pool = CoalitionPool(Scorer(weights), image(), "mean")  # type: ignore[arg-type]
     found = curves(pool, {("a", 0): weights, ("a", 1): weights}, texts)
     assert np.allclose(found["a", 0].insertion, -found["a", 1].insertion, atol=1e-6)
     assert found["a", 0].faithfulness is not None
@@ -159,7 +159,7 @@ def test_a_constant_map_has_no_order_and_gets_no_curves() -> None:
     assert set(run(scorer, {**maps, "real": evidence()})) == {"real"}
 
 
-def test_a_picture_that_doesn_t_raise_the_score_gives_no_area() -> None:
+def test_a_image_that_doesn_t_raise_the_score_gives_no_area() -> None:
     found = run(Scorer(evidence(total=0.9 * LEAST_RISE)), {"perfect": evidence()})["perfect"]
     assert (found.deletion_area, found.insertion_area, found.faithfulness) == (None, None, None)
     assert np.isfinite(found.deletion).all()
@@ -167,7 +167,7 @@ def test_a_picture_that_doesn_t_raise_the_score_gives_no_area() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 4, 14])
-def test_the_ends_are_the_full_and_the_hidden_picture(steps: int) -> None:
+def test_the_ends_are_the_full_and_the_hidden_image(steps: int) -> None:
     found = run(Scorer(evidence()), {"a": evidence(3)}, steps=steps)["a"]
     assert len(found.deletion) == len(found.insertion) == steps + 1
     assert found.deletion[0] == found.insertion[-1] == pytest.approx(0.8, abs=1e-5)
@@ -216,7 +216,7 @@ def test_the_centre_is_a_gaussian_of_a_quarter_of_each_side(rows: int, columns: 
     assert np.allclose(values, values[::-1, ::-1])
 
 
-def test_edges_are_where_the_picture_changes() -> None:
+def test_edges_are_where_the_image_changes() -> None:
     pixels = torch.zeros(3, 64, 64)
     pixels[:, 20:28, 40:44] = 1.0
     edge = control_maps(pixels, 4, 4, torch.Generator())["edge"]

@@ -95,7 +95,7 @@ def test_the_perfect_map_wins_and_what_knows_nothing_gains_nothing() -> None:
     assert found["perfect"] == max(found.values()) > 0.5
     assert found["wrong sign"] < -0.5
     assert abs(found["random"]) < 0.4 and found["turned"] < 0.4
-    # Whole and hidden picture once; two curves of three steps in between for each order, of which a sign shares six.
+    # Whole and hidden image once; two curves of three steps in between for each order, of which a sign shares six.
     assert model.meter.image == 2 + 6 * 3
     again = ImputedPool(model, pixels, torch.Generator().manual_seed(2))
     kept = torch.rand(3, SIDE, SIDE) < 0.5

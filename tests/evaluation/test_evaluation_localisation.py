@@ -62,7 +62,7 @@ def test_pixels_the_model_never_saw_do_not_count() -> None:
 
 
 def test_a_transposed_map_is_refused() -> None:
-    with pytest.raises(ValueError, match="both cover the original picture"):
+    with pytest.raises(ValueError, match="both cover the original image"):
         pointing(REGION.T.astype(float), REGION)
 
 

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.applications.mosaic_picture import GREY, layout, mosaic
+from core.applications.mosaic.layout import GREY, layout, mosaic
+from core.applications.mosaic.measures import share_in_tile, tile_region
 from core.errors import InputError
-from core.evaluation.mosaic import share_in_tile, tile_region
 
 COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200), "dark": (10, 10, 10)}
 SIDE = 28
@@ -34,7 +34,7 @@ def test_the_true_map_lies_in_its_own_tile_and_in_no_other(tiles: int) -> None:
         assert found["pointing"] == 1.0
         assert (found["share"] or 0.0) > 0.7
         for other in set(range(tiles)) - {at}:
-            # The text of another picture: the companion that must fail.
+            # The text of another image: the companion that must fail.
             assert share_in_tile(likeness(made, name), other, tiles)["pointing"] == 0.0
         wrong = share_in_tile(-likeness(made, name), at, tiles)
         assert wrong["pointing"] == 0.0 and wrong["share"] == pytest.approx(0.0)
@@ -60,14 +60,14 @@ def test_controls_have_what_chance_gives(tiles: int) -> None:
     assert share_in_tile(-np.ones((14, 14)), 0, tiles)["share"] is None
 
 
-def test_tiles_cover_the_map_once_and_pictures_fill_them_unstretched() -> None:
+def test_tiles_cover_the_map_once_and_images_fill_them_unstretched() -> None:
     whole = np.sum([tile_region(at, 4, (14, 14)) for at in range(4)], axis=0)
     assert np.all(whole == 1)
     assert tile_region(1, 2, (6, 6))[:, 3:].all() and not tile_region(1, 2, (6, 6))[:, :3].any()
     wide = Image.new("RGB", (90, 30), COLOURS["dark"])
     wide.paste(COLOURS["red"], (30, 0, 60, 30))
     three = np.asarray(mosaic([wide, plain("green"), plain("blue")], SIDE))
-    # Only the middle third is left of a picture three times as wide as its tile.
+    # Only the middle third is left of an image three times as wide as its tile.
     assert (np.abs(three[1:13, 1:13].astype(int) - COLOURS["red"]) < 12).all()
     assert (three[14:, 14:] == GREY).all()
     assert (three[:14, 14:] == COLOURS["green"]).all()

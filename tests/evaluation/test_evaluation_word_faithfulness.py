@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.support.tiny import Zoo, fresh, pixels
 from core.evaluation.word_faithfulness import word_faithfulness
 from core.models.word_pool import WordPool
-from tests.support.tiny import Zoo, fresh, pixels
 
 GAINS = np.array([0.01, 0.2, 0.0, 0.1, 0.02, 0.05, 0.0, 0.03, 0.0, 0.04])
 IMAGE = torch.tensor([1.0, 0.0], dtype=torch.float64)
@@ -54,27 +54,27 @@ def test_the_right_order_beats_chance_and_the_wrong_sign_is_worse() -> None:
 @pytest.mark.parametrize("family", ["vit", "bert_mean"])
 def test_it_is_the_fall_of_strings_without_those_words(zoo: Zoo, family: str) -> None:
     model = fresh(zoo(family))
-    picture = model.embed_images(pixels(model, 1))[0].detach()
+    image = model.embed_images(pixels(model, 1))[0].detach()
     pool = WordPool(model, TEXT)
     words = TEXT.split()
     values = np.random.default_rng(1).permutation(len(words)).astype(float)
     best = np.argsort(-values)
 
     def score(kept: set[int]) -> float:
-        return float(model.embed_texts([" ".join(word for at, word in enumerate(words) if at in kept)])[0] @ picture)
+        return float(model.embed_texts([" ".join(word for at, word in enumerate(words) if at in kept)])[0] @ image)
 
     everything, tops = set(range(7)), [set(best[:2].tolist()), set(best[:4].tolist())]
     whole = score(everything)
-    found = word_faithfulness(pool, picture, {"a": values})["a"]
+    found = word_faithfulness(pool, image, {"a": values})["a"]
     assert found.comprehensiveness == pytest.approx(
         np.mean([whole - score(everything - top) for top in tops]), abs=1e-5
     )
     assert found.sufficiency == pytest.approx(np.mean([whole - score(top) for top in tops]), abs=1e-5)
-    swapped = word_faithfulness(pool, picture, {"a": values[::-1].copy()})["a"]
+    swapped = word_faithfulness(pool, image, {"a": values[::-1].copy()})["a"]
     assert swapped.comprehensiveness != pytest.approx(found.comprehensiveness, abs=1e-5)
 
 
-def test_sets_of_words_are_embedded_once_for_all_methods_and_pictures(zoo: Zoo) -> None:
+def test_sets_of_words_are_embedded_once_for_all_methods_and_images(zoo: Zoo) -> None:
     model = fresh(zoo("vit"))
     pool = WordPool(model, TEXT)
     seen = model.embed_images(pixels(model, 2)).detach()

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation.agreement import order_agreement
 from core.evaluation.summary import Summary, summarise
-from core.findings.map_rules import hiding_matters, maps_vary
+from core.findings.judgement import apply
+from core.findings.map_rules import CONSTANT, ORDER
+from core.rules import Context
 from core.runs import Run
+from core.runs.run import RunSnapshot
 from core.statistics import FEWEST_PAIRS
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
@@ -35,10 +38,7 @@ def summary(run: Run) -> Summary:
 def changed(run: Run, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Run:
     """The run with other rows."""
     rows = change(run.results())
-    other = Run(run.folder)
-    other.__dict__["plan"] = run.plan
-    other.__dict__["results"] = lambda columns=None: rows if columns is None else rows[columns]
-    return other
+    return RunSnapshot(run.folder, {Run.results: rows})
 
 
 def flattened(share: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -55,23 +55,29 @@ def flattened(share: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def test_maps_that_vary_pass(run: Run, summary: Summary) -> None:
-    (finding,) = maps_vary(run, summary, PINNED)
+    (finding,) = apply(CONSTANT, Context.of(run, summary, PINNED))
     assert finding.status == "passed" and finding.evidence[0].value == 0
 
 
-@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_a_few_constant_maps_are_neither_passed_nor_found(run: Run, summary: Summary) -> None:
+    (finding,) = apply(CONSTANT, Context.of(changed(run, flattened(0.1)), summary, PINNED))
+    assert finding.status == "cannot_conclude" and "Undecided: RISE" in finding.condition
+    assert finding.title == "Inconclusive: the maps of 4 of 5 methods vary; 1 undecided"
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
 def test_a_method_whose_maps_show_nothing_is_named(run: Run, summary: Summary, share: float) -> None:
-    (finding,) = maps_vary(changed(run, flattened(share)), summary, PINNED)
-    assert finding.status == "finding" and finding.title == "Maps that show nothing: RISE"
+    (finding,) = apply(CONSTANT, Context.of(changed(run, flattened(share)), summary, PINNED))
+    assert finding.status == "finding" and finding.title == "Constant, uninformative maps: RISE"
     assert finding.evidence[0].value == pytest.approx(share) and len(finding.evidence) == 1
     assert {sample.methods for sample in finding.samples} == {("rise",)}
 
 
-def test_too_few_pictures_say_nothing_of_maps(run: Run, summary: Summary) -> None:
+def test_too_few_images_say_nothing_of_maps(run: Run, summary: Summary) -> None:
     def few(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[rows.image.isin(sorted(set(rows.image))[:5])]
 
-    (finding,) = maps_vary(changed(run, few), summary, PINNED)
+    (finding,) = apply(CONSTANT, Context.of(changed(run, few), summary, PINNED))
     assert finding.status == "cannot_conclude"
 
 
@@ -79,7 +85,7 @@ def test_one_way_of_hiding_is_no_comparison(run: Run, summary: Summary) -> None:
     def once(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(blur_faithfulness=np.nan, road_faithfulness=np.nan)
 
-    assert list(hiding_matters(changed(run, once), summary, PINNED)) == []
+    assert list(apply(ORDER, Context.of(changed(run, once), summary, PINNED))) == []
 
 
 def ordered(sign: float, methods: int = FEWEST_PAIRS) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -95,18 +101,19 @@ def ordered(sign: float, methods: int = FEWEST_PAIRS) -> Callable[[pd.DataFrame]
 
 @pytest.mark.parametrize(("sign", "status"), [(1.0, "passed"), (-1.0, "finding")])
 def test_an_order_that_turns_round_is_found(run: Run, summary: Summary, sign: float, status: str) -> None:
-    (finding,) = hiding_matters(changed(run, ordered(sign)), summary, PINNED)
+    (finding,) = apply(ORDER, Context.of(changed(run, ordered(sign)), summary, PINNED))
     assert (finding.id, finding.status) == ("trust.hiding.blur", status)
     assert finding.evidence[0].value == pytest.approx(sign)
 
 
 def test_few_methods_have_no_order(run: Run, summary: Summary) -> None:
     few = FEWEST_PAIRS - 1
-    (finding,) = hiding_matters(changed(run, ordered(-1.0, few)), summary, PINNED)
-    assert finding.status == "cannot_conclude" and f"{few} methods on 10 pictures" in finding.condition
+    (finding,) = apply(ORDER, Context.of(changed(run, ordered(-1.0, few)), summary, PINNED))
+    assert finding.status == "cannot_conclude" and f"{few} methods on 10 images" in finding.condition
     assert finding.evidence[0].low is None
 
 
+@settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_the_order_is_that_of_the_means(order: list[int]) -> None:
     told: list[dict[str, Any]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.evaluation.summary import summarise
-from core.findings import BUILT_IN, judge, load_thresholds
-from core.findings.grading import grade
+from core.findings import judge, load_thresholds
+from core.findings.judgement import every_rule
+from core.rules import limits
+from core.rules.grading import graded
+from core.rules.thresholds import bounds, fields
 from core.settings import LIMITS
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
@@ -37,10 +41,49 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_the_built_in_file_has_a_version_and_its_hash() -> None:
     assert PLAIN.version
-    assert names(PLAIN.values) == names(PINNED.values)
-    assert PLAIN.sha256 == hashlib.sha256(BUILT_IN.read_bytes()).hexdigest()
+    assert names(tomllib.loads(PLAIN.data.decode())) == {name for name, _ in fields()}
+    assert PLAIN.sha256 == hashlib.sha256(PLAIN.data).hexdigest()
     assert PLAIN["severity.high"] > PLAIN["severity.medium"]
     assert PINNED.label("data.refused.most_share") == "data.refused.most_share = 0.0 (thresholds v1)"
+
+
+def test_two_files_cannot_give_the_same_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = tmp_path / "limits.toml"
+    again.write_text('[severity.high]\nvalue = 0.5\nrange = [0, 1]\nreason = "Again."\n')
+    files = limits.limit_files()
+    monkeypatch.setattr(limits, "limit_files", lambda: [*files, again])
+    limits.limits_model.cache_clear()
+    with pytest.raises(ValueError, match="high is given twice"):
+        limits.limits_model()
+    again.write_text('[mine.own]\nvalue = 2.0\nrange = [0, 1]\nreason = "Out of its own range."\n')
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        limits.limits_model()
+    monkeypatch.undo()
+    assert limits.limits_model()().model_dump() == PLAIN.limits.model_dump()
+
+
+def test_every_value_has_a_range_that_holds_it_and_a_reason() -> None:
+    numbers = [name for name, _ in fields() if name != "version"]
+    for name in numbers:
+        least, most = bounds(name)
+        assert least <= PLAIN[name] <= most, name
+        assert not name.startswith("impact.") or (least, most) == (0, 1), name
+    assert all(field.description and field.description.endswith(".") for _, field in fields())
+    with pytest.raises(KeyError):
+        PLAIN["trust.controls.least"]
+    with pytest.raises(KeyError):
+        bounds("trust.controls.least")
+
+
+def test_every_rule_names_values_that_exist_and_every_value_is_used() -> None:
+    rules = every_rule()
+    assert len({rule.id for rule in rules}) == len(rules)
+    used = {name for rule in rules for name in (f"impact.{rule.id}", *rule.thresholds)}
+    known = {name for name, _ in fields()}
+    assert used - known == set()
+    # These two belong to grading, which every finding goes through.
+    assert known - used == {"version", "severity.high", "severity.medium"}
+    assert all(0 < PLAIN[f"impact.{rule.id}"] <= 1 for rule in rules)
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
@@ -81,8 +124,13 @@ def test_a_file_without_a_version_says_so(tmp_path: Path) -> None:
         (f"[general]\nleast_images = {10**399}\n", "general.least_images must be a number from 0"),
         ("[general]\nleast_images = 1" + "0" * 5000 + "\n", "is not valid TOML"),
         ("[severity]\nhigh = 1e300\n", "severity.high must be a number"),
+        (f"[severity]\nhigh = 1{'0' * 399}\n", "severity.high"),
         ("[severity]\nhigh = []\n", "severity.high has the wrong kind"),
         ("[severity]\nhigh = 1979-05-27\n", "severity.high has the wrong kind"),
+        ("[severity]\nmedium = 0.9\n", "severity.medium must not be above severity.high"),
+        ("[impact.trust]\ncontrols = 1.5\n", "impact.trust.controls must be a number from 0 to 1"),
+        ("[scores.flat]\nmost_share = -0.1\n", "scores.flat.most_share must be a number from 0 to 1"),
+        ("[general]\nleast_images = 12.5\n", "general.least_images has the wrong kind"),
         ("version = []\n", "version must be a short text"),
         ("version = ''\n", "version must be a short text"),
         ("x = " + "[" * 100_000, "is not valid TOML: it is nested too deeply"),
@@ -127,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_file_kept_with_a_run_judges_it(tmp_path: Path) -> None:
-    run = made_run(tmp_path / "run", images=4)
+    run = made_run(tmp_path / "run", images=7)
     pinned = {finding.id: finding for finding in judge(run, summarise(run), PINNED)}
     write(run.folder, 'version = "9"\n[general]\nleast_images = 3\n').rename(run.folder / "thresholds.toml")
     own = {finding.id: finding for finding in judge(run, summarise(run))}
@@ -137,25 +185,24 @@ def test_the_file_kept_with_a_run_judges_it(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(impact=st.floats(0.05, 1), a=st.floats(0, 1), b=st.floats(0, 1), n=st.integers(1, 500), m=st.integers(1, 500))
-def test_severity_grows_with_likelihood_and_with_pictures(impact: float, a: float, b: float, n: int, m: int) -> None:
-    (low, high), (few, many) = sorted((a, b)), sorted((n, m))
+@given(impact=st.floats(0.05, 1), a=st.floats(0, 1), b=st.floats(0, 1))
+def test_severity_grows_with_impact_and_with_likelihood(impact: float, a: float, b: float) -> None:
+    low, high = sorted((a, b))
     words = ("low", "medium", "high")
-    smaller, less = grade(impact, low, few, PINNED)
-    for likelihood, pictures in ((high, few), (low, many), (high, many)):
-        larger, more = grade(impact, likelihood, pictures, PINNED)
+    smaller, less = graded(impact, low, PINNED)
+    for weight, likelihood in ((impact, high), (1.0, low), (1.0, high)):
+        larger, more = graded(weight, likelihood, PINNED)
         assert larger.value >= smaller.value
         assert words.index(more) >= words.index(less)
 
 
 def test_severity_words_meet_their_thresholds() -> None:
-    assert grade(0.8, 1.0, 1000, PINNED)[1] == "high"
-    assert grade(0.8, 0.4, 1000, PINNED)[1] == "medium"
-    assert grade(0.8, 0.1, 1000, PINNED)[1] == "low"
-    assert grade(0.8, 1.0, 1, PINNED)[1] == "low", "one picture is no ground for alarm"
-    made, _ = grade(0.8, 1.7, 8, PINNED)
-    assert (made.impact, made.likelihood, made.confidence) == (0.8, 1.0, 0.5)
-    assert made.value == pytest.approx(0.4)
+    assert graded(0.8, 1.0, PINNED)[1] == "high"
+    assert graded(0.8, 0.4, PINNED)[1] == "medium"
+    assert graded(0.8, 0.1, PINNED)[1] == "low"
+    grade, _ = graded(0.8, 1.7, PINNED)
+    assert (grade.impact, grade.likelihood) == (0.8, 1.0)
+    assert grade.value == pytest.approx(0.8)
 
 
 def test_what_is_kept_is_what_was_understood(tmp_path: Path) -> None:
@@ -166,16 +213,16 @@ def test_what_is_kept_is_what_was_understood(tmp_path: Path) -> None:
     again = tmp_path / "again.toml"
     again.write_bytes(found.data)
     read = load_thresholds(again)
-    assert (read.values, read.version, read.data, read.sha256) == (
-        found.values,
+    assert (read.limits, read.version, read.data, read.sha256) == (
+        found.limits,
         found.version,
         found.data,
         found.sha256,
     )
     # Every value of the built-in file survives being written.
     whole = tmp_path / "whole.toml"
-    whole.write_bytes(BUILT_IN.read_bytes())
-    assert load_thresholds(whole).values == load_thresholds().values
+    whole.write_bytes(PLAIN.data)
+    assert load_thresholds(whole).limits == load_thresholds().limits
     again.write_bytes(load_thresholds(whole).data)
-    assert load_thresholds(again).values == load_thresholds().values
+    assert load_thresholds(again).limits == load_thresholds().limits
     assert load_thresholds(again).data == load_thresholds(whole).data

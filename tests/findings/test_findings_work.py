@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,12 @@ import pytest
 from core.audit.rows import scored
 from core.evaluation.summary import summarise
 from core.findings import NOTHING, judge, work_rules
-from core.findings.finding import Finding, Number
-from core.findings.outcomes import passed
+from core.findings.judgement import apply
+from core.findings.opinion import opinion
 from core.outcome import outcome
 from core.reporting.front import warning
-from core.reporting.words import opinion
+from core.rules import Context, Outcome, Rule, Wording
+from core.rules.finding import Finding, Number
 from core.runs import ApplicationPlan, Run, write_unit
 from tests.findings.pinned import PINNED
 from tests.support.made_run import made_run
@@ -89,15 +89,15 @@ def test_nothing_worked_is_a_high_finding_and_exit_code_1(tmp_path: Path, change
 
 def test_a_sound_run_has_none_of_it_and_exit_code_0(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", images=4)
-    rules = (work_rules.nothing_worked, work_rules.methods_failed, work_rules.applications_failed)
-    assert [finding for rule in rules for finding in rule(run, summarise(run), PINNED)] == []
+    rules = (work_rules.EMPTY, work_rules.METHODS, work_rules.APPLICATIONS)
+    assert [finding for rule in rules for finding in apply(rule, Context.of(run))] == []
     assert outcome(run, "done", None)[1] == 0
     assert "All planned work was done" in {finding.title for finding in judge(run, summarise(run), PINNED)}
 
 
 def test_a_method_that_failed_on_every_image_is_a_finding_with_n(tmp_path: Path) -> None:
     run = changed(made_run(tmp_path / "run", images=4), lambda rows: failed(rows, rows.method == "rise"))
-    (found,) = work_rules.methods_failed(run, summarise(run), PINNED)
+    (found,) = apply(work_rules.METHODS, Context.of(run))
     assert found.severity in ("medium", "high") and found.evidence[0].n == 4
     assert "1 of 4 methods" in found.title and "the gradient is not finite" in found.condition
     assert outcome(run, "done", None)[1] == 1
@@ -106,7 +106,7 @@ def test_a_method_that_failed_on_every_image_is_a_finding_with_n(tmp_path: Path)
         made_run(tmp_path / "other", images=4),
         lambda rows: failed(rows, (rows.method == "rise") & (rows.image != rows.image.iloc[0])),
     )
-    assert list(work_rules.methods_failed(again, summarise(again), PINNED)) == []
+    assert list(apply(work_rules.METHODS, Context.of(again))) == []
     assert outcome(again, "done", None)[1] == 1
 
 
@@ -129,9 +129,10 @@ def test_a_failed_application_is_told_everywhere(tmp_path: Path) -> None:
 
 
 def test_a_check_without_a_value_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rule(*numbers: float | None) -> Any:
-        common: dict[str, Any] = dict(id="x", rule="x", title="t", condition="c", criterion="k", threshold="")
-        return lambda *_: [passed(evidence=tuple(Number(name="v", value=n, n=3) for n in numbers), **common)]
+    def rule(*numbers: float | None) -> Rule:
+        evidence = tuple(Number(name="v", value=n, n=3) for n in numbers)
+        wordings = {"passed": Wording("t", "c")}
+        return Rule("x", "model", "?", "k", lambda _: [Outcome("passed", evidence=evidence)], wordings)
 
     run = made_run(tmp_path / "run", images=2)
     for numbers, status in (
@@ -139,7 +140,7 @@ def test_a_check_without_a_value_has_not_passed(tmp_path: Path, monkeypatch: pyt
         ((float("nan"),), "cannot_conclude"),
         ((None, 1.0), "passed"),
     ):
-        monkeypatch.setattr("core.findings.RULES", (rule(*numbers),))
+        monkeypatch.setattr("core.findings.judgement.every_rule", lambda numbers=numbers: (rule(*numbers),))
         (found,) = judge(run, summarise(run), PINNED)
         assert isinstance(found, Finding) and found.status == status
 

@@ -16,7 +16,7 @@ SLIPS = (
     "../evil.png", "../../../../tmp/evil.png", "/etc/evil.png", "C:\\evil.png", "..\\..\\evil.png", "a/../../evil.png",
     "./././evil.png", "~/evil.png", "evil\x00.png", "\x1b[2Jevil.png", "evil\nname: sound.png", "\u202egnp.live.png",
     "a" * 60_000 + ".png", "/".join(["d"] * 5000) + "/evil.png", "CON.png", "evil.png ", ".", "..", "", "//x//y.png",
-    "\\\\server\\share\\evil.png", "file:///etc/passwd", "https://example.com/evil.png", "pictures/../dataset.json",
+    "\\\\server\\share\\evil.png", "file:///etc/passwd", "https://example.com/evil.png", "images/../dataset.json",
 )  # fmt: skip
 
 

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.hostile import archives, arguments, bundles, documents, images, models, runs, special, tables, tiffs
+from tests.hostile import (
+    archives,
+    arguments,
+    bundles,
+    dicoms,
+    documents,
+    drawings,
+    images,
+    models,
+    runs,
+    shards,
+    special,
+    stand_ins,
+    tables,
+    tiffs,
+)
 from tests.hostile.item import Item
 
-KINDS = (images, tiffs, archives, tables, documents, bundles, runs, special, arguments, models)
+KINDS = (
+    images, dicoms, tiffs, shards, archives, tables, documents, drawings, bundles, runs, special, arguments, models,
+    stand_ins,
+)  # fmt: skip
 
 
 @cache

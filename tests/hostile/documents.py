@@ -20,10 +20,34 @@ def items() -> Iterator[Item]:
         yield item(f"annotations/{name}", "annotations", f"{name}.json", writes(f"{name}.json", make), *expect)
     for name, (make, expect) in _toml().items():
         yield item(f"thresholds/{name}", "thresholds", f"{name}.toml", writes(f"{name}.toml", make), *expect)
+    for name, (make, expect) in _declared().items():
+        yield item(f"declared/{name}", "declared", name, writes(name, make), *expect)
     for name, (make, expect) in _texts().items():
         yield item(f"texts/{name}", "texts", name, writes(name, make), *(expect or (TAKEN, ERROR)))
+    for name, (make, expect) in _sheets().items():
+        yield item(f"sheets/{name}", "sheet", f"{name}.csv", writes(f"{name}.csv", make), *expect)
     for name, (make, expect) in {**_json("plan"), **_plans()}.items():
         yield item(f"plans/{name}", "plan", f"{name}.json", writes(f"{name}.json", make), *expect)
+
+
+# -- sheets of a spot check --------------------------------------------------------------------------------------
+
+
+def _sheets() -> Made:
+    head = b"id,class,mark\n"
+    either = (ERROR, TAKEN)
+    return {
+        "empty": (lambda: b"", WRONG),
+        "no-column": (lambda: b"image,class,mark\na,b,c\n", WRONG),
+        "column-twice": (lambda: b"id,id,class,mark\na,a,b,c\n", WRONG),
+        "open-quote": (lambda: head + b'"' + b"x" * 1_000_000, WRONG),
+        "long-cell": (lambda: head + b"x" * 100_000 + b",b,c\n", WRONG),
+        "rows-1000000": (lambda: head + b"a,b,right\n" * 1_000_000, WRONG),
+        "columns-100000": (lambda: b"id,class,mark" + b",x" * 100_000 + b"\n", either),
+        "formula": (lambda: head + b"=HYPERLINK(0),+1,@right\n", (TAKEN,)),
+        "utf-16": (lambda: (head + b"a,b,right\n").decode().encode("utf-16"), either),
+        "direction-marks": (lambda: head + "\u202ea,b\u2028,right\n".encode(), either),
+    }
 
 
 # -- JSON of any kind --------------------------------------------------------------------------------------------
@@ -205,6 +229,25 @@ def _toml() -> Made:
         "archive": (lambda: b"PK\x03\x04", WRONG),
         "quotes-open": (lambda: b'version = """' + b"x" * 100_000, WRONG),
         "dotted-and-table": (lambda: b"a.b = 1\n[a]\nb = 2", WRONG),
+    }
+
+
+# -- declared concepts -------------------------------------------------------------------------------------------
+
+
+def _declared() -> Made:
+    head = "class,concept,expectation\n"
+    return {
+        "escapes.csv": (lambda: (head + "*,\x1b[2Jlogo,forbidden\n").encode(), WRONG),
+        "unknown-column-escapes.toml": (lambda: b'[[concepts]]\n"\\u001b[2J" = 1\n', WRONG),
+        "megabyte.csv": (lambda: (head + "*," + "x" * 2**20 + ",forbidden\n").encode(), WRONG),
+        "rows-100000.csv": (lambda: (head + "*,a,expected\n" * 10_000).encode(), (TAKEN,)),
+        "different-61.csv": (lambda: (head + "".join(f"*,a{n},expected\n" for n in range(61))).encode(), WRONG),
+        "quote-open.csv": (lambda: (head + '"' + "x" * 200_000).encode(), WRONG),
+        "binary.csv": (lambda: bytes(range(256)), WRONG),
+        "empty.csv": (lambda: b"", WRONG),
+        "numbers.toml": (lambda: b"[[concepts]]\nclass = 1\nconcept = nan\nexpectation = inf\n", WRONG),
+        "table-for-list.toml": (lambda: b"[concepts]\na = 1\n", WRONG),
     }
 
 

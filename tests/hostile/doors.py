@@ -36,9 +36,9 @@ def prepare(door: str, root: Path) -> None:
         # Also starts the child processes, whose start is no part of what one file costs.
         ingest(root / GOOD, root)
     if door in TORCH:
-        import core.models.loading
+        import core.models.loading.door
 
-        assert core.models.loading.torch.tensor([1]).item() == 1
+        assert core.models.loading.door.torch.tensor([1]).item() == 1
 
 
 def finish() -> None:
@@ -56,12 +56,12 @@ def ingest(path: Path, root: Path) -> Told:
         dataset = taken_in([path, root / GOOD / "good.png"], store=root / "store")
     except LoupeError as error:
         return _one_line(error)
-    names = [picture.name for picture in dataset.pictures] + [twice.name for twice in dataset.duplicates]
+    names = [entry.name for entry in dataset.images] + [twice.name for twice in dataset.duplicates]
     if not any(name.endswith("good.png") for name in names):
         raise AssertionError("the good image beside it was lost")
-    for picture in dataset.pictures:
-        with dataset.open(picture) as image:
-            assert image.mode == "RGB" and image.size == (picture.width, picture.height)
+    for entry in dataset.images:
+        with dataset.open(entry) as image:
+            assert image.mode == "RGB" and image.size == (entry.width, entry.height)
     (root / "store" / dataset.id / "dataset.json").read_text(encoding="utf-8")
     return (REFUSED if dataset.refusals else TAKEN), [f"{told.name}: {told.reason}" for told in dataset.refusals]
 
@@ -97,6 +97,23 @@ def annotations(path: Path, root: Path) -> Told:
     return TAKEN, []
 
 
+def label_map(path: Path, root: Path) -> Told:
+    """The label map of an image, kept with its data set as annotations."""
+    from core.datasets import ingest as taken_in
+    from core.datasets import keep_annotations, read_label_maps
+
+    dataset = taken_in([root / GOOD / "good.png"], store=root / "store")
+    maps = root / "store" / "maps"
+    maps.mkdir(exist_ok=True)
+    (maps / "good.png").write_bytes(path.read_bytes())
+    try:
+        keep_annotations(dataset, read_label_maps(maps, dataset))
+    except LoupeError as error:
+        return _one_line(error)
+    json.loads((dataset.root / "annotations.json").read_bytes())
+    return TAKEN, []
+
+
 def texts(path: Path, root: Path) -> Told:
     """A list of prompts."""
     from core.datasets import read_texts
@@ -110,6 +127,19 @@ def texts(path: Path, root: Path) -> Told:
     return TAKEN, []
 
 
+def sheet(path: Path, root: Path) -> Told:
+    """A filled sheet of a spot check."""
+    from core.datasets.sheets import read_sheet
+
+    try:
+        found = read_sheet(path, ("id", "class", "mark"))
+    except LoupeError as error:
+        return _one_line(error)
+    for _, cells in found:
+        "".join(cells.values()).encode()
+    return TAKEN, []
+
+
 def thresholds(path: Path, root: Path) -> Told:
     """A file of thresholds."""
     from core.findings import load_thresholds
@@ -118,8 +148,19 @@ def thresholds(path: Path, root: Path) -> Told:
         found = load_thresholds(path)
     except LoupeError as error:
         return _one_line(error)
-    json.dumps(found.values, default=str).encode()
+    json.dumps(found.limits.model_dump(), default=str).encode()
     return TAKEN, [f"version {found.version}"]
+
+
+def declared(path: Path, root: Path) -> Told:
+    """A file of declared concepts."""
+    from core.applications.declared import read_declared
+
+    try:
+        found = read_declared(path)
+    except LoupeError as error:
+        return _one_line(error)
+    return TAKEN, list(found)
 
 
 def plan(path: Path, root: Path) -> Told:
@@ -167,7 +208,7 @@ def upload(path: Path, root: Path) -> Told:
         dataset = taken_in([Upload(name, good), Upload("good.png", good + b"x")], store=root / "store", name=name[:199])
     except LoupeError as error:
         return _one_line(error)
-    names = [picture.name for picture in dataset.pictures] + [twice.name for twice in dataset.duplicates]
+    names = [image.name for image in dataset.images] + [twice.name for twice in dataset.duplicates]
     json.dumps(names, ensure_ascii=False).encode()
     return (REFUSED if dataset.refusals else TAKEN), [*names, dataset.name]
 
@@ -184,6 +225,14 @@ def explain(path: Path, root: Path) -> Told:
         assert not (root / "out").exists(), "a folder was left half-written"
         return ERROR, err
     return TAKEN, out
+
+
+def describe(path: Path, root: Path) -> Told:
+    """`describe` of a folder as a model, or of a table that stands in for one and is named after its kind."""
+    name = str(path) if path.is_dir() else f"{path.name.partition('-')[0]}:{path}"
+    code, out, err = command("describe", "--model", name)
+    assert code in (0, 2), f"exit code {code}"
+    return (ERROR, err) if code == 2 else (TAKEN, out)
 
 
 def audit(path: Path, root: Path) -> Told:
@@ -221,13 +270,17 @@ DOORS: dict[str, Callable[[Path, Path], Told]] = {
     "ingest": ingest,
     "table": table,
     "annotations": annotations,
+    "label_map": label_map,
     "texts": texts,
+    "sheet": sheet,
     "thresholds": thresholds,
+    "declared": declared,
     "plan": plan,
     "verify": verify,
     "run": run,
     "upload": upload,
     "explain": explain,
+    "describe": describe,
     "audit": audit,
     "arguments": arguments,
 }

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from tests.hostile.item import REFUSED, TAKEN, Item, item, writes
 
+register_heif_opener()
 SIDE = 7744  # squared: just below 60 megapixels
 Made = Callable[[], bytes]
 
@@ -23,7 +25,7 @@ def items() -> Iterator[Item]:
     for name, (ending, make, expect, heavy) in {**_jpeg(), **_gif_and_webp(), **_png(), **_bmp()}.items():
         file = f"{name}.{ending}"
         yield item(f"images/{name}", "ingest", file, writes(file, make), *expect, heavy=heavy)
-    for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
+    for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"):
         for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98):
             file = f"cut-{kind.lower()}-{share}.{kind.lower()}"
             # The last bytes of some formats carry nothing that is needed.

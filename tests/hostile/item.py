@@ -8,7 +8,7 @@ from pathlib import Path
 
 # What may become of an item. "error" is one line of a `LoupeError`: right where one file is all that was given.
 REFUSED, TAKEN, ERROR = "refused", "taken", "error"
-TORCH = ("explain", "audit", "arguments")  # doors behind which torch is loaded
+TORCH = ("explain", "audit", "arguments", "describe")  # doors behind which torch is loaded
 ANY = frozenset({REFUSED, TAKEN, ERROR})
 
 

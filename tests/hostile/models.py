@@ -29,6 +29,8 @@ def items() -> Iterator[Item]:
         yield item(f"models/config-{name}", "explain", "config.json", partial(_written, content), ERROR)
     for name, (file, content) in _weights().items():
         yield item(f"models/weights-{name}", "explain", "config.json", partial(_weighed, file, content), ERROR)
+    for name, edit in _hub_folders().items():
+        yield item(f"models/hub-{name}", "explain", "model", partial(_hub_folder, edit), ERROR)
     yield item("models/folder", "explain", "model", _folder, ERROR)
     yield item("models/folder-of-code", "explain", "model", _folder_of_code, ERROR)
     yield item("models/folder-empty", "explain", "model", lambda folder: (folder / "model").mkdir(), ERROR)
@@ -83,6 +85,76 @@ def _folder(folder: Path) -> None:
 
 def _folder_of_code(folder: Path) -> None:
     code(folder / "model")
+
+
+def _hub_folder(edit: Callable[[Path, dict[str, Any]], object], folder: Path) -> None:
+    """A folder in the layout of transformers, small and without sense, that `edit` makes hostile."""
+    place = folder / "model"
+    place.mkdir()
+    entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    (place / "model.safetensors").write_bytes(safetensors({"logit_scale": entry}, b"1234"))
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    values: dict[str, Any] = {
+        "model_type": "clip",
+        "architectures": ["CLIPModel"],
+        "vision_config": {**sizes, "image_size": 32, "patch_size": 16},
+        "text_config": {**sizes, "vocab_size": 49408, "max_position_embeddings": 20},
+    }
+    edit(place, values)
+    (place / "config.json").write_text(json.dumps(values))
+
+
+def _hub_folders() -> dict[str, Callable[[Path, dict[str, Any]], object]]:
+    def part(name: str, **more: Any) -> Callable[[Path, dict[str, Any]], object]:
+        return lambda _, values: values[name].update(more)
+
+    def top(**more: Any) -> Callable[[Path, dict[str, Any]], object]:
+        return lambda _, values: values.update(more)
+
+    def beside(file: str, content: bytes) -> Callable[[Path, dict[str, Any]], object]:
+        return lambda place, _: (place / file).write_bytes(content)
+
+    def shards(place: Path, _: Any) -> None:
+        (place / "model.safetensors").unlink()
+        index = {"weight_map": {"logit_scale": "../../../../etc/passwd"}}
+        (place / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    def tokens(place: Path, _: Any) -> None:
+        code(place / "tok")
+        for file in ("tokenizer_config.json", "evil.py"):
+            (place / file).write_bytes((place / "tok" / file).read_bytes())
+        (place / "vocab.txt").write_text("a\n")
+
+    mapped = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}
+    return {
+        "few-weights": top(),
+        "auto-map": top(auto_map=mapped),
+        "auto-map-inside": part("vision_config", auto_map=mapped),
+        "kind-of-evil": top(model_type="evil"),
+        "kind-list": top(model_type=[["clip"]]),
+        "siglip2-without-end": lambda _, values: values.update(
+            model_type="siglip2", architectures=None, vision_config={"num_patches": 10**9}
+        ),
+        "altclip-positions": lambda _, values: values.update(
+            model_type="altclip", architectures=None, text_config={"max_position_embeddings": 10**9}
+        ),
+        "width-10-to-9": part("vision_config", hidden_size=10**9),
+        "layers-10-to-9": part("text_config", num_hidden_layers=10**9),
+        "patch-1": part("vision_config", image_size=2048, patch_size=1),
+        "digits": part("vision_config", hidden_size=int(DIGITS)),
+        "activation-code": part("text_config", hidden_act="os.system"),
+        "old-part-list": top(text_config_dict=[1]),
+        "large": part("vision_config", hidden_size=16384, intermediate_size=65536, num_hidden_layers=512),
+        "processor-deep": beside("preprocessor_config.json", b"[" * 200_000),
+        "processor-code": beside("preprocessor_config.json", json.dumps({"auto_map": mapped}).encode()),
+        "processor-size": beside("processor_config.json", b'{"image_processor": {"size": {"shortest_edge": 1e9}}}'),
+        "processor-escapes": beside("processor_config.json", b'{"image_processor": {"\\u001b[2J": 1}}'),
+        "shards-up": shards,
+        "tokenizer-brings-code": tokens,
+        "pickle": lambda place, _: (
+            (place / "model.safetensors").unlink(), (place / "pytorch_model.bin").write_bytes(_pickled(2))
+        ),
+    }  # fmt: skip
 
 
 def _annotations(folder: Path) -> None:

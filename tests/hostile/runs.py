@@ -44,8 +44,8 @@ def _dataset(run: Path) -> Path:
     return next(run.parent.rglob("dataset.json")).parent
 
 
-def _picture(run: Path) -> Path:
-    return sorted(_dataset(run).glob("pictures/*.png"))[0]
+def _image(run: Path) -> Path:
+    return sorted(_dataset(run).glob("images/*.png"))[0]
 
 
 def _result(run: Path) -> Path:
@@ -99,11 +99,11 @@ def _changes() -> dict[str, Change]:
         "seal-digits": lambda run: (run / "seal.json").write_text(
             (run / "seal.json").read_text().replace('"log_lines": ', '"log_lines": ' + "9" * 5000, 1)
         ),
-        "image-deleted": lambda run: _picture(run).unlink(),
-        "image-emptied": lambda run: _picture(run).write_bytes(b""),
-        "image-other": lambda run: _picture(run).write_bytes(other),
+        "image-deleted": lambda run: _image(run).unlink(),
+        "image-emptied": lambda run: _image(run).write_bytes(b""),
+        "image-other": lambda run: _image(run).write_bytes(other),
         "images-swapped": _swap,
-        "image-added": lambda run: (_dataset(run) / "pictures" / "0000000000000000.png").write_bytes(other),
+        "image-added": lambda run: (_dataset(run) / "images" / "0000000000000000.png").write_bytes(other),
         "dataset-caption": lambda run: _edited("dataset.json", "shape", "shapE")(_dataset(run)),
         "dataset-deep": lambda run: (_dataset(run) / "dataset.json").write_bytes(b'{"a":' * 500_000),
         "dataset-gone": lambda run: shutil.rmtree(_dataset(run)),
@@ -125,7 +125,7 @@ def _changes() -> dict[str, Change]:
 
 
 def _swap(run: Path) -> None:
-    first, second = sorted(_dataset(run).glob("pictures/*.png"))[:2]
+    first, second = sorted(_dataset(run).glob("images/*.png"))[:2]
     one, two = first.read_bytes(), second.read_bytes()
     first.write_bytes(two)
     second.write_bytes(one)
@@ -152,7 +152,7 @@ def _odd_files() -> dict[str, Change]:
         made[f"{short}-is-device"] = partial(_replaced, name, lambda path: path.symlink_to("/dev/zero"))
         made[f"{short}-is-folder"] = partial(_replaced, name, lambda path: path.mkdir())
         made[f"{short}-is-itself"] = partial(_replaced, name, lambda path: path.symlink_to(path.name))
-    made["image-is-pipe"] = lambda run: _replaced(str(_picture(run)), os.mkfifo, run)
+    made["image-is-pipe"] = lambda run: _replaced(str(_image(run)), os.mkfifo, run)
     made["result-is-device"] = lambda run: _replaced(str(_result(run)), lambda path: path.symlink_to("/dev/zero"), run)
     made["dataset-is-device"] = lambda run: _replaced(
         str(_dataset(run) / "dataset.json"), lambda path: path.symlink_to("/dev/zero"), run

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from core.rules import load_thresholds
 from core.settings import ROOT
-from tests.hostile import archives, bundles, documents, images, models, tables, tiffs
+from tests.hostile import archives, bundles, dicoms, documents, images, models, shards, stand_ins, tables, tiffs
 
 
 def annotations() -> list[bytes]:
@@ -36,15 +37,52 @@ def table() -> list[bytes]:
     ]
 
 
+def json_table() -> list[bytes]:
+    """Tables as JSON in each of its forms."""
+    return [
+        b'{"file_name": "a.png", "text": "a cat"}\n{"file_name": "b.png", "text": null, "n": 1.5}\n',
+        b'[{"image": "a.png", "caption": ["a", "b"], "ok": true}]',
+        b'{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1, "caption": "a cat"}]}',
+        b'{"images": [{"filename": "a.png", "split": "val", "sentences": [{"raw": "a cat"}]}]}',
+        b'{"a.png": "a cat", "b.png": ["x"]}',
+    ]
+
+
+def lists() -> list[bytes]:
+    """Lists of classes as JSON, YAML and TOML."""
+    return [
+        b'["a", "b"]', b'{"0": "a", "1": "b"}', b'{"a": 0, "b": 1}', b'[{"id": 1, "name": "a"}]',
+        b'classes = ["a", "b"]\n[names]\n0 = "a"\n', b'{"name": "a"}\n{"name": "b"}\n',
+        b'{"0": ["n1", "a"]}', b"names:\n  0: a\n  1: b\n", b"- a\n- &x b\n- *x\n",
+    ]  # fmt: skip
+
+
 def texts() -> list[bytes]:
     """Lists of prompts."""
     return [b"a dog\n# comment\na cat\n", b"prompt,n\na dog,1\n", "ä\n".encode("utf-16"), b'class\n"a, b"\n']
 
 
+def boxes() -> list[bytes]:
+    """Tables of phrases with boxes, with each delimiter, one of them with a row that is left out."""
+    rows = "path,phrase,x,y,w,h,image_width,image_height\na.png,a phrase,1,2,3.5,4,64,48\nb.png,x,0,0,64,-1,64,48\n"
+    return [rows.encode(), rows.replace(",", ";").encode(), rows.replace(",", "\t").encode()]
+
+
+def sheet() -> list[bytes]:
+    """Filled sheets of a spot check, with each delimiter."""
+    return [b"id,class,mark\na,dog,right\n", b'number;id;class;mark\n1;a;"d;g";\n', b"id\tclass\tmark\n"]
+
+
 def thresholds() -> list[bytes]:
     """The built-in file of thresholds, a part of it, and one number."""
-    whole = (ROOT / "core" / "findings" / "thresholds.toml").read_bytes()
+    whole = load_thresholds().data
     return [whole, whole[:600].rpartition(b"\n")[0], b'version = "7"\n']
+
+
+def declared() -> list[bytes]:
+    """Tables of declared concepts."""
+    head = b"class,concept,expectation\n"
+    return [head + b"*,logo,forbidden\n", head.replace(b",", b";") + b"boat;water;expected\n"]
 
 
 def plan() -> list[bytes]:
@@ -86,6 +124,16 @@ def weights() -> list[bytes]:
     return [models.safetensors(told, b"1234"), models.safetensors({}), models.safetensors(b"{} ")]
 
 
+def onnx() -> list[bytes]:
+    """ONNX towers: of an image, of a text, and one whose weight lies in another file."""
+    return stand_ins.onnx_seeds()
+
+
+def stored() -> list[bytes]:
+    """Tables of stored embeddings and of scores."""
+    return stand_ins.table_seeds()
+
+
 def configuration() -> list[bytes]:
     """Configurations of models: the embedded ones, and one that asks for code."""
     folder = ROOT / "core" / "models" / "embedded"
@@ -95,10 +143,30 @@ def configuration() -> list[bytes]:
     return [*found, json.dumps(evil).encode()]
 
 
+def tar() -> list[bytes]:
+    """Sound tar files."""
+    return list(shards.tar().values())
+
+
+def image_parquet() -> list[bytes]:
+    """Sound Parquet files with images."""
+    return list(shards.parquet().values())
+
+
+def sidecars() -> list[bytes]:
+    """Texts beside images: captions, boxes, metadata."""
+    return [b"a cat\nun gato\n", b"0 0.5 0.5 0.1 0.1\n", b'{"caption": ["a"], "n": 1.5, "x": {"y": 1}}', b"17"]
+
+
+def dicom() -> list[bytes]:
+    """Sound DICOM files."""
+    return list(dicoms.sound().values())
+
+
 def image() -> list[bytes]:
     """A small image in every format that is read, and some of its variants."""
     noise = images.noise(40, 32)
-    plain = [images.coded(noise, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")]
+    plain = [images.coded(noise, kind) for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF")]
     return [
         *plain,
         images.coded(noise, "JPEG", progressive=True),

@@ -51,9 +51,20 @@ def _annotations(data: bytes) -> None:
     found = read_coco(data, SMALL)
     kept = written_coco(found)
     again = read_coco(kept, SMALL)
-    assert not again.problems, again.problems
+    assert again.problems == found.problems, "what was left out is not known afterwards"
     assert again.objects == found.objects, "what is kept is not what was read"
     assert written_coco(again) == kept, "what is kept is kept otherwise the next time"
+
+
+def _boxes(data: bytes) -> None:
+    from core.datasets.boxes import read_boxes
+    from core.datasets.coco import read_coco, written_coco
+
+    found = read_boxes("boxes.csv", data, SMALL)
+    kept = written_coco(found)
+    again = read_coco(kept, SMALL)
+    assert again.objects == found.objects, "what is kept is not what was read"
+    assert again.problems == found.problems, "what was left out is not known afterwards"
 
 
 def _run_lengths(data: bytes) -> None:
@@ -68,25 +79,53 @@ def _run_lengths(data: bytes) -> None:
         return
 
 
-def _table(data: bytes) -> None:
-    from core.datasets.table import read_table
-    from core.datasets.table_message import packed_table, unpacked_table
+def _table(data: bytes, name: str = "table.csv") -> None:
+    from core.datasets.tables import packed_table, read_table, unpacked_table
 
-    found = read_table("table.csv", data, SMALL)
-    assert unpacked_table("table.csv", packed_table(found)) == found
+    found = read_table(name, data, SMALL)
+    assert unpacked_table(name, packed_table(found)) == found
+    assert not any(_UNPRINTABLE.search(line.reason) for line in (*found.refusals, *found.remarks))
     for row in found.rows:
         for caption in row.captions:
             assert not _UNPRINTABLE.search(caption), repr(caption)
         json.dumps(row.metadata, allow_nan=False).encode()
 
 
+def _json_table(data: bytes) -> None:
+    _table(data, "table.json")
+
+
+def _lists(data: bytes) -> None:
+    from core.datasets.list_forms import texts_of
+
+    for title in ("classes.json", "classes.jsonl", "classes.yaml", "classes.toml"):
+        try:
+            texts = texts_of(data, title, SMALL)
+        except LoupeError:
+            continue
+        for text in texts:
+            assert text == text.strip() != "" and len(text) <= SMALL.text_characters
+            text.encode()
+
+
 def _texts(data: bytes) -> None:
-    from core.datasets.texts import texts_of
+    from core.datasets.list_forms import texts_of
 
     for title in ("prompts.txt", "prompts.csv"):
         for text in texts_of(data, title, SMALL):
             assert text == text.strip() != "" and len(text) <= SMALL.text_characters
             text.encode()
+
+
+def _sheet(data: bytes) -> None:
+    from dataclasses import asdict
+
+    from core.datasets.sheets import rows_of
+
+    rows, _ = rows_of(data, ["id", "class", "mark"], asdict(SMALL))
+    for number, cells in rows:
+        assert number > 1 and list(cells) == ["id", "class", "mark"]
+        "".join(cells.values()).encode()
 
 
 @cache
@@ -102,7 +141,16 @@ def _thresholds(data: bytes) -> None:
     path.write_bytes(data)
     found = load_thresholds(path)
     assert not _UNPRINTABLE.search(found.version), repr(found.version)
-    json.dumps(found.values, allow_nan=False, default=str).encode()
+    json.dumps(found.limits.model_dump(), allow_nan=False, default=str).encode()
+
+
+def _declared(data: bytes) -> None:
+    from core.applications.declared import cells, declarations, declared_in
+
+    cells(data)
+    found = declared_in(data, "declared.csv")
+    assert tuple(each.line for each in declarations(found)) == found
+    assert not any(_UNPRINTABLE.search(line) for line in found), found
 
 
 def _plan(data: bytes) -> None:
@@ -167,6 +215,33 @@ def _weights(data: bytes) -> None:
     json.dumps(found).encode()
 
 
+def _onnx(data: bytes) -> None:
+    from core.models.onnx_file import checked
+
+    path = _file("visual.onnx")
+    path.write_bytes(data)
+    found = checked(path, "visual.onnx")
+    assert found.operators
+    assert found.external <= {"d"}, found.external
+
+
+def _stored(data: bytes) -> None:
+    import numpy as np
+
+    from core.models.stored_file import parse
+
+    for kind in ("embeddings", "scores"):
+        try:
+            told, body = parse(data, ".csv", kind, "stored.csv")  # type: ignore[arg-type]
+        except LoupeError as refusal:
+            assert "\n" not in str(refusal), str(refusal)[:200]
+            continue
+        numbers = np.frombuffer(body, dtype="<f8")
+        words = told["words"] if kind == "embeddings" else 0
+        assert np.isfinite(numbers).all() and len(numbers) == told["columns"] * (told["rows"] + words)
+        json.dumps([told["images"], told["texts"]]).encode()
+
+
 def _configuration(data: bytes) -> None:
     from core.models.configuration import read
 
@@ -179,16 +254,53 @@ def _configuration(data: bytes) -> None:
 
 
 def _image(data: bytes) -> None:
-    from core.datasets.picture import decode
+    from core.datasets.image import decode
 
     found = decode(data, SMALL)
     assert found.image.mode == "RGB" and found.image.width * found.image.height <= SMALL.pixels
     assert found.png().startswith(b"\x89PNG") and b"eXIf" not in found.png()
 
 
+def _tar(data: bytes) -> None:
+    from dataclasses import asdict
+
+    from core.datasets.tar import contents
+
+    found, _ = contents(data, None, asdict(SMALL))
+    assert len(found) <= SMALL.files
+    for name, offset, size, _kind in found:
+        assert offset >= 0 and size >= 0
+        json.dumps(name)
+
+
+def _sidecars(data: bytes) -> None:
+    from dataclasses import asdict
+
+    from core.datasets.sidecars import framed, rows
+    from core.datasets.tables import unpacked_table
+
+    for ending in ("txt", "json", "cls"):
+        _, answer = rows(framed([("a.png", ending, data)]), "texts", asdict(SMALL))
+        for row in unpacked_table("texts", answer).rows:
+            assert not any(_UNPRINTABLE.search(caption) for caption in row.captions)
+
+
+def _image_parquet(data: bytes) -> None:
+    from dataclasses import asdict
+
+    from core.datasets.image_parquet import batch, description
+    from core.datasets.names import clean_name
+
+    found, _ = description(data, None, "x.parquet", "", asdict(SMALL))
+    if found is not None:
+        names, groups = found
+        assert len(names) == sum(groups) and all(clean_name(name) == name for name in names)
+        sizes, images = batch(data, None, 0, 0, asdict(SMALL))
+        assert sum(size for size in sizes if size > 0) == len(images)
+
+
 def _parquet(data: bytes) -> None:
-    from core.datasets.table import read_table
-    from core.datasets.table_message import packed_table, unpacked_table
+    from core.datasets.tables import packed_table, read_table, unpacked_table
 
     found = read_table("table.parquet", data, SMALL)
     assert unpacked_table("table.parquet", packed_table(found)) == found
@@ -200,13 +312,22 @@ TARGETS = {
         Target("annotations", _refuses(_annotations), seeds.annotations, 12_000),
         Target("run_lengths", _refuses(_run_lengths), seeds.run_lengths, 60_000),
         Target("table", _refuses(_table), seeds.table, 12_000),
+        Target("json_table", _refuses(_json_table), seeds.json_table, 8_000),
+        Target("lists", _refuses(_lists), seeds.lists, 4_000),
         Target("texts", _refuses(_texts), seeds.texts, 20_000),
+        Target("boxes", _refuses(_boxes), seeds.boxes, 6_000),
+        Target("sheet", _refuses(_sheet), seeds.sheet, 12_000),
         Target("thresholds", _refuses(_thresholds), seeds.thresholds, 4_000),
+        Target("declared", _refuses(_declared), seeds.declared, 1_000),
         Target("plan", _refuses(_plan), seeds.plan, 10_000),
         Target("names", _refuses(_names), seeds.names, 40_000),
         Target("archive", _refuses(_archive), seeds.archive, 12_000),
         Target("weights", _refuses(_weights), seeds.weights, 12_000),
+        Target("onnx", _refuses(_onnx), seeds.onnx, 12_000),
+        Target("stored", _refuses(_stored), seeds.stored, 2_000),
         Target("configuration", _refuses(_configuration), seeds.configuration, 12_000),
+        Target("tar", _refuses(_tar), seeds.tar, 6_000),
+        Target("sidecars", _refuses(_sidecars), seeds.sidecars, 6_000),
         Target("bundle", _refuses(_bundle), seeds.bundle, 6_000),
     )
 }
@@ -215,6 +336,8 @@ NATIVE = {
     target.name: target
     for target in (
         Target("image", _refuses(_image), seeds.image, 0),
+        Target("dicom", _refuses(_image), seeds.dicom, 0),
+        Target("image_parquet", _refuses(_image_parquet), seeds.image_parquet, 0),
         Target("parquet", _refuses(_parquet), seeds.parquet, 0),
     )
 }

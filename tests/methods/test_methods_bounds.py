@@ -11,12 +11,12 @@ import pytest
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from core.applications.registry import APPLICATIONS
 from core.errors import InputError
 from core.methods import METHODS
-from core.methods.applications import APPLICATIONS
 from core.methods.info import IS_FILE, FileOption, Line, Lines, Options, parse_options
 
-CARDS = {**METHODS, **APPLICATIONS}
+CARDS = {**METHODS, **{name: part.card for name, part in APPLICATIONS.items()}}
 
 
 def flat(metadata: Any) -> list[Any]:
@@ -87,8 +87,8 @@ def test_options_that_name_files_are_marked() -> None:
             told = f"{name} {field.description}".lower()
             if "of this machine" in told or "on this machine" in told or "weights" in name or name == "checkpoint":
                 assert IS_FILE in field.metadata, f"{card.name}.{name}"
-    assert APPLICATIONS["segmentation"].files == ("truth", "sam_checkpoint")
-    assert "captioner_weights" in APPLICATIONS["priors"].files
+    assert APPLICATIONS["segmentation"].card.files == ("truth", "sam_checkpoint")
+    assert "captioner_weights" in APPLICATIONS["priors"].card.files
 
 
 @pytest.mark.parametrize(

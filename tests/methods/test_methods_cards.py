@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
+from core.applications.registry import APPLICATIONS
 from core.attribution.registry import method_module
 from core.errors import InputError
 from core.methods import CAPABILITIES, METHODS, MethodInfo, method_info, reason_missing
-from core.methods.applications import APPLICATIONS
 from core.methods.presets import EFFORTS
 from core.settings import ROOT
 
@@ -35,6 +35,7 @@ SUPPORT = {
     "draws",
     "kept",
     "surrogate",
+    "mask_inversion",
     "meta_game",
     "word_games",
 }
@@ -111,7 +112,7 @@ def test_a_page_names_its_options_with_their_defaults(info: MethodInfo) -> None:
 
 
 @CARDS
-def test_cost_is_positive_and_linear_in_pictures(info: MethodInfo) -> None:
+def test_cost_is_positive_and_linear_in_images(info: MethodInfo) -> None:
     cost = info.cost()
     assert all(value >= 0 for value in vars(cost).values())
     assert cost.total(1, 1) > 0
@@ -161,7 +162,7 @@ def test_the_bottleneck_costs_the_same_with_its_default_layer_named() -> None:
         ("rise", {"removal": "white"}, "'black', 'mean' or 'blur'"),
         ("m2ib", {"beta": -1}, "greater than or equal to 0"),
         ("m2ib", {"beta": float("nan")}, "m2ib: option 'beta'"),
-        ("m2ib", {"var": 1}, "its options: layer, beta"),
+        ("m2ib", {"var": 1}, "its options: layer, text_layer, beta"),
         ("legrad", {"layers": 0}, "legrad: option 'layers'"),
         ("clip_surgery", {"temperature": 0}, "greater than 0"),
         ("gradcam", {"weighting": "both"}, "'channel' or 'element'"),
@@ -195,16 +196,19 @@ def test_what_is_missing_is_named_in_words() -> None:
 
 def test_efforts_set_options_that_exist_and_never_cost_more_than_thorough() -> None:
     assert set(EFFORTS) == {"quick", "standard", "thorough"}
-    for effort in EFFORTS.values():
-        for name in effort.options:
-            (METHODS.get(name) or APPLICATIONS[name]).parse(effort.of(name))
+    for info in METHODS.values():
+        assert set(info.efforts) <= set(EFFORTS)
+        for options in (*info.efforts.values(), info.coarse):
+            info.parse(options)
     steps = [EFFORTS[effort].steps for effort in ("quick", "standard", "thorough")]
     assert steps == sorted(steps)
     for method, info in METHODS.items():
         totals = [info.cost(EFFORTS[effort].of(method)).total(1, 1) for effort in ("quick", "standard", "thorough")]
         assert totals == sorted(totals)
-    for name, application in APPLICATIONS.items():
-        parsed = [application.parse(EFFORTS[effort].of(name)) for effort in ("quick", "standard", "thorough")]
-        spent = [application.cost_model(options) for options in parsed]
+    for application in APPLICATIONS.values():
+        parsed = [
+            application.card.parse(application.card.preset(effort)) for effort in ("quick", "standard", "thorough")
+        ]
+        spent = [application.card.cost_model(options) for options in parsed]
         assert spent == sorted(spent)
     assert EFFORTS["thorough"].of("rise") == EFFORTS["quick"].of("raw") == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.tiny import Zoo, tiny_model
+from benchmarks.support.tiny import Zoo, tiny_model
 
 # Models this small run fastest on one thread.
 torch.set_num_threads(1)

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.support.tiny import CNNS, Zoo, fresh, pixels
 from core.models import bulk as bulk_module
 from core.models.bulk import LEAST_COSINE
 from core.models.model import state_digest
-from tests.support.tiny import CNNS, Zoo, fresh, pixels
 
 
 @pytest.mark.parametrize("family", CNNS)

@@ -1,4 +1,4 @@
-"""Partly hidden pictures."""
+"""Partly hidden images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.support.tiny import Zoo, fresh, pixels
 from core.models.coalitions import Removal, cell_masks, embed_coalitions, removed
-from tests.support.tiny import Zoo, fresh, pixels
 
 FAMILIES = ("vit", "vit_wide", "siglip", "efficientnet", "resnet_clip")
 REMOVALS: tuple[Removal, ...] = ("black", "mean", "blur")
@@ -15,7 +15,7 @@ REMOVALS: tuple[Removal, ...] = ("black", "mean", "blur")
 
 @pytest.mark.parametrize("removal", REMOVALS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_all_visible_is_the_picture_and_none_visible_the_removed_one(zoo: Zoo, family: str, removal: Removal) -> None:
+def test_all_visible_is_the_image_and_none_visible_the_removed_one(zoo: Zoo, family: str, removal: Removal) -> None:
     model = zoo(family)
     image = pixels(model, 1)[0]
     height, width = image.shape[-2:]
@@ -28,7 +28,7 @@ def test_all_visible_is_the_picture_and_none_visible_the_removed_one(zoo: Zoo, f
     assert not torch.allclose(got.flip(0)[0], whole, atol=1e-3)
 
 
-def test_removed_pictures_are_what_they_are_called(zoo: Zoo) -> None:
+def test_removed_images_are_what_they_are_called(zoo: Zoo) -> None:
     model = zoo("vit")
     image = pixels(model, 1)
     mean, std = torch.tensor(model.preprocessing.mean), torch.tensor(model.preprocessing.std)

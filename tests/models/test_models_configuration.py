@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +13,15 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.support.tiny import CONFIGS
 from core.errors import ModelError
-from core.models.configuration import checked
+from core.models.configuration import Configuration, checked
 from core.models.json_file import parsed
-from core.models.network import build
+from core.models.loading.network import build
+from core.models.loading.preprocessing import transform_of
+from core.models.loading.tokenizers import tokenizer
+from core.models.text_files import text_files
 from core.models.text_tables import beside, config, lines, numbers, tokenizer_config, tokens
-from core.models.tokenizers import tokenizer
-from core.models.transform import transform_of
-from tests.support.tiny import CONFIGS
 
 FAMILIES = ("vit", "vit_attentional", "vit_own_attention", "resnet_clip", "timm_map", "coca", "convnext")
 NASTY: tuple[Any, ...] = (
@@ -141,3 +143,63 @@ def test_paths_and_code_do_not_reach_a_tokenizer() -> None:
     for wrong in ({"model_type": "evil"}, {}, {"model_type": "bert", "num_hidden_layers": 10**6}):
         with pytest.raises(ModelError):
             config(json.dumps(wrong).encode(), "c")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([1, 2], "preprocess_cfg"),
+        ("x", "preprocess_cfg"),
+        (3, "preprocess_cfg"),
+        (True, "preprocess_cfg"),
+        ({"mean": 0.5}, "mean"),
+        ({"mean": [0.5]}, "mean"),
+        ({"mean": "abc"}, "mean"),
+        ({"std": [0, 0, 0]}, "std"),
+        ({"size": [3, 224, 224]}, "size"),
+        ({"size": "224"}, "size"),
+        ({"size": 10**9}, "size"),
+        ({"size": {"height": 224}}, "size"),
+        ({"interpolation": "lanczos"}, "interpolation"),
+        ({"interpolation": 3}, "interpolation"),
+        ({"resize_mode": "crop"}, "resize_mode"),
+        ({"mode": "L"}, "mode"),
+        ({"fill_color": [0, 0, 0]}, "fill_color"),
+        ({"crop_pct": 0.9}, "'crop_pct'"),
+        ({"image_mean": [0.5]}, "image_mean"),
+        ({"image_mean": [0.5] * 3, "mean": [0.4] * 3}, "mean and image_mean"),
+    ],
+)
+def test_a_preprocessing_is_read_or_refused_by_name(given: Any, told: str) -> None:
+    with pytest.raises(ModelError, match=r"^c: |^c contains") as caught:
+        checked({"model_cfg": {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}, "preprocess_cfg": given}, "c")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_transformers_names_of_a_mean_are_read() -> None:
+    wanted = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6], "size": None}
+    found = checked({"model_cfg": {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}, "preprocess_cfg": wanted}, "c")
+    assert found["preprocess"] == {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+
+
+def test_an_encoder_that_biomedclip_names_has_a_shape_of_our_own(tmp_path: Path) -> None:
+    name = "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract"
+    asked: list[str] = []
+
+    def fetch(repository: str, wanted: tuple[str, ...]) -> dict[str, Path]:
+        asked.append(repository)
+        return {"tokenizer_config.json": tmp_path / "tokenizer_config.json"}
+
+    model = {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {"hf_model_name": name, "hf_tokenizer_name": name}}
+    own = Configuration(model, {}, tmp_path / "open_clip_config.json", "c")
+    found = text_files(own, fetch, own="microsoft/BiomedCLIP")
+    assert asked == ["microsoft/BiomedCLIP"]
+    shape = json.loads(config(found["hf_model_name"]["config.json"].read_bytes(), "c"))
+    assert (shape["model_type"], shape["vocab_size"], shape["num_hidden_layers"]) == ("bert", 30522, 12)
+    # As a folder, the tokenizer has to lie in it; nothing is asked for.
+    with pytest.raises(ModelError, match="tokenizer"):
+        text_files(own, fetch)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    assert set(text_files(own, fetch)["hf_tokenizer_name"]) == {"tokenizer_config.json"}
+    assert asked == ["microsoft/BiomedCLIP"]

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.support.tiny import EVERY, MORE, TEXTS, Zoo, double, pixels
 from core.errors import InputError
 from core.models.image_tower import OpaqueTower, TokenTower
 from core.models.model import Model, state_digest
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import EVERY, MORE, TEXTS, Zoo, double, pixels
 
 TOLERANCE = 1e-5
 WRONG = 1e-3
@@ -58,12 +58,12 @@ def test_the_image_tower_taken_apart_is_the_library_s_forward_at_every_layer(zoo
         state = trunk.entering(layer)
         with torch.no_grad():
             assert error(unit(tower.leave(tower.run(state, layer))), whole) <= TOLERANCE
-            # The other picture's state ends elsewhere.
+            # The other image's state ends elsewhere.
             assert error(unit(tower.leave(tower.run(state.flip(0), layer))), whole) > WRONG
 
 
 @pytest.mark.parametrize("family", MORE)
-def test_a_batch_is_its_pictures_one_by_one(zoo: Zoo, family: str) -> None:
+def test_a_batch_is_its_images_one_by_one(zoo: Zoo, family: str) -> None:
     model = zoo(family)
     images = pixels(model, 3)
     together = ImageTrunk(model, images)
@@ -183,7 +183,7 @@ def test_a_tower_of_one_size_refuses_another(zoo: Zoo, family: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["mobileclip_s", "convnext_mlp"])
-def test_a_convolutional_tower_takes_pictures_of_any_shape(zoo: Zoo, family: str) -> None:
+def test_a_convolutional_tower_takes_images_of_any_shape(zoo: Zoo, family: str) -> None:
     model = zoo(family)
     images = torch.sin(torch.arange(3 * 64 * 128.0)).reshape(1, 3, 64, 128)
     trunk = ImageTrunk(model, images)

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.support.tiny import ATTENTIVE, CNNS, FAMILIES, LAYERED, TEXTS, Zoo, fresh, pixels
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import ATTENTIVE, CNNS, FAMILIES, LAYERED, TEXTS, Zoo, fresh, pixels
 
 TOLERANCE = 1e-6
 TEXT_FAMILIES = ("vit", "vit_layer_scale", "vit_quick", "siglip", "registers", "bert_mean", "bert_cls", "bert_first")
@@ -49,7 +49,7 @@ def test_the_image_tower_taken_apart_gives_the_library_s_embedding(zoo: Zoo, fam
     trunk = ImageTrunk(model, images)
     close(trunk.embeddings, plain)
     close(model.embed_images(images), plain)
-    # Two pictures aren't one: the comparison is able to fail.
+    # Two images aren't one: the comparison is able to fail.
     with pytest.raises(AssertionError):
         close(trunk.embeddings.flip(0), plain, 1e-3)
 
@@ -86,7 +86,7 @@ def test_prefix_then_suffix_is_the_whole_image_tower_for_every_layer(zoo: Zoo, f
     for layer in range(tower.depth + 1):
         close(unit(tower.leave(tower.run(trunk.entering(layer), layer))), plain)
         close(tower.run(tower.enter(images), 0, layer), trunk.entering(layer), 1e-4)
-    # The state of the other picture gives the other embedding.
+    # The state of the other image gives the other embedding.
     with pytest.raises(AssertionError):
         close(unit(tower.leave(tower.run(trunk.entering(1).flip(0), 1))), plain, 1e-3)
 

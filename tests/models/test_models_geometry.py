@@ -1,4 +1,4 @@
-"""From a cell of a map back to the original picture, against open_clip's real transform."""
+"""From a cell of a map back to the original image, against open_clip's real transform."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
+from benchmarks.support.tiny import Zoo
 from core.errors import InputError
 from core.models.geometry import Geometry, Preprocessing, ResizeMode
-from tests.support.tiny import Zoo
 
 SQUARE, WIDE = (64, 64), (48, 80)
 CASES = [
@@ -24,10 +24,10 @@ CASES = [
 ]
 
 
-def transformed(picture: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
-    """What the real transform shows the model of a black and white picture: (height, width), black is 0."""
+def transformed(image: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
+    """What the real transform shows the model of a black and white image: (height, width), black is 0."""
     cfg = PreprocessCfg(size=size, mode="RGB", mean=(0, 0, 0), std=(1, 1, 1), resize_mode=mode)
-    return np.asarray(image_transform_v2(cfg, is_train=False)(picture)[0], dtype=float)
+    return np.asarray(image_transform_v2(cfg, is_train=False)(image)[0], dtype=float)
 
 
 def painted(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
@@ -123,11 +123,11 @@ def made(size: tuple[int, int], mode: ResizeMode, width: int, height: int) -> Ge
         reject()
 
 
-def test_a_picture_that_leaves_nothing_is_refused_in_one_line() -> None:
+def test_a_image_that_leaves_nothing_is_refused_in_one_line() -> None:
     fitted = Preprocessing(64, 64, "longest")
     assert fitted.geometry(17, 2048).scale_x == 1 / 17
     for size in ((16, 2048), (2048, 16)):
-        with pytest.raises(InputError, match=f"{size[0]} x {size[1]} pixels is too narrow: fitted into 64 x 64"):
+        with pytest.raises(InputError, match=f"{size[0]} x {size[1]} pixels is too narrow: scaled to 64 x 64"):
             fitted.geometry(*size)
     assert Preprocessing(64, 64).geometry(16, 2048).scale_x == 4
 
@@ -153,7 +153,7 @@ def test_there_and_back_is_the_same_point(geometry: Geometry, x: float, y: float
 
 @settings(max_examples=150, deadline=None)
 @given(geometries())
-def test_the_seen_part_lies_inside_the_picture_and_is_never_empty(geometry: Geometry) -> None:
+def test_the_seen_part_lies_inside_the_image_and_is_never_empty(geometry: Geometry) -> None:
     left, top, right, bottom = geometry.seen()
     assert 0 <= left < right <= geometry.width
     assert 0 <= top < bottom <= geometry.height
@@ -188,13 +188,13 @@ def test_preprocessing_survives_a_manifest() -> None:
 
 
 @pytest.mark.parametrize("family", ["vit", "vit_wide", "efficientnet"])
-def test_a_model_s_own_pictures_carry_the_geometry_of_its_transform(zoo: Zoo, family: str) -> None:
+def test_a_model_s_own_images_carry_the_geometry_of_its_transform(zoo: Zoo, family: str) -> None:
     model = zoo(family)
     box = (60, 70, 100, 110)
     pixels, (geometry,) = model.preprocess([painted((180, 160), box)])
     assert tuple(pixels.shape[-2:]) == (model.preprocessing.height, model.preprocessing.width)
     values = pixels[0, 0].double().numpy()
-    values = values - np.median(values)  # the picture is mostly black
+    values = values - np.median(values)  # the image is mostly black
     x, y = geometry.to_original(*centre(values))
     assert abs(x - 80) <= 0.5
     assert abs(y - 90) <= 0.5

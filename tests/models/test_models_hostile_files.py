@@ -92,9 +92,9 @@ def bert(place: Path) -> tuple[Path, Path]:
         ({"tokenizer_kwargs": {"additional_special_tokens": ["(a+)+"]}}, "additional_special_tokens"),
         ({"hf_tokenizer_name": "tok"}, "auto_map"),
         ({"hf_model_name": "tok"}, "auto_map"),
-        ({"hf_tokenizer_name": "someone/words"}, "asks no repository"),
-        ({"hf_model_name": "someone/words"}, "asks no repository"),
-        ({"hf_model_name": "roberta-base"}, "is not here"),
+        ({"hf_tokenizer_name": "someone/words"}, "contacts no repository"),
+        ({"hf_model_name": "someone/words"}, "contacts no repository"),
+        ({"hf_model_name": "roberta-base"}, "is missing"),
         ({"hf_tokenizer_name": "/etc"}, "hf_tokenizer_name"),
         ({"hf_tokenizer_name": "../words"}, "hf_tokenizer_name"),
         ({"hf_tokenizer_name": "hf-hub:someone/words"}, "hf_tokenizer_name"),
@@ -148,10 +148,10 @@ def test_what_the_library_might_still_ask_for_is_refused() -> None:
     import transformers.dynamic_module_utils as modules
 
     before = modules.get_class_in_module
-    with offline(), pytest.raises(ModelError, match="code of its own"):
+    with offline(), pytest.raises(ModelError, match="its own code"):
         modules.get_class_from_dynamic_module("evil.Evil", "anywhere")
     assert modules.get_class_in_module is before
-    with pytest.raises(ModelError, match="not a file of data"):
+    with pytest.raises(ModelError, match="not a data file"):
         repository_files("someone/model", ("evil.py",), 1, ask=True)
 
 
@@ -195,7 +195,7 @@ def test_pipes_devices_and_folders_are_refused_at_once(place: Path, tmp_path: Pa
         (tmp_path / f"zero{ending}").symlink_to("/dev/zero")
         (tmp_path / f"folder{ending}").mkdir()
         for name in ("fifo", "zero", "folder"):
-            assert "not an ordinary file" in refused(config, tmp_path / f"{name}{ending}")
+            assert "not a regular file" in refused(config, tmp_path / f"{name}{ending}")
         with (tmp_path / f"sparse{ending}").open("wb") as file:
             file.truncate(2**40)
         assert "larger than" in refused(config, tmp_path / f"sparse{ending}")
@@ -255,17 +255,17 @@ PROJ = "visual.proj"
     [
         (with_one(PROJ, lambda value: value * float("nan")), f"not finite (NaN or infinite) in {PROJ}"),
         (lambda state: {k: v * float("inf") for k, v in state.items()}, "more tensors"),
-        (nothing_in(""), "nothing but zeros in the"),
+        (nothing_in(""), "only zeros in the"),
         (nothing_in("visual."), "zeros in the image tower"),
         (nothing_in("transformer.", "token", "text", "pos"), "zeros in the text tower"),
-        (nothing_in(PROJ), "nothing but zeros"),
+        (nothing_in(PROJ), "all zero"),
         (nothing_in("visual.conv1"), "two different images the same embedding"),
         (nothing_in("token_embedding"), "two different texts the same embedding"),
         (with_one("logit_scale", lambda value: value + 1e4), "logit_scale"),
         (with_one("visual.ln_post.weight", lambda value: value * 3e38), "not finite"),
         (with_one(PROJ, lambda value: value > 0), "as flags"),
         (with_one(PROJ, lambda value: value.to(torch.int8)), "its scale is missing"),
-        (with_one(PROJ, lambda value: value.to(torch.int64)), "as whole numbers"),
+        (with_one(PROJ, lambda value: value.to(torch.int64)), "as integers"),
         (with_one(PROJ, lambda value: value.to(torch.float8_e4m3fn)), "F8_E4M3"),
         (with_one(PROJ, lambda value: value.to(torch.complex64)), "C64"),
     ],
@@ -291,10 +291,10 @@ def test_biases_of_zero_are_allowed(place: Path) -> None:
     ("edit", "told"),
     [
         (lambda state, key: {name: value for name, value in state.items() if name != key}, "its scale is missing"),
-        (lambda state, key: {**state, key: state[key] * float("nan")}, "not above zero"),
-        (lambda state, key: {**state, key: state[key] * 0}, "not above zero"),
-        (lambda state, key: {**state, key: -state[key]}, "not above zero"),
-        (lambda state, key: {**state, key: state[key].reshape(1, -1)}, "another shape"),
+        (lambda state, key: {**state, key: state[key] * float("nan")}, "not positive"),
+        (lambda state, key: {**state, key: state[key] * 0}, "not positive"),
+        (lambda state, key: {**state, key: -state[key]}, "not positive"),
+        (lambda state, key: {**state, key: state[key].reshape(1, -1)}, "shape other than"),
         (lambda state, key: {**state, f"no{SCALE}": torch.ones(3, 1)}, "without the int8 tensor"),
     ],
 )
@@ -351,12 +351,26 @@ def test_bytes_that_no_tensor_takes_are_refused(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 605157884\n", "a pointer of Git LFS"),
+        (b"<!DOCTYPE html>\n<html>", "a web page"),
+        (b"<html><body>", "a web page"),
+    ],
+)
+def test_what_a_download_leaves_in_the_place_of_weights_is_named(place: Path, text: bytes, title: str) -> None:
+    path = place / "model.safetensors"
+    path.write_bytes(text)
+    assert f"is {title}, not weights; download the file itself" in refused(vit(place)[0], path)
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
         ({PROJ: torch.zeros(1).expand(2**20, 2**20)}, "far more than its own size"),
-        ({"a": torch.ones(2).to_sparse()}, "not plain numbers"),
+        ({"a": torch.ones(2).to_sparse()}, "other than plain numbers"),
         ({1: torch.ones(1)}, "state dict"),
-        ({"a\n": torch.ones(1)}, "names that are none"),
+        ({"a\n": torch.ones(1)}, "invalid tensor names"),
     ],
 )
 def test_a_state_dict_holds_plain_tensors(place: Path, content: Any, told: str) -> None:

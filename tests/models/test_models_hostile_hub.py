@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.hub_models import save_clip, save_siglip
 from core.settings import ROOT
 from tests.support.hostile_code import arm, arm_words, repository, tiny_files
 from tests.support.loopback_hub import Hub, loopback_hub
@@ -104,6 +105,20 @@ def test_an_honest_model_on_the_same_hub_is_loaded(place: Path, hub: Hub, tmp_pa
     assert not (place / "marker").exists()
     assert not any(path.endswith(".py") for path in hub.asked)
     assert all(path.startswith("/honest/model/resolve/main/") for path in hub.asked)
+
+
+def test_a_model_of_transformers_on_a_hub_is_loaded_by_its_name_alone(tmp_path: Path) -> None:
+    served = tmp_path / "served" / "someone"
+    save_siglip(served / "siglip")
+    sharded = save_clip(served / "clip")
+    (served / "clip" / "model.safetensors").unlink()
+    sharded.model.save_pretrained(served / "clip", max_shard_size="60KB")
+    (served / "nothing").mkdir()
+    with loopback_hub(tmp_path / "served") as hub:
+        for name, told in (("someone/siglip", "loaded: 48"), ("hf-hub:someone/clip", "loaded: 24"),
+                           ("someone/nothing", "neither open_clip_config.json nor config.json")):  # fmt: skip
+            assert told in loaded(name, hub, tmp_path / name.replace("/", "-"))
+    assert not [path for path in hub.asked if path.endswith(".py")]
 
 
 def test_the_code_is_armed(place: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelError
+from benchmarks.support.tiny import TEXTS, Zoo, pixels, write_config, write_model
 from core.models.geometry import Preprocessing
 from core.models.listing import architectures, embedded_models, embedded_name
 from core.models.loading import load_model
 from core.models.model import Model, state_digest
 from core.models.packing import save_packed
 from core.settings import ROOT
-from tests.support.tiny import TEXTS, Zoo, pixels, write_config, write_model
+from tests.support.refusals import refusal
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_model(tmp_path_factory.mktemp("sound"), "vit_quick")
 
 
-def refused(*arguments: Any, **options: Any) -> str:
-    """The one line with which loading is refused."""
-    with pytest.raises(ModelError) as caught:
-        load_model(*arguments, **options)
-    line = str(caught.value)
-    assert "\n" not in line
-    assert len(line) < 500
-    return line
+refused = partial(refusal, most=500)
 
 
 def test_a_config_and_weights_make_a_frozen_model(files: tuple[Path, Path]) -> None:
@@ -65,6 +59,15 @@ def test_the_preprocessing_of_a_config_is_used(files: tuple[Path, Path], tmp_pat
     got = load_model(path, weights=files[1]).preprocessing
     assert (got.mean, got.std, got.interpolation, got.mode) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "bilinear", "squash")
     assert (got.height, got.width) == (64, 64)
+
+
+@pytest.mark.parametrize("size", [96, [64, 96], 128])
+def test_a_preprocessing_of_another_size_is_refused(files: tuple[Path, Path], tmp_path: Path, size: Any) -> None:
+    path = tmp_path / "open_clip_config.json"
+    path.write_text(json.dumps({"model_cfg": json.loads(files[0].read_text()), "preprocess_cfg": {"size": size}}))
+    line = refused(path, weights=files[1])
+    assert "preprocessing" in line
+    assert "64 x 64" in line
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_weights_that_don_t_fit_are_refused(files: tuple[Path, Path], tmp_path: 
         state["visual.extra"] = torch.zeros(2)
 
     line = refused(files[0], weights=change(files, tmp_path, narrow))
-    assert "another shape" in line
+    assert "a different shape" in line
     assert "visual.proj" in line
     line = refused(files[0], weights=change(files, tmp_path, drop))
     assert "nothing for" in line
@@ -214,7 +217,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_doesn_t_run(files: tuple[Pa
 def test_a_pickled_module_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "module.pt"
     torch.save(torch.nn.Linear(2, 2), path)
-    assert "pickled module is refused" in refused(files[0], weights=path)
+    assert "pickled modules are refused" in refused(files[0], weights=path)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +296,7 @@ def test_without_a_network_the_way_out_is_told(name: str, tag: str | None) -> No
     torch.manual_seed(1)
     before = torch.get_rng_state()
     line = refused(name, tag)
-    assert "cannot be fetched" in line
+    assert "could not be obtained" in line
     assert "weights=" in line
     assert "demo" in line
     assert torch.equal(torch.get_rng_state(), before)
@@ -368,7 +371,7 @@ def test_the_demo_embeds_like_the_library(demo: Model) -> None:
 
 def test_the_demo_finds_the_captions_of_the_sample(demo: Model) -> None:
     """Far from chance (1 in 24); an untrained or wrongly packed model stays near it."""
-    folder = ROOT / "core" / "sample"
+    folder = ROOT / "tests" / "sample"
     with (folder / "captions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     files = [folder / "images" / row["image"] for row in rows]

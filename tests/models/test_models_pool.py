@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.support.tiny import Zoo, double, fresh, pixels
 from core.models.coalitions import cell_masks, embed_coalitions
 from core.models.model import Model
 from core.models.pool import CoalitionPool, removal_of
-from tests.support.tiny import Zoo, double, fresh, pixels
 
 DROPPING = ("vit", "vit_wide", "vit_avg", "timm_cls", "siglip", "registers")
 
@@ -55,7 +55,7 @@ def test_dropping_a_token_is_cutting_it_off_from_attention(zoo: Zoo, family: str
 
 
 @pytest.mark.parametrize("family", ["vit", "siglip", "efficientnet"])
-def test_everything_kept_is_the_picture(zoo: Zoo, family: str) -> None:
+def test_everything_kept_is_the_image(zoo: Zoo, family: str) -> None:
     model = zoo(family)
     image = pixels(model, 1)[0]
     got = CoalitionPool(model, image).embeddings(torch.ones(1, 3, 3))

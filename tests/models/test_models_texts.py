@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.support.tiny import TEXTS, Zoo, fresh
 from core.errors import InputError
 from core.models.trunk import TextTrunk
-from tests.support.tiny import TEXTS, Zoo, fresh
 
 FAMILIES = ("vit", "siglip", "registers", "bert_mean", "bert_cls")
 LONG = "a dog walk along the shore of the grey shore " * 6
@@ -33,11 +33,14 @@ def test_templates_average_unit_embeddings(zoo: Zoo) -> None:
     templates = ("a photo of a {}", "{} on the grey mat", "the {}.")
     got = model.embed_texts(TEXTS, templates)
     for index, text in enumerate(TEXTS):
-        total = torch.zeros(32)
+        total, lengths = torch.zeros(32), torch.zeros(32)
         for template in templates:
             one = model.net.encode_text(model.text.tokenizer([template.replace("{}", text)]))[0]
-            total = total + one / one.norm()
+            total, lengths = total + one / one.norm(), lengths + one
         assert torch.allclose(got[index], total / total.norm(), atol=1e-6)
+        # Neither the mean of vectors with their lengths nor a mean that keeps its own.
+        assert not torch.allclose(got[index], lengths / lengths.norm(), atol=1e-5)
+        assert not torch.allclose(got[index], total / len(templates), atol=1e-4)
     assert not torch.allclose(got, model.embed_texts(TEXTS), atol=1e-3)
     assert torch.equal(model.embed_texts(TEXTS, ()), model.embed_texts(TEXTS))
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.support.tiny import Zoo, fresh
 from core.models.model import Model
 from core.models.trunk import TextTrunk
 from core.models.word_pool import WordPool
 from core.models.words import sum_words, text_words, word_groups
-from tests.support.tiny import Zoo, fresh
 
 TEXT = "two people walk along the grey shore"
 

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.support.tiny import FAMILIES, LAYERED, TEXTS, Zoo, double, fresh, pixels
 from core import load_model
 from core.models.coalitions import embed_coalitions
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
-from tests.support.tiny import FAMILIES, LAYERED, TEXTS, Zoo, double, fresh, pixels
 from tests.support.trace import trace
 
 TOLERANCE = 1e-10
@@ -54,7 +54,7 @@ def test_prefix_and_suffix_of_the_image_tower_meet_at_every_layer(zoo: Zoo, fami
         for layer in range(tower.depth + 1):
             state = tower.run(tower.enter(images), 0, layer)
             assert error(unit(tower.leave(tower.run(state, layer))), whole) < TOLERANCE
-            # The other picture's state, and a suffix that leaves its first block out, end elsewhere.
+            # The other image's state, and a suffix that leaves its first block out, end elsewhere.
             assert error(unit(tower.leave(tower.run(state.flip(0), layer))), whole) > WRONG
             if layer < tower.depth and tower.layout == "tokens":
                 assert error(unit(tower.leave(without(tower, state, layer, layer))), whole) > WRONG
@@ -181,7 +181,7 @@ def test_a_call_that_breaks_off_leaves_no_trace(
     zoo: Zoo, operation: str, problem: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fresh(zoo("vit"))
-    # Made beforehand: the forward for many pictures is the model's own, and is there to stay.
+    # Made beforehand: the forward for many images is the model's own, and is there to stay.
     assert model.bulk is not None
     before = trace(model)
     with monkeypatch.context() as patched:

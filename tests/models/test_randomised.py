@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from scipy.stats import spearmanr
 
+from benchmarks.support.tiny import TEXTS, Zoo, pixels
+from core import explain
+from core.applications.sanity.work.checks import likeness
 from core.models.model import Model, state_digest
 from core.models.randomised import CASCADE, Randomised, redraw
-from tests.support.tiny import TEXTS, Zoo, pixels
+from tests.attribution import plain as ref
 
 
 def weights(model: Model) -> dict[str, torch.Tensor]:
@@ -44,16 +50,16 @@ def test_the_cascade_goes_down_from_the_last_block(zoo: Zoo, family: str, last: 
 @pytest.mark.parametrize("family", ["vit", "efficientnet", "siglip", "bert_mean", "resnet_clip"])
 def test_the_model_itself_stays_byte_for_byte(zoo: Zoo, family: str) -> None:
     model = zoo(family)
-    picture = pixels(model, 1)
-    own, words = model.embed_images(picture), model.embed_texts(TEXTS)
+    image = pixels(model, 1)
+    own, words = model.embed_images(image), model.embed_texts(TEXTS)
     copy = Randomised(model)
-    seen = {step: other.embed_images(picture) for step, other in copy.cascade(torch.Generator().manual_seed(1))}
+    seen = {step: other.embed_images(image) for step, other in copy.cascade(torch.Generator().manual_seed(1))}
     other = copy.text(torch.Generator().manual_seed(1))
     assert state_digest(model.net) == model.digest
-    assert torch.equal(model.embed_images(picture), own)
-    # With other weights it sees and reads something else; a text tower drawn anew leaves the pictures as they were.
+    assert torch.equal(model.embed_images(image), own)
+    # With other weights it sees and reads something else; a text tower drawn anew leaves the images as they were.
     assert all(not torch.allclose(found, own, atol=1e-3) for found in seen.values())
-    assert torch.equal(other.embed_images(picture), own)
+    assert torch.equal(other.embed_images(image), own)
     assert not torch.allclose(other.embed_texts(TEXTS), words, atol=1e-3)
     assert state_digest(other.net) != model.digest != other.digest
     assert all(torch.isfinite(found).all() for found in seen.values())
@@ -68,6 +74,54 @@ def test_draws_keep_the_moments_and_follow_the_seed(zoo: Zoo) -> None:
     assert after.mean() == pytest.approx(float(before.mean()), abs=0.05 * float(before.std()))
     assert abs(float(torch.corrcoef(torch.stack([before.ravel(), after.ravel()]))[0, 1])) < 0.1
     assert torch.equal(after, again["image_tower"][name]) and not torch.equal(after, other["image_tower"][name])
+
+
+def drawn_by_hand(model: Model, seed: int, upwards: bool = False) -> dict[str, Model]:
+    """The cascade written out: tensor after tensor, normal with its own mean and spread, from the last block down."""
+    net: Any = copy.deepcopy(model.net)
+    generator = torch.Generator().manual_seed(seed)
+    blocks = list(net.visual.transformer.resblocks)
+    order = blocks if upwards else blocks[::-1]
+    steps = {"last_block": order[:1], "upper_half": order[1:2], "image_tower": [net.visual]}
+    done: list[torch.Tensor] = []
+    found = {}
+    for step, parts in steps.items():
+        for part in parts:
+            for value in part.parameters():
+                if value.numel() == 1 or any(value is one for one in done):
+                    continue
+                done.append(value)
+                with torch.no_grad():
+                    value.copy_(value.mean() + value.std() * torch.randn(value.shape, generator=generator))
+        found[step] = replace(model, net=copy.deepcopy(net))
+    return found
+
+
+def test_maps_of_the_cascade_are_those_of_networks_drawn_by_hand(zoo: Zoo) -> None:
+    """The check of randomised weights from end to end: rank correlations of maps, step by step, in float64."""
+    model = zoo("vit")
+    image, text = pixels(model, 1), TEXTS[0]
+    own = explain(model, image, [text], "raw").image
+    assert own is not None
+
+    def expected(seed: int, upwards: bool = False) -> dict[str, float]:
+        maps = {
+            step: ref.raw(ref.Plain(one), image[0], text) for step, one in drawn_by_hand(model, seed, upwards).items()
+        }
+        whole = ref.raw(ref.Plain(model), image[0], text)
+        return {step: float(spearmanr(whole, one).statistic) for step, one in maps.items()}
+
+    found = {}
+    for step, other in Randomised(model).cascade(torch.Generator().manual_seed(5)):
+        seen = explain(other, image, [text], "raw").image
+        assert seen is not None
+        found[step] = likeness(own[0, 0], seen[0, 0])
+    wanted = expected(5)
+    assert list(found) == list(wanted)
+    assert all(found[step] == pytest.approx(wanted[step], abs=1e-6) for step in CASCADE)
+    # The companions: other draws, and a cascade from the first block upwards.
+    for other_way in (expected(6), expected(5, upwards=True)):
+        assert any(abs(found[step] - other_way[step]) > 1e-3 for step in CASCADE)
 
 
 def test_a_tower_of_another_kind_is_drawn_as_a_whole(zoo: Zoo) -> None:

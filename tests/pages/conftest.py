@@ -12,6 +12,9 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from core.datasets import job
+from core.models.listing import embedded_models
+
+SPEED = {"image_forwards_a_second": 40.0, "start_seconds": 5.0, "probe": 1.0}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,14 @@ def imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return process
 
     monkeypatch.setattr(job, "start", done)
+
+
+@pytest.fixture(autouse=True)
+def speed_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test of a page waits for, or starts, a measurement of the speed of a bundled model."""
+    monkeypatch.setattr(
+        "core.audit.cost._speeds", lambda: {f"{model.name}|||auto": SPEED for model in embedded_models()}
+    )
 
 
 @pytest.fixture(autouse=True)

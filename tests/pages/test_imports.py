@@ -84,7 +84,7 @@ def test_an_import_runs_in_its_own_process_and_leaves_its_result(monkeypatch: py
     (found,) = imports.imports()
     assert found.id == begun and found.report.over
     dataset = job.dataset(found.folder)
-    assert dataset.name == "two" and [picture.name for picture in dataset.pictures] == ["a.png"]
+    assert dataset.name == "two" and [image.name for image in dataset.images] == ["a.png"]
     assert [refusal.name for refusal in dataset.refusals] == ["b.png"]
     imports.sweep()
     assert not (found.folder / "files").exists()
@@ -107,7 +107,7 @@ def test_names_are_data_and_never_paths(workspace: Path, child: Children) -> Non
 def test_limits_and_a_full_disk_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, child: Children) -> None:
     monkeypatch.setattr(imports, "LIMITS", replace(LIMITS, total_bytes=10, files=2, imports=1))
     for given, told in (
-        ([upload("a", b"123456"), upload("b", b"123456")], "more than 10 B in all"),
+        ([upload("a", b"123456"), upload("b", b"123456")], "more than 10 bytes in all"),
         ([upload()] * 3, "more than 2 files"),
     ):
         with pytest.raises(InputError, match=told):

@@ -1,4 +1,4 @@
-"""Bringing annotations on the Data set page: kept, refused line by line, forgotten; the column of labels is named."""
+"""Annotations on the page Dataset: stored, refused line by line, removed; the column of labels is named."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def opened() -> AppTest:
 def words(app: AppTest) -> str:
     kinds = ("markdown", "caption", "text", "info", "warning", "error", "success")
     said = "\n".join(str(item.value) for kind in kinds for item in getattr(app, kind))
-    return said.replace("\\", "").replace("\u2060", "")
+    return said.replace("\\", "").replace("\u2060", "").replace("\u00a0", " ")
 
 
 def give(app: AppTest, data: bytes, name: str = "truth.json") -> AppTest:
@@ -66,10 +66,10 @@ def give(app: AppTest, data: bytes, name: str = "truth.json") -> AppTest:
 
 def test_annotations_are_kept_replaced_and_forgotten(dataset: Dataset, tmp_path: Path) -> None:
     app = opened()
-    assert "No annotations are kept" in words(app) and dataset.annotations is None
+    assert "No annotations are stored" in words(app) and dataset.annotations is None
     file = made_truth(tmp_path / "truth.json", ["a.png", "c.png", "z.png"], ["dog", "<b>cat</b>"])
     said = words(give(app, file.read_bytes()))
-    assert "2 objects in 2 of 3 pictures" in said and "Left out: 1 picture of the file" in said
+    assert "2 objects in 2 of 3 images" in said and "Ignored: 1 image of the file" in said
     assert dataset.annotations is not None
     assert dataset.annotations.read_bytes() == read_annotations(file).data != file.read_bytes()
     assert not next(box for box in app.file_uploader if "annotations" in box.label).value
@@ -77,22 +77,27 @@ def test_annotations_are_kept_replaced_and_forgotten(dataset: Dataset, tmp_path:
     assert dict(zip(table["Label"], table["Objects"], strict=True)) == {"dog": 1, "<b>cat</b>": 1}
     other = made_truth(tmp_path / "other.json", ["a.png"], ["bird"])
     assert "1 object in 1 of 3" in words(give(app, other.read_bytes()))
-    next(button for button in app.button if button.label == "Forget these annotations").click().run()
-    assert "No annotations are kept" in words(app) and dataset.annotations is None
+    next(button for button in app.button if button.label == "Remove these annotations").click().run()
+    assert "No annotations are stored" in words(app) and dataset.annotations is None
 
 
-def test_every_problem_is_one_line_and_the_kept_file_stays(dataset: Dataset, tmp_path: Path) -> None:
+def test_what_is_left_out_is_listed_and_a_wrong_file_changes_nothing(dataset: Dataset, tmp_path: Path) -> None:
     app = opened()
     file = made_truth(tmp_path / "truth.json", ["a.png"], ["dog"])
     give(app, file.read_bytes())
     content = json.loads(file.read_text())
     content["annotations"] += [{"image_id": 99, "category_id": 0}] * 4 + [{"image_id": 0, "category_id": 0}]
     give(app, json.dumps(content).encode(), "wrong.json")
-    lines = [item.value.replace("\\", "").replace("\u2060", "") for item in app.error]
-    assert len(lines) == 2 and all("\n" not in line and "wrong.json" in line for line in lines)
-    assert "names no picture of the file (number 2, number 3, number 4 and 1 more)" in lines[0]
-    assert dataset.annotations is not None and dataset.annotations.read_bytes() == read_annotations(file).data
-    for data, told in ((b"no json", "it is no JSON"), (made_truth(file, ["z.png"], ["x"]).read_bytes(), "no picture")):
+    # What cannot be used is left out and listed; everything else is stored.
+    lines = [item.value.replace("\\", "").replace("\u2060", "") for item in app.warning]
+    assert not app.error and len(lines) == 2 and all("\n" not in line for line in lines)
+    assert "matches no image in the file (number 2, number 3, number 4 and 1 more)" in lines[0]
+    assert dataset.annotations is not None
+    assert read_annotations(dataset.annotations).objects == read_annotations(file).objects
+    for data, told in (
+        (b"no json", "it is not valid JSON"),
+        (made_truth(file, ["z.png"], ["x"]).read_bytes(), "annotates no image"),
+    ):
         give(app, data)
         assert len(app.error) == 1 and told in words(app)
     app.run()
@@ -102,7 +107,7 @@ def test_every_problem_is_one_line_and_the_kept_file_stays(dataset: Dataset, tmp
 def test_a_damaged_kept_file_is_told_and_can_be_replaced(dataset: Dataset, tmp_path: Path) -> None:
     (dataset.root / "annotations.json").write_text("{")
     app = opened()
-    assert len(app.error) == 1 and "is no JSON" in words(app)
+    assert len(app.error) == 1 and "is not valid JSON" in words(app)
     give(app, made_truth(tmp_path / "truth.json", ["a.png"], ["dog"]).read_bytes())
     assert not app.error and "1 object in 1 of 3" in words(app)
 
@@ -132,7 +137,7 @@ def test_a_process_that_ends_early_or_takes_too_long_is_one_line(
 
 def test_the_column_of_labels_is_named(dataset: Dataset, workspace: Path) -> None:
     said = words(opened())
-    assert "The column Class is taken for true labels: 2 pictures with 2 different ones (dog (2), cat (1))" in said
+    assert "The column Class is used as true labels: 2 images with 2 different labels (dog (2), cat (1))" in said
     given = folder_of(workspace / "plain", {"d.png": coded(noise(7)), "t.csv": b"file,kind\nd.png,x\n"})
     ingest([given], store=datasets_folder())
     assert "No column is named labels, class or category" in words(opened())

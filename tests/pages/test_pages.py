@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.applications.registry import APPLICATIONS
 from core.datasets import ingest
 from core.processes import owner_of
+from core.rules.writing import NO_BREAK
 from core.runs import Run, list_runs
 from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
-PAGES = (
-    "dataset", "audit", "explore", "concepts", "segmentation", "priors", "information", "sanity", "mosaic",
-    "word_maps", "reliance", "compare", "findings", "report",
-)  # fmt: skip
+OWN_PAGES = tuple(name for name, application in APPLICATIONS.items() if application.page is not None)
+PAGES = ("home", "dataset", "audit", "explore", *OWN_PAGES, "compare", "findings", "report")
 SAMPLE = ROOT / "core" / "sample"
 HOSTILE = "<script>alert(1)</script> **bold** :red[x] [link](http://x.test) $a$ `c`"
 
@@ -34,14 +34,21 @@ def opened(page: str, run: Run | None = None, **query: str) -> AppTest:
     for name, value in ({"run": run.id} if run else {}).items() | query.items():
         app.query_params[name] = value
     app.run()
-    if page != "dataset":
+    if page != "home":
         app.switch_page(f"pages/{page}.py").run()
     assert not app.exception, [item.message for item in app.exception]
     return app
 
 
+def unfolded(app: AppTest, *sections: str) -> AppTest:
+    """The form of a new audit with these sections open."""
+    for name in sections:
+        app.session_state[f"section-{name}"] = True
+    return app.run()
+
+
 def words(app: AppTest) -> str:
-    """All that the page says."""
+    """All that the page says, with plain spaces."""
     kinds = (
         "title",
         "header",
@@ -55,7 +62,7 @@ def words(app: AppTest) -> str:
         "success",
         "code",
     )
-    return "\n".join(str(item.value) for kind in kinds for item in getattr(app, kind))
+    return "\n".join(str(item.value) for kind in kinds for item in getattr(app, kind)).replace(NO_BREAK, " ")
 
 
 @pytest.fixture
@@ -66,8 +73,9 @@ def run(workspace: Path) -> Run:
 
 @pytest.fixture
 def sample_stored(workspace: Path) -> str:
-    """The id of the bundled sample, taken in."""
-    return ingest([SAMPLE / "images", SAMPLE / "captions.csv"], store=datasets_folder(), name="Bundled sample").id
+    """The id of a few images with captions, taken in."""
+    small = ROOT / "tests" / "sample"
+    return ingest([small / "images", small / "captions.csv"], store=datasets_folder(), name="Bundled sample").id
 
 
 def start_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
@@ -80,7 +88,14 @@ def start_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 def test_an_empty_workspace_says_what_to_do_next(page: str) -> None:
     app = opened(page)
     assert not app.error
-    assert re.search(r"No data set yet|no data set yet|Nothing to show yet", words(app))
+    assert re.search(r"no dataset yet|Nothing to show yet|There is none yet", words(app))
+
+
+@pytest.mark.parametrize("page", ["explore", "segmentation"])
+def test_an_empty_page_asks_its_question_and_shows_an_example(page: str) -> None:
+    app = opened(page)
+    assert "?" in words(app) and "Example: an audit of the bundled sample." in words(app)
+    assert "Example: an audit" not in words(opened("glossary"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -130,8 +145,8 @@ def test_the_bundled_sample_is_taken_in() -> None:
     app.button_group(key="source").set_value("sample").run()
     next(button for button in app.button if button.label == "Use the bundled sample").click().run()
     assert not app.exception and not app.error
-    pictures = len(list((SAMPLE / "images").iterdir()))
-    assert {metric.label: metric.value for metric in app.metric}["Pictures"] == str(pictures)
+    images = len(list((SAMPLE / "images").iterdir()))
+    assert {metric.label: metric.value for metric in app.metric}["Images"] == str(images)
 
 
 def test_an_upload_is_stored_at_once_and_the_uploader_emptied() -> None:
@@ -141,14 +156,14 @@ def test_an_upload_is_stored_at_once_and_the_uploader_emptied() -> None:
     assert not app.exception and not app.error
     assert not app.file_uploader[0].value
     shown = {metric.label: metric.value for metric in app.metric}
-    assert (shown["Pictures"], shown["Refused"]) == ("2", "1")
+    assert (shown["Images"], shown["Refused"]) == ("2", "1")
 
 
 def test_an_unusable_upload_is_told_and_the_uploader_emptied() -> None:
     app = opened("dataset")
-    app.file_uploader[0].upload("notes.png", b"no picture").run()
+    app.file_uploader[0].upload("notes.png", b"no image").run()
     assert len(app.error) == 1
-    assert "no image can be used" in app.error[0].value or "no picture can be used" in app.error[0].value
+    assert "no image can be used" in app.error[0].value or "no image can be used" in app.error[0].value
     assert not app.file_uploader[0].value
     # It stays until it was read: an import may end while nobody looks.
     assert len(app.run().error) == 1
@@ -171,14 +186,16 @@ def test_server_folders_are_offered_only_when_opened(workspace: Path, monkeypatc
 
 def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started = start_recorded(monkeypatch)
-    app = opened("audit")
+    app = unfolded(opened("audit"), "methods", "scope")
     assert app.checkbox(key="blocked-clip_surgery").disabled
     for box in app.checkbox:
         if box.key and box.key.startswith("method-"):
             box.set_value(box.key in {"method-raw", "method-gradcam"})
     app.multiselect(key="again-").set_value(["road"])
     app.run()
-    assert float({m.label: m.value for m in app.metric}["Image forwards, at most"].replace(",", "")) > 0
+    assert re.search(
+        r"\*\*About .*\*\* from a two-second measurement .* · 2 methods · .* [1-9][\d,]* image", words(app)
+    )
     next(button for button in app.button if button.label == "Start the audit").click().run()
     assert not app.exception and not app.error
     made = list_runs(runs_folder())
@@ -189,18 +206,30 @@ def test_an_audit_is_planned_costed_and_started(sample_stored: str, monkeypatch:
     assert plan.trust.again == ("road",)
 
 
+def test_a_wrong_declared_concept_is_named_where_it_is_typed_and_the_form_stays(sample_stored: str) -> None:
+    app = unfolded(opened("audit"), "declared")
+    labels = [item.label for item in app.expander]
+    app.text_area(key=f"declared-concepts-{sample_stored}").set_value("no | such").run()
+    assert not app.exception and {"Cost by part", *(item.label for item in app.expander)} == {"Cost by part", *labels}
+    assert ["is not a declared concept" in item.value for item in app.error] == [True]
+    assert next(button for button in app.button if button.label == "Start the audit").disabled
+    app.text_area(key=f"declared-concepts-{sample_stored}").set_value("* | watermark | forbidden").run()
+    assert not app.error
+    assert not next(button for button in app.button if button.label == "Start the audit").disabled
+
+
 def test_a_plan_that_cannot_work_cannot_be_started(sample_stored: str) -> None:
-    app = opened("audit")
+    app = unfolded(opened("audit"), "methods", "analyses")
     for switch in app.toggle:
         if switch.key and switch.key.startswith("application-"):
             switch.set_value(False)
     next(button for button in app.button if button.label == "None").click().run()
     assert next(button for button in app.button if button.label == "Start the audit").disabled
-    assert any("methods" in item.value for item in app.warning)
+    assert any("at least one method" in item.value for item in app.warning)
 
 
 def test_a_wrong_template_is_told_beside_the_start(sample_stored: str) -> None:
-    app = opened("audit")
+    app = unfolded(opened("audit"), "texts")
     app.text_area(key="templates").set_value("a photo").run()
     assert not app.exception and "exactly one" in words(app)
 
@@ -261,11 +290,11 @@ def test_markup_in_names_and_captions_stays_text(workspace: Path) -> None:
         assert "<script>" not in said and " **bold**" not in said and "[link](" not in said
 
 
-def zipped(*pictures: tuple[str, int]) -> bytes:
-    """A ZIP of single-coloured pictures; 0 gives a broken one."""
+def zipped(*images: tuple[str, int]) -> bytes:
+    """A ZIP of single-coloured images; 0 gives a broken one."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for name, shade in pictures:
+        for name, shade in images:
             data = io.BytesIO()
             ramp = Image.linear_gradient("L").rotate(shade).convert("RGB")
             ramp.save(data, "PNG")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from core.applications.information_record import ABOUT, FOLDER, MAP_COLUMNS, MAPS, PAIR_COLUMNS, PAIRS
-from core.methods.applications.information import CARD
+from core.applications.information.card import CARD
+from core.applications.information.record import InformationRecord
 from core.runs import Run
 from core.settings import runs_folder
 from tests.pages.test_pages import HOSTILE, opened, words
@@ -34,14 +32,14 @@ def write_record(run: Run, *, text: bool = True, gap: float = 1.0) -> None:
     pairs: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
     sides = {"image": (4, 4), **({"text": (1, len(TOKENS))} if text else {})}
-    for picture in run.dataset.pictures:
+    for image in run.dataset.images:
         for side, (rows, columns) in sides.items():
             for kind, size in GAP.items():
                 for price in (0.1, 3.0):
                     level = size if gap > 0 else 4 - size
                     about: dict[str, Any] = {
-                        "image": picture.id,
-                        "image_name": picture.name,
+                        "image": image.id,
+                        "image_name": image.name,
                         "side": side,
                         "kind": kind,
                     }
@@ -54,21 +52,19 @@ def write_record(run: Run, *, text: bool = True, gap: float = 1.0) -> None:
                     shown = {"rows": rows, "columns": columns, "tokens": TOKENS if side == "text" else []}
                     shown |= {"map": values.tolist(), "spread": (0.1 * values).tolist(), "nib": (values - 1).tolist()}
                     maps.append({**about, **shown, "agreement": 0.9, "nib_agreement": 0.5})
-    folder = run.folder / FOLDER
-    folder.mkdir(parents=True)
-    pd.DataFrame(pairs, columns=list(PAIR_COLUMNS)).to_parquet(folder / PAIRS)
-    pd.DataFrame(maps, columns=list(MAP_COLUMNS)).to_parquet(folder / MAPS)
-    reason = "" if text else "the text tower can't be run from a chosen layer onwards"
+    folder = InformationRecord.folder_of(run)
+    reason = "" if text else "the text tower cannot be run from a chosen layer onwards"
     told = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "own": "captions", "layer": 3}
-    told |= {"pictures": len(run.dataset.pictures), "pictures_left_out": 0, "seeds": [0, 1, 2], "text_reason": reason}
+    told |= {"images": len(run.dataset.images), "images_left_out": 0, "seeds": [0, 1, 2], "text_reason": reason}
     told |= {"text_layer": 3, "prior": "standard", "text_prior": "standard", "image_forwards": 1, "text_forwards": 1}
-    (folder / ABOUT).write_text(json.dumps(told))
+    frame = InformationRecord.frame
+    InformationRecord(told, frame("pairs", pairs), frame("maps", maps)).save(folder)
 
 
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
     app = opened("information", run)
     assert not app.error
-    assert "did not measure information" in words(app) and "information" in words(app)
+    assert "does not include" in words(app)
 
 
 def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
@@ -76,12 +72,12 @@ def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
     app = opened("information", run)
     assert not app.error
     said = words(app)
-    assert said.count("own text keeps more information") == 4 and "wrong text keeps more" not in said
+    assert said.count("Inconclusive: too few images to compare own and wrong texts") == 4
     assert "**Own text**" in said and "**Spread over seeds**" in said and "**Narrowing**" in said
     assert len(app.dataframe) == 3
-    assert list(app.dataframe[1].value["Token of the own text"]) == TOKENS
+    assert list(app.dataframe[1].value["Token"]) == TOKENS
     compared = app.dataframe[0].value
-    assert set(compared["Own has more"]) >= {"100%"}
+    assert set(compared["Higher for own text"]) >= {"100 %"}
     price = next(box for box in app.selectbox if str(box.key).startswith("information-price"))
     price.set_value(0.1).run()
     assert not app.exception and not app.error
@@ -90,16 +86,16 @@ def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
     assert not re.search(r"(?<!\\)<b>of", "\n".join(item.value for item in app.caption))
 
 
-def test_the_page_says_so_if_wrong_texts_keep_more(run: Run) -> None:
+def test_the_page_concludes_nothing_from_few_images_whatever_they_show(run: Run) -> None:
     write_record(run, gap=-1.0)
     said = words(opened("information", run))
-    assert said.count("wrong text keeps more information") == 4 and "own text keeps more" not in said
+    assert said.count("Inconclusive: too few images to compare own and wrong texts") == 4
 
 
 def test_a_model_without_text_layers_and_a_damaged_record(run: Run) -> None:
     write_record(run, text=False)
     app = opened("information", run)
     assert "Words were not measured" in words(app) and not app.error
-    (run.folder / FOLDER / PAIRS).write_bytes(b"nothing")
+    (InformationRecord.folder_of(run) / "pairs.parquet").write_bytes(b"nothing")
     app = opened("information", run)
     assert app.error and all("\n" not in item.value for item in app.error)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.applications.reliance_record import FOLDER
+from core.applications.reliance.record import RelianceRecord
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
 from core.runs import Run
@@ -24,7 +24,7 @@ def run(workspace: Path) -> Run:
 
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
     app = opened("reliance", run)
-    assert not app.error and "did not measure what scores rest on" in words(app)
+    assert not app.error and "does not include" in words(app)
 
 
 def test_the_page_shows_the_record_and_what_was_judged(run: Run) -> None:
@@ -32,22 +32,22 @@ def test_the_page_shows_the_record_and_what_was_judged(run: Run) -> None:
     save_findings(run, judge(run, summarise(run)))
     app = opened("reliance", run)
     assert not app.error
-    places = app.dataframe[0].value
-    row = places[(places["Texts"] == "red circle") & (places["Place"] == "upper left corner")].iloc[0]
-    assert row["Beyond the control (95 % interval)"].startswith("0.") and float(row["Adjusted p"]) < 0.05
-    other = places[(places["Texts"] == "green square") & (places["Place"] == "upper left corner")].iloc[0]
+    places = next(each.value for each in app.dataframe if "Region" in each.value)
+    row = places[(places["Texts"] == "red circle") & (places["Region"] == "upper left corner")].iloc[0]
+    assert row["Share beyond the control"].startswith("0.") and row["Adjusted p"] == "< 0.0001"
+    other = places[(places["Texts"] == "green square") & (places["Region"] == "upper left corner")].iloc[0]
     assert float(other["Adjusted p"]) > 0.05
     judged = app.dataframe[-1].value
     outcome = dict(zip(judged["Check"], judged["Outcome"], strict=True))
     assert outcome["reliance.border"] == "finding" and outcome["words.ignored"] == "passed"
-    choice = next(box for box in app.selectbox if str(box.key).startswith("reliance-picture"))
-    choice.set_value(run.dataset.pictures[-1].id).run()
+    choice = next(box for box in app.selectbox if str(box.key).startswith("reliance-image"))
+    choice.set_value(run.dataset.images[-1].id).run()
     assert not app.exception and not app.error
     assert any("green square" in str(box.options) for box in app.selectbox)
 
 
 def test_a_damaged_record_is_told_in_one_line(run: Run) -> None:
     made_reliance(run)
-    (run.folder / FOLDER / "places.parquet").write_bytes(b"nothing")
+    (RelianceRecord.folder_of(run) / "places.parquet").write_bytes(b"nothing")
     app = opened("reliance", run)
     assert app.error and all("\n" not in item.value for item in app.error)

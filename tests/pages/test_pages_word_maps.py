@@ -1,18 +1,16 @@
-"""The page of word maps: what is missing, the maps of a chosen picture and way, the measures, what failed."""
+"""The page of word maps: what is missing, the maps of a chosen image and way, the measures, what failed."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from core.applications.word_maps_record import ABOUT, FOLDER, INTERACTION, MAPS, SHARED, TEXTS
-from core.methods.applications.word_maps import CARD
+from core.applications.word_maps.card import CARD
+from core.applications.word_maps.record import INTERACTION, SHARED, WordMapsRecord
 from core.runs import Run
 from core.settings import runs_folder
-from tests.applications.test_word_maps import DOWN, UP, many, planted
+from tests.applications.word_maps.test_word_maps import DOWN, UP, many, planted
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
@@ -24,31 +22,29 @@ def run(workspace: Path) -> Run:
 
 
 def made_words(run: Run, problems: list[list[str]] | None = None) -> None:
-    """Three pictures with one hostile word each, whose maps agree."""
+    """Three images with one hostile word each, whose maps agree."""
     record = many(planted({"a": (UP, UP), HOSTILE: (UP, UP), "mat": (DOWN, DOWN)}), 3)
-    ids = dict(zip(("0", "1", "2"), (picture.id for picture in run.dataset.pictures), strict=False))
-    folder = run.folder / FOLDER
-    folder.mkdir(parents=True)
-    for frame, name in ((record.maps, MAPS), (record.texts, TEXTS)):
-        pd.DataFrame(frame.assign(image=frame["image"].map(ids))).to_parquet(folder / name)
+    ids = dict(zip(("0", "1", "2"), (image.id for image in run.dataset.images), strict=False))
+    folder = WordMapsRecord.folder_of(run)
+    maps, texts = (frame.assign(image=frame["image"].map(ids)) for frame in (record.maps, record.texts))
     about = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "unit": "cosine"}
-    about |= {"image_forwards": 4.0, "text_forwards": 4.0, "pictures": 3, "pictures_left_out": 1}
-    (folder / ABOUT).write_text(json.dumps(record.about | about | {"problems": problems or []}))
+    about |= {"image_forwards": 4.0, "text_forwards": 4.0, "images": 3, "images_left_out": 1}
+    WordMapsRecord(record.about | about | {"problems": problems or []}, maps, texts).save(folder)
 
 
 def test_an_audit_without_it_says_how_to_get_it(run: Run) -> None:
     app = opened("word_maps", run)
-    assert not app.error and "made no maps of single words" in words(app)
+    assert not app.error and "does not include" in words(app)
 
 
 def test_the_page_shows_every_word_both_ways(run: Run) -> None:
     made_words(run, [["dark.png", HOSTILE]])
     app = opened("word_maps", run)
-    assert not app.error and "can be read" in words(app)
+    assert not app.error and "Inconclusive: too few images" in words(app)
     table = app.dataframe[0].value.set_index("Word")
     assert table.loc["a", "Function word"] and table.loc["mat", "Of the shared map"] == pytest.approx(0.333)
     assert app.dataframe[-1].value["Reason"].tolist() == [HOSTILE]
-    image = app.selectbox(key=f"word-picture-{run.id}").value
+    image = app.selectbox(key=f"word-image-{run.id}").value
     chosen = app.multiselect(key=f"word-words-{run.id}-{image}-{INTERACTION}")
     # Content words are shown first; the others can be asked for.
     assert chosen.value == [1, 2] and len(chosen.options) == 3
@@ -62,6 +58,6 @@ def test_the_page_shows_every_word_both_ways(run: Run) -> None:
 
 def test_a_damaged_record_is_one_line(run: Run) -> None:
     made_words(run)
-    (run.folder / FOLDER / MAPS).write_bytes(b"nothing")
+    (WordMapsRecord.folder_of(run) / "maps.parquet").write_bytes(b"nothing")
     app = opened("word_maps", run)
     assert app.error and all("\n" not in item.value for item in app.error)

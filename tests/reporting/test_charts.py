@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.content import charts as charts
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
-from core.reporting import charts
 from core.runs import Run
 from tests.support.made_run import made_run
 
@@ -27,7 +27,7 @@ def test_trust_chart_orders_by_value_and_marks_controls(summary: Summary) -> Non
     svg = charts.to_svg(charts.trust_chart(summary), 'Trust of <methods> & "controls"')
     assert svg.count("<title>") == 1 and "<title>Trust of &lt;methods&gt; &amp; " in svg
     assert svg.index(">RISE<") < svg.index(">Raw similarity<")
-    assert "Centre blob" in svg and charts.FONT in svg
+    assert "Centre Gaussian" in svg and charts.FONT in svg
 
 
 def test_methods_that_agree_stand_together(summary: Summary) -> None:
@@ -39,17 +39,17 @@ def test_methods_that_agree_stand_together(summary: Summary) -> None:
     assert svg.count(">\u22120.") == 6 and "Gradient" not in svg  # WeasyPrint draws gradients unreliably
 
 
-def test_mean_curves_average_pictures_not_rows(run: Run) -> None:
+def test_mean_curves_average_images_not_rows(run: Run) -> None:
     rows = run.results()
     frame = charts.mean_curves(rows)
     assert set(frame.n) == {4} and set(frame.which) == {"deletion", "insertion"}
     part = frame[(frame.title == "RISE") & (frame.which == "insertion")].sort_values("share")
     assert part.value.is_monotonic_increasing
-    # Repeating one picture's rows changes a mean over rows, never one over pictures.
+    # Repeating one image's rows changes a mean over rows, never one over images.
     more = rows[rows.image == rows.image.iloc[0]]
     again = charts.mean_curves(type(rows)(__import__("pandas").concat([rows, more, more])))
     assert again.value.to_numpy() == pytest.approx(frame.value.to_numpy(), abs=1e-7)
-    assert "removing the best cells first" in charts.to_svg(charts.curves_chart(rows), "Curves")
+    assert "highest values removed first" in charts.to_svg(charts.curves_chart(rows), "Curves")
 
 
 def test_severity_and_score_charts(summary: Summary) -> None:
@@ -57,6 +57,7 @@ def test_severity_and_score_charts(summary: Summary) -> None:
         Finding(
             id=str(at),
             rule="r",
+            subject="model",
             title="t",
             status="finding",
             severity=severity,

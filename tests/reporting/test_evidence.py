@@ -77,7 +77,7 @@ def test_each_kind_of_tampering_is_named(bundle: Path) -> None:
         (lambda files: files.pop(result), "is listed in SHA256SUMS but missing"),
         (lambda files: files.update({"extra.txt": b"x"}), "extra.txt is in the bundle but not listed"),
         (lambda files: files.pop(SUMS), "SHA256SUMS is missing"),
-        (lambda files: files.update({SUMS: files[SUMS] + b"nonsense\n"}), "no checksum"),
+        (lambda files: files.update({SUMS: files[SUMS] + b"nonsense\n"}), "not a checksum"),
         (swap_sums, "is not the file its unit recorded"),
     ]
     for change, told in cases:
@@ -85,7 +85,7 @@ def test_each_kind_of_tampering_is_named(bundle: Path) -> None:
         rewrite(bundle, lambda files, change=change: change(files) and None)  # type: ignore[misc]
         assert any(told in problem for problem in verify_evidence(bundle)), told
     bundle.write_bytes(sound[: len(sound) // 2])
-    assert "no sound ZIP" in verify_evidence(bundle)[0]
+    assert "a corrupt ZIP" in verify_evidence(bundle)[0]
     assert "cannot be read (No such file or directory)" in verify_evidence(bundle.with_name("none.zip"))[0]
 
 

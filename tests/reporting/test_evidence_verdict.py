@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +18,18 @@ from core.cli import main
 from core.datasets.names import printable
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
-from core.reporting import render_report
+from core.reporting import inspection, render_report
 from core.reporting.evidence import SUMS
-from core.reporting.verdict import verify_bundle, verify_run
+from core.reporting.exports.files import export_files
+from core.reporting.exports.record import ReportRecord
+from core.reporting.report import SHORT
+from core.reporting.verdict import verify_bundle, verify_evidence, verify_run
 from core.runs import Run, open_run
 from core.runs.seal import seal
+from core.sandbox import Allowance, call
+from core.settings import ROOT
 from tests.support.made_run import made_run
-
-Files = dict[str, bytes]
+from tests.support.tampering import Files, forge
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +54,6 @@ def run(reported: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def bundle(run: Run) -> Path:
     return run.report / "evidence.zip"
-
-
-def forge(path: Path, change: Callable[[Files], object], *, again: bool = True) -> None:
-    """Change the files of a bundle, and make its sums again as a forger would."""
-    with zipfile.ZipFile(path) as old:
-        files = {name: old.read(name) for name in old.namelist()}
-    change(files)
-    if again:
-        listed = sorted(name for name in files if name != SUMS)
-        files[SUMS] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in listed).encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for name, data in files.items():
-            new.writestr(name, data)
 
 
 def replaced(name: str, old: str, new: str) -> Callable[[Files], object]:
@@ -103,7 +96,7 @@ def test_a_bundle_is_sound_and_is_the_one_that_its_report_names(
     assert main(["verify", str(bundle), "--pdf", str(pdf), "--sha256", digest, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["sha256"], told["count"]) == ("sound", digest, 0)
-    assert len(told["checked"]) == 5 and len(told["unchecked"]) == 2
+    assert len(told["checked"]) == 6 and len(told["unchecked"]) == 3
     # A bundle that was only packed in another way is another bundle to its report.
     forge(bundle, lambda files: None)
     assert main(["verify", str(bundle)]) == 0
@@ -112,7 +105,7 @@ def test_a_bundle_is_sound_and_is_the_one_that_its_report_names(
     assert "report.pdf reports another evidence.zip" in capsys.readouterr().out
     (tmp_path / "other.pdf").write_bytes(b"%PDF-1.4 forged")
     assert main(["verify", str(bundle), "--pdf", str(tmp_path / "other.pdf")]) == 1
-    assert "other.pdf is no PDF that can be read" in capsys.readouterr().out
+    assert "other.pdf is not a readable PDF" in capsys.readouterr().out
     assert main(["verify", str(bundle), "--pdf", str(tmp_path / "none.pdf")]) == 2
 
 
@@ -122,12 +115,12 @@ def test_a_bundle_is_sound_and_is_the_one_that_its_report_names(
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("report/report.pdf", "%PDF-1.4 forged", "report/report.pdf is no PDF that can be read"),
+        ("report/report.pdf", "%PDF-1.4 forged", "report/report.pdf is not a readable PDF"),
         ("report/report.html", "<p>sound</p>", "report/report.pdf was made with another report.html"),
-        ("report/findings.json", "[]", "report/findings.json holds other findings than report/evidence.zip"),
-        ("findings.json", "[]", "findings.json holds other findings than report/evidence.zip"),
+        ("report/findings.json", "[]", "report/findings.json contains other findings than report/evidence.zip"),
+        ("findings.json", "[]", "findings.json contains other findings than report/evidence.zip"),
         ("comparison.json", '{"comparisons": []}', "report/evidence.zip: comparison.json is not that of this run"),
-        ("thresholds.toml", "", "thresholds.toml is not the thresholds file that the plan names"),
+        ("thresholds.toml", "", "thresholds.toml is not the thresholds file named in the plan"),
         ("results/" + "f" * 32 + ".parquet", "x", f"results/{'f' * 32}.parquet belongs to no finished unit"),
     ],
 )
@@ -198,11 +191,11 @@ FORGED: dict[str, tuple[Callable[[Files], object], str]] = {
     "stray": (lambda files: files.update({f"results/{'f' * 32}.parquet": b""}), "belongs to no finished unit"),
     "foreign": (lambda files: files.update({"run.sh": b""}), "run.sh does not belong in a bundle"),
     "manifest": (lambda files: files.update({"manifest.json": b"garbage"}), "manifest.json is damaged"),
-    "manifest list": (lambda files: files.update({"manifest.json": b"[]"}), "manifest.json is no manifest"),
+    "manifest list": (lambda files: files.update({"manifest.json": b"[]"}), "manifest.json is not a manifest"),
     "dataset": (lambda files: files.update({"dataset.json": b"\xff"}), "dataset.json is damaged"),
     "deep": (lambda files: files.update({"dataset.json": b"[" * 200_000}), "dataset.json is damaged"),
     "digits": (lambda files: files.update({"manifest.json": b"9" * 9000}), "manifest.json is damaged"),
-    "no columns": (lambda files: files.update({"units.csv": b"a,b\n1,2\n"}), "units.csv has other columns"),
+    "no columns": (lambda files: files.update({"units.csv": b"a,b\n1,2\n"}), "units.csv has columns other than"),
     "quote": (lambda files: files.update({"units.csv": files["units.csv"] + b'"'}), "units.csv is damaged"),
     "field": (lambda files: files.update({"units.csv": files["units.csv"] + b"x" * 200_000}), "units.csv is damaged"),
     "bytes": (lambda files: files.update({"images.csv": b"\xff\xfe"}), "images.csv is damaged"),
@@ -274,10 +267,10 @@ def test_other_packings_and_damage_are_refused_in_one_line(bundle: Path) -> None
         with zipfile.ZipFile(bundle, "w", method) as new:
             for name, data in files.items():
                 new.writestr(name, data)
-        assert "packed with an unusual method" in verify_bundle(bundle).text
+        assert "uses an unsupported compression method" in verify_bundle(bundle).text
     for data in (b"", b"PK", sound[: len(sound) // 2], bytes(1000)):
         bundle.write_bytes(data)
-        assert verify_bundle(bundle).text == "evidence.zip is no sound ZIP file"
+        assert verify_bundle(bundle).text == "evidence.zip is a corrupt ZIP file"
     middle = bytearray(sound)
     for at in range(200, len(sound) - 5000, 97):
         middle[at] ^= 0xFF
@@ -291,4 +284,95 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, capsys: pyte
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         assert main(["verify", str(path)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.endswith("is not a regular file; give the file itself")
+        assert line.endswith("is not a regular file; provide the file itself")
+
+
+def test_a_stakeholder_edition_of_another_run_is_noticed_though_it_was_sealed(run: Run) -> None:
+    assert not verify_run(run).problems
+    short = run.report / SHORT
+    short.write_bytes((run.report / "report.pdf").read_bytes())
+    assert not verify_run(sealed(run)).problems
+    short.write_bytes(b"%PDF-1.7")
+    assert any(f"report/{SHORT}" in line for line in verify_run(sealed(run)).problems)
+    short.unlink()
+    assert not verify_run(sealed(run)).problems, "a run of an earlier version has none"
+
+
+def sealed(run: Run) -> Run:
+    seal(run)
+    return open_run(run.folder)
+
+
+RECOGNISE = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from core.datasets.languages import languages
+print(languages(["a photo of a dog beside the old stone bridge"])[0].code)
+"""
+
+
+def test_the_check_of_a_bundle_has_room_to_recognise_languages(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that need English are judged again in the child that checks, where a library unpacks its model."""
+    given: list[Allowance] = []
+
+    def watched(*arguments: object, allowance: Allowance) -> object:
+        given.append(allowance)
+        return call(*arguments, allowance=allowance)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inspection, "call", watched)
+    assert verify_evidence(bundle) == []
+    command = [sys.executable, "-c", RECOGNISE]
+    done = subprocess.run([*command, str(given[0].written)], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.strip() == "en", done.stderr
+    less = subprocess.run([*command, str(2**24)], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert less.returncode and "File too large" in less.stderr
+
+
+# -- the report as data ----------------------------------------------------------------------------------------------
+
+
+def milder(files: Files) -> None:
+    """Another severity in report.json, and every other export made again from it."""
+    told = json.loads(files["exports/report.json"])
+    told["findings"][0]["severity"] = "note"
+    again = export_files(ReportRecord.model_validate(told))
+    files.update({f"exports/{name}": data for name, data in again.items()})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            replaced("exports/report.json", '"opinion": "', '"opinion": "No '),
+            "exports/report.json is not a report of this",
+        ),
+        (replaced("exports/junit.xml", "<failure", "<skipped"), "exports/junit.xml does not follow from"),
+        (
+            replaced("exports/findings.sarif", '"level": "', '"level":  "'),
+            "exports/findings.sarif does not follow from",
+        ),
+        (replaced("exports/bom.cdx.json", "SHA-256", "SHA-512"), "exports/bom.cdx.json does not follow from"),
+        (
+            lambda files: files.pop("exports/oscal-assessment-results.json"),
+            "exports/oscal-assessment-results.json is missing",
+        ),
+        (milder, "exports/report.json: `findings` is not what the bundle gives"),
+    ],
+    ids=["opinion", "junit", "sarif", "bom", "removed", "milder"],
+)
+def test_an_export_that_was_changed_is_named(bundle: Path, change: Callable[[Files], object], told: str) -> None:
+    forge(bundle, change)
+    problems = verify_evidence(bundle)
+    assert len(problems) == 1 and problems[0].startswith(told), problems
+
+
+def test_an_export_beside_the_report_is_the_one_in_the_bundle(run: Run) -> None:
+    (run.report / "findings.sarif").write_text("{}")
+    seal(run)
+    assert verify_run(run).problems == ("report/findings.sarif is not the one in report/evidence.zip",)
+
+
+def test_a_report_of_an_earlier_version_has_no_exports_and_is_sound(run: Run, bundle: Path) -> None:
+    forge(bundle, lambda files: [files.pop(name) for name in list(files) if name.startswith("exports/")])
+    assert verify_evidence(bundle) == []

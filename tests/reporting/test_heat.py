@@ -1,4 +1,4 @@
-"""Heat maps: the display scale, constant and signed maps, and that a cell lands on the right part of the picture."""
+"""Heat maps: the display scale, constant and signed maps, and that a cell lands on the right part of the image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.models.geometry import Preprocessing
-from core.reporting.heat import (
+from core.content.heat import (
     Range,
     bar_ends,
     colour_bar,
@@ -18,16 +17,15 @@ from core.reporting.heat import (
     shade_words,
     value_range,
 )
+from core.models.geometry import Preprocessing
 
 SIZES = ((320, 240), (240, 320), (300, 300), (420, 200))
 
 
-def hot(
-    picture: Image.Image, values: np.ndarray, mode: str = "shortest", side: int | None = None
-) -> tuple[float, float]:
-    """The centre (x, y) of the hottest part of the overlay as shares of the picture's width and height."""
-    geometry = Preprocessing(224, 224, mode=mode).geometry(*picture.size)  # type: ignore[arg-type]
-    painted = np.asarray(overlay(picture, values, geometry, smooth=False, opacity=1.0, side=side), dtype=int)
+def hot(image: Image.Image, values: np.ndarray, mode: str = "shortest", side: int | None = None) -> tuple[float, float]:
+    """The centre (x, y) of the hottest part of the overlay as shares of the image's width and height."""
+    geometry = Preprocessing(224, 224, mode=mode).geometry(*image.size)  # type: ignore[arg-type]
+    painted = np.asarray(overlay(image, values, geometry, smooth=False, opacity=1.0, side=side), dtype=int)
     found = np.abs(painted - colours(np.array(1.0)).astype(int)).sum(axis=-1) < 6
     y, x = np.nonzero(found)
     return (x.mean() + 0.5) / painted.shape[1], (y.mean() + 0.5) / painted.shape[0]
@@ -43,20 +41,20 @@ def one_hot(row: int, column: int) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize("side", [None, 160])
 def test_cell_lands_where_the_model_saw_it(size: tuple[int, int], mode: str, side: int | None) -> None:
-    picture = Image.new("RGB", size, (128, 128, 128))
+    image = Image.new("RGB", size, (128, 128, 128))
     row, column = 2, 4
-    x, y = hot(picture, one_hot(row, column), mode, side)
+    x, y = hot(image, one_hot(row, column), mode, side)
     box = Preprocessing(224, 224, mode=mode).geometry(*size).cell_box(row, column, 7, 7)  # type: ignore[arg-type]
     wanted = ((box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1])
     assert (x, y) == pytest.approx(wanted, abs=0.012)
     # Companion: the transposed grid must not pass.
-    assert hot(picture, one_hot(column, row), mode, side) != pytest.approx(wanted, abs=0.012)
+    assert hot(image, one_hot(column, row), mode, side) != pytest.approx(wanted, abs=0.012)
 
 
 def test_places_the_model_never_saw_carry_no_heat() -> None:
-    picture = Image.new("RGB", (400, 200), (128, 128, 128))
+    image = Image.new("RGB", (400, 200), (128, 128, 128))
     geometry = Preprocessing(224, 224).geometry(400, 200)
-    painted = np.asarray(overlay(picture, np.random.default_rng(0).normal(size=(7, 7)), geometry))
+    painted = np.asarray(overlay(image, np.random.default_rng(0).normal(size=(7, 7)), geometry))
     left, _, right, _ = geometry.seen()
     spread = np.ptp(painted.astype(int), axis=-1)
     assert spread[:, : int(left) - 1].max() == 0 and spread[:, int(right) + 1 :].max() == 0
@@ -78,9 +76,9 @@ def test_constant_map_gives_zeros(signed: bool, value: float) -> None:
     values = np.full((7, 7), value)
     assert (display(values, signed=signed) == 0).all()
     assert value_range(values) == Range(value, value, constant=True)
-    picture = Image.new("RGB", (64, 48), (128, 128, 128))
+    image = Image.new("RGB", (64, 48), (128, 128, 128))
     geometry = Preprocessing(224, 224, mode="squash").geometry(64, 48)
-    assert len(np.unique(np.asarray(overlay(picture, values, geometry, signed=signed)).reshape(-1, 3), axis=0)) == 1
+    assert len(np.unique(np.asarray(overlay(image, values, geometry, signed=signed)).reshape(-1, 3), axis=0)) == 1
 
 
 def test_values_that_are_not_finite_become_zero_and_do_not_set_the_scale() -> None:

@@ -9,33 +9,37 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from core.content.assets import Assets
 from core.errors import RunError
 from core.findings import Finding
 from core.reporting import render_report
 from core.reporting import report as report_module
-from core.reporting.assets import Assets
 from core.reporting.document import build_report
 from core.reporting.html import render_html
+from core.rules.writing import NO_BREAK
 from core.runs import Run
 from tests.reporting.conftest import HOSTILE, HOSTILE_IMAGE
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
-
-SUMMARY = report_module.summarise
 
 
 def text_of(pdf: Path) -> str:
-    return subprocess.run(["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["pdftotext", "-layout", str(pdf), "-"], capture_output=True, text=True, check=True
+    ).stdout.replace(NO_BREAK, " ")
 
 
 def page_of(run: Run, findings: tuple[Finding, ...] = ()) -> str:
     assets = Assets()
-    return render_html(build_report(run, SUMMARY(run), findings, assets), assets, standalone=False)
+    page = render_html(build_report(context_of(run, assets, findings=findings)), assets, standalone=False)
+    return page.replace(NO_BREAK, " ")
 
 
 def finding(**parts: object) -> Finding:
     base = {
         "id": "made.one",
         "rule": "made",
+        "subject": "model",
         "title": "Made finding",
         "status": "finding",
         "severity": "high",
@@ -52,22 +56,24 @@ def test_pdf_says_what_it_must(report: Path) -> None:
         "Overall opinion",
         "Incomplete run",
         "1 unit of 3 failed",
-        "Can the explanations be trusted?",
+        "Reliability of the explanations",
         "95 % interval",
         "Raw similarity",
         "Limits and uncertainty",
         "No labels were used",
+        "Labels used",
         "Sign-off",
         "A. Settings in full",
-        "E. Glossary",
-        "F. Evidence files",
+        "I. Glossary",
+        "J. Evidence files",
         "the gradient is not finite",
         "Holm",
         "within each control",
         "Page 2 of",
     ):
         assert phrase in text, phrase
-    assert "adjusted together" not in text
+    # The glossary defines a family of tests by these words.
+    assert "adjusted together" not in text.rpartition("I. Glossary")[0]
     assert "n/a, n" not in text
     assert "nan" not in text.lower().split()
 
@@ -107,7 +113,7 @@ def test_pdf_is_tagged_archivable_and_passive(report: Path) -> None:
 
 
 def test_markup_in_names_and_captions_is_printed_as_text(report: Path) -> None:
-    html = (report / "report.html").read_text()
+    html = (report / "report.html").read_text().replace(NO_BREAK, " ")
     assert HOSTILE not in html and HOSTILE_IMAGE not in html and "<b>name" not in html
     assert "&lt;script&gt;alert(1)" in html and "=&lt;b&gt;name" in html
     text = " ".join(text_of(report / "report.pdf").split())
@@ -115,7 +121,7 @@ def test_markup_in_names_and_captions_is_printed_as_text(report: Path) -> None:
 
 
 def test_standalone_page_asks_for_nothing(report: Path) -> None:
-    html = (report / "report.html").read_text()
+    html = (report / "report.html").read_text().replace(NO_BREAK, " ")
     assert "default-src 'none'" in html
     assert "audit://" not in html and 'src="http' not in html
     assert "&#34;" not in html[: html.index("</style>")]
@@ -148,7 +154,7 @@ def test_run_without_a_finished_unit_is_refused_in_one_line(tmp_path: Path) -> N
 def test_cancelled_run_says_so_and_cannot_conclude(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", images=4, methods=("raw",), finished=False)
     page = page_of(run, (finding(status="passed", severity="note"),))
-    assert "This run is cancelled: 1 of 2 (50 %) units are done." in page
+    assert "This run is cancelled: 1 of 2 (50 %) units are completed." in page
     assert "Cannot conclude" in page
     whole = made_run(tmp_path / "whole", images=4, methods=("raw",))
     page = page_of(whole, (finding(status="passed", severity="note"),))
@@ -163,7 +169,7 @@ def test_no_findings_at_all_is_cannot_conclude_and_a_severe_one_a_concern(tmp_pa
     assert "Concerns" in severe and "Cannot conclude" not in severe and 'href="#finding-made-one"' in severe
 
 
-def test_samples_and_counter_evidence_are_shown_even_if_a_picture_is_unknown(tmp_path: Path) -> None:
+def test_samples_and_counter_evidence_are_shown_even_if_a_image_is_unknown(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", images=2, methods=("raw", "m2ib"))
     known = {"image": run.plan.images[0], "image_name": "shown.png", "text": "red circle"}
     gone = {"image": "0" * 16, "image_name": "gone.png", "note": "no longer there"}
@@ -179,7 +185,7 @@ def test_samples_and_counter_evidence_are_shown_even_if_a_picture_is_unknown(tmp
             ),
         ),
     )
-    for told in ("Chosen by: lowest first.", "Chosen by: highest first.", "gone.png", "no longer there", "n = 2"):
+    for told in ("Selected by: lowest first.", "Selected by: highest first.", "gone.png", "no longer there", "n = 2"):
         assert told in page, told
     assert page.count('class="sample third"') == 2 and "0.50 [0.40, 0.60], n = 2" in page
 
@@ -189,10 +195,10 @@ def test_failed_render_leaves_the_report_before_untouched(
 ) -> None:
     before = {name: (report / name).read_bytes() for name in report_module.FILES}
 
-    def broken(*arguments: object, **options: object) -> bytes:
+    def broken(*arguments: object, **options: object) -> list[bytes]:
         raise RunError("made to fail")
 
-    monkeypatch.setattr(report_module, "render_pdf", broken)
+    monkeypatch.setattr(report_module, "render_pdfs", broken)
     with pytest.raises(RunError, match="made to fail"):
         render_report(hostile_run, findings=())
     assert {name: (report / name).read_bytes() for name in report_module.FILES} == before

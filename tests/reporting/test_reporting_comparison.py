@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from core.evaluation.comparison import compare, save_comparisons
+from core.findings import comparison_rules
+from core.findings.judgement import apply
 from core.reporting.comparison import comparisons
+from core.rules import Context
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
 
 
 def test_a_run_that_was_compared_with_nothing_has_no_section(tmp_path: Path) -> None:
-    assert comparisons(made_run(tmp_path / "run", images=2)) == ()
+    assert comparisons(context_of(made_run(tmp_path / "run", images=2))) == ()
 
 
 def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: Path) -> None:
@@ -19,7 +26,7 @@ def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: 
     other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
     save_comparisons(own, [compare(own, other)])
     own.update_manifest(comparison_problems=["third can't be compared"])
-    section, problems = comparisons(own)
+    section, problems = comparisons(context_of(own))
     assert section.title == "Loupe demo beside Another model"
     assert any(sentence == "Only on Loupe demo, and not compared: RISE." for sentence in section.sentences)
     scores, trust, maps = section.tables
@@ -36,6 +43,36 @@ def test_long_names_are_cut_in_the_heading_and_whole_below_it(tmp_path: Path) ->
     for run, digest, title in zip((own, other), "ef", titles, strict=True):
         run.update_manifest(model={**run.manifest["model"], "digest": digest * 64, "title": title})
     save_comparisons(own, [compare(own, other)])
-    (section,) = comparisons(own)
+    (section,) = comparisons(context_of(own))
     assert len(section.title) < 80 and section.title.count("\u2026") == 2
     assert all(title in section.sentences[0] for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("value", "p", "n", "status", "verdict"),
+    [
+        (0.2, 0.001, 14, "passed", "higher here"),
+        (-0.2, 0.001, 14, "finding", "lower here"),
+        (-0.2, 0.2, 14, "cannot_conclude", "no difference shown"),
+        (-0.02, 0.001, 14, "cannot_conclude", "no difference shown"),
+        (-0.2, 0.001, 5, "cannot_conclude", "too few images"),
+    ],
+)
+def test_the_rule_and_the_table_give_the_same_verdict(
+    tmp_path: Path, value: float, p: float, n: int, status: str, verdict: str
+) -> None:
+    own, other = (made_run(tmp_path / name, images=2, methods=("raw",), seed=at) for at, name in enumerate("ab"))
+    other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
+    comparison = compare(own, other)
+    numbers = {"value": value, "low": value - 0.05, "high": value + 0.05, "n": n, "p": p, "p_adjusted": p}
+    save_comparisons(own, [replace(comparison, trust=comparison.trust.assign(**numbers))])
+    (finding,) = apply(comparison_rules.FAITHFULNESS, Context.of(own))
+    assert (finding.status, finding.n, finding.unit, finding.subject) == (status, n, "images", "explanations")
+    assert "Another model" in finding.title
+    (section,) = comparisons(context_of(own))
+    assert next(row[-1] for table in section.tables for row in table.rows if len(row) == 6) == verdict
+
+
+def test_without_a_comparison_the_question_does_not_arise(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=2, methods=("raw",))
+    assert list(apply(comparison_rules.FAITHFULNESS, Context.of(run))) == []

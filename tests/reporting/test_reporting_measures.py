@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from core.content.assets import Assets
+from core.content.words import number
 from core.evaluation.agreement import consensus
-from core.evaluation.summary import OTHER_METRICS, Summary, summarise
-from core.findings import healthy_methods
-from core.reporting.assets import Assets
-from core.reporting.body import absent
+from core.evaluation.gains import Gains
+from core.evaluation.metrics import FURTHER, MAIN, STORED
+from core.evaluation.summary import Summary, summarise
+from core.findings import Finding, healthy_methods
+from core.reporting.cards import absent
 from core.reporting.document import build_report
+from core.reporting.front import overview
 from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
-from core.reporting.trust import against_control, trust
-from core.reporting.words import number
+from core.reporting.trust import against_control, gain_sentences, trust
 from core.runs import Run
 from tests.findings.pinned import PINNED
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
 
+NAMES = [metric.name for metric in FURTHER]
 METHODS = ("raw", "m2ib", "rise", "gradcam")
 
 
@@ -37,40 +43,82 @@ def summary(run: Run) -> Summary:
 
 def test_one_table_has_a_row_a_map_and_a_column_a_measure(summary: Summary) -> None:
     (table,) = other_measures(summary).tables
-    assert [len(row) for row in table.rows] == [1 + len(OTHER_METRICS)] * (len(METHODS) + 3)
+    assert [len(row) for row in table.rows] == [1 + len(FURTHER)] * (len(METHODS) + 3)
     assert [row[0].endswith("(control)") for row in table.rows] == [False] * 4 + [True] * 3
-    assert len(table.columns) == 1 + len(OTHER_METRICS)
+    assert len(table.columns) == 1 + len(FURTHER)
     assert sum(column.share for column in table.columns) <= 100
-    assert "n = 8 pictures" in table.caption and "trust.csv" in table.more
+    assert "n = 8 images" in table.caption and "trust.csv" in table.more
     trusted = summary.trust.set_index(["method", "metric"])["value"]
     row = next(row for row in table.rows if "RISE" in row[0])
-    at = 1 + list(OTHER_METRICS).index("infidelity")
+    at = 1 + NAMES.index("infidelity")
     assert row[at] == number(trusted["rise", "infidelity"], 2) != number(trusted["raw", "infidelity"], 2)
     assert table.columns[at].title == "Infid. \u2193"
-    assert table.columns[1].title.endswith("\u2191") and table.columns[-1].title == "Area"
-    assert row[1 + list(OTHER_METRICS).index("sufficiency")] == ""
+    assert table.columns[1].title.endswith("\u2191") and table.columns[-1].title == FURTHER[-1].short == "Rough."
+    assert row[1 + NAMES.index("sufficiency")] == ""
 
 
 def test_a_run_from_before_has_no_such_table(tmp_path: Path) -> None:
     old = made_run(tmp_path / "run", images=4, methods=("raw", "m2ib"))
-    titles = [section.title for section in trust(old, summarise(old), Assets())]
-    assert "Faithfulness and controls" in titles and "Other measures" not in titles
+    sections = {section.title: section for section in trust(context_of(old))}
+    assert "Faithfulness and controls" in sections
+    further = [sections[title] for title in ("Other measures",) if title in sections]
+    heads = {column.title.split()[0] for section in further for column in section.tables[0].columns}
+    assert not {metric.short for metric in FURTHER if metric in STORED} & heads
 
 
 def test_the_main_table_stays_as_it_was(run: Run, summary: Summary) -> None:
-    sections = {section.title: section for section in trust(run, summary, Assets())}
+    sections = {section.title: section for section in trust(context_of(run, summary=summary))}
     (main,) = sections["Faithfulness and controls"].tables
-    assert len(main.columns) == 5 and "n = 8 pictures everywhere" in main.caption
+    assert [column.title.rpartition(", ")[2] for column in main.columns] == ["Map", *["n = 8"] * len(MAIN)]
     assert list(sections).index("Other measures") > list(sections).index("Faithfulness and controls")
 
 
-def test_agreement_is_set_beside_that_of_other_pictures(run: Run, summary: Summary) -> None:
-    section = next(s for s in trust(run, summary, Assets()) if s.title == "Agreement between methods")
-    assert any("pictures paired at random" in sentence for sentence in section.sentences)
+def test_medians_stand_beside_means_that_are_divided_by_a_gain(run: Run, summary: Summary) -> None:
+    sections = {section.title: section for section in trust(context_of(run, summary=summary))}
+    (main,) = sections["Faithfulness and controls"].tables
+    means = summary.trust.set_index(["method", "metric"])
+    row = next(row for row in main.rows if "RISE" in row[0])
+    for at, metric in enumerate(MAIN, start=1):
+        value = means.loc[("rise", metric.name)]
+        assert row[at].startswith(number(value["value"], 2))
+        assert row[at].endswith(f", median {number(value['median'], 2)}") == bool(metric.divisor)
+    assert [metric.name for metric in MAIN if not metric.divisor] == ["correlation"]
+    (table,) = other_measures(summary).tables
+    row, blur = next(row for row in table.rows if "RISE" in row[0]), means.loc[("rise", "blur_faithfulness")]
+    assert row[1 + NAMES.index("blur_faithfulness")] == f"{number(blur['value'], 2)} ({number(blur['median'], 2)})"
+    assert "(" not in row[1 + NAMES.index("infidelity")]
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected", "absent"),
+    [
+        (
+            Gains(0.1573, 48, 10, 24, 3),
+            "10 of 48 (21 %) image-text pairs have a gain below 0.157 (50 % of the median",
+            "No image",
+        ),
+        (Gains(0.1573, 48, 10, 24, 3), "3 images of 24 therefore have no value", "all are counted"),
+        (Gains(0.1573, 48, 2, 24, 0), "2 of 48 (4 %) image-text pairs", "therefore"),
+        (
+            Gains(0.1573, 48, 0, 24, 0),
+            "No image-text pair has a gain below 0.157 (50 % of the median gain), so all are counted",
+            "left out",
+        ),
+    ],
+)
+def test_pairs_without_a_value_are_counted(summary: Summary, gains: Gains, expected: str, absent: str) -> None:
+    (sentence,) = gain_sentences(replace(summary, gains=gains))
+    assert expected in sentence and absent not in sentence
+    assert gain_sentences(replace(summary, gains=Gains())) == ()
+
+
+def test_agreement_is_set_beside_that_of_other_images(run: Run, summary: Summary) -> None:
+    section = next(s for s in trust(context_of(run, summary=summary)) if s.title == "Agreement between methods")
+    assert any("images paired at random" in sentence for sentence in section.results)
     first = section.tables[0].rows[0]
     row = summary.agreement.sort_values("value", kind="stable").iloc[0]
     assert first[-1] == number(row.chance, 2) != first[-2]
-    # Their tops lie elsewhere in each picture: by chance less than on the same one.
+    # Their tops lie elsewhere in each image: by chance less than on the same one.
     best = summary.agreement.sort_values("value").iloc[-1]
     assert best.value > best.chance_high > best.chance
 
@@ -78,12 +126,13 @@ def test_agreement_is_set_beside_that_of_other_pictures(run: Run, summary: Summa
 def test_healthy_methods_are_those_above_every_control(summary: Summary) -> None:
     healthy = healthy_methods(summary, PINNED)
     assert "raw" not in healthy and {"rise", "m2ib"} <= set(healthy) <= set(METHODS)
-    weaker = summary.versus[(summary.versus.method == "rise") & (summary.versus.control == "centre")].index
-    summary.versus.loc[weaker, ["low", "value"]] = -0.1
-    assert "rise" not in healthy_methods(summary, PINNED)
+    versus = summary.versus.copy()
+    versus.loc[(versus.method == "rise") & (versus.control == "centre"), ["low", "value"]] = -0.1
+    assert "rise" not in healthy_methods(replace(summary, versus=versus), PINNED)
+    assert healthy_methods(summary, PINNED) == healthy, "the summary that all tests share is as it was"
 
 
-def test_the_first_row_of_the_first_picture_ends_with_consensus_and_disagreement(run: Run) -> None:
+def test_the_first_row_of_the_first_image_ends_with_consensus_and_disagreement(run: Run) -> None:
     plates = Plates(run, Assets())
     image = run.plan.images[0]
     sample = plates.sample(image, "", agreed=("m2ib", "rise"))
@@ -100,7 +149,7 @@ def test_the_first_row_of_the_first_picture_ends_with_consensus_and_disagreement
     everything, _ = consensus(list(grids.values()))
     assert sample.rows[0].heats[-2].high != f"{everything.max():.3g}"
     none = plates.sample(image, "", agreed=())
-    assert none is not None and "none shown above the controls" in none.rows[0].heats[-1].caption
+    assert none is not None and "not shown to be above every control" in none.rows[0].heats[-1].caption
     assert "4 methods" in none.rows[0].heats[-1].caption
 
 
@@ -128,6 +177,32 @@ def test_an_application_that_was_not_run_is_no_method(tmp_path: Path) -> None:
     run.update_manifest(not_run=told)
     summary = summarise(run)
     assert ("segmentation", "data set", "needs labels") in summary.not_run
-    table = absent(run, summary)
+    table = absent(context_of(run, summary=summary))
     assert table is None or all("egmentation" not in str(row[0]) for row in table.rows)
-    assert build_report(run, summary, (), Assets(), evidence_sha256="0" * 64, files={})
+    assert build_report(context_of(run, summary=summary), evidence_sha256="0" * 64, files={})
+
+
+def test_metrics_of_maps_alone_make_no_chapter_on_faithfulness(run: Run, summary: Summary) -> None:
+    alone = replace(summary, trust=summary.trust[summary.trust.metric == FURTHER[-1].name], versus=summary.versus[:0])
+    assert len(alone.trust), "a metric of maps alone is measured without curves"
+    titles = [section.title for section in trust(context_of(run, summary=alone))]
+    assert "Faithfulness and controls" not in titles
+    assert "Faithfulness and controls" in [section.title for section in trust(context_of(run, summary=summary))]
+
+
+def test_findings_on_the_explanations_are_in_the_summary_whatever_was_tested(run: Run, summary: Summary) -> None:
+    none = replace(summary, trust=summary.trust[:0], versus=summary.versus[:0])
+    finding = Finding(
+        id="x", rule="x", subject="explanations", title="Maps are constant", status="finding", severity="high",
+        condition="c", criterion="c", threshold="",
+    )  # fmt: skip
+    for one, words in (
+        (none, "No map was tested against controls"),
+        (summary, "methods are shown to beat every control"),
+    ):
+        context = context_of(run, summary=one, findings=[finding])
+        told = overview(context, Plates(run, context.assets, ()), ()).confidence
+        assert words in told and told.endswith(" Findings on the explanations: Maps are constant (High).")
+        # The companion: a finding about the images is in the register alone.
+        other = context_of(run, summary=one, findings=[finding.model_copy(update={"subject": "data"})])
+        assert "Findings on the explanations" not in overview(other, Plates(run, other.assets, ()), ()).confidence

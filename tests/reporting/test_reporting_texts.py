@@ -16,17 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.content.assets import Assets
+from core.content.charts import to_svg
+from core.content.parts import Report
 from core.evaluation.summary import summarise
 from core.findings import judge
-from core.reporting.assets import Assets
-from core.reporting.charts import to_svg
-from core.reporting.content import Report
 from core.reporting.document import build_report
 from core.reporting.evidence import findings_json, write_evidence
 from core.reporting.html import render_html
 from core.reporting.pdf import render_pdf
 from core.runs import Run
 from core.storage import without_folders
+from tests.support.contexts import context_of
 from tests.support.made_run import made_run
 
 ANY = st.text(st.characters(codec=None, categories=None), max_size=30)
@@ -38,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Assets]:
     run = made_run(tmp_path_factory.mktemp("texts") / "run", images=2, methods=("raw",))
     assets = Assets()
     summary = summarise(run)
-    return build_report(run, summary, judge(run, summary), assets), assets
+    return build_report(context_of(run, assets, summary=summary, findings=judge(run, summary))), assets
 
 
 class Texts(HTMLParser):
@@ -103,7 +104,7 @@ def test_equal_runs_in_two_folders_leave_equal_files(tmp_path: Path) -> None:
         findings = judge(run, summary)
         write_evidence(run, summary, findings, folder / "evidence.zip")
         assets = Assets()
-        report = build_report(run, summary, findings, assets)
+        report = build_report(context_of(run, assets, summary=summary, findings=findings))
         with zipfile.ZipFile(folder / "evidence.zip") as bundle:
             files = {entry: bundle.read(entry) for entry in bundle.namelist()}
         files |= {"html": render_html(report, assets, standalone=False).encode(), "found": findings_json(findings)}

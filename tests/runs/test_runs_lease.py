@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,3 +191,18 @@ def test_an_own_folder_goes_at_the_end_also_after_an_error(tmp_path: Path) -> No
         assert folder.is_dir()
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
+
+
+def test_an_own_folder_goes_although_a_call_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove, calls = os.rmdir, []
+
+    def fails_once(*arguments: Any, **options: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "input/output error")
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", fails_once)
+    with own_folder(".part-", tmp_path) as folder:
+        (folder / "a.txt").write_text("a")
+    assert len(calls) == 2 and not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.applications.registry import planned
 from core.characters import printable
 from core.errors import InputError, RunError
 from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
@@ -31,7 +32,7 @@ BASE: dict[str, Any] = {
         ("images", (), "images", "at least 1 item"),
         ("methods", (), "methods", "neither a method nor an application"),
         ("methods", ({"name": "ras"},), "methods", "no method is called 'ras'"),
-        ("methods", ({"name": "raw"}, {"name": "raw"}), "methods", "planned twice"),
+        ("methods", ({"name": "raw"}, {"name": "raw"}), "methods", "twice in the plan"),
         ("methods", ({"name": "rise", "options": {"masks": 0}},), "methods", "greater than or equal to 8"),
         ("methods", ({"name": "rise", "options": {"mask": 9}},), "methods", "rise: option 'mask'"),
         ("seed", -1, "seed", "greater than or equal to 0"),
@@ -143,7 +144,7 @@ def test_a_plan_can_not_be_changed() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(images=st.integers(1, 40), shard=st.integers(1, 64))
-def test_shards_hold_every_picture_once_in_order(images: int, shard: int) -> None:
+def test_shards_hold_every_image_once_in_order(images: int, shard: int) -> None:
     names = tuple(f"{index:02d}" for index in range(images))
     shards = make_plan(**{**BASE, "images": names}, shard=shard).shards()
     assert tuple(name for part in shards for name in part) == names
@@ -161,7 +162,7 @@ def test_a_damaged_plan_is_told_in_one_line(tmp_path: Path, data: bytes) -> None
 
 
 def test_a_missing_plan_says_that_this_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         load_plan(tmp_path / "plan.json")
     (tmp_path / "plan.json").mkdir()
     with pytest.raises(RunError, match="is a folder"):
@@ -172,7 +173,7 @@ def test_a_plan_with_an_unknown_field_is_of_another_version(tmp_path: Path) -> N
     path = tmp_path / "plan.json"
     make_plan(**BASE).save(path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "later": 1}))
-    with pytest.raises(RunError, match="damaged or of another version"):
+    with pytest.raises(RunError, match="damaged or from another version"):
         load_plan(path)
 
 
@@ -190,7 +191,7 @@ def test_a_model_is_named_as_a_person_would(spec: ModelSpec, title: str) -> None
 
 def local(folder: Path, truth: Path) -> Plan:
     """A plan of the same audit whose files lie in `folder`."""
-    return make_plan(
+    return planned(
         **{**BASE, "dataset_root": str(folder / "data")},
         model=ModelSpec(name=str(folder / "config.json"), weights=str(folder / "w.safetensors")),
         applications=(ApplicationPlan(name="segmentation", options={"truth": str(truth)}),),
@@ -236,7 +237,7 @@ def test_a_file_that_is_not_the_planned_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text("[]")
     parts = {name: getattr(plan, name) for name in Plan.model_fields}
     with pytest.raises(InputError, match=r"truth\.json \(segmentation\.truth\) is not the file"):
-        make_plan(**parts)
+        planned(**parts)
 
 
 def test_a_plan_without_files_keeps_the_digest_of_older_versions() -> None:

@@ -74,7 +74,7 @@ def test_a_title_of_nothing_is_the_usual_one() -> None:
     ],
 )
 def test_what_is_out_of_bounds_is_one_short_line(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
-    with pytest.raises(RunError, match="is damaged or of another version") as caught:
+    with pytest.raises(RunError, match="is damaged or from another version") as caught:
         load_plan(stored(tmp_path / "plan.json", **changes))
     told = str(caught.value).split("another version: ")[1]
     assert told.startswith(where)
@@ -88,14 +88,14 @@ def test_what_is_out_of_bounds_is_one_short_line(tmp_path: Path, changes: dict[s
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
-        ('{"seed": 1' + "0" * 5000 + "}", "no JSON"),
-        ('{"seed": NaN}', "NaN is no number"),
-        ('{"seed": Infinity}', "Infinity is no number"),
-        ('{"seed": 1, "seed": 2}', "'seed' is in it twice"),
+        ('{"seed": 1' + "0" * 5000 + "}", "not valid JSON"),
+        ('{"seed": NaN}', "NaN is not a number"),
+        ('{"seed": Infinity}', "Infinity is not a number"),
+        ('{"seed": 1, "seed": 2}', "'seed' appears twice in it"),
         ('{"seed": "\\ud800"}', "dataset"),
         ("7", "valid dictionary"),
-        ("\x00", "no JSON"),
-        ("", "no JSON"),
+        ("\x00", "not valid JSON"),
+        ("", "not valid JSON"),
     ],
 )
 def test_a_file_that_is_no_plan_is_one_short_line(tmp_path: Path, text: str, what: str) -> None:

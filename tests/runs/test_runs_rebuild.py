@@ -31,8 +31,8 @@ MODEL = "f" * 64
 def run(tmp_path: Path) -> Run:
     """A finished run whose units have the keys that its manifest gives."""
     made = made_run(tmp_path / "run", images=4)
-    pictures = {picture.id: picture for picture in made.dataset.pictures}
-    keys = [key_of(made.plan, shard, pictures, MODEL, code_digest()) for shard in made.plan.shards()]
+    images = {image.id: image for image in made.dataset.images}
+    keys = [key_of(made.plan, shard, images, MODEL, code_digest()) for shard in made.plan.shards()]
     rows = made.results().to_dict("records")
     made.store.lay_anew([(key, len(shard)) for key, shard in zip(keys, made.plan.shards(), strict=True)])
     remove_replaced(made)
@@ -88,7 +88,7 @@ def test_a_damaged_store_is_rebuilt_and_nothing_whole_is_repeated(run: Run, kind
     broken = run.store.path.read_bytes() if kind != "missing" else None
     assert damage(run.store.path) in ("damaged", "missing")
     line = mend(run)
-    assert line is not None and "2 of 2 units have whole results" in line and "\n" not in line
+    assert line is not None and "2 of 2 units have complete results" in line and "\n" not in line
     assert facts(run) == before
     assert run.progress().state == "done"
     assert run.store.events()[-1][1:] == ("rebuilt", line)

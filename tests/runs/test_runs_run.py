@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from core.errors import RunError
-from core.runs import Run, code, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
-from core.runs.code import APART, code_digest
+from core.runs import Run, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
+from core.runs.code import code_digest
 from core.runs.manifest import write_json
 from core.settings import ROOT, VERSION
 from tests.support.made_run import made_run
@@ -35,7 +36,7 @@ def test_the_same_plan_is_the_same_run_and_another_plan_is_refused(run: Run, tmp
     free = run.plan.model_copy(update={"dataset_root": "elsewhere"})
     assert create_run(folder, free).progress().message == "kept"
     before = (folder / "plan.json").read_bytes()
-    with pytest.raises(RunError, match="already holds a run with another plan"):
+    with pytest.raises(RunError, match="already contains a run with another plan"):
         create_run(folder, run.plan.model_copy(update={"seed": 9}))
     assert (folder / "plan.json").read_bytes() == before
     assert sorted(path.name for path in folder.iterdir() if path.suffix == ".part") == []
@@ -52,22 +53,22 @@ def test_results_are_those_of_finished_units_only(run: Run) -> None:
     stray.unlink()
 
 
-def test_the_pictures_are_found_from_the_run_folder(run: Run, tmp_path: Path) -> None:
+def test_the_images_are_found_from_the_run_folder(run: Run, tmp_path: Path) -> None:
     root = Path(run.plan.dataset_root)
     (tmp_path / "run").mkdir()
     (tmp_path / "data").symlink_to(root.parent)
     relative = create_run(tmp_path / "run", run.plan.model_copy(update={"dataset_root": f"../data/{root.name}"}))
     assert relative.dataset.id == run.dataset.id
     gone = create_run(tmp_path / "gone", run.plan.model_copy(update={"dataset_root": str(tmp_path / "nowhere")}))
-    with pytest.raises(RunError, match=r"data set of .* is missing"):
+    with pytest.raises(RunError, match=r"dataset of .* is missing"):
         _ = gone.dataset
     other = create_run(tmp_path / "other", run.plan.model_copy(update={"dataset": "0" * 16}))
-    with pytest.raises(RunError, match="another data set"):
+    with pytest.raises(RunError, match="contains a dataset other than"):
         _ = other.dataset
 
 
 def test_a_folder_without_a_plan_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         open_run(tmp_path)
 
 
@@ -105,63 +106,17 @@ def test_the_environment_names_program_packages_and_machine() -> None:
     json.dumps(found)
 
 
-@pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small tree of code to hash."""
-    for name in ("audit/units.py", "reporting/words.py", "findings/rules.py", "cli.py", "runs/store.py"):
-        (tmp_path / "core" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "core" / name).write_text('"""About."""\ndef f(x, *, y=1):\n    "About."\n    return x + y\n')
-    monkeypatch.setattr(code, "ROOT", tmp_path)
-    return tmp_path / "core"
-
-
-def test_the_code_digest_covers_what_computes_results_and_not_what_words_or_keeps_them(sources: Path) -> None:
-    digest = code_digest.__wrapped__
-    before = digest()
-    for name in ("reporting/words.py", "findings/rules.py", "cli.py", "runs/store.py"):
-        (sources / name).write_text("a = 2\n")
-    assert digest() == before
-    (sources / "audit" / "units.py").write_text("a = 2\n")
-    changed = digest()
-    assert changed != before
-    (sources / "audit" / "units.py").rename(sources / "audit" / "unit.py")
-    assert digest() not in (before, changed)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "# why\ndef f(x, *, y=1):\n    return x + y\n",
-        "'Other words.'\n\n\ndef f(\n    x,\n    *,\n    y=1,\n):\n    return (x + y)  # so\n",
-    ],
-)
-def test_comments_docstrings_and_layout_leave_the_code_digest_as_it_is(sources: Path, text: str) -> None:
-    before = code_digest.__wrapped__()
-    (sources / "audit" / "units.py").write_text(text)
-    assert code_digest.__wrapped__() == before
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "def f(x, *, y=2):\n    return x + y\n",
-        "def f(x, *, y=1.0):\n    return x + y\n",
-        "def f(x, y=1):\n    return x + y\n",
-        "def f(x, *, y=1):\n    return x - y\n",
-        "def f(x, *, y=1):\n    return y + x\n",
-        "def f(x, *, y=1):\n    return x + y\nf = 'a'\n",
-        "def f(x, *, y=None):\n    return x + y\n",
-    ],
-)
-def test_whatever_the_code_says_differently_changes_the_digest(sources: Path, text: str) -> None:
-    before = code_digest.__wrapped__()
-    (sources / "audit" / "units.py").write_text(text)
-    assert code_digest.__wrapped__() != before
-
-
-def test_what_stands_apart_from_the_digest_exists() -> None:
-    known = {path.relative_to(ROOT / "core").as_posix() for path in (ROOT / "core").rglob("*.py")}
-    assert {name for name in APART if name.endswith(".py")} - known <= {"runs/seal.py"}
+def test_the_environment_is_compared_with_the_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+    assert manifest._lock() == {"lock_sha256": None, "packages_unlike_lock": None}
+    have = manifest._version("numpy")
+    text = f"# a comment\nnumpy=={have}\nno-such-package-at-all==1.0\n"
+    (tmp_path / "requirements.lock").write_text(text)
+    assert manifest._lock() == {
+        "lock_sha256": hashlib.sha256(text.encode()).hexdigest(), "packages_unlike_lock": 0,
+    }  # fmt: skip
+    (tmp_path / "requirements.lock").write_text(text.replace(f"numpy=={have}", "numpy==0.1"))
+    assert manifest._lock()["packages_unlike_lock"] == 1
 
 
 def test_a_tree_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,10 +137,10 @@ def test_what_is_added_is_told_by_name(run: Run, name: str) -> None:
 
 
 def test_what_is_added_to_the_dataset_is_told_and_thumbnails_are_not(run: Run) -> None:
-    run.dataset.thumbnail(run.dataset.pictures[0])
+    run.dataset.thumbnail(run.dataset.images[0])
     assert problems(run.folder) == []
-    (run.dataset.root / "pictures" / ("0" * 16 + ".png")).write_bytes(b"x")
-    assert problems(run.folder) == [f"dataset: pictures/{'0' * 16}.png was added after the run was sealed"]
+    (run.dataset.root / "images" / ("0" * 16 + ".png")).write_bytes(b"x")
+    assert problems(run.folder) == [f"dataset: images/{'0' * 16}.png was added after the run was sealed"]
 
 
 def test_links_pipes_and_other_things_in_the_place_of_files_are_told_and_never_waited_for(run: Run) -> None:
@@ -156,16 +156,16 @@ def test_links_pipes_and_other_things_in_the_place_of_files_are_told_and_never_w
 
 
 def test_two_images_that_change_places_are_told_also_under_a_new_seal(run: Run) -> None:
-    first, second = (run.dataset.path(picture) for picture in run.dataset.pictures)
+    first, second = (run.dataset.path(image) for image in run.dataset.images)
     one, other = first.read_bytes(), second.read_bytes()
     first.write_bytes(other)
     second.write_bytes(one)
     assert {line.partition(" was ")[0] for line in problems(run.folder)} == {
-        f"dataset: pictures/{first.name}", f"dataset: pictures/{second.name}",
+        f"dataset: images/{first.name}", f"dataset: images/{second.name}",
     }  # fmt: skip
     seal(open_run(run.folder))
     assert {line.partition(" does ")[0] for line in problems(run.folder)} == {
-        f"dataset: pictures/{first.name}", f"dataset: pictures/{second.name}",
+        f"dataset: images/{first.name}", f"dataset: images/{second.name}",
     }  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_two_images_that_change_places_are_told_also_under_a_new_seal(run: Run) 
         ("UPDATE units SET error = 'none'", "the units table was changed"),
         ("DELETE FROM units", "unit 0 was changed"),
         ("INSERT INTO units (position, key, images) VALUES (9, 'x', 1)", "unit 1 was changed"),
-        ("UPDATE run SET value = 'running' WHERE key = 'state'", "says that the run is running"),
+        ("UPDATE run SET value = 'running' WHERE key = 'state'", "gives the state of the run as running"),
         ("UPDATE events SET message = 'nothing failed' WHERE id = 1", "the log was changed"),
         ("DELETE FROM events", "the log was changed"),
         ("DROP TABLE units", "is damaged"),
@@ -257,4 +257,4 @@ def test_without_a_seal_the_records_of_a_run_are_compared(run: Run) -> None:
     assert changed_files(run) == [f"results/{stray.name} belongs to no finished unit"]
     stray.unlink()
     (run.folder / "thresholds.toml").write_text("")
-    assert changed_files(run) == ["thresholds.toml is not the thresholds file that the plan names"]
+    assert changed_files(run) == ["thresholds.toml is not the thresholds file named in the plan"]

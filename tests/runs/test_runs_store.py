@@ -222,7 +222,7 @@ def test_a_transaction_that_fails_leaves_nothing(runs: RunStore) -> None:
     assert states(runs) == ["waiting"] * 3
 
 
-def test_progress_counts_pictures_and_tells_the_time_left(runs: RunStore) -> None:
+def test_progress_counts_images_and_tells_the_time_left(runs: RunStore) -> None:
     before = runs.progress()
     assert (before.state, before.total, before.images_total, before.seconds_left) == ("planned", 3, 5, None)
     assert before.share == 0.0

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from core.statistics import Interval, interval_of_means, share_of_images, wilson
+from core.statistics.intervals import CORRELATION, SHARE, intervals_of_groups
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 12), (1, 12), (6, 12), (12, 12), (3, 100), (0, 1)])
@@ -53,3 +54,16 @@ def test_a_share_of_nothing_is_nothing() -> None:
     assert share_of_images(np.array([np.nan]), np.array(["a"]), counted="texts") == Interval(
         None, None, None, 0, "texts"
     )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_equal_shares_have_the_width_of_a_share_and_other_equal_values_none(share: float) -> None:
+    values = np.full(12, share)
+    got = interval_of_means(values, within=SHARE)
+    assert (got.low, got.high) == pytest.approx(wilson(12 * share, 12)) and got.high - got.low > 0.2
+    free = interval_of_means(values, within=CORRELATION)
+    assert free.low == free.high == share
+    groups = intervals_of_groups(np.concatenate([values, [0.1] * 6 + [0.3] * 6]), np.repeat([0, 1], 12), within=SHARE)
+    assert (groups.low[0], groups.high[0]) == pytest.approx((got.low, got.high))
+    mixed = interval_of_means(np.array([0.1] * 6 + [0.3] * 6), within=SHARE)
+    assert (groups.low[1], groups.high[1]) == pytest.approx((mixed.low, mixed.high)) and mixed.high < 0.3

@@ -10,7 +10,7 @@ from scipy.stats import permutation_test
 from scipy.stats import t as student
 
 from core.statistics import above_p, above_zero_p, permutation_p, sign_flip_p
-from core.statistics.significance import BATCH, MOST_DRAWS, MOST_ENUMERATED
+from core.statistics.significance import BATCH, GRID, MANY, MOST_DRAWS, MOST_ENUMERATED, _by_waves, _convolved, _weights
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -33,6 +33,58 @@ def test_beyond_enumeration_it_is_still_that_of_scipy(n: int) -> None:
     assert got == pytest.approx(theirs, rel=0.01)
     # Of other differences it is another.
     assert sign_flip_p(d - 0.2) != pytest.approx(theirs, rel=0.01)
+
+
+def literal_weights(steps: list[int], half: int) -> np.ndarray:
+    """Each flip adds or takes away its step; what leaves the window is lost."""
+    weights = {0: 1.0}
+    for step in steps:
+        moved: dict[int, float] = {}
+        for total, weight in weights.items():
+            for to in (total - step, total + step):
+                if abs(to) <= half:
+                    moved[to] = moved.get(to, 0.0) + weight / 2
+        weights = moved
+    return np.array([weights.get(total, 0.0) for total in range(half + 1)])
+
+
+@pytest.mark.parametrize(
+    ("steps", "half"), [([1], 1), ([3, 1, 2], 6), ([5, 1, 1, 7, 2], 9), ([4, 4, 4], 12), ([2, 3, 3], 5), ([6, 2, 5], 7)]
+)
+def test_the_weights_of_sums_are_those_of_all_flips(steps: list[int], half: int) -> None:
+    assert _weights(np.array(steps), half) == pytest.approx(literal_weights(steps, half), abs=1e-15)
+    assert _weights(np.array([*steps, 2]), half) != pytest.approx(literal_weights(steps, half), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed", "few values", "equal", "one large"])
+def test_of_many_images_the_waves_give_the_convolution(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    d = {
+        "normal": random.normal(0.03, 1, MANY),
+        "skewed": random.exponential(size=MANY) - 0.9,
+        "few values": np.round(random.normal(0.1, 1, MANY)),
+        "equal": np.sign(random.normal(0.1, 1, MANY)),
+        "one large": np.append(random.normal(0.1, 1, MANY), 60.0),
+    }[kind]
+    steps = np.rint(d / (GRID * np.sqrt(d @ d))).astype(np.int64)
+    steps = np.append(steps, 1)[: MANY + 1]
+    by_waves = _convolved(steps)
+    monkeypatch.setattr("core.statistics.significance.MANY", MANY * 10)
+    step_by_step = _convolved(steps)
+    assert 1e-4 < step_by_step < 0.999
+    assert by_waves == pytest.approx(step_by_step, abs=1e-12)
+    assert _convolved(steps[:-20]) != pytest.approx(step_by_step, abs=1e-12)
+
+
+def test_a_small_p_of_many_images_is_convolved_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    d = np.random.default_rng(4).normal(0.28, 1, MANY)
+    got = sign_flip_p(d)
+    assert got is not None and 1e-13 < got < 1e-9
+    half = 2**14
+    steps = np.abs(np.rint(d / (GRID * np.sqrt(d @ d))).astype(np.int64))
+    rough = _by_waves(steps, abs(int(np.rint(d / (GRID * np.sqrt(d @ d))).sum())), half)
+    monkeypatch.setattr("core.statistics.significance.MANY", MANY * 10)
+    assert sign_flip_p(d) == got != rough
 
 
 def test_no_verdict_depends_on_a_seed_or_on_the_order_of_images() -> None:

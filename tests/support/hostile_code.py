@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.support.tiny import write_model
+from benchmarks.support.tiny import write_model
 
 EVIL = """
 from pathlib import Path

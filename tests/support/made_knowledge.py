@@ -1,35 +1,34 @@
-"""A record of mutual knowledge made without a model, in a made run: what the Compare page is tested on."""
+"""A record of mutual knowledge made without a model, in a made run: what its page is tested on."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.applications.concept_overlap import overlap
-from core.applications.knowledge_record import CLASSES, CONCEPTS, PICTURES, RECORD, VERSION
+from core.applications.knowledge.overlap import overlap
+from core.applications.knowledge.record import VERSION, KnowledgeRecord
 from core.runs import Run
 
 BANK = tuple(f"with {number} spots" for number in range(40))
 
 
 def made_knowledge(run: Run, *, seed: int = 0, labels: bool = False, templates: tuple[str, ...] = ("a {}",)) -> None:
-    """Write a record for every picture of the run; numbers are random, concepts and their overlap consistent."""
+    """Write a record for every image of the run; numbers are random, concepts and their overlap consistent."""
     random = np.random.default_rng(seed)
     classes = list(run.plan.texts.classes)
     textual = {name: random.permutation(len(BANK))[:10] for name in classes}
     rows: list[dict[str, Any]] = []
     concepts: list[dict[str, Any]] = []
-    for picture in run.dataset.pictures:
+    for image in run.dataset.images:
         predicted = classes[int(random.integers(len(classes)))]
         for variant in ("kmeans", "pca"):
             order = random.permutation(len(BANK))[: int(random.integers(6, 12))]
-            rows.append(_row(picture, variant, predicted, overlap(order, textual[predicted]), labels, random))
+            rows.append(_row(image, variant, predicted, overlap(order, textual[predicted]), labels, random))
             ranks = {int(at): rank for rank, at in enumerate(textual[predicted])}
             concepts += [
-                {"image": picture.id, "variant": variant, "rank": rank, "descriptor": BANK[at],
+                {"image": image.id, "variant": variant, "rank": rank, "descriptor": BANK[at],
                  "relevance": 1 - rank / 99, "parts": [rank % 3], "class_rank": ranks.get(int(at), -1)}
                 for rank, at in enumerate(order)
             ]  # fmt: skip
@@ -45,21 +44,18 @@ def made_knowledge(run: Run, *, seed: int = 0, labels: bool = False, templates: 
         "bank": {"size": len(BANK), "digest": "1" * 64, "sources": {"own": len(BANK)}, "senses": {}, "note": "",
                  "unknown": [], "dropped": []},
     }  # fmt: skip
-    folder = run.folder / "applications" / "knowledge"
-    folder.mkdir(parents=True)
-    for name, table in ((PICTURES, rows), (CONCEPTS, concepts), (CLASSES, named)):
-        pd.DataFrame(table).to_parquet(folder / name, index=False)
-    (folder / RECORD).write_text(json.dumps(about))
+    tables = (pd.DataFrame(table) for table in (rows, concepts, named))
+    KnowledgeRecord(about, *tables).save(KnowledgeRecord.folder_of(run))
 
 
-def _row(picture: Any, variant: str, predicted: str, found: Any, labels: bool, random: np.random.Generator) -> dict:
+def _row(image: Any, variant: str, predicted: str, found: Any, labels: bool, random: np.random.Generator) -> dict:
     curves = {
         f"{prefix}{which}_curve": np.sort(random.uniform(0, 1, found.visual + 1)).tolist()
         for prefix in ("", "control_")
         for which in ("deletion", "insertion")
     }
     return {
-        "image": picture.id, "image_name": picture.name, "variant": variant, "whole": False, "fallback": False,
+        "image": image.id, "image_name": image.name, "variant": variant, "whole": False, "fallback": False,
         "rows": 3, "columns": 3, "parts": [-1, 0, 1, 2, 0, -1, 0, 0, -1], "ellipses": [[1.0, 1.0, 2.0, 1.0, 0.0]],
         "predicted": predicted, "assigned": predicted, "label": predicted if labels else None, "through": predicted,
         "without": "none", "shared": found.shared, "visual": found.visual, "textual": found.textual,

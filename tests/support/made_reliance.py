@@ -6,40 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from core.applications.reliance_record import CORNERS, FOLDER, PLACES, RelianceRecord, frames, load, save
-from core.methods.applications.reliance import CARD
+from core.applications.reliance.card import CARD
+from core.applications.reliance.record import CORNERS, REGIONS, RelianceRecord, load
 from core.runs import Run
 
 CLASSES = ("red circle", "green square")
 CONCEPTS = ("circle", "grass", "wall")
-# What each part of a picture adds to its score, beyond the control, in a clean record.
+# What each part of an image adds to its score, beyond the control, in a clean record.
 FALLS = {"circle": 0.12, "grass": 0.004, "wall": 0.0}
 CARRIERS = 8
+GRID = 4
 WORDS = ("red", "circle", "green", "square", "plain", "wall", "grass", "bright", "small")
 TOTAL = 0.2
 
 
-def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool = True) -> RelianceRecord:
-    """Write a record for every picture of the run. Without a flaw each score rests on its own object.
+def made_reliance(
+    run: Run, flaw: str = "", *, seed: int = 0, foreground: bool = True, natural: bool = False, declared: Any = ()
+) -> RelianceRecord:
+    """Write a record for every image of the run. Without a flaw each score rests on its own object.
 
     Flaws: concept (grass carries red circles), border, corner, background, sticker, template, function, ignored,
-    picture (one lies far), group (all pictures of the second class do), look (they are dark), merged (two words),
+    image (one lies far), group (all images of the second class do), look (they are dark), merged (two words),
     everywhere (every corner says red circle), mark (one does); background does so as well. No flaw: behind (hiding what
-    was taken for the background costs, and no corner says anything).
+    was taken for the background costs, and no corner says anything), misnamed (the name of grass does not separate its
+    regions). `natural`: what is planted in a region does not look alike from image to image.
     """
-    random = np.random.default_rng(seed)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in frames({})}
-    pictures = run.dataset.pictures
+    random, of_looks = np.random.default_rng(seed), np.random.default_rng(seed + 1)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in RelianceRecord.SCHEMAS}
+    images = run.dataset.images
     base = np.eye(16)
-    for at, picture in enumerate(pictures):
-        best = CLASSES[2 * at // len(pictures)]
-        about = {"image": picture.id, "image_name": picture.name}
-        far = (flaw == "picture" and at == 0) or (flaw == "group" and best == CLASSES[1])
+    for at, image in enumerate(images):
+        best = CLASSES[2 * at // len(images)]
+        about = {"image": image.id, "image_name": image.name}
+        far = (flaw == "image" and at == 0) or (flaw == "group" and best == CLASSES[1])
         vector = base[0] + 0.2 * random.normal(size=16) * np.r_[0, np.ones(15)]
         if far:
-            vector = base[1 if flaw == "picture" else 2 + at % 14] + 0.05 * random.normal(size=16)
+            vector = base[1 if flaw == "image" else 2 + at % 14] + 0.05 * random.normal(size=16)
         score = 0.3 + 0.01 * random.normal() - 0.25 * far
-        rows["pictures"].append(
+        rows["images"].append(
             {**about, "best": best, "score": score, "confidence": 0.8 + 0.05 * random.uniform(), "spread": 0.05}
             | {"own": 0.2 + 0.02 * random.normal()}
             | {"light": (0.1 if flaw == "look" and best == CLASSES[1] else 0.6) + 0.05 * random.normal()}
@@ -60,7 +64,20 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
                 | {"share": 0.33, "share_method": "rise", "fall": fall + 0.01 + _noise(random), "control": 0.01}
                 | {"only": fall, "total": TOTAL, "rows": 4, "columns": 4, "cells": cells.ravel().tolist()}
             )
-        for place in PLACES if foreground else [name for name in PLACES if name not in ("background", "foreground")]:
+        rows["looks"].append(
+            {
+                "image": image.id,
+                "rows": GRID,
+                "columns": GRID,
+                "values": _looks(best, "" if natural else flaw, of_looks),
+            }
+        )
+        for number in range(len(CONCEPTS)):
+            rows["declared"].append(
+                {"image": image.id, "region": number, "concept": "lawn", "score": 0.1}
+                | {"whole": 0.99, "rank": 0.99 if CONCEPTS[number] == "grass" else 0.5}
+            )
+        for place in REGIONS if foreground else [name for name in REGIONS if name not in ("background", "foreground")]:
             fall = 0.15 if place == "foreground" else 0.0
             if best == CLASSES[0] and {"corner": "top left", "behind": "background"}.get(flaw, flaw) == place:
                 fall = 0.12
@@ -90,11 +107,18 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
             {**about, "text": text, "text_kind": "caption", "method": "kernel_shap", "words": 7, "function": 3}
             | {"share": share, "fall": 0.01, "total": 0.1}
         )
-    for at, word in enumerate(("a", "red", "circle")):
-        rows["words"].append(
-            {"text": "a red circle", "text_kind": "caption", "at": at, "word": word, "function": word == "a"}
-            | {"change": 0.01 if word == "a" else 0.2, "fall": 0.02, "pictures": 3}
+    for number, concept in enumerate(CONCEPTS):
+        area = 0.5 if flaw == "misnamed" and concept == "grass" else 0.95
+        rows["names"].append(
+            {"kind": number, "name": concept, "source": "the audit", "area": area}
+            | {"inside": len(images) // 2, "outside": len(images) // 2, "near": 0.9, "rivals": [], "lost": 1}
         )
+    for text in ("a red circle", "a bright wall"):
+        for at, word in enumerate(text.split()):
+            rows["words"].append(
+                {"text": text, "text_kind": "caption", "at": at, "word": word, "function": word == "a"}
+                | {"change": 0.01 if word == "a" else 0.2, "fall": 0.02, "images": 3}
+            )
     for word in WORDS:
         for number in range(CARRIERS):
             change = 0.001 if flaw == "ignored" and word == "bright" else 0.2 + 0.1 * random.uniform()
@@ -106,10 +130,24 @@ def made_reliance(run: Run, flaw: str = "", *, seed: int = 0, foreground: bool =
             distance = 0.001 if twin else 0.2 + 0.1 * random.uniform()
             rows["twins"].append({"word": word, "other": other, "kin": False, "carrier": f"{number} {{}}"})
             rows["twins"][-1] |= {"distance": distance, "typical": 0.4}
-    folder = run.folder / FOLDER
+    folder = RelianceRecord.folder_of(run)
     folder.mkdir(parents=True, exist_ok=True)
-    save(folder, _about(len(pictures), foreground), frames(rows))
+    about = _about(len(images), foreground)
+    about["options"]["declared"] = list(declared)
+    RelianceRecord.write(folder, about, {n: RelianceRecord.frame(n, rows[n]) for n in rows})
     return load(folder)
+
+
+def _looks(best: str, flaw: str, random: np.random.Generator) -> list[float]:
+    """The look of an image; where a mark, a frame or one background is planted, those of its class have it there."""
+    looks = random.uniform(size=(GRID, GRID, 5))
+    edge = np.ones((GRID, GRID), dtype=bool)
+    edge[1:-1, 1:-1] = False
+    where = {"corner": np.s_[:1, :1], "mark": np.s_[:1, :1], "border": edge}
+    where |= dict.fromkeys(("everywhere", "background"), np.s_[:, :])
+    if best == CLASSES[0] and flaw in where:
+        looks[where[flaw]] = 0.05 * random.uniform(size=5) + 0.9
+    return [float(value) for value in looks.ravel()]
 
 
 def _noise(random: np.random.Generator) -> float:
@@ -136,15 +174,15 @@ def _sticker(about: dict[str, Any], best: str, flaw: str, random: np.random.Gene
     }
 
 
-def _about(pictures: int, foreground: bool) -> dict[str, Any]:
+def _about(images: int, foreground: bool) -> dict[str, Any]:
     return {
         "options": CARD.parse().model_dump(mode="json"),
         "model": "a model",
-        "pictures": pictures,
+        "images": images,
         "candidates": 40,
-        "pictures_left_out": 0,
+        "images_left_out": 0,
         "classes": len(CLASSES),
-        "sentences": pictures,
+        "sentences": images,
         "regions": "semantic",
         "foreground": foreground,
         "vocabulary_note": "",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from core.datasets import Dataset, Picture, ingest
+from core.datasets import Dataset, DatasetImage, ingest
 from core.models.geometry import Preprocessing
 from core.runs import Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, make_plan, write_unit
 from core.runs.keys import key_of
@@ -45,9 +45,9 @@ def made_run(
 ) -> Run:
     """A run in `folder` whose rows, units, log and manifest look like a real one's.
 
-    `failed` units (of two pictures each, from the end) fail for good; `finished=False` leaves the last unit waiting and
+    `failed` units (of two images each, from the end) fail for good; `finished=False` leaves the last unit waiting and
     the run cancelled; `failed_rows` rows of the first unit carry an error instead of a map; `further` adds the measures
-    that an older run doesn't have. `prefix` starts the pictures' names, `note` ends each caption (tests put markup
+    that an older run doesn't have. `prefix` starts the images' names, `note` ends each caption (tests put markup
     there). The same arguments give the same results.
     """
     random = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def made_run(
     plan = make_plan(
         dataset=dataset.id,
         dataset_root=str(dataset.root),
-        images=tuple(picture.id for picture in dataset.pictures),
+        images=tuple(image.id for image in dataset.images),
         model=ModelSpec(name="demo"),
         texts=TextPlan(captions=True, classes=CLASSES, top_classes=1),
         methods=tuple(MethodPlan(name=name, options={"masks": 400} if name == "rise" else {}) for name in methods),
@@ -64,7 +64,7 @@ def made_run(
         shard=2,
         declared=Declared(
             title="Audit of the made model",
-            purpose="Shows which places and words the score of a picture and a text depends on.",
+            purpose="Shows which places and words the score of an image and a text depends on.",
             provenance="Shapes drawn for a test.",
             licence="CC0",
             preparer="A. Preparer",
@@ -73,13 +73,13 @@ def made_run(
     )
     run = create_run(folder, plan)
     shards = plan.shards()
-    known = {picture.id: picture for picture in dataset.pictures}
+    known = {image.id: image for image in dataset.images}
     keys = [key_of(plan, shard, known, MODEL_SHA256, CODE_SHA256) for shard in shards]
     store = run.store
     store.create([(key, len(shard)) for key, shard in zip(keys, shards, strict=True)])
     run.update_manifest(**_manifest(dataset), plan_sha256=plan.digest)
     store.log("start", "worker started")
-    by_id = {picture.id: (index, picture) for index, picture in enumerate(dataset.pictures)}
+    by_id = {image.id: (index, image) for index, image in enumerate(dataset.images)}
     good = len(shards) - failed - (0 if finished else 1)
     for index, (key, shard) in enumerate(zip(keys, shards, strict=True)):
         unit = store.claim("maker")
@@ -93,7 +93,7 @@ def made_run(
             store.finish(unit, digest, count, 12.5)
         elif index < good + failed:
             _exhaust(run, unit.position)
-            store.log("unit failed", f"unit {index}: the picture could not be embedded")
+            store.log("unit failed", f"unit {index}: the image could not be embedded")
         else:
             store.give_back(unit)
     if finished:
@@ -134,8 +134,8 @@ def _dataset(folder: Path, images: int, prefix: str, note: str) -> Dataset:
 def _draw(index: int, width: int, height: int) -> Image.Image:
     ramp = np.linspace(212, 172, height)[:, None, None] + np.linspace(0, 24, width)[None, :, None]
     noise = np.random.default_rng(index).normal(0, 5, (height, width, 1))
-    picture = Image.fromarray(np.clip(ramp + noise + np.array([0, -4, -12]), 0, 255).astype(np.uint8), "RGB")
-    draw = ImageDraw.Draw(picture)
+    image = Image.fromarray(np.clip(ramp + noise + np.array([0, -4, -12]), 0, 255).astype(np.uint8), "RGB")
+    draw = ImageDraw.Draw(image)
     x, y = _place(index)
     side = 0.2 * min(width, height)
     box = (x * width - side, y * height - side, x * width + side, y * height + side)
@@ -146,7 +146,7 @@ def _draw(index: int, width: int, height: int) -> Image.Image:
         draw.rectangle(box, fill=colour)
     else:
         draw.polygon(((box[0], box[3]), (box[2], box[3]), (x * width, box[1])), fill=colour)
-    return picture
+    return image
 
 
 def _place(index: int) -> tuple[float, float]:
@@ -154,15 +154,15 @@ def _place(index: int) -> tuple[float, float]:
 
 
 def _rows(
-    unit: str, index: int, picture: Picture, methods: Sequence[str], random: np.random.Generator
+    unit: str, index: int, image: DatasetImage, methods: Sequence[str], random: np.random.Generator
 ) -> list[dict[str, Any]]:
     best = index % 3
     scores = {
         name: float(0.31 if at == best else 0.19) + float(random.normal(0, 0.015)) for at, name in enumerate(CLASSES)
     }
-    pairs = [(caption, "caption", 0.33 + float(random.normal(0, 0.02))) for caption in picture.captions[:1]]
+    pairs = [(caption, "caption", 0.33 + float(random.normal(0, 0.02))) for caption in image.captions[:1]]
     pairs.append((CLASSES[best], "class", scores[CLASSES[best]]))
-    base = {"unit": unit, "image": picture.id, "image_name": picture.name, "status": "ok"}
+    base = {"unit": unit, "image": image.id, "image_name": image.name, "status": "ok"}
     rows: list[dict[str, Any]] = []
     for name, score in scores.items():
         rows.append({**base, "text": name, "text_kind": "class", "kind": "score", "score": score})
@@ -248,7 +248,7 @@ def _fail(rows: list[dict[str, Any]], count: int) -> None:
 def _exhaust(run: Run, position: int) -> None:
     # The claimed unit has one try; two more claims would reorder the queue, so the last try is given back directly.
     key = run.store.units()[position]["key"]
-    run.store.give_back(Unit(position, key, TRIES - 1), error="the picture could not be embedded")
+    run.store.give_back(Unit(position, key, TRIES - 1), error="the image could not be embedded")
 
 
 def _manifest(dataset: Dataset) -> dict[str, Any]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from core.applications.sanity_record import ABOUT, CHECKS, COLUMNS, FOLDER, SanityRecord, load
+from core.applications.sanity.card import CARD
+from core.applications.sanity.record import SanityRecord, load
 from core.methods import METHODS
-from core.methods.applications.sanity import CARD
 from core.runs import Run
 
 # What a healthy method's maps are like, by check and variant.
@@ -39,35 +36,33 @@ def made_sanity(
     run: Run,
     other: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     *,
-    pictures: Mapping[str, int] | None = None,
+    images: Mapping[str, int] | None = None,
     problems: list[list[str]] | None = None,
 ) -> SanityRecord:
     """A record in the run's folder: every planned method is healthy but for the values in `other`, by method.
 
-    `pictures` says on how many pictures a method was measured, where not on all of them.
+    `images` says on how many images a method was measured, where not on all of them.
     """
     random = np.random.default_rng(run.plan.seed)
     rows: list[dict[str, Any]] = []
     methods: dict[str, Any] = {}
     for part in run.plan.methods:
         info = METHODS[part.name]
-        count = (pictures or {}).get(part.name, len(run.dataset.pictures))
+        count = (images or {}).get(part.name, len(run.dataset.images))
         methods[part.name] = {
-            "options": {}, "pictures": count, "all": True, "text_free": info.text_free,
+            "options": {}, "images": count, "all": True, "text_free": info.text_free,
             "deterministic": info.deterministic,
         }  # fmt: skip
-        for picture in run.dataset.pictures[:count]:
+        for image in run.dataset.images[:count]:
             for (check, variant), value in {**HEALTHY, **(other or {}).get(part.name, {})}.items():
                 if check == "seed" and info.deterministic:
                     continue
-                about = {"image": picture.id, "image_name": picture.name, "text": picture.captions[0]}
+                about = {"image": image.id, "image_name": image.name, "text": image.captions[0]}
                 drawn = float(np.clip(value + 0.01 * random.normal(), -1, 1))
                 rows.append({**about, "method": part.name, "check": check, "variant": variant, "value": drawn})
-    folder = Path(run.folder) / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(folder / CHECKS, index=False)
+    folder = SanityRecord.folder_of(run)
     told = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "own": "captions", "methods": methods}
-    told |= {"pictures": len(run.dataset.pictures), "pictures_left_out": 0, "wrong_texts": True, "seeds": [0, 1, 2]}
+    told |= {"images": len(run.dataset.images), "images_left_out": 0, "wrong_texts": True, "seeds": [0, 1, 2]}
     told |= {"problems": problems or [], "image_forwards": 100.0, "text_forwards": 10.0}
-    (folder / ABOUT).write_text(json.dumps(told))
+    SanityRecord(told, SanityRecord.frame("checks", rows)).save(folder)
     return load(folder)

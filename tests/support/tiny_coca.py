@@ -1,6 +1,6 @@
 """A tiny CoCa that really writes captions: built from an open_clip configuration and trained for some seconds.
 
-It sees a grey picture with one coloured block in its left or right half (or none) and writes what it sees. Its words
+It sees a grey image with one coloured block in its left or right half (or none) and writes what it sees. Its words
 are the 20 of a small BERT vocabulary, so that its decoder stays small.
 """
 
@@ -17,9 +17,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.support.tiny import network_of
 from core import load_model
 from core.models.model import Model
-from tests.support.tiny import network_of
 
 SIDE, PATCH = 32, 8
 COLOURS = {"red": (214, 40, 40), "green": (40, 160, 70), "blue": (40, 70, 200)}
@@ -48,7 +48,7 @@ STEPS, BATCH, SEEDS = 200, 28, 60
 
 
 def scene(sentence: str, seed: int) -> Image.Image:
-    """A picture of what the sentence says; the seed moves the block inside its half and varies the grey."""
+    """An image of what the sentence says; the seed moves the block inside its half and varies the grey."""
     random = np.random.default_rng(seed)
     pixels = random.normal(128, 10, (SIDE, SIDE, 3)) + random.uniform(-15, 15)
     words = sentence.split()
@@ -61,7 +61,7 @@ def scene(sentence: str, seed: int) -> Image.Image:
 
 
 def half_hidden(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures with some patches at 0, as they look with regions hidden, and whether enough of each is left."""
+    """Images with some patches at 0, as they look with regions hidden, and whether enough of each is left."""
     kept = (torch.rand(len(pixels), 1, SIDE // PATCH, SIDE // PATCH, generator=generator) < 0.85).float()
     kept[: len(pixels) // 2] = 1
     return pixels * F.interpolate(kept, scale_factor=PATCH, mode="nearest"), kept.mean(dim=(1, 2, 3))
@@ -109,7 +109,7 @@ def _spread(net: Any) -> None:
 
 def _train(door: Model, net: Any) -> None:
     """Captioning and contrast together, as CoCa is trained; each batch shows every sentence equally often."""
-    pictures = [door.preprocess([scene(sentence, seed) for seed in range(SEEDS)])[0] for sentence in SENTENCES]
+    images = [door.preprocess([scene(sentence, seed) for seed in range(SEEDS)])[0] for sentence in SENTENCES]
     ids = door.text.full(SENTENCES)
     generator = torch.Generator().manual_seed(1)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.0)
@@ -119,7 +119,7 @@ def _train(door: Model, net: Any) -> None:
     net.train()
     for _ in range(STEPS):
         pick = torch.randint(0, SEEDS, (len(SENTENCES), each), generator=generator)
-        shown = torch.cat([pictures[row][pick[row]] for row in range(len(SENTENCES))])
+        shown = torch.cat([images[row][pick[row]] for row in range(len(SENTENCES))])
         order = torch.randperm(len(shown), generator=generator)
         hidden, left = half_hidden(shown[order], generator)
         keep = left > 0.5

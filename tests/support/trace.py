@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.support.tiny import TEXTS
 from core.models.model import Model, state_digest
-from tests.support.tiny import TEXTS
 
 
 def trace(model: Model) -> tuple[Any, ...]:

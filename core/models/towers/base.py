@@ -30,6 +30,8 @@ class ImageTower(ABC):
     # are added at entry, no pixel reaches the tokens of two places, and all that follows acts on single tokens or is
     # attention.
     droppable: bool = False
+    # Whether a gradient can be taken through the tower.
+    differentiable: bool = True
     # Whether the embedding also reads tokens that are no place, so that it exists when every place has been dropped.
     reads_prefix: bool = False
 
@@ -57,7 +59,7 @@ class ImageTower(ABC):
         return out[0] if isinstance(out, tuple) else out
 
     def check(self, pixels: Tensor) -> None:
-        """Raises `InputError` if the tower can't take images of this size; a tower that takes any size never does."""
+        """Raises `InputError` if the tower cannot take images of this size; a tower that takes any size never does."""
         return
 
     @abstractmethod
@@ -70,7 +72,7 @@ class ImageTower(ABC):
 
     def part(self, index: int) -> Any:
         """The torch module that holds the weights of block `index`."""
-        raise NotImplementedError(f"{self.family} has no blocks that are known")
+        raise NotImplementedError(f"{self.family} has no known blocks")
 
     @abstractmethod
     def leave(self, state: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ class ImageTower(ABC):
 
     def value_pool(self, state: Tensor, normalised: bool) -> Tensor:
         """CLIP Surgery's features of each place where the only self-attention is the pool."""
-        raise NotImplementedError(f"{self.family} has no attention pool over its places")
+        raise NotImplementedError(f"{self.family} has no attention pool over its patches")
 
 
 class TokenTower(ImageTower):
@@ -139,7 +141,7 @@ class OpaqueTower(ImageTower):
 
     family = "image tower of another kind"
 
-    def __init__(self, module: Any, why: str = "its inside isn't known") -> None:
+    def __init__(self, module: Any, why: str = "its internal structure is not known") -> None:
         super().__init__(module)
         self.why = why
 
@@ -151,16 +153,16 @@ class OpaqueTower(ImageTower):
         return self.plain(pixels)
 
     def block(self, index: int, state: Tensor, attend: Attend | None = None) -> Tensor:
-        raise NotImplementedError("this tower can't be run block by block")
+        raise NotImplementedError("this tower cannot be run block by block")
 
     def leave(self, state: Tensor) -> Tensor:
         return state
 
     def project(self, vectors: Tensor) -> Tensor:
-        raise NotImplementedError("this tower has no projection for single places")
+        raise NotImplementedError("this tower has no projection for single patches")
 
     def places(self, state: Tensor) -> Tensor:
-        raise NotImplementedError("this tower has no projection for single places")
+        raise NotImplementedError("this tower has no projection for single patches")
 
     def grid(self, state: Tensor, height: int, width: int) -> tuple[int, int]:
         return 1, 1
@@ -170,8 +172,8 @@ def exactly(pixels: Tensor, size: tuple[int, int]) -> None:
     """Raises `InputError` for pixels of another size (height, width)."""
     if tuple(pixels.shape[-2:]) != size:
         raise InputError(
-            f"this model takes images of {size[0]} x {size[1]} pixels, not "
-            f"{pixels.shape[-2]} x {pixels.shape[-1]}; use its own preprocessing"
+            f"this model takes images of {size[0]} x {size[1]} pixels, not {pixels.shape[-2]} x {pixels.shape[-1]}; "
+            "use its own preprocessing"
         )
 
 

@@ -71,7 +71,7 @@ class TimmCnn(ImageTower):
 
 
 class TimmSwin(TimmCnn):
-    """timm's `SwinTransformer`: attention inside shifted windows, so no weight joins two places across the picture.
+    """timm's `SwinTransformer`: attention inside shifted windows, so no weight joins two places across the image.
 
     The library keeps channels last; states here are maps like those of the other towers of this file.
     """

@@ -21,7 +21,7 @@ class TextTower(ABC):
     family: str = "text tower"
     depth: int = 0
     blocks: Sequence[Block] = ()
-    capabilities: frozenset[str] = frozenset({"embeddings", "text_layers", "text_attention"})
+    capabilities: frozenset[str] = frozenset({"embeddings", "text_layers", "text_attention", "text_words"})
 
     def __init__(self, module: Any, tokenizer: Any, context: int) -> None:
         self.module = module
@@ -34,7 +34,7 @@ class TextTower(ABC):
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Token ids `(texts, tokens)`, trimmed where that can't change the result."""
+        """Token ids `(texts, tokens)`, trimmed where that cannot change the result."""
 
     @abstractmethod
     def truncated(self, text: str) -> bool:
@@ -75,7 +75,7 @@ class OpenClipText(TextTower):
     """open_clip's own text transformer, as part of `CLIP` or as a `TextTransformer`.
 
     CoCa adds a class token behind the text, which is read. It is the last of a full row and looks at the first token
-    of padding too, so these texts aren't trimmed; `tokenize` gives it the id `CLASS`, so that ids and states match.
+    of padding too, so these texts are not trimmed; `tokenize` gives it the id `CLASS`, so that ids and states match.
     """
 
     family = "text transformer (open_clip)"
@@ -101,7 +101,7 @@ class OpenClipText(TextTower):
             return torch.nn.functional.pad(ids, (0, 1), value=CLASS)
         if self.module.attn_mask is None or self.pool not in ("argmax", "eos"):
             return ids
-        # Causal: what follows the token that is read can't reach it.
+        # Causal: what follows the token that is read cannot reach it.
         return ids[:, : int(self._end(ids).max()) + 1]
 
     def truncated(self, text: str) -> bool:
@@ -177,7 +177,7 @@ class OpaqueText(TextTower):
     capabilities = frozenset({"embeddings"})
 
     def __init__(
-        self, module: Any, tokenizer: Any, context: int, plain: Any, why: str = "its inside isn't known"
+        self, module: Any, tokenizer: Any, context: int, plain: Any, why: str = "its internal structure is not known"
     ) -> None:
         super().__init__(module, tokenizer, context)
         self._plain = plain
@@ -202,7 +202,7 @@ class OpaqueText(TextTower):
         return state
 
     def readout(self, ids: Tensor) -> Tensor:
-        raise NotImplementedError("this tower can't be read position by position")
+        raise NotImplementedError("this tower cannot be read position by position")
 
 
 def first_of(out: Any) -> Tensor:

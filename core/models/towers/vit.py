@@ -77,7 +77,7 @@ class TimmVit(TokenTower):
         self.blocks: Sequence[Block] = [TimmBlock(block) for block in trunk.blocks]
         self.depth = len(trunk.blocks)
         self.size = tuple(embed.img_size)
-        # A stem has a patch of 1; what a place covers is the picture's share.
+        # A stem has a patch of 1; what a place covers is the image's share.
         self.patch = (self.size[0] // embed.grid_size[0], self.size[1] // embed.grid_size[1])
         self.prefix_tokens = int(trunk.num_prefix_tokens)
         self.pooled_token = 0 if trunk.global_pool == "token" and trunk.attn_pool is None else None
@@ -114,7 +114,7 @@ def apart(embed: nn.Module) -> bool:
 class TimmRelPosVit(TokenTower):
     """timm's `VisionTransformerRelPos`: each block adds a bias for how far two places lie apart to its scores.
 
-    The weights therefore aren't those of queries and keys alone, and the bias needs the whole grid.
+    The weights therefore are not those of queries and keys alone, and the bias needs the whole grid.
     """
 
     family = "ViT with relative positions (timm)"

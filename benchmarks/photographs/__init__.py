@@ -1,0 +1,1 @@
+"""Captioned photographs with and without planted flaws."""

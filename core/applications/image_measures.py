@@ -1,0 +1,58 @@
+"""Values of single images by which groups of images can be compared, from whichever application measured them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+# Words that qualify another in a cell of the metadata, and state nothing by themselves.
+DEGREES = frozenset(
+    {
+        "a",
+        "and",
+        "at",
+        "bad",
+        "extra",
+        "good",
+        "high",
+        "in",
+        "low",
+        "medium",
+        "middle",
+        "no",
+        "normal",
+        "not",
+        "of",
+        "out",
+    }
+    | {"poor", "the", "to", "up", "very"}
+)
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True)
+class ImageMeasure:
+    """One value per image.
+
+    name: unique, such as "predictions.flips".
+    title: what a sentence prints, such as "lead of the best class".
+    subject: "model" where a difference between groups says something about the model, "data" where about the images.
+    values: by the id of the image; images without a value are missing.
+    words: those by which a column of the metadata states the same property, in lower case.
+    """
+
+    name: str
+    title: str
+    subject: Literal["model", "data"]
+    values: Mapping[str, float]
+    words: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def stated_by(self, column: str, value: str) -> bool:
+        """Whether the name of a column of the metadata, or a whole cell of it, states what is measured here.
+
+        "light" and "low light" state brightness; "light bulb" does not.
+        """
+        named, cell = (set(_WORD.findall(text.casefold())) for text in (column, value))
+        return bool(self.words & named) or bool(self.words & cell and cell <= self.words | DEGREES)

@@ -1,0 +1,230 @@
+"""The tables, charts and images of mutual knowledge that the report and the Compare page share. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.applications.knowledge.record import CONTROLS, MEASURES, POINTS, PROXIES, KnowledgeRecord, PartitionRow
+from core.content.charts import PALETTE, WIDTH, styled
+from core.content.heat import fit
+from core.content.words import measured, plural
+from core.datasets import DatasetImage
+from core.models.geometry import Geometry, Preprocessing
+from core.runs import Run
+from core.statistics import Interval, interval_of_means, share_of_images
+from core.statistics.intervals import CORRELATION, NOT_NEGATIVE, SHARE
+
+TITLES = {
+    "score": "Mutual-knowledge score",
+    "auc": "Area under its removal curve",
+    "shared": "Shared concepts K",
+    "jaccard": "Jaccard index",
+    "overlap": "Overlap coefficient",
+    "deletion": "Deletion of concepts",
+    "insertion": "Insertion of concepts",
+}
+PROXY_TITLES = {
+    "margin": "Margin of the predicted class (cosine)",
+    "confidence": "Probability of the predicted class",
+    "template_agrees": "Same class without or with another template",
+}
+DECISIONS = {
+    "correct": "Zero-shot accuracy",
+    "correct_through": "Accuracy through the concepts alone",
+    "correct_without": "Accuracy without the concepts",
+    "kept_through": "Same class through the concepts alone",
+    "kept_without": "Same class without the concepts",
+}
+# What a measure of one image can be; the margin is the highest cosine less the second.
+RANGES = {
+    **dict.fromkeys(("score", "auc", "shared"), NOT_NEGATIVE),
+    **dict.fromkeys(("jaccard", "overlap", "deletion", "insertion", "confidence"), SHARE),
+    "margin": (0.0, 2.0),
+}
+PRINT_SIDE = 340
+OWN, OTHER, RANDOM = "its own class", "other classes (control)", "random descriptors (control)"
+SMALLEST_RANK_CORRELATION = 4
+
+
+def estimate(record: KnowledgeRecord, column: str) -> Interval:
+    """The mean over images of a column of `KnowledgeRecord.images` with its interval; images without it are out."""
+    values = record.images[column].dropna().to_numpy(float)
+    if column in DECISIONS or column == "template_agrees":
+        return share_of_images(values, np.arange(len(values)))
+    return interval_of_means(values, within=RANGES[column])
+
+
+def advantage(record: KnowledgeRecord, measure: str) -> Interval:
+    """The mean paired difference between a measure and its control."""
+    images = record.images
+    differences = (images[measure] - images[CONTROLS[measure]]).to_numpy(float)
+    return interval_of_means(differences)
+
+
+def written(found: Interval, digits: int = 2) -> str:
+    """An interval as the report writes it."""
+    return measured(found.value, found.low, found.high, found.n, digits=digits)
+
+
+def spread(table: pd.DataFrame, measure: str) -> Interval:
+    """The standard deviation of an image's measure over its rows of `seed_spread` or `sign_spread`, mean over images
+    with its interval.
+    """
+    by = table.groupby("image", sort=True)[measure].std()
+    return interval_of_means(by.dropna().to_numpy(float), within=NOT_NEGATIVE)
+
+
+def seeds_told(record: KnowledgeRecord) -> str:
+    """How far scores depend on the seed of k-means, in words, beside how far images differ; "" if not measured."""
+    table = record.seed_spread
+    return "" if table.empty else f"{table['seed'].nunique()} seeds: {_spread_told(record, table, 'kmeans', 'seeds')}"
+
+
+def signs_told(record: KnowledgeRecord) -> str:
+    """How far scores depend on the arbitrary signs of principal components, in words, beside how far images differ,
+    and how far parts do; "" if not measured.
+    """
+    table, agreement = record.sign_spread, record.sign_agreement
+    if table.empty:
+        return ""
+    rand = interval_of_means(agreement, within=CORRELATION)
+    parts = f"{table['flips'].nunique()} choices of signs: {_spread_told(record, table, 'pca', 'choices')}"
+    return f"{parts}; adjusted Rand index of parts with other signs {written(rand)} (groups)"
+
+
+def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, over: str) -> str:
+    parts = []
+    split = record.partitions[record.partitions["variant"] == variant]
+    for measure, title in (("score", "score"), ("auc", "area under its removal curve")):
+        between = f", {split[measure].std():.2f} between images" if len(split) > 1 else ""
+        parts.append(f"standard deviation of the {title} over {over} {written(spread(table, measure))}{between}")
+    return "; ".join(parts)
+
+
+def assignment(record: KnowledgeRecord) -> str:
+    """How images came to their groups, in words."""
+    if record.about["assignment"] != "labels":
+        return "its zero-shot class; no labels were given"
+    missing = record.about["unlabelled"]
+    rest = f"; {plural(missing, 'image')} without a known label by zero-shot" if missing else ""
+    return f"its given label{rest}. Concepts are nevertheless compared with those of the zero-shot class"
+
+
+def removal_chart(records: Mapping[str, KnowledgeRecord], control: bool = True) -> Any:
+    """The mean score while concepts are removed, one line a record; the control dashed."""
+    rows = []
+    for name, record in records.items():
+        for column, kind in (("curve", OWN), ("control_curve", OTHER))[: 2 if control else 1]:
+            for removed, value in enumerate(record.removal_curve(column)):
+                rows.append({"model": name, "against": kind, "removed": removed, "value": value})
+    return _lines(
+        pd.DataFrame(rows), "removed", "removed concepts, the most relevant first", "mean score", list(records)
+    )
+
+
+def edit_chart(record: KnowledgeRecord) -> Any:
+    """The mean probability of the class while concepts are deleted from, or alone inserted into, the embedding."""
+    rows = []
+    for which, prefix in (("deletion", ""), ("insertion", ""), ("deletion", "control_"), ("insertion", "control_")):
+        kind = RANDOM if prefix else "visual concepts"
+        for at, value in zip(np.linspace(0, 1, POINTS), record.edit_curve(f"{prefix}{which}_curve"), strict=True):
+            rows.append({"model": which, "against": kind, "share": at, "value": value})
+    return _lines(pd.DataFrame(rows), "share", "share of concepts", "mean probability", ["deletion", "insertion"])
+
+
+def _lines(frame: pd.DataFrame, x: str, title: str, y_title: str, names: list[str]) -> Any:
+    kinds = list(dict.fromkeys(frame["against"]))
+    dashes = [[1, 0], [4, 3]][: len(kinds)]
+    shades = [PALETTE[index % len(PALETTE)] for index in range(len(names))]
+    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", labelLimit=260)
+    return styled(
+        alt.Chart(frame)
+        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
+        .encode(
+            x=alt.X(f"{x}:Q", title=title),
+            y=alt.Y("value:Q", title=y_title),
+            color=alt.Color("model:N", sort=names, scale=alt.Scale(domain=names, range=shades), legend=legend),
+            strokeDash=alt.StrokeDash("against:N", scale=alt.Scale(domain=kinds, range=dashes), legend=legend),
+            tooltip=["model", "against", x, alt.Tooltip("value", format=".3f")],
+        )
+        .properties(width=WIDTH - 60, height=190)
+    )
+
+
+def model_table(records: Mapping[str, KnowledgeRecord]) -> pd.DataFrame:
+    """One row a record: `model`, then `value`, `low`, `high`, `n` of every measure, proxy and decision.
+
+    Columns are called `auc`, `auc_low`, `auc_high`, `auc_n` and so on; `modality_gap` and `class_balance` have no
+    interval. Accuracies are missing where no label is known.
+    """
+    rows = []
+    for name, record in records.items():
+        row: dict[str, Any] = {"model": name}
+        for column in (*MEASURES, *PROXIES, *DECISIONS):
+            found = estimate(record, column)
+            row |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high}
+            row[f"{column}_n"] = found.n
+        rows.append(row | {"modality_gap": record.about["modality_gap"], "class_balance": record.class_balance})
+    return pd.DataFrame(rows)
+
+
+def rank_correlations(table: pd.DataFrame, of: str = "auc") -> pd.DataFrame:
+    """Spearman's correlation over models between `of` and every proxy and the accuracy: `with`, `value`, `n`.
+
+    None with fewer than four models or a constant column: too little to conclude from.
+    """
+    rows = []
+    for column in (*PROXIES, "modality_gap", "class_balance", "correct"):
+        both = table[[of, column]].astype(float).dropna()
+        enough = len(both) >= SMALLEST_RANK_CORRELATION and both.nunique().min() > 1
+        value = float(both[of].rank().corr(both[column].rank())) if enough else None
+        rows.append({"with": column, "value": value, "n": len(both)})
+    return pd.DataFrame(rows)
+
+
+def proxy_chart(table: pd.DataFrame, column: str) -> Any:
+    """The area under the removal curve of every model against a proxy or the accuracy, with both intervals."""
+    title = PROXY_TITLES.get(column) or DECISIONS.get(column) or column.replace("_", " ")
+    frame = table[table[column].notna()].copy()
+    x = alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False))
+    y = alt.Y("auc:Q", title=TITLES["auc"].lower(), scale=alt.Scale(zero=False))
+    base = alt.Chart(frame)
+    layers = [base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("auc_low:Q", title=None), y2="auc_high:Q")]
+    if f"{column}_low" in frame:
+        layers.append(base.mark_rule(opacity=0.5).encode(x=f"{column}_low:Q", x2=f"{column}_high:Q", y=y))
+    layers.append(
+        base.mark_point(filled=True, size=70, color=PALETTE[0], opacity=1).encode(x=x, y=y, tooltip=["model"])
+    )
+    layers.append(base.mark_text(dy=-11).encode(x=x, y=y, text="model:N"))
+    return styled(alt.layer(*layers).properties(width=WIDTH - 60, height=230))
+
+
+def painted(image: Image.Image, labels: NDArray[Any], geometry: Geometry, side: int = PRINT_SIDE) -> Image.Image:
+    """An image with its parts (rows, columns; -1 for background) in colour; the background is grey."""
+    small = fit(image, side)
+    values = labels.astype(np.float64)
+    placed = geometry.on_original(values, small.width, small.height, smooth=False)
+    known = np.isfinite(placed) & (placed >= 0)
+    part = np.where(known, np.nan_to_num(placed), 0).astype(int)
+    colours = np.array([[int(tone[at : at + 2], 16) for at in (1, 3, 5)] for tone in PALETTE], dtype=np.float64)
+    base = np.asarray(small, dtype=np.float64)
+    grey = np.asarray(small.convert("L"), dtype=np.float64)[..., None].repeat(3, axis=2)
+    tinted = 0.5 * base + 0.5 * colours[part % len(colours)]
+    return Image.fromarray(np.where(known[..., None], tinted, 0.35 * grey + 0.65 * 214).round().astype(np.uint8), "RGB")
+
+
+def part_image(
+    run: Run, image: DatasetImage, row: PartitionRow, opened: Image.Image, side: int = PRINT_SIDE
+) -> Image.Image:
+    """The parts of a row of `KnowledgeRecord.images` over its image."""
+    given = run.manifest.get("model", {}).get("preprocessing")
+    preprocessing = Preprocessing.from_dict(given) if given else Preprocessing(224, 224, mode="squash")
+    labels = np.asarray(row.parts).reshape(int(row.rows), int(row.columns))
+    return painted(opened, labels, preprocessing.geometry(image.width, image.height), side)

@@ -1,0 +1,139 @@
+"""Rules on the sweep over layers: does the default block's map beat random maps, and does another block do better?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from core.applications.layer_sweep.measures import against_default, by_block, each_image
+from core.applications.layer_sweep.record import SIDES, of_run
+from core.rules import Context, Outcome, Rule, Wording
+from core.rules.estimate_rules import Comparison, outcomes_of
+from core.statistics import mean_over_images
+
+LEAST, SIGNIFICANCE = "general.least_images", "general.significance"
+GAIN, MOST = "layer_sweep.random.least_gain", "layer_sweep.choice.most_gain"
+UNIT = "cosine"
+
+
+def default_gains(context: Context) -> Iterator[Outcome]:
+    """By how much less the score drops with the default block's map than with random maps of its values, by side."""
+    record = context.record(of_run)
+    if record is None:
+        return
+    table, each = by_block(record), each_image(record)
+    family = []
+    for row in table[table["default"]].itertuples():
+        if row.gain_n:
+            images = each[(each["side"] == row.side) & (each["block"] == row.block)].assign(value=lambda at: at["gain"])
+            estimate = _estimate(images)
+            values = {"side": SIDES[row.side], "block": row.block, "drop": row.drop, "random": row.random_drop}
+            name = f"drop with random maps less drop with the map, {SIDES[row.side]}, block {row.block}"
+            family.append(Comparison(name, estimate, images, row.side, UNIT, values))
+    yield from _outcomes(context, family, GAIN, at_most=False)
+
+
+def other_gains(context: Context) -> Iterator[Outcome]:
+    """By how much more each other block's map gains over random maps than the default block's, paired by image."""
+    record = context.record(of_run)
+    if record is None:
+        return
+    family = []
+    for side in record.sides:
+        default = record.about["default"][side]
+        for block in record.about["blocks"][side]:
+            images = against_default(record, side, block)
+            if block != default and images["value"].notna().any():
+                values = {"side": SIDES[side], "block": block, "default": default}
+                name = f"gain over random maps, block {block} less block {default}, {SIDES[side]}"
+                family.append(Comparison(name, _estimate(images), images, f"{side}-{block}", UNIT, values))
+    yield from _outcomes(context, family, MOST, at_most=True)
+
+
+def _estimate(images: pd.DataFrame) -> Any:
+    return mean_over_images(images["value"].to_numpy(float), images["image"].to_numpy())
+
+
+def _outcomes(context: Context, family: list[Comparison], limit: str, *, at_most: bool) -> Iterator[Outcome]:
+    yield from outcomes_of(
+        family,
+        float(context.thresholds[limit]),
+        at_most=at_most,
+        least_n=int(context.thresholds[LEAST]),
+        significance=float(context.thresholds[SIGNIFICANCE]),
+    )
+
+
+NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}, adjusted over {family} comparisons"
+DIFFERENCE = NUMBERS.replace("{p:.2g},", "{p:.2g} against {most_gain:g},")
+FEW = "{n} images have this measure; at least {least_images} are needed."
+RANDOM = Rule(
+    id="layer_sweep.random",
+    subject="explanations",
+    question="Does the bottleneck at the default block keep more of the score than random maps of the same values?",
+    criterion="The cosine drops less when only what the map highlights is left than with the same values in random "
+    "positions: the paired difference is above {least_gain:g}; the whole 95 % interval of the mean over images lies "
+    "above, and the p-value of a sign-flip test, adjusted over both sides, is below {significance:g}.",
+    measure=default_gains,
+    thresholds=(GAIN, LEAST, SIGNIFICANCE),
+    wordings={
+        "finding": Wording(
+            "Random positions keep more of the score than the bottleneck's map ({side}, block {block})",
+            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
+            f"difference is {NUMBERS}.",
+        ),
+        "passed": Wording(
+            "The bottleneck's map keeps more of the score than random positions ({side}, block {block})",
+            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
+            f"difference is {NUMBERS}.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: the bottleneck's map is not shown to differ from random positions ({side}, block {block})",
+            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
+            f"difference is {NUMBERS}.",
+        ),
+        "few": Wording(
+            "Inconclusive: too few images to compare the map with random positions ({side}, block {block})",
+            FEW,
+        ),
+    },
+    cause="Hypothesis: the bottleneck marks what suits its optimisation and not what the score needs, or the weight β "
+    "does not suit the model.",
+    effect="Maps of the bottleneck on this side do not show what the score needs.",
+    recommendation="Compare other blocks and weights β, and rely on methods whose maps pass the controls.",
+    samples="smallest gain",
+    counter="largest gain",
+)
+CHOICE = Rule(
+    id="layer_sweep.choice",
+    subject="explanations",
+    question="Does a bottleneck at another block give maps that keep more of the score than the default block's?",
+    criterion="The gain over random maps of the same values exceeds that of the default block by at most "
+    "{most_gain:g}; the whole 95 % interval of the paired difference lies at or below, and the p-value of a sign-flip "
+    "test, adjusted over all other blocks of both sides, is below {significance:g}.",
+    measure=other_gains,
+    thresholds=(MOST, LEAST, SIGNIFICANCE),
+    wordings={
+        "finding": Wording(
+            "Block {block} keeps more of the score than the default block {default} ({side})",
+            f"The difference of their gains over random positions is {DIFFERENCE}.",
+        ),
+        "passed": Wording(
+            "Block {block} does not keep more of the score than the default block {default} ({side})",
+            f"The difference of their gains over random positions is {DIFFERENCE}.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether block {block} keeps more of the score than the default block {default} ({side})",
+            f"The difference of their gains over random positions is {DIFFERENCE}.",
+        ),
+        "few": Wording("Inconclusive: too few images to compare block {block} with block {default} ({side})", FEW),
+    },
+    cause="Hypothesis: what the score needs is more localised at this block than at the default one.",
+    effect="Conclusions from the bottleneck's maps depend on the choice of the block.",
+    recommendation="Set the method's `layer` (`text_layer` on the text side) to this block and compare the maps.",
+    samples="largest difference",
+    counter="smallest difference",
+)
+RULES = (RANDOM, CHOICE)

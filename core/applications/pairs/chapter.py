@@ -1,0 +1,98 @@
+"""Captions and images, in the report. No torch."""
+
+from __future__ import annotations
+
+from core.applications.pairs.card import BORDER, fraction
+from core.applications.pairs.measures import SUSPECT, mismatch, named_classes, naming_share, retrieval, suspects
+from core.applications.pairs.record import CaptionRow, PairsRecord
+from core.applications.pairs.tables import NAMES, RANKS, SUSPECTS
+from core.content.context import ReportContext
+from core.content.heat import fit
+from core.content.parts import Fact, Heat, Section
+from core.content.words import measured, plural, rest_of, shorten
+from core.runs.rows import typed
+
+PRINTED, SHEET, SIDE = 20, 6, 240
+HOW = (
+    "Every caption was compared with every image. A caption and an image that do not belong together show which "
+    "similarity arises without any relation; where a caption fits its own image no better than that, it is suspect. "
+    "Similarities are standardised over the images and over the captions, because some captions are close to every "
+    "image.",
+    f"The share of captions that do not fit is estimated as {1 / (1 - BORDER):g} times the share of captions where "
+    f"more than {fraction(BORDER)} of the unrelated pairs fit at least as well (Storey, 2002). A caption that the "
+    "model does not understand counts as one that does not fit.",
+)
+
+
+def sections(context: ReportContext) -> tuple[Section, ...]:
+    """What the application `pairs` measured in this run; nothing if it was not computed."""
+    record = context.judged.record(PairsRecord.of_run)
+    if record is None:
+        return ()
+    return tuple(part for part in (_measured(record), _names(record), _sheet(context, record)) if not part.empty)
+
+
+def estimate_sentence(record: PairsRecord) -> str:
+    """The estimated share in one sentence."""
+    share = mismatch(record)
+    text = measured(share.value, share.low, share.high, share.n)
+    return f"Estimated share of captions that do not fit their image, with 95 % interval over images: {text}."
+
+
+def _measured(record: PairsRecord) -> Section:
+    about, listed = record.about, suspects(record)
+    facts = (
+        Fact("Compared", f"{plural(about['captions'], 'caption')} with {plural(about['images'], 'image')}"),
+        Fact("Images without a caption", str(about["without_captions"])),
+        Fact("Unrelated pairs", f"{about['unrelated']:,}"),
+    )
+    ranks = RANKS.table("How often the right one ranks first", retrieval(record), place="body")
+    suspect = SUSPECTS.table(
+        f"Suspect captions: more than {SUSPECT:.0%} of unrelated pairs fit at least as well; the worst first",
+        listed.head(PRINTED),
+        rest_of(len(listed), PRINTED),
+    )
+    tables = (ranks, suspect) if len(listed) else (ranks,)
+    return Section(
+        "Captions and images", facts=facts, sentences=HOW, tables=tables, results=(estimate_sentence(record),)
+    )
+
+
+def naming_sentences(record: PairsRecord) -> tuple[str, ...]:
+    """How many captions name a class, and what follows; nothing where the plan has no classes."""
+    share = naming_share(record)
+    if not share.n:
+        return ()
+    text = measured(share.value, share.low, share.high, share.n)
+    return (
+        f"Share of images whose caption names a class of the plan, with 95 % interval: {text}. A class counts as named "
+        "by its own word, a synonym or a narrower word of WordNet.",
+        "Where a caption names the class, results on captions and on classes are not independent: the caption cannot "
+        "serve as evidence for the class, and a class that was taken from the caption evaluates the caption.",
+    )
+
+
+def _names(record: PairsRecord) -> Section:
+    rows = named_classes(record)
+    table = NAMES.table("Classes that captions name", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    return Section("Captions that name a class", sentences=naming_sentences(record), tables=(table,) if rows else ())
+
+
+def _sheet(context: ReportContext, record: PairsRecord) -> Section:
+    """The worst captions with their images."""
+    run, images = context.run, {image.id: image for image in context.run.dataset.images}
+    heats = []
+    for row in typed(suspects(record).head(SHEET), CaptionRow):
+        if row.image in images:
+            small = fit(run.dataset.open(images[row.image]), SIDE)
+            share = f"{row.unrelated_share:.0%} of unrelated pairs fit as well"
+            caption = f"\u201c{shorten(row.caption, 80)}\u201d; {share}"
+            heats.append(
+                Heat(
+                    context.assets.photo(small),
+                    f"The image {row.image_name}, whose caption is: {row.caption}",
+                    shorten(row.image_name, 28),
+                    caption,
+                )
+            )
+    return Section("Captions with the worst fit", heats=tuple(heats))

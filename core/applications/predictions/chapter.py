@@ -1,0 +1,179 @@
+"""The predictions of a run and their spot check, in the report. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.applications.predictions.labels import Labelled, by_label, labels_of
+from core.applications.predictions.measures import (
+    by_class,
+    contradicted_share,
+    implausible_share,
+    least_error,
+    listed,
+    reasons,
+)
+from core.applications.predictions.record import PredictionRow, PredictionsRecord
+from core.applications.predictions.tables import AGREEMENT, BY_LABEL, CLASSES, JUDGES, LISTED, STRATA
+from core.applications.spot_check import Accuracy, accuracy, agreements, spot_check_of
+from core.content.context import ReportContext
+from core.content.heat import fit
+from core.content.parts import Fact, Heat, Section
+from core.content.words import measured, plural, rest_of, shorten
+from core.runs.rows import typed
+from core.runs.spot_check import PROTOCOL, SpotCheck, counts
+
+PRINTED, SHEET, SIDE = 20, 9, 240
+HOW = (
+    "The predicted class is the one with the highest similarity. The score of implausibility, from 0 to 1, combines "
+    "what the caption names, how clear the decision between the classes is, the agreement over small changes of the "
+    "image, and the classes of the nearest images. Above one half a prediction counts as implausible.",
+    "Implausible does not mean wrong, and plausible does not mean right: the score is made without labels. Labels or a "
+    "spot check by people estimate the accuracy.",
+)
+
+
+@dataclass(frozen=True)
+class JudgeRow:
+    """What one judge marked, and the accuracy by these marks."""
+
+    name: str
+    right: int
+    wrong: int
+    unsure: int
+    accuracy: Accuracy
+
+
+def sections(context: ReportContext) -> tuple[Section, ...]:
+    """What the application `predictions` measured in this run, and its spot check; nothing if it was not computed."""
+    record = context.judged.record(PredictionsRecord.of_run)
+    if record is None:
+        return ()
+    parts = [_measured(context, record), _sheet(context, record)]
+    check = context.judged.record(spot_check_of)
+    if check is not None and check.marks:
+        parts.append(spot_check_section(check))
+    return tuple(part for part in parts if not part.empty)
+
+
+def share_sentence(record: PredictionsRecord) -> str:
+    """The share of implausible predictions in one sentence."""
+    share = implausible_share(record)
+    return f"Share of images with an implausible prediction: {measured(share.value, share.low, share.high, share.n)}."
+
+
+def label_sentence(known: Labelled | None) -> str:
+    """The accuracy by the label column in one or two sentences; empty where no image has a label."""
+    if known is None:
+        return ""
+    share = known.accuracy
+    others = f" Left out: {plural(known.others, 'image')} without a label among the candidates." if known.others else ""
+    value = measured(share.value, share.low, share.high, share.n)
+    return f"The predicted class is the label in the metadata column {known.column} in: {value}.{others}"
+
+
+def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
+    about, found = record.about, listed(record)
+    facts = [
+        Fact("Images", str(about["images"])),
+        Fact("Candidates", f"{len(about['classes'])} {about['kind']}"),
+        Fact("Changes of each image", ", ".join(about["disturbances"]) or "none"),
+        Fact("Forward passes of the image tower", f"{about['image_forwards']:g}"),
+    ]
+    contradicted, bound = contradicted_share(record), least_error(record)
+    known = context.judged.record(labels_of)
+    results = [share_sentence(record)]
+    if contradicted.n:
+        value = measured(contradicted.value, contradicted.low, contradicted.high, contradicted.n)
+        results.append(f"Of the images whose captions name a class, the predicted class is another one in: {value}.")
+    if bound.n:
+        value = measured(bound.value, bound.low, bound.high, bound.n)
+        results.append(
+            f"Lower bound of the error on images and their changed copies, from disagreement alone: {value}. It holds "
+            "if an image shows one of the classes at most and the changes do not alter it."
+        )
+    if by_labels := label_sentence(known):
+        results.append(by_labels)
+    table = LISTED.table(
+        "Implausible predictions, the least plausible first", found.head(PRINTED), rest_of(len(found), PRINTED), "body"
+    )
+    rows = by_class(record)
+    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    tables = (table, classes) if len(found) else (classes,)
+    if known is not None:
+        labels = by_label(known)
+        title = f"By label, least agreement first (metadata column {known.column})"
+        tables = (BY_LABEL.table(title, labels[:PRINTED], rest_of(len(labels), PRINTED)), *tables)
+    return Section(
+        "Plausibility of predictions", facts=tuple(facts), sentences=HOW, tables=tables, results=tuple(results)
+    )
+
+
+def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
+    """The least plausible predictions with their images."""
+    run, images = context.run, {image.id: image for image in context.run.dataset.images}
+    heats = []
+    for row in typed(listed(record).head(SHEET), PredictionRow):
+        if row.image in images:
+            small = fit(run.dataset.open(images[row.image]), SIDE)
+            heats.append(
+                Heat(
+                    context.assets.photo(small),
+                    f"The image {row.image_name}, for which the model prefers the class {row.predicted}",
+                    shorten(f"predicted: {row.predicted}", 34),
+                    shorten(reasons(row), 110),
+                )
+            )
+    return Section("Least plausible predictions", heats=tuple(heats))
+
+
+def judge_rows(check: SpotCheck) -> list[JudgeRow]:
+    """One row for each judge, and one for all together if there are several."""
+    parts = [(judge, check.verdicts(judge)) for judge in check.judges]
+    if len(parts) > 1:
+        parts.append(("together; unsure where they differ", check.together()))
+    return [JudgeRow(name, **counts(given.values()), accuracy=accuracy(check, given)) for name, given in parts]
+
+
+def accuracy_sentence(check: SpotCheck) -> str:
+    """The accuracy by all marks in one or two sentences."""
+    estimate = accuracy(check, check.together())
+    open_images = estimate.unsure + estimate.n - estimate.marked
+    low, high = estimate.interval.low, estimate.interval.high
+    assert estimate.least.value is not None and estimate.most.value is not None and low is not None and high is not None
+    if not open_images:
+        return (
+            f"Estimated accuracy over all {plural(check.population, 'image')}: {estimate.least.value:.0%}, 95 % "
+            f"interval [{low:.0%}, {high:.0%}], from {plural(estimate.n, 'marked image')}."
+        )
+    return (
+        f"Estimated accuracy over all {plural(check.population, 'image')}: {estimate.least.value:.0%} if every image "
+        f"without a clear mark ({open_images} of {estimate.n} drawn) is wrong, {estimate.most.value:.0%} if every one "
+        f"is right; with the 95 % sampling error of both, [{low:.0%}, {high:.0%}]."
+    )
+
+
+def spot_check_section(check: SpotCheck) -> Section:
+    """Accuracy, judges, sampling design."""
+    facts = (
+        Fact("Sample", f"{len(check.sample)} of {plural(check.population, 'image')}, seed {check.seed}"),
+        Fact("Judges", ", ".join(check.judges)),
+        Fact("Question", PROTOCOL),
+    )
+    sentences = (
+        "From each stratum a simple random sample was drawn; implausible predictions were drawn with a higher "
+        "probability. The estimate weights each image by the inverse of its probability (Horvitz and Thompson, 1952). "
+        "Its interval is Wilson's on the effective sample size of this design (Korn and Graubard, 1998).",
+    )
+    agreement = agreements(check)
+    tables = [JUDGES.table("Marks and accuracy by judge", judge_rows(check))]
+    if agreement:
+        tables.append(AGREEMENT.table("Agreement of judges", agreement))
+    tables.append(STRATA.table("Sampling design", check.strata))
+    return Section(
+        "Accuracy by a spot check",
+        facts=facts,
+        sentences=sentences,
+        tables=tuple(tables),
+        results=(accuracy_sentence(check),),
+    )

@@ -1,0 +1,89 @@
+"""The predicted classes against the labels of a metadata column, where the dataset has one. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from core.applications.predictions.record import PredictionRow, PredictionsRecord
+from core.datasets.annotations import column_labels, labels_column
+from core.runs import Run
+from core.runs.rows import typed
+from core.statistics import Interval
+from core.statistics.shares import share_of_images
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The images whose label is one of the candidate classes.
+
+    column: the metadata column of the labels.
+    rows: image, image_name, predicted, label (as text) and right (whether the predicted class is among its labels).
+    others: images of the record without a label, or with labels that are no candidates.
+    """
+
+    column: str
+    rows: pd.DataFrame
+    others: int
+
+    @property
+    def accuracy(self) -> Interval:
+        """The share of these images whose predicted class is right, with Wilson's interval."""
+        return share_of_images(self.rows["right"].to_numpy(float), self.rows["image"].to_numpy())
+
+
+def labelled(run: Run, record: PredictionsRecord) -> Labelled | None:
+    """The predictions of labelled images; None where no image has a label among the candidates.
+
+    Upper and lower case do not count. An image with several labels is right where one of them is predicted.
+    """
+    column = labels_column(run.dataset)
+    if column is None:
+        return None
+    candidates = {str(name).casefold() for name in record.about["classes"]}
+    images = {image.id: image for image in run.dataset.images}
+    rows = []
+    for row in typed(record.predictions, PredictionRow):
+        labels = column_labels(images[row.image], column, candidates) if row.image in images else None
+        if labels and labels & candidates:
+            right = row.predicted.casefold() in labels
+            rows.append((row.image, row.image_name, row.predicted, ", ".join(sorted(labels)), right))
+    frame = pd.DataFrame(rows, columns=["image", "image_name", "predicted", "label", "right"])
+    return Labelled(column, frame, len(record.predictions) - len(frame)) if rows else None
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """The images with one label: how many there are, and how many predictions agree."""
+
+    name: str
+    images: int
+    right: int
+    share: Interval
+
+
+def by_label(known: Labelled) -> list[LabelRow]:
+    """One row for each label, the least often agreed with first; an image with several labels counts for each set."""
+    found = [
+        LabelRow(
+            str(name),
+            len(part),
+            int(part["right"].sum()),
+            share_of_images(part["right"].to_numpy(float), part["image"].to_numpy()),
+        )
+        for name, part in known.rows.groupby("label", sort=True)
+    ]
+    return sorted(found, key=lambda row: row.right / row.images)
+
+
+def labels_of(run: Run) -> Labelled | None:
+    """`labelled` of the run's record; None without one. Read through `once`, a judgement works it out a single time."""
+    record = run.once(PredictionsRecord.of_run)
+    return labelled(run, record) if record is not None else None
+
+
+def label_use(run: Run) -> str:
+    """For what labels were used in the run's predictions; empty if there were none."""
+    known = run.once(labels_of)
+    return f"the accuracy of the predicted classes (metadata column {known.column})" if known is not None else ""

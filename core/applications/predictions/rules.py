@@ -1,0 +1,273 @@
+"""The rules on predictions: how many are implausible, and their accuracy by a spot check and by labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from core.applications.predictions.labels import Labelled, labels_of
+from core.applications.predictions.measures import (
+    contradicted_share,
+    implausible_share,
+    least_error,
+    listed,
+    plausible,
+    reasons,
+    signals_against,
+)
+from core.applications.predictions.record import PredictionRow, PredictionsRecord
+from core.applications.spot_check import accuracy, spot_check_of
+from core.content.words import plural
+from core.rules import Context, Outcome, Rule, Sample, Wording
+from core.rules.decision import decision, status_of
+from core.rules.parts import SAMPLES
+from core.rules.power import Against
+from core.rules.quantity import Quantity
+from core.runs.rows import typed
+from core.runs.spot_check import counts
+
+IMPLAUSIBLE_SHARE = Quantity("share of images with an implausible prediction")
+CONTRADICTED = Quantity("share of captions that name another class, of those that name any")
+LEAST_ERROR = Quantity("lower bound of the error rate if classes are mutually exclusive")
+RIGHT = Quantity("share of labelled images whose predicted class is the label")
+MARKED = Quantity("accuracy if every image without a clear mark is {side}")
+
+
+def implausible_predictions(context: Context) -> Iterator[Outcome]:
+    """The share of images with an implausible prediction."""
+    record = context.record(PredictionsRecord.of_run)
+    if record is None:
+        return
+    most = float(context.thresholds["predictions.implausible.most_share"])
+    least_n = int(context.thresholds["general.least_images"])
+    share, contradicted, bound = implausible_share(record), contradicted_share(record), least_error(record)
+    verdict = status_of([decision(share, most, at_most=True, least_n=least_n)])
+    finding = verdict == "finding"
+    assert share.value is not None
+    rows = record.predictions
+    counted: dict[str, Any] = {
+        "count": int(rows["implausible"].sum()),
+        "contradicted": int((rows["implausible"] & (rows["relation"] == "other")).sum()),
+        "rest": int((rows["implausible"] & (rows["relation"] != "other")).sum()),
+        "signals": signals_against(record),
+        "named": contradicted.n,
+        "without": int(rows["relation"].isin(["", "none"]).sum()),
+        "known": _known(context.record(labels_of), record),
+    }
+    evidence = [IMPLAUSIBLE_SHARE.of(share)]
+    if contradicted.n:
+        evidence.append(CONTRADICTED.of(contradicted))
+    if bound.n:
+        evidence.append(LEAST_ERROR.of(bound))
+    yield Outcome(
+        verdict,
+        n=share.n,
+        likelihood=share.value,
+        values={**vars(share), **counted},
+        evidence=tuple(evidence),
+        against=Against(most, percent=True, counts=True),
+        samples=_samples(listed(record).head(SAMPLES)) if finding else (),
+        counter=_samples(plausible(record).head(SAMPLES)) if finding else (),
+    )
+
+
+def _known(known: Labelled | None, record: PredictionsRecord) -> str:
+    """How many of the implausible predictions are wrong, where labels state it."""
+    if known is None:
+        return "Implausible predictions are not counted errors: a spot check estimates how many are wrong."
+    rows = known.rows.merge(record.predictions[["image", "implausible"]], on="image")
+    parts = [rows[rows["implausible"]], rows[~rows["implausible"]]]
+    wrong = [f"{int((~part['right']).sum())} of {len(part)}" for part in parts]
+    return f"By the labels, {wrong[0]} implausible and {wrong[1]} other predictions are wrong."
+
+
+def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(image=row.image, image_name=row.image_name, text=row.predicted, note=reasons(row))
+        for row in typed(rows, PredictionRow)
+    )
+
+
+IMPLAUSIBLE = Rule(
+    id="predictions.implausible",
+    subject="model",
+    question="Are the predicted classes plausible?",
+    criterion="At most {most_share:.0%} of the images have an implausible prediction, that is, a score of "
+    "implausibility above one half; the whole 95 % interval decides.",
+    measure=implausible_predictions,
+    thresholds=("predictions.implausible.most_share",),
+    wordings={
+        "finding": Wording(
+            "{count} of {n} images have an implausible prediction",
+            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. For "
+            "{contradicted} of them the caption names another class of the list and not the predicted one. Signals "
+            "against the other {rest}, of which several may hold: {signals}. {known}",
+        ),
+        "passed": Wording(
+            "Predictions are plausible",
+            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. "
+            "A model that is wrong with confidence can look plausible where captions name no class; that holds for "
+            "{without} images.",
+        ),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether predictions are plausible",
+            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. The "
+            "interval contains the limit, or there are too few images.",
+        ),
+    },
+    cause="Hypothesis: the model does not distinguish some of these classes, the list lacks the class of some images, "
+    "or captions name something else that is visible.",
+    effect="Decisions based on these predictions may be wrong.",
+    recommendation="Inspect the listed images, then estimate the accuracy by a spot check (python -m core "
+    "spot-check RUN --sheet). Add missing classes to the list, or do not use the model for the classes concerned.",
+    samples="the least plausible predictions",
+    counter="the most plausible predictions",
+)
+
+
+def spot_checked_accuracy(context: Context) -> Iterator[Outcome]:
+    """The accuracy of the predicted classes by a spot check; nothing if none was marked."""
+    check = context.record(spot_check_of)
+    if check is None or not check.marks:
+        return
+    least = float(context.thresholds["predictions.accuracy.least_share"])
+    least_n = int(context.thresholds["general.least_images"])
+    verdicts = check.together()
+    estimate = accuracy(check, verdicts)
+    interval = estimate.interval
+    verdict = status_of([decision(interval, least, at_most=False, least_n=least_n)])
+    finding = verdict == "finding"
+    given = counts(verdicts.values())
+    wrong = [entry for entry in check.sample if verdicts.get(entry.image) == "wrong"]
+    right = [entry for entry in check.sample if verdicts.get(entry.image) == "right"]
+    yield Outcome(
+        verdict,
+        n=estimate.marked,
+        likelihood=1 - (interval.value or 0.0),
+        values={
+            **vars(interval),
+            **given,
+            "marked": estimate.marked,
+            "drawn": estimate.n,
+            "population": check.population,
+            "open": given["unsure"] + estimate.n - estimate.marked,
+            "judges": " and ".join([", ".join(check.judges[:-1]), check.judges[-1]]).removeprefix(" and "),
+            "lower": estimate.least.value,
+            "upper": estimate.most.value,
+        },
+        evidence=(
+            MARKED.of(estimate.least, side="wrong"),
+            MARKED.of(estimate.most, side="right"),
+        ),
+        samples=tuple(_marked(entry, "marked as wrong") for entry in wrong[:SAMPLES]) if finding else (),
+        counter=tuple(_marked(entry, "marked as right") for entry in right[:SAMPLES]) if finding else (),
+    )
+
+
+def _marked(entry: Any, note: str) -> Sample:
+    return Sample(image=entry.image, image_name=entry.image_name, text=entry.statement, note=note)
+
+
+_ESTIMATE = (
+    "{drawn} of {population} images were drawn at random, stratified by plausibility and class; {judges} marked "
+    "{marked}: {right} right, {wrong} wrong, {unsure} unsure. The accuracy over all images lies between {lower:.0%} "
+    "and {upper:.0%}, depending on the {open} images without a clear mark; with sampling error [{low:.0%}, {high:.0%}]."
+)
+ACCURACY = Rule(
+    id="predictions.accuracy",
+    subject="model",
+    question="How many predicted classes are right, by a spot check?",
+    criterion="The accuracy of the predicted classes, estimated from a stratified random sample that people marked, is "
+    "at least {least_share:.0%}; the whole 95 % interval decides, with images without a clear mark counted both ways.",
+    measure=spot_checked_accuracy,
+    thresholds=("predictions.accuracy.least_share",),
+    wordings={
+        "finding": Wording("By a spot check at most {high:.0%} of the predictions are right", _ESTIMATE),
+        "passed": Wording("By a spot check at least {low:.0%} of the predictions are right", _ESTIMATE),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether enough predictions are right",
+            _ESTIMATE + " The interval contains the limit, or too few images are marked. Mark the remaining images, or "
+            "draw a larger sample.",
+        ),
+    },
+    cause="Hypothesis: the model does not recognise some of these classes, or the list lacks the class of some images.",
+    effect="A decision that rests on the predicted class is wrong as often as the predicted class is.",
+    recommendation="Do not use the predicted class without a check by a person where errors matter; see which classes "
+    "the errors concern.",
+    samples="images that were marked as wrong, in random order",
+    counter="images that were marked as right, in random order",
+    reproduce="python -m core spot-check RUN && python -m core report RUN",
+)
+
+
+def labelled_accuracy(context: Context) -> Iterator[Outcome]:
+    """The accuracy of the predicted classes by the label column; nothing where no image has a label."""
+    record = context.record(PredictionsRecord.of_run)
+    known = context.record(labels_of)
+    if record is None or known is None:
+        return
+    least = float(context.thresholds["predictions.labels.least_share"])
+    share, rows = known.accuracy, known.rows
+    decided = decision(share, least, at_most=False, least_n=int(context.thresholds["general.least_images"]))
+    finding = decided == "fails"
+    yield Outcome(
+        status_of([decided]),
+        n=share.n,
+        likelihood=1 - (share.value or 0.0),
+        values={
+            **vars(share),
+            "right": int(rows["right"].sum()),
+            "wrong": int((~rows["right"]).sum()),
+            "column": known.column,
+            "others": (
+                f"{plural(known.others, 'image has', 'images have')} no label among the candidates and "
+                f"{'is' if known.others == 1 else 'are'} not counted."
+                if known.others
+                else "Every image has a label among the candidates."
+            ),
+        },
+        evidence=(RIGHT.of(share),),
+        against=Against(least, at_most=False, percent=True, counts=True),
+        samples=_labelled(rows[~rows["right"]]) if finding else (),
+        counter=_labelled(rows[rows["right"]]) if finding else (),
+    )
+
+
+def _labelled(rows: pd.DataFrame) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(image=row.image, image_name=row.image_name, text=row.predicted, note=f"label: {row.label}")
+        for row in rows.head(SAMPLES).itertuples()
+    )
+
+
+_BY_LABELS = (
+    "The predicted class is the label in the metadata column {column} for {right} of {n} images: {value:.0%} "
+    "[{low:.0%}, {high:.0%}]. {others}"
+)
+LABELS = Rule(
+    id="predictions.labels",
+    subject="model",
+    question="How many predicted classes are right, by the labels of the dataset?",
+    criterion="The predicted class is the label for at least {least_share:.0%} of the images that have a label among "
+    "the candidates; the whole 95 % interval decides. Labels are taken as the truth.",
+    measure=labelled_accuracy,
+    thresholds=("predictions.labels.least_share", "general.least_images"),
+    wordings={
+        "finding": Wording("{wrong} of {n} predictions contradict the labels", _BY_LABELS),
+        "passed": Wording("{right} of {n} predictions agree with the labels", _BY_LABELS),
+        "cannot_conclude": Wording(
+            "Inconclusive: whether enough predictions are right by the labels",
+            _BY_LABELS + " The interval contains the limit, or there are too few labelled images.",
+        ),
+    },
+    cause="Hypothesis: the model does not distinguish some of these classes, labels are wrong, or several classes fit "
+    "an image that has one label.",
+    effect="A decision that rests on the predicted class is wrong as often as the predicted class is.",
+    recommendation="Do not use the predicted class without a check by a person where errors matter; the chapter on "
+    "predictions lists the errors by label. Look whether the labels themselves are right.",
+    samples="the first images, in the order of the dataset, whose predicted class is not the label",
+    counter="the first images, in the order of the dataset, whose predicted class is the label",
+)
+RULES = (IMPLAUSIBLE, ACCURACY, LABELS)

@@ -1,0 +1,77 @@
+"""The tables on predictions and on the spot check, for the report and the page. No torch."""
+
+from __future__ import annotations
+
+from core.content.tables import ColumnSpec, TableSpec
+from core.content.words import bounded, number, percent, shorten
+
+LISTED = TableSpec(
+    ColumnSpec("Image", "image_name", share=18),
+    ColumnSpec("Predicted", "predicted", share=12),
+    ColumnSpec(
+        "Score",
+        lambda row: number(row.score, 2),
+        "number",
+        8,
+        "Implausibility, from 0 to 1; it orders images",
+    ),
+    ColumnSpec("Reasons", "why", share=28),
+    ColumnSpec("Caption", lambda row: shorten(row.caption, 70)),
+)
+CLASSES = TableSpec(
+    ColumnSpec("Predicted class", "name"),
+    ColumnSpec("Images", "images", "number", 12, value="images"),
+    ColumnSpec(
+        "Implausible, 95 % interval",
+        lambda row: bounded(row.share.value, row.share.low, row.share.high),
+        "number",
+        30,
+    ),
+    ColumnSpec("Caption names another class", "contradicted", "number", 20, value="contradicted"),
+)
+BY_LABEL = TableSpec(
+    ColumnSpec("Label", "name"),
+    ColumnSpec("Images", "images", "number", 14, value="images"),
+    ColumnSpec("Prediction agrees", "right", "number", 20, value="right"),
+    ColumnSpec(
+        "Share, 95 % interval",
+        lambda row: bounded(row.share.value, row.share.low, row.share.high),
+        "number",
+        34,
+    ),
+)
+STRATA = TableSpec(
+    ColumnSpec("Stratum", "name"),
+    ColumnSpec("Images", "size", "number", 12, value="size"),
+    ColumnSpec("Drawn", "drawn", "number", 12, value="drawn"),
+    ColumnSpec("Probability", lambda row: number(row.drawn / row.size, 2), "number", 16),
+)
+JUDGES = TableSpec(
+    ColumnSpec("Judge", "name"),
+    ColumnSpec("Right", "right", "number", 10, value="right"),
+    ColumnSpec("Wrong", "wrong", "number", 10, value="wrong"),
+    ColumnSpec("Unsure", "unsure", "number", 10, value="unsure"),
+    ColumnSpec(
+        "Accuracy",
+        lambda row: " to ".join(dict.fromkeys(percent(end.value) for end in (row.accuracy.least, row.accuracy.most))),
+        "number",
+        18,
+    ),
+    ColumnSpec(
+        "With sampling error",
+        lambda row: f"[{number(row.accuracy.least.low, 2)}, {number(row.accuracy.most.high, 2)}]",
+        "number",
+        20,
+    ),
+)
+AGREEMENT = TableSpec(
+    ColumnSpec("Judges", lambda row: f"{row.first}, {row.second}"),
+    ColumnSpec("Images in common", lambda row: row.kappa.n, "number", 18),
+    ColumnSpec("The same verdict", "same", "number", 18),
+    ColumnSpec(
+        "Cohen's kappa, 95 % interval",
+        lambda row: bounded(row.kappa.value, row.kappa.low, row.kappa.high),
+        "number",
+        32,
+    ),
+)

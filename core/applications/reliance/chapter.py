@@ -1,0 +1,186 @@
+"""What the scores rest on, in the report: regions, concepts, images and words. No torch."""
+
+from __future__ import annotations
+
+from core.applications.reliance import families
+from core.applications.reliance.card import CARD
+from core.applications.reliance.measures import EVERY, pairs_left_out
+from core.applications.reliance.profile_chapter import profile_sections
+from core.applications.reliance.record import PLACES_PART, STICKERS_PART, RelianceRecord
+from core.applications.reliance.specs import CONCEPT_SHARES, LEAST_WORDS, PREVALENCE, REGION_SHARES, WORDS
+from core.applications.reliance.standing import standing
+from core.applications.reliance.tables import (
+    concept_prevalence,
+    concept_shares,
+    least_words,
+    region_map,
+    region_shares,
+    word_measures,
+)
+from core.applications.sampling import images_of
+from core.content.assets import Assets
+from core.content.context import ReportContext
+from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
+from core.content.parts import Fact, Heat, Section
+from core.content.words import amount, number, percent, shorten
+from core.rules import Context
+from core.runs import Run
+
+PRINT_SIDE = 340
+NONE = "none"
+MOST_IMAGES, MOST_ROWS, MOST_WORDS = 4, 16, 12
+METHOD = (
+    "Regions of the image are hidden, and the loss of the score is measured and compared with the mean loss when the "
+    "same shape is hidden elsewhere (control). A score is the cosine minus the mean cosine of the audit's other texts, "
+    "so that effects of hiding on all texts alike cancel. Shares are relative to what the whole image adds to the "
+    "score beyond an empty one.",
+    "Regions that look alike across images form a kind, which is named after a near concept if that name separates "
+    "them from other regions on held-out images. The names are the model's own: a shortcut that the model treats as "
+    "the class is named after the class, and only its position and its look reveal it.",
+    "Text that is already in an image is not read.",
+)
+
+
+def sections(context: ReportContext) -> tuple[Section, ...]:
+    """The chapter of the application `reliance`; nothing if it was not computed."""
+    record = standing(context.judged)
+    if record is None:
+        return ()
+    parts = (
+        _regions(context.judged, record),
+        *profile_sections(context),
+        _concepts(context.judged, record),
+        _images(context.run, record, context.assets),
+        _words(context.judged, record),
+    )
+    return tuple(part for part in parts if not part.empty)
+
+
+SETTLED = {PLACES_PART: "regions at fixed places", STICKERS_PART: "printed words"}
+
+
+def looks_fact(record: RelianceRecord) -> tuple[Fact, ...]:
+    """After how many images the verdicts were judged; nothing where all images were measured at once."""
+    ends = record.about.get("design", {}).get("looks", [])
+    if len(ends) < 2 and record.look != "interim":
+        return ()
+    *first, last = [f"{end:,}" for end in ends]
+    after = f"{', '.join(first)} and {last}" if first else last
+    parts = record.about.get("design", {}).get("settled", {})
+    early = "; ".join(
+        f"{SETTLED[part]} settled after {end:,} images and not measured further" for part, end in parts.items()
+    )
+    told = f"after {after} images; intervals and p-values account for these looks"
+    return (Fact("Verdicts judged", "; ".join(filter(None, (told, early)))),)
+
+
+def _regions(context: Context, record: RelianceRecord) -> Section:
+    about = record.about
+    table = region_shares(record, context)
+    table = table.assign(first=table["topic"] != EVERY).sort_values(["first", "value"], ascending=[True, False])
+    facts = (
+        Fact("Images", images_of(about)),
+        *looks_fact(record),
+        Fact("Regions", f"{about['regions']}, at most {about['options']['regions']} per image"),
+        Fact("Forward passes", f"{about['image_forwards']:,.0f} of images, {about['text_forwards']:,.0f} of texts"),
+        *((Fact("Vocabulary", about["vocabulary_note"]),) if about["vocabulary_note"] else ()),
+        *(() if about["foreground"] else (Fact("Background", "not known: the model does not expose patch features"),)),
+    )
+    thresholds = context.thresholds
+    border, background = (percent(thresholds[f"reliance.{name}.least_share"]) for name in ("border", "background"))
+    note = (
+        f"Adjusted p: one-sided test of whether the share exceeds {border} (border and corners, one family) or "
+        f"{background} (background, another); {families.REGIONS.over}."
+    )
+    more = f"{len(table) - MOST_ROWS} more rows are in the run." if len(table) > MOST_ROWS else ""
+    left = pairs_left_out(record.measured(PLACES_PART).places, "n counts the images of the text")
+    caption = "Regions: share of the score's gain, 95 % interval over images"
+    note = " ".join(part for part in (note, left, more) if part)
+    tables = (REGION_SHARES.table(caption, table.head(MOST_ROWS), note, "body"),)
+    return Section(CARD.title, facts=facts, sentences=METHOD, tables=tables)
+
+
+def _concepts(context: Context, record: RelianceRecord) -> Section:
+    table = concept_shares(record, context)
+    surprises = table[table["surprise"] & (table["value"] > 0)]
+    n = record.about["images"]
+    prevalence = concept_prevalence(record).head(MOST_ROWS)
+    tables = [PREVALENCE.table(f"Concepts of the regions, n = {n} images, 95 % interval", prevalence)]
+    if len(surprises):
+        least, enough, significance = (
+            context.thresholds[name]
+            for name in ("reliance.concept.least_share", "reliance.topics.least_images", "general.significance")
+        )
+        caption = "Unexpected dependencies: concepts unrelated to their texts whose removal costs more than the control"
+        note = (
+            f"Adjusted p: one-sided test of whether the share exceeds {percent(least)}; {families.CONCEPTS.over} in at "
+            f"least {enough} images. It is a finding below {significance:g} if the whole interval exceeds the share as "
+            "well."
+        )
+        more = f"{len(surprises) - MOST_ROWS} more rows are in the run." if len(surprises) > MOST_ROWS else ""
+        note = " ".join(part for part in (note, more) if part)
+        tables.insert(0, CONCEPT_SHARES.table(caption, surprises.head(MOST_ROWS), note))
+    return Section(
+        "Unexpected dependencies",
+        sentences=(
+            "Relatedness is the concept's rank by nearness to the text among all candidates, from 0 to 1. A word of "
+            "the text, or a concept above or below one of its words in WordNet, is never listed. Rows of few images "
+            "are indicative only."
+            if len(surprises)
+            else "No unrelated concept costs more than its control when it is hidden.",
+        ),
+        tables=tuple(tables),
+    )
+
+
+def _images(run: Run, record: RelianceRecord, assets: Assets) -> Section:
+    images = {image.id: image for image in run.dataset.images}
+    heats: list[Heat] = []
+    sentences = []
+    bar = assets.drawing(colour_bar(signed=True))
+    for name in list(record.image_names)[:MOST_IMAGES]:
+        rows = record.regions[record.regions["image"] == name]
+        part = rows[(rows["text"] == rows.iloc[0]["text"]) & (rows["text_kind"] == rows.iloc[0]["text_kind"])]
+        image = images[name]
+        small = fit(run.dataset.open(image), PRINT_SIDE)
+        geometry = geometry_of(run, image.width, image.height)
+        heats.append(Heat(assets.photo(small), f"The image {image.name}", "Image", shorten(image.name, 40)))
+        for title, column in (("Lost when hidden", "fall"), ("Shown alone", "only")):
+            values = region_map(part, column)
+            extent = value_range(values)
+            low, high = bar_ends(extent, signed=True)
+            painted = overlay(small, values, geometry, signed=True)
+            caption = f"raw {amount(extent.low)} to {amount(extent.high)}; cosine"
+            alt = f"{title}, regions of {image.name}; {caption}"
+            heats.append(Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high)))
+        first = part.loc[part["fall"].idxmax()]
+        text = shorten(str(first["text"]), 70)
+        sentences.append(
+            f"{image.name}, \u201c{text}\u201d: hiding the region named \u201c{first['concept']}\u201d costs most, "
+            f"{number(first['fall'])}; the whole image adds {number(first['total'])} to the score."
+        )
+    return Section(
+        "Regions of single images",
+        sentences=(f"The first {len(sentences)} images measured, with the first text of each.", *sentences),
+        heats=tuple(heats),
+    )
+
+
+def _words(context: Context, record: RelianceRecord) -> Section:
+    measures, words = word_measures(record, context), least_words(record, MOST_WORDS)
+    tables = []
+    if len(measures):
+        tables.append(WORDS.table("Words, with 95 % interval over images or texts", measures))
+    if len(words):
+        caption = "The words that change fixed sentences least when they are left out, relative to the typical word"
+        tables.append(LEAST_WORDS.table(caption, words))
+    return Section(
+        "Effects of words on the scores",
+        sentences=(
+            "A spread is the standard deviation of an image's cosines over the classes. Function words are articles, "
+            "prepositions, pronouns and similar; a value below 0 means less attribution than their share of the words.",
+        )
+        if tables
+        else (),
+        tables=tuple(tables),
+    )

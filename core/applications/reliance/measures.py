@@ -1,0 +1,222 @@
+"""Measures of a record of reliance over images: shares with intervals, tests against a threshold, topics. No torch.
+
+A share is a ratio of means over images, so that an image whose score hardly rises cannot inflate it. A test asks
+whether `amount - least x total` has a mean above 0, which is the same question without the division.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.applications.reliance.record import RelianceRecord
+from core.concepts.english import content_words
+from core.statistics import Interval
+from core.statistics.looks import Look, above_zero_at, ratio_at, share_at
+
+EVERY = "all texts together"
+KEY = ["image", "image_name", "text", "text_kind"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A ratio of means with its 95 % interval over `n` images, and the one-sided p that it exceeds a threshold."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    p: float | None
+
+    @property
+    def interval(self) -> Interval:
+        """Without the test."""
+        return Interval(self.value, self.low, self.high, self.n)
+
+
+def share_of(
+    amount: NDArray[Any], total: NDArray[Any], images: NDArray[Any], least: float, look: Look = "only"
+) -> Share:
+    """mean(amount) / mean(total) over images, and whether it is above `least`.
+
+    Pairs without an amount or whose total is not above 0 are left out; several of one image are averaged first. `look`
+    is that of the record, which a measure that may have stopped early needs.
+    """
+    frame = pd.DataFrame({"amount": amount, "total": total, "image": images}).astype({"amount": float, "total": float})
+    frame = frame[np.isfinite(frame.amount) & (frame.total > 0)]
+    means = frame.groupby("image")[["amount", "total"]].mean()
+    a, t = means["amount"].to_numpy(), means["total"].to_numpy()
+    ratio = ratio_at(look, a, t)
+    return Share(ratio.value, ratio.low, ratio.high, ratio.n, above_zero_at(look, a - least * t))
+
+
+def pairs_left_out(rows: pd.DataFrame, counts: str) -> str:
+    """What n counts in a table by class or topic, and how many image-text pairs of `rows` are left out, in a sentence.
+
+    A share of a score's gain is not defined for a pair whose score the image does not raise.
+    """
+    pairs = rows.drop_duplicates(["image", "text"])
+    lost = int((~(pairs["total"] > 0)).sum())
+    if not lost:
+        return f"{counts}. No image-text pair is left out, because the image raises the score in each."
+    return (
+        f"{counts}, without the pairs whose score the image does not raise ({lost:,} of {len(pairs):,} image-text "
+        "pairs), so that n can be lower than the number of images of a class."
+    )
+
+
+def topics_of(text: str, kind: str) -> list[str]:
+    """The topics of a text, to group images by: a class or prompt itself, the content words of a caption."""
+    return content_words(text) if kind == "caption" else [text]
+
+
+def by_topic(frame: pd.DataFrame, least: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All rows, then those of each topic that at least `least` images have, the most frequent first."""
+    yield EVERY, frame
+    pairs = frame[["text", "text_kind"]].drop_duplicates()
+    topics: dict[str, list[tuple[str, str]]] = {}
+    for row in pairs.itertuples():
+        for topic in topics_of(row.text, row.text_kind):
+            topics.setdefault(topic, []).append((row.text, row.text_kind))
+    keys = pd.MultiIndex.from_frame(frame[["text", "text_kind"]])
+    parts = {topic: frame[keys.isin(texts)] for topic, texts in topics.items()}
+    counts = {topic: part["image"].nunique() for topic, part in parts.items()}
+    for topic in sorted(parts, key=lambda name: (-counts[name], name)):
+        if counts[topic] >= least:
+            yield topic, parts[topic]
+
+
+def _means(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Each image's means over its texts, of those whose score the image raises."""
+    rows = rows[rows["total"] > 0]
+    return rows[columns].apply(pd.to_numeric).groupby(rows["image"]).mean()
+
+
+# -- concepts ------------------------------------------------------------------------------------------------------
+
+
+def region_sums(record: RelianceRecord) -> pd.DataFrame:
+    """One row per image, text and concept: the concept's regions taken together.
+
+    `fall`, `excess` (fall minus control), `share` (of attribution) and `area` are summed; `related` and `kin` are the
+    concept's.
+    """
+    regions = record.regions.assign(excess=record.regions["fall"] - record.regions["control"].fillna(0.0))
+    grouped = regions.groupby([*KEY, "concept"], sort=False)
+    summed = grouped[["fall", "excess", "area"]].sum()
+    summed["share"] = grouped["share"].sum(min_count=1)
+    return summed.join(grouped[["total", "related", "kin"]].first()).reset_index()
+
+
+def concept_table(record: RelianceRecord, *, least: float, most_related: float, enough: int) -> pd.DataFrame:
+    """Every topic and concept that at least `enough` images have together, the largest excess first.
+
+    Columns `topic`, `concept`, `surprise` (none of its rows is related), `related`; `fall` (share of the score's gain
+    that is lost with the concept's regions), `value`, `low`, `high`, `n`, `p` (the same beyond the control's), `share`
+    of attribution and `area`.
+    """
+    sums = region_sums(record)
+    sums["surprise"] = ~sums["kin"].astype(bool) & (sums["related"] < most_related)
+    rows = []
+    for topic, part in by_topic(sums, enough):
+        for (concept, surprise), group in part.groupby(["concept", "surprise"], sort=True):
+            share = share_of(
+                group["excess"].to_numpy(),
+                group["total"].to_numpy(),
+                group["image"].to_numpy(),
+                least,
+                record.look,
+            )
+            if share.n < enough:
+                continue
+            means = _means(group, ["fall", "total", "share", "area", "related"])
+            rows.append(
+                {
+                    "topic": topic,
+                    "concept": concept,
+                    "surprise": bool(surprise),
+                    "related": float(means["related"].mean()),
+                    "fall": float(means["fall"].mean() / means["total"].mean()),
+                    "share": float(means["share"].mean()),
+                    "area": float(means["area"].mean()),
+                    **vars(share),
+                }
+            )
+    columns = ["topic", "concept", "surprise", "related", "fall", "share", "area", "value", "low", "high", "n", "p"]
+    return pd.DataFrame(rows, columns=columns).sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def leading(record: RelianceRecord, most_related: float) -> pd.DataFrame:
+    """For each image and text the concept that carries most of the score beyond its control.
+
+    Columns of the pair, `concept`, `surprise`, `excess` and `total`; pairs without a gain or without any excess are
+    left out.
+    """
+    sums = region_sums(record)
+    sums = sums[(sums["total"] > 0) & (sums["excess"] > 0)]
+    first = sums.loc[sums.groupby(KEY, sort=False)["excess"].idxmax()]
+    surprise = ~first["kin"].astype(bool) & (first["related"] < most_related)
+    return first.assign(surprise=surprise)[[*KEY, "concept", "surprise", "excess", "total"]].reset_index(drop=True)
+
+
+def dominance(record: RelianceRecord, *, least: float, most_related: float, enough: int) -> pd.DataFrame:
+    """For each topic the unrelated concept that leads in most of its images.
+
+    Columns `topic`, `concept`, `value` (share of the topic's images), `low`, `high`, `n`, `p` (share above `least`).
+    The interval is Wilson's, p is exact (binomial).
+    """
+    rows: list[dict[str, Any]] = []
+    for topic, part in by_topic(leading(record, most_related), enough):
+        if topic == EVERY:
+            continue
+        n = part["image"].nunique()
+        odd = part[part["surprise"]]
+        counted = odd.groupby("concept")["image"].nunique().sort_values(ascending=False, kind="stable")
+        concept, hits = (str(counted.index[0]), int(counted.iloc[0])) if len(counted) else ("", 0)
+        led = part["image"].drop_duplicates().isin(odd[odd["concept"] == concept]["image"]).to_numpy(float)
+        low, high, p = share_at(record.look, led, least)
+        rows.append({"topic": topic, "concept": concept, "value": hits / n, "low": low, "high": high, "n": n, "p": p})
+    return pd.DataFrame(rows, columns=["topic", "concept", "value", "low", "high", "n", "p"])
+
+
+# -- fixed regions -------------------------------------------------------------------------------------------------
+
+
+def region_table(record: RelianceRecord, names: Iterable[str], *, least: float, enough: int) -> pd.DataFrame:
+    """Every topic and fixed region: the share of the score's gain that is lost with the region beyond its control.
+
+    Columns `topic`, `place`, `fall`, `value`, `low`, `high`, `n`, `p`, `images` (share of the images where hiding
+    the region costs more than the control) and `inside` (share of the region in the foreground); all by image.
+    """
+    rows = []
+    places = record.places.assign(excess=record.places["fall"] - record.places["control"])
+    for topic, part in by_topic(places, enough):
+        for name in names:
+            group = part[(part["place"] == name) & (part["total"] > 0) & part["excess"].notna()]
+            share = share_of(
+                group["excess"].to_numpy(),
+                group["total"].to_numpy(),
+                group["image"].to_numpy(),
+                least,
+                record.look,
+            )
+            if not share.n:
+                continue
+            means = _means(group, ["fall", "total", "excess", "inside"])
+            rows.append(
+                {
+                    "topic": topic,
+                    "place": name,
+                    "fall": float(means["fall"].mean() / means["total"].mean()),
+                    "images": float((means["excess"] > 0).mean()),
+                    "inside": float(means["inside"].mean()),
+                    **vars(share),
+                }
+            )
+    columns = ["topic", "place", "fall", "value", "low", "high", "n", "p", "images", "inside"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,171 @@
+"""The profiles of classes and prompts in the report, and the names of concept regions with their images. No torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core.applications.reliance.declared import declared_table
+from core.applications.reliance.measures import EVERY, pairs_left_out
+from core.applications.reliance.profile import (
+    consensus_shares,
+    examples,
+    profile_rows,
+    profile_table,
+    surroundings_profile,
+    without_image,
+)
+from core.applications.reliance.record import PLACES_PART, RelianceRecord
+from core.applications.reliance.rows import RegionRow
+from core.applications.reliance.specs import DECLARED, NAMES, PROFILE, SURROUNDINGS, ProfileRow
+from core.applications.reliance.standing import kind_title, name_checks, standing
+from core.content.context import ReportContext
+from core.content.heat import fit, geometry_of, overlay
+from core.content.parts import Heat, Section
+from core.content.words import percent, shorten
+from core.evaluation.gains import LEAST_GAIN
+from core.rules.parts import names_of
+from core.runs.rows import typed
+from core.statistics import FEWEST
+
+MOST_CONCEPTS, MOST_TOPICS, MOST_HEATS = 4, 24, 3
+PRINT_SIDE = 240
+SMALL = (
+    f"A share is not determined where the mean gain is below {LEAST_GAIN:g} of the median gain of the pairs whose "
+    "score the image raises."
+)
+RELIES = (
+    "For each class and prompt, the concepts that its score relies on, whether or not a rule reports them. Share: what "
+    "of the image's contribution to the score is lost when the regions of the concept are hidden, beyond the same "
+    "shapes hidden elsewhere, over the n images that show the concept. " + SMALL,
+    "Samples lose most with the concept, relative to the mean gain; counter-samples show it and lose at most "
+    "{limit}. Related: the concept is a word of the text, above or below one in WordNet, or among the nearest of all "
+    "names.",
+)
+
+
+def profile_sections(context: ReportContext) -> tuple[Section, ...]:
+    """Profiles, declared concepts and names of regions; nothing if the application was not computed."""
+    record = standing(context.judged)
+    if record is None:
+        return ()
+    return tuple(
+        part
+        for part in (_profiles(context, record), _surroundings(record), _declared(context), _names(context, record))
+        if not part.empty
+    )
+
+
+def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
+    thresholds = context.thresholds
+    limit = float(thresholds["reliance.concept.least_share"])
+    rows = profile_rows(record, consensus_shares(record, context.judged, context.trusted))
+    table = profile_table(rows, most_related=float(thresholds["reliance.concept.most_related"]), look=record.look)
+    topics = list(dict.fromkeys(table["topic"]))
+    printed = [
+        ProfileRow.of(row, examples(rows, topic, row.concept, limit))
+        for topic in topics[:MOST_TOPICS]
+        for row in table[table["topic"] == topic].head(MOST_CONCEPTS).itertuples()
+    ]
+    texts = context.run.plan.texts
+    absent = without_image(record, [*texts.classes, *texts.prompts], rows)
+    methods = names_of(context.trusted) if table["mapped"].any() else ""
+    sentences = [RELIES[0], RELIES[1].format(limit=percent(limit))]
+    sentences.append(
+        f"Attribution: the share of the consensus map (mean of the ranks of the maps of {methods}) inside these "
+        "regions, beside their share of the area."
+        if methods
+        else "Attribution is not stated: no trusted method has a map of these images and texts."
+    )
+    if absent:
+        sentences.append(f"No image for a profile of: {', '.join(absent)}.")
+    more = [f"{len(topics) - MOST_TOPICS} more texts are in the run."] if len(topics) > MOST_TOPICS else []
+    more = [pairs_left_out(rows, "n counts the images of the text that show the concept"), *more]
+    caption = f"Profiles: up to {MOST_CONCEPTS} concepts of each text, largest share first, 95 % interval over images"
+    tables = (PROFILE.table(caption, printed, " ".join(more)),) if printed else ()
+    heats = _heats(context, record, table, rows, limit)
+    return Section("What each text relies on", sentences=tuple(sentences), tables=tables, heats=heats)
+
+
+def _heats(
+    context: ReportContext, record: RelianceRecord, table: pd.DataFrame, rows: pd.DataFrame, limit: float
+) -> tuple[Heat, ...]:
+    """The regions of the leading concept of the most frequent class or prompt, in its samples and counter-samples."""
+    own = table[(table["topic"] != EVERY) & (table["value"] > 0) & (table["n"] >= FEWEST)]
+    if own.empty:
+        return ()
+    first = own.iloc[0]
+    parts = examples(rows, first["topic"], first["concept"], limit)
+    return tuple(
+        _region(context, record, each.image, each.name, first["concept"], f"{title}, {percent(each.part)} of the score")
+        for title, group in zip(("Sample", "Counter-sample"), parts, strict=True)
+        for each in group
+    )
+
+
+def _region(context: ReportContext, record: RelianceRecord, image: str, name: str, concept: str, caption: str) -> Heat:
+    """An image with the regions of one concept marked."""
+    run = context.run
+    entry = next(each for each in run.dataset.images if each.id == image)
+    small = fit(run.dataset.open(entry), PRINT_SIDE)
+    rows = record.regions[(record.regions["image"] == image) & (record.regions["concept"] == concept)]
+    mask = np.max([record.cells(row) for row in typed(rows.drop_duplicates("region"), RegionRow)], axis=0)
+    painted = overlay(small, mask, geometry_of(run, entry.width, entry.height))
+    alt = f"Regions \u201c{concept}\u201d of {name}: {caption}"
+    return Heat(context.assets.photo(painted), alt, f"\u201c{concept}\u201d", f"{shorten(name, 30)}: {caption}")
+
+
+def _surroundings(record: RelianceRecord) -> Section:
+    record = record.measured(PLACES_PART)
+    table = surroundings_profile(record)
+    sentences = (
+        "A scene is recognised by its surroundings as well: a share here is a property of the class, and is reported "
+        "as a flaw only where the region also looks the same in the images of the class (alike: 1 the same, 0 no more "
+        "alike than with other images), or where a declared concept forbids it. " + SMALL,
+    )
+    if table.empty:
+        return Section("")
+    own = record.alone[record.alone["best"].astype(bool)]
+    caption = "The border and the corners shown alone, by the best class of each image, 95 % interval"
+    tables = (
+        SURROUNDINGS.table(
+            caption, table.head(2 * MOST_TOPICS), pairs_left_out(own, "n counts the images whose best class it is")
+        ),
+    )
+    return Section("What surroundings carry", sentences=sentences, tables=tables)
+
+
+def _declared(context: ReportContext) -> Section:
+    table = context.judged.once(declared_table)
+    if table is None:
+        return Section("")
+    note = "Detectable: the share that would have been shown with 90 % power. Adjusted p: Holm over declared concepts."
+    return Section(
+        "Declared concepts", tables=(DECLARED.table("Declared concepts and what the scores rest on", table, note),)
+    )
+
+
+def _names(context: ReportContext, record: RelianceRecord) -> Section:
+    names = ("least_area", "least_near", "most_rank")
+    least, near, rank = (float(context.thresholds[f"reliance.names.{name}"]) for name in names)
+    checks = name_checks(record, context.thresholds)
+    sentences = (
+        "A name is chosen on a third of the images and checked on the others. It is confirmed if the lower bound of "
+        f"its area under the ROC curve is above {least:g}, if every other name is shown to be farther from these "
+        f"regions, if it is among the three nearest names of at least {near:.0%} of them, and if it is among the first "
+        f"{rank:g} names by what whole images lose when these regions are hidden. Where other names are as near, the "
+        "narrowest common term is used, such as \u201cplant\u201d for grass and trees. Otherwise the regions are "
+        "called by a number. n: images with and without such regions.",
+        "The check shows how the model names these regions. A person may call them something else.",
+    )
+    if checks.empty:
+        return Section("")
+    heats = []
+    for row in checks[~checks["stands"]].head(2).itertuples():
+        part = record.regions[record.regions["kind"] == row.kind].drop_duplicates("image").head(MOST_HEATS)
+        title = kind_title(row.kind)
+        heats += [
+            _region(context, record, each.image, each.image_name, title, "region") for each in typed(part, RegionRow)
+        ]
+    tables = (NAMES.table("Names of the concept regions, checked on held-out images, 95 % interval", checks),)
+    return Section("Names of concept regions", sentences=sentences, tables=tables, heats=tuple(heats))

@@ -1,0 +1,74 @@
+"""Groups of images, in the report. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from core.applications.subgroups.association import ASSOCIATIONS, Association, associations
+from core.applications.subgroups.comparisons import COMPARISONS, Effect, effects
+from core.applications.subgroups.record import GroupsRecord
+from core.applications.subgroups.tables import ASSOCIATED, EFFECTS
+from core.content.context import ReportContext
+from core.content.parts import Fact, Section
+from core.content.words import rest_of
+
+PRINTED = 25
+HOW = (
+    "Each group is compared with the other images that have a value in the same column. The effect is the probability "
+    "that an image of the group has the higher value: 0.5 means no difference, 0 and 1 complete separation.",
+    "A numeric column with more than 20 values is split at its terciles; a column of texts with more than 20 values "
+    "makes no groups. Groups of the same images are compared once.",
+    "A measure is marked as stated where the metadata that define the group state it themselves, such as brightness by "
+    "a column of lighting: a difference then confirms the metadata and does not become a finding.",
+)
+
+
+def sections(context: ReportContext) -> tuple[Section, ...]:
+    """What the application `subgroups` compared in this run; nothing if it was not computed."""
+    record = context.judged.record(GroupsRecord.of_run)
+    if record is None:
+        return ()
+    every = by_size(effects(context.judged))
+    facts = (
+        Fact("Columns", ", ".join(record.about["columns"])),
+        Fact("Groups", str(len({(effect.group.column, effect.group.value) for effect in every}))),
+        Fact("Measures", str(len({effect.measure.name for effect in every}))),
+    )
+    table = EFFECTS.table("The largest effects", every[:PRINTED], rest_of(len(every), PRINTED), "body")
+    sentences = (*HOW, family(every))
+    groups = Section("Groups of images", facts=facts, sentences=sentences, tables=(table,) if every else ())
+    words = _words(record, associations(context.judged))
+    return (groups, words) if words is not None else (groups,)
+
+
+def _words(record: GroupsRecord, rows: Sequence[Association]) -> Section | None:
+    if not rows:
+        return None
+    table = ASSOCIATED.table("The largest effect sizes", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    return Section("Association with words", sentences=words_told(record, rows), tables=(table,))
+
+
+def words_told(record: GroupsRecord, rows: Sequence[Association]) -> tuple[str, ...]:
+    """What an association is, and what was tested together, in sentences."""
+    against = ", ".join(f"“{word}”" for word in record.about.get("against", ()))
+    return (
+        "The association of an image with a word is their cosine less that with "
+        f"{against or 'the texts of the audit'}, as a mean where there are several. The effect size is that of the "
+        "Word-Embedding Association Test with images instead of target words: the mean of the group less that "
+        "of the other images, in standard deviations of all.",
+        "An association describes the model's embeddings of these images. Groups that show different subjects are "
+        "associated with different words for that reason alone.",
+        ASSOCIATIONS.sentence(pd.DataFrame({"p": [row.p for row in rows]}, dtype=float)),
+    )
+
+
+def by_size(every: Sequence[Effect]) -> list[Effect]:
+    """The effects, the farthest from 0.5 first."""
+    return sorted(every, key=lambda effect: -abs(effect.value - 0.5))
+
+
+def family(every: Sequence[Effect]) -> str:
+    """What was tested together, in a sentence."""
+    return COMPARISONS.sentence(pd.DataFrame({"p": [effect.p for effect in every]}, dtype=float))

@@ -1,0 +1,242 @@
+"""Rules on groups of images: measures of the model, or properties of the images, differ between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+
+from core.applications.subgroups.comparisons import COMPARISONS, Effect, beyond, effects
+from core.applications.subgroups.record import GroupsRecord
+from core.content.words import percent, plural
+from core.rules import Context, Number, Outcome, Rule, Sample, Status, Wording
+from core.rules.decision import MOST_NEEDED
+from core.rules.parts import NAMED, SAMPLES
+from core.rules.quantity import Quantity, tested
+from core.statistics import LEVEL
+from core.statistics.power import POWER
+
+_Z, _POWER = NormalDist().inv_cdf((1 + LEVEL) / 2), NormalDist().inv_cdf(POWER)
+HIGHER = Quantity("{measure} {side} in “{group.value}” ({group.column}), share of pairs")
+
+
+def differences(context: Context, /, *, subject: Literal["model", "data"], threshold: str) -> Iterator[Outcome]:
+    """The effects of groups on the measures of one subject, against a limit of the probability of a higher value."""
+    if context.record(GroupsRecord.of_run) is None:
+        return
+    limit, significance = float(context.thresholds[threshold]), float(context.thresholds["general.significance"])
+    measured = [effect for effect in effects(context) if effect.measure.subject == subject]
+    every = [effect for effect in measured if not effect.stated]
+    stated = [effect for effect in measured if effect.stated]
+    confirmed = _listed(beyond(stated, limit, significance)) or "none"
+    if not every:
+        yield Outcome("cannot_conclude", wording="stated" if stated else "none", values={"confirmed": confirmed})
+        return
+    exceeding = beyond(every, limit, significance)
+    undecided = [effect for effect in every if not effect.within(limit)]
+    verdict: Status = "finding" if exceeding else "cannot_conclude" if undecided else "passed"
+    rows = exceeding or sorted(undecided or every, key=lambda effect: -abs(effect.value - 0.5))
+    first = rows[0]
+    members, counter = _members(context, first)
+    detectable, images = _power(every, limit, significance)
+    yield Outcome(
+        verdict,
+        n=first.n + first.others,
+        likelihood=_concerned(exceeding),
+        values={
+            **_values(first),
+            "tested": len(effects(context)),
+            "mine": plural(len(every), "comparison"),
+            "count": (count := sum(effect.exceeds(limit, significance) for effect in every)),
+            "left": count - len(exceeding) or "none",
+            "list": _listed(rows) if len(rows) > 1 else "none",
+            "undecided": len(undecided),
+            "stated": plural(len(stated), "comparison") if stated else "none",
+            "confirmed": confirmed,
+            "detectable": f"an effect of {percent(detectable)} of pairs would" if detectable < 1 else "no effect would",
+            "needed": f"{images:,}",
+        },
+        evidence=tuple(_number(effect) for effect in rows[:NAMED]),
+        samples=members if exceeding else (),
+        counter=counter if exceeding else (),
+    )
+
+
+def _concerned(exceeding: list[Effect]) -> float:
+    """The share of the compared images that lie in at least one of these groups."""
+    members = {image for effect in exceeding for image in effect.group.members}
+    every = members.union(*(effect.group.others for effect in exceeding))
+    return len(members) / max(len(every), 1)
+
+
+def _power(every: list[Effect], limit: float, significance: float) -> tuple[float, int]:
+    """What the comparison of the smallest groups can show: a detectable effect, and the images for no difference.
+
+    The first is the probability of a higher value that would be reported in 90 of 100 cases, the second the number of
+    images, in groups of the same proportions, with which an effect of 0.5 would be shown to lie within the limit in 90
+    of 100 cases. The error of the effect is that without a difference (Mann and Whitney, 1947).
+    """
+    smallest = min(every, key=lambda effect: (min(effect.n, effect.others), effect.n + effect.others))
+    n, others = smallest.n, smallest.others
+    error = float(np.sqrt((n + others + 1) / (12 * n * others)))
+    corrected = NormalDist().inv_cdf(1 - significance / len(every) / 2) if significance else float("inf")
+    detectable = max(limit + (_Z + _POWER) * error, 0.5 + (corrected + _POWER) * error)
+    images = (n + others) * ((_Z + _POWER) * error / (limit - 0.5)) ** 2 if limit > 0.5 else float("inf")
+    return min(detectable, 1.0), int(min(np.ceil(images), MOST_NEEDED))
+
+
+def _values(effect: Effect) -> dict[str, Any]:
+    share, ends = _one_side(effect)
+    return {
+        "column": effect.group.column,
+        "group": effect.group.value,
+        "title": effect.measure.title,
+        "side": effect.side,
+        "share": share,
+        "low": ends[0],
+        "high": ends[1],
+        "mean": effect.mean,
+        "other_mean": effect.other_mean,
+        "n": effect.n,
+        "others": effect.others,
+        "p": effect.p_adjusted,
+    }
+
+
+def _one_side(effect: Effect) -> tuple[float, tuple[float, float]]:
+    """The share of pairs in which the image of the group lies on the group's own side, with its interval."""
+    if effect.side == "higher":
+        return effect.value, (effect.low, effect.high)
+    return 1 - effect.value, (1 - effect.high, 1 - effect.low)
+
+
+def _line(effect: Effect) -> str:
+    share, _ = _one_side(effect)
+    where = f"“{effect.group.value}” ({effect.group.column})"
+    return f"{where}, {effect.measure.title} {effect.side} in {percent(share)} of pairs"
+
+
+def _listed(rows: list[Effect]) -> str:
+    more = [f"and {len(rows) - NAMED} more"] if len(rows) > NAMED else []
+    return "; ".join([*map(_line, rows[:NAMED]), *more])
+
+
+def _number(effect: Effect) -> Number:
+    share, (low, high) = _one_side(effect)
+    group = effect.group
+    n = effect.n + effect.others
+    number = HIGHER.at(share, n, low, high, measure=effect.measure.title, side=effect.side, group=group)
+    return tested(number, effect.p_adjusted, COMPARISONS)
+
+
+def _members(context: Context, effect: Effect) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """Members of the group on its side of the others' median, the farthest first; and those on the other side."""
+    names = {image.id: image.name for image in context.run.dataset.images}
+    values = effect.measure.values
+    middle = float(np.median([values[image] for image in effect.group.others if image in values]))
+    sign = -1 if effect.side == "lower" else 1
+    distances = [(sign * (values[image] - middle), image) for image in effect.group.members if image in values]
+    ordered = sorted(distances, key=lambda entry: (-entry[0], names[entry[1]]))
+
+    def sample(image: str) -> Sample:
+        return Sample(image=image, image_name=names[image], note=f"{effect.measure.title} {values[image]:.3f}")
+
+    own = [image for distance, image in ordered if distance > 0]
+    against = [image for distance, image in ordered[::-1] if distance <= 0]
+    return tuple(map(sample, own[:SAMPLES])), tuple(map(sample, against[:SAMPLES]))
+
+
+LARGEST = (
+    "“{group}” ({column}): {title} {side} in {share:.0%} [{low:.0%}, {high:.0%}] of pairs of one image of the group "
+    "and one other image; mean {mean:.3g} against {other_mean:.3g}, n = {n} and {others}"
+)
+FAMILY = "{mine}, adjusted by Holm's method over all {tested} comparisons of groups in this audit"
+
+DECIDES = (
+    "the whole 95 % interval and an adjusted p below {significance} decide. Groups are the values of each column of "
+    "the metadata and the intersections of two columns."
+)
+
+
+STATED = (
+    " Left out, because the metadata that define the group state the measured property itself: {stated}. "
+    "Of these the measurement confirms beyond the limit: {confirmed}."
+)
+
+
+def _wordings(finding: str, passed: str, undecided: str) -> dict[str, Wording]:
+    """The wordings of a rule on groups, from the title of each outcome."""
+    return {
+        "finding": Wording(
+            finding,
+            f"The limit is exceeded in {{count}} of {FAMILY}. Intersections with a column that exceeds the limit in "
+            f"the same measure by itself, counted but not listed here: {{left}}. The largest effect listed: {LARGEST}, "
+            "adjusted p = {p:.2g}. In order: {list}." + STATED,
+        ),
+        "passed": Wording(
+            passed,
+            f"In each of {FAMILY}, the whole interval lies within the limit. The largest effect: {LARGEST}." + STATED,
+        ),
+        "cannot_conclude": Wording(
+            undecided,
+            f"Undecided: {{undecided}} of {FAMILY}. The largest of these effects: {LARGEST}. In the smallest group "
+            "{detectable} have been reported with a probability of 90 %. If there were no "
+            "difference, {needed} images in groups of the same proportions would show it with that probability."
+            + STATED,
+        ),
+        "none": Wording(
+            "Inconclusive: no group can be compared",
+            "No column of the metadata defines a group of at least {least_group} measured images with as many others.",
+        ),
+        "stated": Wording(
+            "Inconclusive: no group can be compared but by what the metadata state",
+            "Every comparison of groups restates its metadata. The measurement confirms beyond the limit: {confirmed}.",
+        ),
+    }
+
+
+DIFFERENCE = Rule(
+    id="groups.difference",
+    subject="model",
+    question="Do scores and other measures of the model differ between groups of images?",
+    criterion="No group of at least {least_group} images has higher, or lower, values of a measure of the model (such "
+    "as the score of the best class) than the other images in more than {least_effect:.0%} of pairs of images; "
+    + DECIDES,
+    measure=partial(differences, subject="model", threshold="groups.difference.least_effect"),
+    thresholds=("groups.difference.least_effect", "groups.least_group", "general.significance"),
+    wordings=_wordings(
+        "The {title} is {side} for “{group}” ({column})",
+        "No measure of the model differs between groups by more than the limit",
+        "Inconclusive: whether measures of the model differ between groups",
+    ),
+    samples="members of the group on its side of the median of the other images, the farthest first",
+    counter="members of the group on the other side of that median",
+    cause="Hypothesis: the model has learned more, or less, from such images; the images of the group are of another "
+    "quality; or the groups show different subjects.",
+    effect="A single threshold on these values selects a different share of the group than of the other images. The "
+    "comparison does not consider which predictions are right, so it does not show that more are wrong there.",
+    recommendation="Compare images of the same subjects and the same quality across groups before drawing conclusions.",
+)
+QUALITY = Rule(
+    id="groups.quality",
+    subject="data",
+    question="Do the images of groups differ in brightness, contrast, sharpness, colour or size?",
+    criterion="No group of at least {least_group} images has higher, or lower, values of one of these properties than "
+    "the other images in more than {least_effect:.0%} of pairs of images; " + DECIDES,
+    measure=partial(differences, subject="data", threshold="groups.quality.least_effect"),
+    thresholds=("groups.quality.least_effect", "groups.least_group", "general.significance"),
+    wordings=_wordings(
+        "Images of “{group}” ({column}) are {side} in {title}",
+        "No property of the images differs between groups by more than the limit",
+        "Inconclusive: whether properties of the images differ between groups",
+    ),
+    samples="members of the group on its side of the median of the other images, the farthest first",
+    counter="members of the group on the other side of that median",
+    cause="Hypothesis: another camera, exposure, resolution or processing; or other subjects.",
+    effect="A difference between groups in scores may come from their images and not from the model.",
+    recommendation="Standardise image quality, or compare groups within images of equal quality.",
+)
+RULES = (DIFFERENCE, QUALITY)

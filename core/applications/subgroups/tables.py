@@ -1,0 +1,38 @@
+"""The tables on groups of images, for the report and the page. No torch."""
+
+from __future__ import annotations
+
+from core.content.tables import ColumnSpec, TableSpec
+from core.content.words import bounded, number, p_value
+
+EFFECTS = TableSpec(
+    ColumnSpec("Column", lambda row: row.group.column, share=16),
+    ColumnSpec("Group", lambda row: row.group.value, share=16),
+    ColumnSpec("Measure", lambda row: f"{row.measure.title}{' (stated)' if row.stated else ''}"),
+    ColumnSpec(
+        "Effect, 95 % interval",
+        lambda row: bounded(*(round(value, 2) for value in (row.value, row.low, row.high))),
+        "number",
+        18,
+        help="The probability that an image of the group has the higher value",
+    ),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 11),
+    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
+    ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 9, help="Mean of the measure in the group"),
+    ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 9, help="Mean in the other images"),
+)
+ASSOCIATED = TableSpec(
+    ColumnSpec("Column", lambda row: row.group.column, share=16),
+    ColumnSpec("Group", lambda row: row.group.value, share=18),
+    ColumnSpec("Words", "entry"),
+    ColumnSpec(
+        "Effect size, 95 % interval",
+        lambda row: bounded(row.size, row.low, row.high),
+        "number",
+        22,
+        help="The mean association of the group less that of the other images, in standard deviations of all",
+    ),
+    ColumnSpec("p", lambda row: p_value(row.p), "number", 10),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 11),
+    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
+)

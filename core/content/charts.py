@@ -1,0 +1,285 @@
+"""The charts of the report and the pages, as Altair charts and as SVG with the product's own fonts. No torch."""
+
+from __future__ import annotations
+
+import atexit
+import html
+import re
+import shutil
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from core.characters import legible, legible_values
+from core.content.faces import unpacked
+from core.content.glyphs import FONTS
+from core.content.words import shorten
+from core.drafts import draft_folder
+from core.evaluation.summary import Summary
+from core.evaluation.tables import AgreementRow
+from core.rules.finding import Finding
+from core.rules.parts import CONTROL_TITLES, title_of
+from core.runs.leftovers import FONT_COPIES
+from core.runs.rows import typed
+
+FONT = "IBM Plex Sans"
+INK, MUTED, GRID, ACCENT = "#16202c", "#5b6878", "#e3e8ee", "#0b4f8a"
+# Okabe and Ito's colours, told apart with every common form of colour blindness.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#6b7280")
+DASHES = ([1, 0], [5, 3], [1.5, 2], [6, 2, 1, 2])
+SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
+WIDTH = 560
+MOST_TEXTS = 20
+MOST_PRINTED = 12
+MOST_CURVES = 7
+
+
+def trust_chart(summary: Summary) -> alt.LayerChart:
+    """Faithfulness of each method with its 95 % interval, best first; controls are grey squares, 0 is chance order."""
+    rows = summary.trust[summary.trust.metric == "faithfulness"].sort_values("value", ascending=False)
+    frame = rows.assign(title=rows.method.map(title_of), what=np.where(rows.kind == "control", "control", "method"))[
+        ["title", "what", "value", "low", "high", "n"]
+    ]
+    y = alt.Y("title:N", sort=frame.title.tolist(), title=None)
+    kind = alt.Scale(domain=["method", "control"], range=[ACCENT, "#7b8794"])
+    colour = alt.Color("what:N", scale=kind, legend=alt.Legend(title=None, orient="top"))
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=["method", "control"], range=["circle", "square"]))
+    x = alt.X("value:Q", title="faithfulness (insertion minus deletion; 0 = random order)", scale=alt.Scale(nice=True))
+    tips = [
+        "title",
+        "what",
+        alt.Tooltip("value", format=".3f"),
+        alt.Tooltip("low", format=".3f"),
+        alt.Tooltip("high", format=".3f"),
+        "n",
+    ]
+    base = alt.Chart(frame)
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tips)
+    return styled(
+        alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24 if len(frame) <= 16 else 14))
+    )
+
+
+def agreement_chart(summary: Summary) -> alt.LayerChart:
+    """Mean rank correlation of each pair of methods, printed in its cell (blue -1, white 0, red 1).
+
+    Neighbours are alike (clustered order); with many methods the numbers are tenths.
+    """
+    names = clustered(summary)
+    found = {frozenset((row.a, row.b)): row for row in typed(summary.agreement, AgreementRow)}
+    records = []
+    for a in names:
+        for b in names:
+            row = found.get(frozenset((a, b)))
+            if a != b and row is not None:
+                records.append({"a": title_of(a), "b": title_of(b), "value": row.value, "n": row.n})
+    frame = pd.DataFrame(records, columns=["a", "b", "value", "n"])
+    order = [title_of(name) for name in names]
+    scale = alt.Scale(domain=[-1, 0, 1], range=["#2166ac", "#f7f7f7", "#b2182b"])
+    base = alt.Chart(frame).encode(
+        x=alt.X("a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-35, labelLimit=240)),
+        y=alt.Y("b:N", sort=order, title=None),
+        tooltip=["a", "b", alt.Tooltip("value", format=".2f"), "n"],
+    )
+    cells = base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", scale=scale, legend=None))
+    small = len(names) > MOST_PRINTED
+    # So many methods leave room for tenths only.
+    shown = "format(10 * datum.value, '.0f')" if small else "format(datum.value, '.2f')"
+    words = base.transform_calculate(shown=shown).mark_text(fontSize=9 if small else 10)
+    words = words.encode(
+        text="shown:N", color=alt.condition("abs(datum.value) > 0.6", alt.value("white"), alt.value(INK))
+    )
+    width = max(11, (WIDTH - 170) // len(names)) if small else 52
+    return styled(alt.layer(cells, words).properties(width=alt.Step(width), height=alt.Step(width if small else 30)))
+
+
+def clustered(summary: Summary) -> list[str]:
+    """The methods in the order of an average-linkage tree over 1 - correlation (unknown pairs count as 1)."""
+    pairs = summary.agreement
+    names = sorted(set(pairs.a) | set(pairs.b))
+    if len(names) < 3:
+        return names
+    index = {name: at for at, name in enumerate(names)}
+    distance = np.ones((len(names), len(names)))
+    np.fill_diagonal(distance, 0.0)
+    for row in typed(pairs, AgreementRow):
+        distance[index[row.a], index[row.b]] = distance[index[row.b], index[row.a]] = max(1.0 - row.value, 0.0)
+    return [names[at] for at in leaves_list(linkage(squareform(distance), "average"))]
+
+
+def best_curves(frame: pd.DataFrame) -> list[str]:
+    """The titles whose curves are drawn: every control, and the methods with the widest gap between the two curves."""
+    controls = [title for title in dict.fromkeys(frame.title) if title in CONTROL_TITLES.values()]
+    means = frame.groupby(["title", "which"]).value.mean().unstack()
+    gap = (means["insertion"] - means["deletion"]).drop(controls).sort_values(ascending=False, kind="stable")
+    return [*gap.index[:MOST_CURVES], *controls]
+
+
+def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
+    """The mean deletion and insertion curves over `rows` of `Run.results()`: the best methods and every control."""
+    frame = mean_curves(rows)
+    names = best_curves(frame)
+    frame = frame[frame.title.isin(names)]
+    controls = set(CONTROL_TITLES.values())
+    shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
+    tone = [("#7b8794" if name in controls else next(shades)) for name in names]
+    dashes = [([4, 3] if name in controls else [1, 0]) for name in names]
+    panels = []
+    for which, title in (("deletion", "highest values removed first"), ("insertion", "highest values shown first")):
+        part = frame[frame.which == which]
+        panels.append(
+            alt.Chart(part, title=title)
+            .mark_line(strokeWidth=1.8)
+            .encode(
+                x=alt.X("share:Q", title="share of cells", axis=alt.Axis(format="%", tickCount=5)),
+                y=alt.Y("value:Q", title="mean cosine", scale=alt.Scale(zero=False)),
+                color=alt.Color(
+                    "title:N",
+                    sort=names,
+                    scale=alt.Scale(domain=names, range=tone),
+                    legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke"),
+                ),
+                strokeDash=alt.StrokeDash("title:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
+                tooltip=["title", alt.Tooltip("share", format=".0%"), alt.Tooltip("value", format=".3f"), "n"],
+            )
+            .properties(width=(WIDTH - 110) // 2, height=170)
+        )
+    return styled(alt.hconcat(*panels, spacing=28))
+
+
+def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean over images of each image's mean curve: title, which, share, value (cosine), n (images)."""
+    records = []
+    good = rows[(rows.status == "ok") & rows.kind.isin(["method", "control"])]
+    for (_, method), part in sorted(
+        good.groupby(["kind", "method"]), key=lambda item: (item[0][0] == "control", item[0])
+    ):
+        for which in ("deletion", "insertion"):
+            known = part[part[f"{which}_curve"].notna()]
+            if known.empty:
+                continue
+            # Curves of one run have one length; a resumed run can't change its steps.
+            each = [np.mean(np.stack(list(group)), axis=0) for _, group in known.groupby("image")[f"{which}_curve"]]
+            mean = np.mean(np.stack(each), axis=0)
+            for share, value in zip(np.linspace(0, 1, len(mean)), mean, strict=True):
+                records.append(
+                    {
+                        "title": title_of(str(method)),
+                        "which": which,
+                        "share": float(share),
+                        "value": float(value),
+                        "n": len(each),
+                    }
+                )
+    return pd.DataFrame(records, columns=["title", "which", "share", "value", "n"])
+
+
+def scores_chart(summary: Summary) -> alt.LayerChart:
+    """Every image's cosine with each text (ticks) and the mean (points), the texts with the most images first."""
+    texts = summary.texts.sort_values(["n", "value"], ascending=False).head(MOST_TEXTS)
+    labels = {text: shorten(text, 44) for text in texts.text}
+    order = [labels[text] for text in texts.sort_values("value", ascending=False).text]
+    scores = summary.scores[summary.scores.text.isin(list(labels))]
+    ticks = scores.assign(label=scores.text.map(labels))[["label", "image_name", "score"]]
+    means = texts.assign(label=texts.text.map(labels))[["label", "value", "n"]]
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=240))
+    x = alt.X("score:Q", title="cosine similarity of image and text", scale=alt.Scale(zero=False))
+    marks = (
+        alt.Chart(ticks)
+        .mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12)
+        .encode(x=x, y=y, tooltip=["image_name", alt.Tooltip("score", format=".3f")])
+    )
+    points = (
+        alt.Chart(means)
+        .mark_point(filled=True, size=60, color=PALETTE[1], opacity=1)
+        .encode(x="value:Q", y=y, tooltip=["label", alt.Tooltip("value", format=".3f"), "n"])
+    )
+    return styled(alt.layer(marks, points).properties(width=WIDTH - 250, height=alt.Step(20)))
+
+
+def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
+    """How many findings there are of each severity, as one bar."""
+    counts = [(name, sum(f.severity == name and f.status == "finding" for f in findings)) for name in SEVERITIES]
+    frame = pd.DataFrame(
+        [{"severity": name, "count": count, "rank": rank} for rank, (name, count) in enumerate(counts) if count],
+        columns=["severity", "count", "rank"],
+    )
+    frame["stop"] = frame["count"].cumsum()
+    frame["middle"] = frame["stop"] - frame["count"] / 2
+    frame["label"] = frame["count"].astype(str) + " " + frame["severity"]
+    scale = alt.Scale(domain=list(SEVERITIES), range=list(SEVERITIES.values()))
+    base = alt.Chart(frame)
+    bars = base.mark_bar(height=22).encode(
+        x=alt.X("count:Q", stack="zero", axis=None),
+        order="rank:Q",
+        color=alt.Color("severity:N", scale=scale, legend=None),
+        tooltip=["severity", "count"],
+    )
+    words = base.mark_text(fontSize=11, fontWeight=600).encode(
+        x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white"))
+    )
+    return styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
+
+
+def to_svg(chart: Any, title: str) -> str:
+    """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
+    _register_fonts()
+    # The maker refuses some of the characters that are taken out here, and writes others that no XML may hold.
+    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()))
+    # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
+    numbers: dict[str, str] = {}
+    svg = re.sub(
+        r"\b(clip|gradient_)\d+\b", lambda found: numbers.setdefault(found[0], f"{found[1]}{len(numbers)}"), svg
+    )
+    return re.sub(
+        r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(legible(title))}</title>", svg, count=1
+    )
+
+
+@cache
+def _register_fonts() -> None:
+    # The SVG maker measures words but can't read WOFF2, so it gets unpacked copies for as long as the process lives.
+    folder = draft_folder(FONT_COPIES)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for packed in sorted(FONTS.glob("*Sans-*.woff2")):
+        (folder / f"{packed.stem}.ttf").write_bytes(unpacked(packed.name))
+    vl_convert.register_font_directory(str(folder))
+
+
+def styled(chart: Any) -> Any:
+    """The chart in the report's fonts, colours and line widths."""
+    text = {
+        "labelFont": FONT,
+        "titleFont": FONT,
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": 400,
+    }
+    return chart.configure(
+        font=FONT,
+        background="white",
+        padding=4,
+        axis={
+            **text,
+            "gridColor": GRID,
+            "domainColor": "#b6c0cc",
+            "tickColor": "#b6c0cc",
+            "labelLimit": 200,
+            "labelSeparation": 8,
+        },
+        legend={**text, "symbolSize": 70},
+        title={"font": FONT, "fontSize": 11, "fontWeight": 600, "color": INK},
+        view={"stroke": None},
+        text={"font": FONT},
+    )

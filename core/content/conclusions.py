@@ -1,0 +1,16 @@
+"""What the rules concluded, as sentences of a chapter or a page: the register and the chapter say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.rules.finding import Finding
+
+
+def conclusions(findings: Iterable[Finding], application: str) -> tuple[str, ...]:
+    """The outcome of every rule of an application, by the id that its rules begin with: title and condition."""
+    return tuple(
+        f"{finding.title}. {finding.condition}"
+        for finding in sorted(findings, key=lambda finding: finding.id)
+        if finding.rule.startswith(f"{application}.")
+    )

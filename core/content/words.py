@@ -1,0 +1,152 @@
+"""How reports and pages write numbers, sizes, dates and fixed words. Every measured number goes through `measured`."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from core.rules.writing import typeset
+from core.runs import Progress, Run
+from core.runs.review import load_review
+
+MINUS = "\u2212"
+SEVERITY_TITLES = {"high": "High", "medium": "Medium", "low": "Low", "note": "Note"}
+# The words for the state of a run, in the report and on every page; each completes "this audit is …".
+STATES = {
+    "planned": "not started",
+    "running": "running",
+    "cancelling": "being cancelled",
+    "cancelled": "cancelled",
+    "reporting": "finished except for the report",
+    "done": "finished",
+    "done_with_errors": "finished with errors",
+    "failed": "failed",
+}
+INTERRUPTED, UNKNOWN = "interrupted", "in an unknown state"
+# A full stop, and then a capital letter or a quotation: not that of a number or of a file name.
+_SENTENCE_END = re.compile("(?<=[.]) (?=[A-Z\u201c])")
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with a true minus sign; `n/a` if there is none."""
+    if value is None or not math.isfinite(float(value)):
+        return "n/a"
+    if value != 0 and abs(value) < 10**-digits:
+        return f"{value:.1g}".replace("-", MINUS)
+    return f"{value:z.{digits}f}".replace("-", MINUS)
+
+
+def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: int = 2) -> str:
+    """A measured value as `0.31 [0.24, 0.38], n = 24`; the interval is named as missing where there is none."""
+    if n == 0 or value is None or not math.isfinite(float(value)):
+        return f"not measured, n = {n}"
+    return f"{bounded(value, low, high, unit, digits)}, n = {n}"
+
+
+def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) -> str:
+    """A measured value as `0.31 [0.24, 0.38]`, where n stands once for the whole table."""
+    known = low is not None and high is not None and math.isfinite(float(low)) and math.isfinite(float(high))
+    bounds = f"[{number(low, digits)}, {number(high, digits)}]" if known else "[no interval]"
+    return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}"
+
+
+def percent(value: Any) -> str:
+    """A share as printed; `n/a` if there is none."""
+    known = value is not None and math.isfinite(float(value))
+    return f"{number(100 * value, 0)} %" if known else "n/a"
+
+
+def p_value(value: Any, missing: str = "n/a") -> str:
+    """A p-value as printed, never as zero; `missing` where nothing was tested."""
+    known = value is not None and math.isfinite(float(value))
+    return missing if not known else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def amount(value: float) -> str:
+    """A raw map value in as few digits as tell it apart."""
+    return f"{value:z.3g}".replace("-", MINUS)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    for unit, width in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= width:
+            return f"{count / width:.3g} {unit}"
+    return f"{count} bytes"
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The text in at most `most` characters, cut with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\u2026"
+
+
+def first_sentences(text: str, most: int) -> str:
+    """The sentences from the beginning that have at most `most` characters together, and at least the first one."""
+    sentences = _SENTENCE_END.split(text)
+    told = sentences[0]
+    for sentence in sentences[1:]:
+        if len(told) + 1 + len(sentence) > most:
+            break
+        told = f"{told} {sentence}"
+    return told
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`3 of 12 (25 %)`."""
+    return typeset(f"{part:,} of {whole:,} ({part / whole:.0%})") if whole else f"{part:,} of 0"
+
+
+def state_word(progress: Progress) -> str:
+    """The state of a run in words; a damaged run may hold any state."""
+    return INTERRUPTED if progress.died else STATES.get(progress.state, UNKNOWN)
+
+
+def reported_state(progress: Progress, ended: object = "done") -> str:
+    """The state of a run in its own report, which is written before the run counts as finished in the state `ended`."""
+    return STATES.get(str(ended), STATES["done"]) if progress.state == "reporting" else state_word(progress)
+
+
+def rest_of(count: int, printed: int) -> str:
+    """What a table that prints at most `printed` of `count` rows says of the rest; empty if it prints all."""
+    return f"{count - printed:,} more are in evidence.zip." if count > printed else ""
+
+
+def report_date(run: Run) -> datetime:
+    """When the report's content was made, in UTC: `SOURCE_DATE_EPOCH`, else the run's end, start or last event, or the
+    last entry of its review log where that is later.
+
+    Never the clock, so that a report built twice has the same bytes.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    entries = load_review(run).entries
+    made = _made(run)
+    return max(made, datetime.fromisoformat(entries[-1].at)) if entries else made
+
+
+def _made(run: Run) -> datetime:
+    manifest = run.manifest
+    written = manifest.get("ended") or manifest.get("started")
+    if written:
+        moment = datetime.fromisoformat(written)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    events = run.store.events()
+    return datetime.fromtimestamp(int(events[-1][0]) if events else 0, UTC)
+
+
+def moment(value: str | float | None) -> str:
+    """An ISO string or seconds since 1970 as `2026-01-15 09:41 UTC`."""
+    if value is None or value == "":
+        return "not recorded"
+    found = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,103 @@
+"""The section on how far methods agree with each other, and what bounds their agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from core.content.charts import MOST_PRINTED, agreement_chart, to_svg
+from core.content.context import ReportContext
+from core.content.parts import Chart, Section
+from core.content.words import number, share
+from core.evaluation.summary import Summary
+from core.findings import failing_methods, not_drawn, reliability_of, trusted_summary
+from core.reporting.tables import pairs_of_methods
+from core.rules.parts import title_of
+
+MOST_PAIRS = 15
+
+
+def agreement_section(context: ReportContext) -> Section:
+    """Pairs of methods by their rank correlation, with what bounds it; empty where nothing was compared."""
+    run, summary, assets = context.run, context.summary, context.assets
+    trusted, failing = trusted_summary(context.judged), failing_methods(context.judged)
+    if summary.agreement.empty:
+        return Section("Agreement between methods")
+    n = int(summary.agreement.n.max())
+    title = "Mean rank correlation of each pair of methods"
+    charts: tuple[Chart, ...] = ()
+    if not trusted.agreement.empty:
+        many = len(set(trusted.agreement.a) | set(trusted.agreement.b)) > MOST_PRINTED
+        tenths = "; the numbers are tenths, so that 7 means 0.7" if many else ""
+        chart = Chart(
+            assets.chart(to_svg(agreement_chart(trusted), title)),
+            title,
+            f"Mean Spearman correlation of two methods' maps, n = {n} images. Methods that agree stand side by "
+            f"side; blue is \u22121, white 0, red 1{tenths}.{not_drawn(context.judged)}",
+            place="body",
+        )
+        charts = (chart,)
+    ordered = summary.agreement.sort_values("value", kind="stable")
+    shown = (
+        ordered if len(ordered) <= 2 * MOST_PAIRS else pd.concat([ordered.head(MOST_PAIRS), ordered.tail(MOST_PAIRS)])
+    )
+    reliability = reliability_of(run, sorted({*summary.agreement.a, *summary.agreement.b}))
+    title = "Pairs of methods, least agreement first; the overlap is a mean over the same images"
+    if len(shown) < len(ordered):
+        title += f"; the {MOST_PAIRS} least and the {MOST_PAIRS} most alike of {len(ordered)} pairs"
+    return Section(
+        "Agreement between methods",
+        sentences=(
+            "Agreement does not establish correctness: methods can share a fault.",
+            _bounded(summary, reliability),
+        ),
+        results=_by_habit(trusted),
+        charts=charts,
+        tables=(pairs_of_methods(reliability, failing).table(title, shown),),
+    )
+
+
+def _by_habit(summary: Summary) -> tuple[str, ...]:
+    """How many pairs agree no more than they do on images that have nothing to do with each other."""
+    known = summary.agreement[summary.agreement.chance_high.notna()]
+    if known.empty:
+        return ()
+    habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
+    return (
+        "Two maps also correlate because both prefer the middle, or the same cells, whatever the image: "
+        "\u201cOther images\u201d is the mean correlation of the two methods' maps of different images. "
+        f"{_habit(habit, len(known))} (95 % quantile of means over images paired at random).",
+    )
+
+
+def _habit(habit: int, pairs: int) -> str:
+    """How many pairs of methods owe their agreement to habit."""
+    if not habit:
+        return "Every pair of methods agrees more on the same image than on different ones"
+    if habit == pairs:
+        return "No pair of methods agrees more on the same image than on different ones"
+    return f"{share(habit, pairs)} pairs of methods do not agree more on the same image than on different ones"
+
+
+def _bounded(summary: Summary, reliability: Mapping[str, float]) -> str:
+    """What the seed reliability of methods does to their agreement."""
+    methods = sorted({*summary.agreement.a, *summary.agreement.b})
+    random = [name for name in methods if reliability.get(name, 0.0) < 1.0]
+    if not random:
+        return "None of these methods draws random numbers, so their correlations are not limited by sampling noise."
+    known = ", ".join(f"{title_of(name)} {number(reliability[name], 2)}" for name in random if name in reliability)
+    unknown = ", ".join(title_of(name) for name in random if name not in reliability)
+    sentences = [
+        "Sampling noise limits agreement: in expectation, two methods whose random draws are independent cannot "
+        "correlate more than the square root of the product of their reliabilities ('Upper bound'), so a low "
+        "correlation with a low bound does not show that the methods contradict each other. Methods that share their "
+        "random coalitions share their noise too and can correlate more. "
+        "The reliability of a method that draws random numbers is the mean rank "
+        "correlation of its maps for two seeds; that of any other method is 1."
+    ]
+    if known:
+        sentences.append(f"Measured by the sanity checks, at the settings stated there: {known}.")
+    if unknown:
+        sentences.append(f"Not measured, so that the bound is not known: {unknown}.")
+    return " ".join(sentences)

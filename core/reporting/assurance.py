@@ -1,0 +1,212 @@
+"""What an assurance report states of itself, from the review log: status, addressee, level, duties, actions, changes.
+
+Nothing here is assumed: what nobody entered is printed as not declared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.content.context import ReportContext
+from core.content.parts import Fact, Section
+from core.content.tables import ColumnSpec, TableSpec
+from core.content.words import moment, plural
+from core.findings import Finding
+from core.reporting.changes import since_earlier
+from core.reporting.evidence import findings_json
+from core.runs.review import Entry, FindingReview, Review, Standing, finding_review, load_review, standing
+
+MISSING = "not declared"
+NOBODY = "\u2014"
+LEVELS = {
+    "none": "None: results are reported, and no conclusion is given on which somebody should rely.",
+    "limited": "Limited: it is stated whether anything came to attention that contradicts the conclusions. Less was "
+    "tested than for reasonable assurance, and the risk of an error is higher.",
+    "reasonable": "Reasonable: the conclusions are stated as such. The risk of an error is reduced to an acceptably "
+    "low level, but not to zero.",
+}
+PROVIDER = (
+    "The provider of the model is responsible for the model, for its weights, for the images and texts that were "
+    "handed over, and for what is marked as declared."
+)
+AUDITOR = (
+    "Those who prepare, review and approve this report are responsible for the choice of images, texts, methods and "
+    "thresholds, for the entries of the review log, and for the conclusions that they draw. The software computes and "
+    "gives no assurance."
+)
+INHERENT = (
+    "A flaw that no check addresses, that concerns few images, or that is smaller than the detection limits can remain "
+    "undetected; a check can also report a flaw that does not exist. The chapter on limits lists what else applies."
+)
+# Which kinds of entry the change log has. What was entered about follow-up is in the table of actions.
+_LOGGED = {
+    "prepared": "Prepared", "reviewed": "Reviewed", "approved": "Approved", "superseded": "Superseded",
+    "addressee": "Addressee", "assurance": "Assurance level", "independence": "Independence",
+    "validity": "Valid until", "distribution": "Distributed to", "accept": "Accepted", "dismiss": "Dismissed",
+}  # fmt: skip
+
+
+class _Followed(NamedTuple):
+    title: str
+    review: FindingReview
+
+
+def _date(entry: Entry) -> str:
+    return entry.at[:10]
+
+
+def said(entry: Entry | None) -> str:
+    """The value of an entry, or that nothing was declared."""
+    return entry.value if entry is not None else MISSING
+
+
+def decision_text(review: FindingReview) -> str:
+    """Whether a finding was accepted or dismissed, by whom, when and why, and how far its action is."""
+    decided = review.decided
+    told: str = review.decision
+    if decided is not None:
+        told = f"{told} by {decided.by} on {_date(decided)}{f': {decided.why}' if decided.why else ''}"
+    return f"{told}; action: {review.action.value}" if review.action is not None else told
+
+
+def response_text(review: FindingReview) -> str:
+    """The response to a finding with its author."""
+    return MISSING if review.response is None else f"{review.response.why} ({review.response.by})"
+
+
+ACTIONS_TABLE = TableSpec(
+    ColumnSpec("Finding", "title", share=28),
+    ColumnSpec("Owner", lambda row: said(row.review.owner), share=14),
+    ColumnSpec("Due", lambda row: said(row.review.due), share=11),
+    ColumnSpec("Response", lambda row: response_text(row.review), share=23),
+    ColumnSpec("Status", lambda row: decision_text(row.review), share=24),
+)
+CHANGE_LOG = TableSpec(
+    ColumnSpec("Time", lambda entry: moment(entry.at), share=20),
+    ColumnSpec("By", "by", share=18),
+    ColumnSpec("Entry", lambda entry: _entered(entry), share=30),
+    ColumnSpec("Reason", lambda entry: entry.why or NOBODY, share=32),
+)
+
+
+def status_text(context: ReportContext) -> str:
+    """Version and status in words, and that the findings have changed since they were reviewed where they have."""
+    now = standing(load_review(context.run))
+    return f"{now.version}, {now.status}{_outdated(now, context.findings)}"
+
+
+def status_line(context: ReportContext) -> str:
+    """Version, status, addressee and validity in one line."""
+    review = load_review(context.run)
+    addressee, until = said(review.latest("addressee")), said(review.latest("validity"))
+    return f"{status_text(context)}. Addressee: {addressee}. Valid until: {until}."
+
+
+def signatories(context: ReportContext) -> tuple[Fact, ...]:
+    """Who prepared, reviewed and approved this version, by the review log, otherwise as the plan declares it."""
+    declared, now = context.run.plan.declared, standing(load_review(context.run))
+    reviewer = f"{declared.reviewer} (declared; no entry in the review log)" if declared.reviewer else NOBODY
+    return (
+        Fact("Prepared by", _signed(now.prepared) or declared.preparer or MISSING, signs=True),
+        Fact("Reviewed by", _signed(now.reviewed) or reviewer, signs=True),
+        Fact("Approved by", _signed(now.approved) or NOBODY, signs=True),
+    )
+
+
+def assurance(context: ReportContext) -> tuple[Section, ...]:
+    """What the report states of itself, the corrective actions, what changed since an earlier run, the change log."""
+    review = load_review(context.run)
+    sections = [
+        Section("Engagement", _engagement(context, review), (_identities(review),)),
+        _actions(review, context.findings),
+        *since_earlier(context),
+    ]
+    logged = [entry for entry in review.entries if entry.kind in _LOGGED]
+    if logged:
+        whole = plural(len(review.entries), "entry", "entries")
+        more = f"The review log has {whole}; the file review.jsonl of the evidence has all of them."
+        sections.append(Section("Change log", tables=(CHANGE_LOG.table("Decisions and declarations", logged, more),)))
+    return tuple(sections)
+
+
+def _engagement(context: ReportContext, review: Review) -> tuple[Fact, ...]:
+    level = review.latest("assurance")
+    sent = dict.fromkeys(entry.value for entry in review.entries if entry.kind == "distribution")
+    return (
+        Fact("Version and status", status_text(context)),
+        Fact("Addressee", said(review.latest("addressee"))),
+        Fact("Assurance level", LEVELS[level.value] if level else MISSING),
+        Fact("Independence", _by(review.latest("independence"))),
+        Fact("Valid until", said(review.latest("validity"))),
+        Fact("Distribution", "; ".join(sent) or MISSING),
+        Fact("Responsibilities of the provider", PROVIDER),
+        Fact("Responsibilities of the auditor", AUDITOR),
+        Fact(
+            "Criteria",
+            f"{plural(len({finding.rule for finding in context.findings}), 'rule')}, judged by version "
+            f"{context.thresholds.version} of the thresholds",
+        ),
+        Fact("Inherent limits", INHERENT),
+    )
+
+
+def _actions(review: Review, findings: Sequence[Finding]) -> Section:
+    present = [finding for finding in findings if finding.status == "finding"]
+    titles = {finding.id: finding.title for finding in present}
+    # What was entered about a finding that is none today is not lost.
+    gone = dict.fromkeys(entry.finding for entry in review.entries if entry.finding and entry.finding not in titles)
+    rows = [_Followed(title, finding_review(review, id)) for id, title in titles.items()]
+    rows += [_Followed(f"{id} (not a finding of this report)", finding_review(review, id)) for id in gone]
+    followed = [row for row in rows if not row.review.empty]
+    left = sum(row.review.empty for row in rows[: len(present)])
+    title = "Corrective actions"
+    if not present and not followed:
+        return Section(title, sentences=("There is no finding.",))
+    sentence = f"For {left} of {plural(len(present), 'finding')}, owner, due date, response and status are {MISSING}."
+    if any(row.review.decision == "dismissed" for row in followed):
+        sentence += " A dismissed finding stays in the register and in the opinion; the reason is stated."
+    tables = (ACTIONS_TABLE.table("Findings with a recorded decision or action", followed),) if followed else ()
+    return Section(title, sentences=(sentence,) if left or tables else (), tables=tables)
+
+
+def dismissed_note(review: Review, findings: Sequence[Finding]) -> str:
+    """Which findings of a table were dismissed, in one sentence; empty if none was."""
+    names = [finding.id for finding in findings if finding_review(review, finding.id).decision == "dismissed"]
+    return f"Dismissed in the review, for the reason stated with each finding: {', '.join(names)}." if names else ""
+
+
+def comments_text(review: FindingReview) -> str:
+    """The comments on a finding, each with author and date."""
+    return " ".join(f"{entry.by}, {_date(entry)}: {entry.why}" for entry in review.comments)
+
+
+def _identities(review: Review) -> str:
+    if not review.entries:
+        return "The review log has no entry."
+    unverified = sum(not entry.verified for entry in review.entries)
+    whole = plural(len(review.entries), "entry", "entries")
+    if not unverified:
+        return f"The identity behind each of the {whole} of the review log was verified."
+    return f"Names are as typed: the identity was not verified for {unverified} of {whole} of the review log."
+
+
+def _entered(entry: Entry) -> str:
+    title = _LOGGED[entry.kind]
+    about = entry.finding or entry.value
+    return f"{title}: {about}" if about else title
+
+
+def _by(entry: Entry | None) -> str:
+    return MISSING if entry is None else f"{entry.value} (declared by {entry.by} on {_date(entry)})"
+
+
+def _signed(entry: Entry | None) -> str:
+    return "" if entry is None else f"{entry.by}, {_date(entry)}"
+
+
+def _outdated(now: Standing, findings: Sequence[Finding]) -> str:
+    if not now.judged or now.judged == hashlib.sha256(findings_json(findings)).hexdigest():
+        return ""
+    return f" (other findings than those of this report were {'approved' if now.approved else 'reviewed'})"

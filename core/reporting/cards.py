@@ -1,0 +1,92 @@
+"""The annex on methods: the cards of those that ran, and the list of those that did not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from core.content.context import ReportContext
+from core.content.parts import Card, Fact, Section, Table
+from core.content.words import plural
+from core.evaluation.summary import Summary
+from core.findings import failing_methods
+from core.methods import METHODS
+from core.reporting.tables import IDLE
+from core.rules.parts import title_of
+
+
+def methods(context: ReportContext) -> Section:
+    """The methods of the run; empty if none was planned."""
+    printed, idle = cards(context), absent(context)
+    sentences = ("One card per method run" + ("; methods that did not run are listed after them." if idle else "."),)
+    return Section("Methods", sentences=sentences if printed else (), tables=(idle,) if idle else (), cards=printed)
+
+
+def cards(context: ReportContext) -> tuple[Card, ...]:
+    """One card for each planned method that was started on an image: what it is and which options were used."""
+    run, summary = context.run, context.summary
+    explained = summary.trust[summary.trust.kind == "method"].method.tolist()
+    rows = run.results(["method", "kind", "status"])
+    ran = Counter(rows[(rows.kind == "method") & (rows.status == "ok")].method)
+    failed = Counter(rows[(rows.kind == "method") & (rows.status == "failed")].method)
+    reasons = _not_run(summary)
+    unsound = failing_methods(context.judged)
+    depth = int(run.manifest.get("model", {}).get("image_depth") or 12)
+    planned = {method.name: method.options for method in run.plan.methods}
+    out = []
+    for name in dict.fromkeys([*planned, *reasons]):
+        if not ran.get(name) and not failed.get(name):
+            continue
+        info = METHODS[name]
+        options = planned.get(name, {})
+        used = info.parse(options).model_dump()
+        cost = info.cost(options, depth)
+        done = ran.get(name, 0)
+        status = f"ran: {plural(done, 'explanation')}" if done else "did not run"
+        if failed.get(name):
+            status += f", {failed[name]} failed"
+        facts = [
+            Fact("Idea", info.idea),
+            Fact("Assumptions", info.assumes),
+            Fact("Known failure modes", info.fails),
+            Fact("Deviations from the reference implementation", info.differs),
+            Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
+            Fact("Parameters", ", ".join(f"{key} = {value}" for key, value in used.items()) or "none", code=True),
+            Fact(
+                "Cost, checks",
+                f"{cost.image:.3g} forward passes per image, {cost.pair:.3g} per image and text, {cost.pool:.3g} "
+                f"masked images; {'deterministic' if info.deterministic else f'stochastic, seed {run.plan.seed}'}; "
+                f"{'' if name in explained else 'not '}tested against controls",
+            ),
+        ]
+        if name in unsound:
+            facts.append(Fact("Excluded from conclusions", f"fails a check: {unsound[name]}"))
+        if info.notice:
+            facts.append(Fact("Notice", info.notice))
+        if name in reasons:
+            facts.append(Fact("Side not run", "; ".join(reasons[name])))
+        out.append(Card(title_of(name), info.paper, status, tuple(facts)))
+    return tuple(out)
+
+
+def absent(context: ReportContext) -> Table | None:
+    """Planned methods without an explanation, with the reason; None if there are none."""
+    run, summary = context.run, context.summary
+    rows = run.results(["method", "kind"])
+    started = set(rows[rows.kind == "method"].method)
+    reasons = _not_run(summary)
+    planned = [method.name for method in run.plan.methods]
+    idle = [name for name in dict.fromkeys([*planned, *reasons]) if name not in started]
+    lines = tuple(
+        (title_of(name), METHODS[name].paper, "; ".join(reasons.get(name, ["no image was processed"]))) for name in idle
+    )
+    return IDLE.table("Methods that did not run; no number includes them", lines) if lines else None
+
+
+def _not_run(summary: Summary) -> dict[str, list[str]]:
+    """Why a side of a method was not run; applications, which have chapters of their own, are left out."""
+    reasons: dict[str, list[str]] = {}
+    for name, side, reason in summary.not_run:
+        if name not in METHODS:
+            continue
+        reasons.setdefault(name, []).append(f"{side} side: {reason}")
+    return reasons

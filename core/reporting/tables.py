@@ -1,0 +1,246 @@
+"""The tables of the report that belong to no application, each declared once for the report and for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from core.content.tables import ColumnSpec, TableSpec
+from core.content.words import SEVERITY_TITLES, bounded, measured, moment, number, shorten
+from core.evaluation.agreement import most_correlation
+from core.evaluation.tables import AgreementRow, ModelsRow
+from core.findings.comparison_rules import VERDICTS, difference_of
+from core.reporting.detection import detection_sentence
+from core.rules import Finding, Thresholds
+from core.rules.finding import SUBJECTS
+from core.rules.parts import title_of
+from core.statistics import Interval
+
+KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
+UNKNOWN = "not known"
+
+
+def basis(finding: Finding) -> str:
+    """How many of what a finding rests on; empty where nothing was counted."""
+    return f"{finding.n:,} {finding.unit}" if finding.n else ""
+
+
+def criterion_text(finding: Finding) -> str:
+    """The criterion with the thresholds that it names."""
+    return f"{finding.criterion} [{finding.threshold}]" if finding.threshold else finding.criterion
+
+
+def grade_text(finding: Finding) -> str:
+    """The number behind the severity as the product of its parts."""
+    grade = finding.grade
+    if grade is None:
+        return "not graded"
+    parts = f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood"
+    return f"{parts} = {grade.value:.2f}"
+
+
+def _result(finding: Finding) -> str:
+    return f"{finding.condition} {detection_sentence(finding.rule)}".strip()
+
+
+RANKED = TableSpec(
+    ColumnSpec("Identifier", "id", "code", 20),
+    ColumnSpec("Severity", lambda finding: SEVERITY_TITLES[finding.severity], "chip", 11),
+    ColumnSpec("About", lambda finding: SUBJECTS[finding.subject], share=16),
+    ColumnSpec("Finding", "title", share=27),
+    ColumnSpec("n", basis, "number", 10),
+    ColumnSpec("Grade", grade_text, "number", 16),
+)
+CHECKS = TableSpec(
+    ColumnSpec("Check", "title", share=22),
+    ColumnSpec("Result", _result, share=46),
+    ColumnSpec("Criterion", criterion_text, share=32),
+)
+# Checks in the body, whose results and criteria are in the annex.
+BRIEF = TableSpec(ColumnSpec("Check", "title"), ColumnSpec("n", basis, "number", 20))
+# Of `core.rules.Number`.
+EVIDENCE = TableSpec(
+    ColumnSpec("Measure", "name", share=48),
+    ColumnSpec(
+        "Value [95 % interval], n",
+        lambda one: f"{measured(one.value, one.low, one.high, one.n, one.unit)} {one.counted}",
+        "number",
+    ),
+)
+
+
+class DrawnText(NamedTuple):
+    """How well the maps of all methods find the object that a text names, and the overlap of a centre Gaussian."""
+
+    text: str
+    n: int
+    pointing: Interval
+    overlap: Interval
+    contrast: Interval
+    centre: Interval
+
+
+def _estimate(name: str) -> Callable[[DrawnText], str]:
+    def cell(row: DrawnText) -> str:
+        one: Interval = getattr(row, name)
+        return bounded(one.value, one.low, one.high)
+
+    return cell
+
+
+DRAWN_TEXTS = TableSpec(
+    ColumnSpec("Text", lambda row: shorten(row.text, 80), share=22),
+    ColumnSpec("n", "n", "number", 6, help="images", value="n"),
+    ColumnSpec("Highest point inside", _estimate("pointing"), "number", 18),
+    ColumnSpec("Overlap at equal area", _estimate("overlap"), "number", 18),
+    ColumnSpec("Overlap, centre (control)", _estimate("centre"), "number", 18),
+    ColumnSpec("Contrast", _estimate("contrast"), "number", 18),
+)
+
+
+class CellsRow(NamedTuple):
+    """A row of a table whose columns depend on the run: its title, and its cells by the names of their columns."""
+
+    title: str
+    cells: Mapping[str, str]
+
+
+def by_title(row: CellsRow) -> tuple[bool, str]:
+    """The order of methods and controls: controls last, then by title."""
+    return row.title.endswith("(control)"), row.title
+
+
+def wide(title: str, share: int, columns: Sequence[ColumnSpec]) -> TableSpec:
+    """A table of `CellsRow` whose columns are made by `cell_column`."""
+    return TableSpec(ColumnSpec(title, "title", share=share), *columns)
+
+
+def cell_column(name: str, title: str, share: int = 0, missing: str = "not measured", help: str = "") -> ColumnSpec:
+    """The column of the cell `name`; `missing` is printed where a row has none."""
+    return ColumnSpec(title, lambda row: row.cells.get(name, missing), "number", share, help)
+
+
+def pairs_of_methods(reliability: Mapping[str, float], failing: Mapping[str, str]) -> TableSpec:
+    """Pairs of methods (`AgreementRow`), with the most that two methods can correlate by their reliability."""
+
+    def bound(row: AgreementRow) -> str:
+        if row.a not in reliability or row.b not in reliability:
+            return UNKNOWN
+        return number(most_correlation(reliability[row.a], reliability[row.b]), 2)
+
+    return TableSpec(
+        ColumnSpec("First method", lambda row: marked(row.a, failing), share=22),
+        ColumnSpec("Second method", lambda row: marked(row.b, failing), share=22),
+        ColumnSpec("Rank correlation", _interval, "number", 26),
+        ColumnSpec("Upper bound", bound, "number", 10),
+        ColumnSpec("Overlap of best 20 %", lambda row: number(row.overlap, 2), "number", 10),
+        ColumnSpec("Other images", lambda row: number(row.chance, 2), "number", 10),
+    )
+
+
+def marked(method: str, failing: Mapping[str, str]) -> str:
+    """The title of a method, and that it fails a check where it does."""
+    return title_of(method) + (" (fails a check)" if method in failing else "")
+
+
+def faithfulness_of_models(thresholds: Thresholds) -> TableSpec:
+    """The faithfulness of each method on two models (`ModelsRow`)."""
+
+    def p_text(row: ModelsRow) -> str:
+        return "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
+
+    return TableSpec(
+        ColumnSpec("Method", lambda row: title_of(row.method), share=25),
+        ColumnSpec("Here", lambda row: number(row.own, 2), "number", 9, "on the model of this audit"),
+        ColumnSpec("Other", lambda row: number(row.theirs, 2), "number", 9, "on the other model"),
+        ColumnSpec("Paired difference", _interval, "number", 28),
+        ColumnSpec("p, Holm", p_text, "number", 10, "adjusted over methods by Holm's method"),
+        ColumnSpec("Verdict", lambda row: VERDICTS[difference_of(row, thresholds)], share=19),
+    )
+
+
+def _interval(row: AgreementRow | ModelsRow) -> str:
+    return measured(row.value, row.low, row.high, int(row.n))
+
+
+MAPS_OF_MODELS = TableSpec(
+    ColumnSpec("Method", lambda row: title_of(row.method), share=40),
+    ColumnSpec("Rank correlation", _interval, "number", 36),
+    ColumnSpec("Overlap of best 20 %", lambda row: number(row.overlap, 2), "number", 24),
+)
+SCORES_OF_MODELS = TableSpec(
+    ColumnSpec("Texts", lambda row: KINDS.get(row.text_kind, row.text_kind), share=22),
+    ColumnSpec("Number", lambda row: str(int(row.texts)), "number", 14, "number of different texts"),
+    ColumnSpec("Rank correlation of scores", _interval, "number", 40),
+    ColumnSpec("Same best text", lambda row: f"{100 * row.same_best:.0f} %", "number", 24),
+)
+MODELS = TableSpec(
+    ColumnSpec("Model", "name", share=30),
+    ColumnSpec("Noted about it", lambda entry: entry.note or "nothing", share=35),
+    ColumnSpec("Compared", lambda entry: f"no: {entry.missing}" if entry.missing else "yes", share=35),
+)
+TEXTS = TableSpec(
+    ColumnSpec("Text", lambda row: shorten(row.text, 90), share=54),
+    ColumnSpec("Kind", "text_kind", share=12),
+    ColumnSpec("Mean cosine", lambda row: measured(row.value, row.low, row.high, int(row.n), digits=3), "number"),
+)
+PROMPTS = TableSpec(ColumnSpec("Text", str))
+
+# -- the dataset: refusals, remarks and duplicates of `core.datasets` ----------------------------------------
+REFUSED = TableSpec(ColumnSpec("File", "name", share=40), ColumnSpec("Reason", "reason"))
+REMARKS = TableSpec(ColumnSpec("File", "name", share=40), ColumnSpec("How it was read", "reason"))
+DUPLICATES = TableSpec(
+    ColumnSpec("File", "name", share=36),
+    ColumnSpec("Duplicate of", "of", share=36),
+    ColumnSpec("Kind", "kind"),
+    ColumnSpec("Hamming distance", "distance", "number", help="bits that differ", value="distance"),
+)
+FORMATS = TableSpec(
+    ColumnSpec("Format", 0),
+    ColumnSpec("Images", 1, "number"),
+    ColumnSpec("Median megapixels", 2, "number"),
+    ColumnSpec("Size", 3, "number"),
+)
+
+# -- the run: rows of the summary, of the store and of the manifest -----------------------------------------
+NOT_RUN = TableSpec(ColumnSpec("Method", 0, share=20), ColumnSpec("Side", 1, share=12), ColumnSpec("Reason", 2))
+IDLE = TableSpec(ColumnSpec("Method", 0, share=20), ColumnSpec("Paper", 1, share=40), ColumnSpec("Reason", 2))
+FAILURES = TableSpec(
+    ColumnSpec("Image", "image_name", share=24),
+    ColumnSpec("Text", lambda row: row.text or "", share=28),
+    ColumnSpec("Method", lambda row: row.method or "score", share=14),
+    ColumnSpec("Reason", lambda row: row.message or ""),
+)
+UNITS = TableSpec(
+    ColumnSpec("No.", lambda unit: unit["position"], "number", 7),
+    ColumnSpec("State", lambda unit: unit["state"], share=11),
+    ColumnSpec("Images", lambda unit: unit["images"], "number", 10),
+    ColumnSpec("Rows", lambda unit: unit["rows"] or 0, "number", 9),
+    ColumnSpec("SHA-256", lambda unit: unit["sha256"] or "none", "code"),
+)
+ERRORS = TableSpec(
+    ColumnSpec("No.", lambda unit: unit["position"], "number", 8),
+    ColumnSpec("Tries", lambda unit: unit["tries"], "number", 8),
+    ColumnSpec("Error", lambda unit: unit["error"]),
+)
+EVENTS = TableSpec(
+    ColumnSpec("Time", lambda event: moment(event[0]), share=26),
+    ColumnSpec("Event", 1, share=18),
+    ColumnSpec("Message", 2),
+)
+SETTINGS = TableSpec(ColumnSpec("Setting", 0, "code", 38), ColumnSpec("Value", 1, "code"))
+PACKAGES = TableSpec(ColumnSpec("Package", 0), ColumnSpec("Version", 1, share=40))
+COMPONENTS = TableSpec(ColumnSpec("Component", 0), ColumnSpec("Version", 1, share=30))
+FIGURES = TableSpec(ColumnSpec("Measure", 0, share=70), ColumnSpec("Value", 1))
+FILES = TableSpec(ColumnSpec("File", 0, "code", 42), ColumnSpec("SHA-256", 1, "code"))
+
+
+def index_of_images(credited: bool) -> TableSpec:
+    """The planned images; licences such as CC BY ask for the credit wherever an image is shown."""
+    columns = [
+        ColumnSpec("Image", "name", share=20),
+        ColumnSpec("Identifier", "id", "code", 17),
+        ColumnSpec("SHA-256", "sha256", "code", 38 if credited else 0),
+    ]
+    credit = ColumnSpec("Credit", lambda image: image.metadata.get("credit") or "")
+    return TableSpec(*columns, *([credit] if credited else []))

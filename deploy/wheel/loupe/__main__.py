@@ -1,0 +1,5 @@
+"""`python -m loupe`."""
+
+from loupe import main
+
+main()

@@ -1,0 +1,59 @@
+"""What a page shows beside its run, in its address, so that a copied link shows the same in another browser.
+
+An address comes from anybody. A value counts only if it is one of those that the page offers; what else stands there is
+left out, with one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import streamlit as st
+
+Value = TypeVar("Value")
+NAMES = ("image", "kind", "text", "method", "severity", "subject")
+MOST = 100
+NOTE = "Part of the address names nothing that this page offers; that part is left out."
+
+
+def clear() -> None:
+    """Forget what the address says of a view: it was meant for another run."""
+    for name in NAMES:
+        if name in st.query_params:
+            del st.query_params[name]
+
+
+def enter(key: str, name: str, offered: Collection[Value], usual: Value, as_text: Callable[[Value], str]) -> None:
+    """Before the widget `key` of one choice is made for the first time: choose what the address names."""
+    if key not in st.session_state:
+        st.session_state[key] = next(iter(_named(name, offered, as_text)), usual)
+
+
+def enter_all(
+    key: str, name: str, offered: Collection[Value], usual: Collection[Value], as_text: Callable[[Value], str]
+) -> None:
+    """The same for a widget of several choices."""
+    if key not in st.session_state:
+        st.session_state[key] = _named(name, offered, as_text) or list(usual)
+
+
+def tell(name: str, values: Collection[str]) -> None:
+    """Write what is shown into the address; nothing to tell takes it out."""
+    told = list(values)[:MOST]
+    if st.query_params.get_all(name) != told:
+        if told:
+            st.query_params[name] = told
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+def _named(name: str, offered: Collection[Value], as_text: Callable[[Value], str]) -> list[Value]:
+    told = st.query_params.get_all(name)
+    if not told:
+        return []
+    by_text = {as_text(value): value for value in offered}
+    found = [by_text[text] for text in dict.fromkeys(told[:MOST]) if text in by_text]
+    if len(found) < len(told):
+        st.caption(NOTE)
+    return found

@@ -1,0 +1,91 @@
+"""The frame that the pages of applications share: title, choice of run, empty states, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from core.applications.absent import absent
+from core.applications.registry import application
+from core.characters import brief
+from core.content.tables import TableSpec
+from core.content.words import plural
+from core.errors import RunError
+from core.findings import load_findings
+from core.runs import STOPPED, Run
+from pages.parts import entry, state, tables
+from pages.parts.words import LONGEST, empty, plain, problems_shown
+
+Record = TypeVar("Record")
+COLOURS = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
+ORDER, MOST = tuple(COLOURS), 6
+PLAN = ("pages/audit.py", "Plan an audit")
+
+
+def show(name: str, of_run: Callable[[Run], Record | None], body: Callable[[Run, Record], None]) -> None:
+    """The page `pages/<name>.py`: `body` with the current run and its record, or why there is none and what to do."""
+    entry.through_app(f"pages/{name}.py")
+    info = application(name)
+    st.title(info.page.title if info.page else info.card.title)
+    st.markdown(plain(info.card.question))
+    with problems_shown():
+        run = state.current_run()
+        if run is None:
+            empty(f"“{info.card.title}” appears here once an audit has run.", *PLAN)
+            return
+        record = of_run(run)
+        if record is None:
+            empty(missing(run, name), *PLAN)
+            return
+        answer(run, name)
+        body(run, record)
+
+
+def answer(run: Run, name: str) -> None:
+    """What the rules of the application reported when the run was last judged; nothing if it was not."""
+    rules = {rule.id for rule in application(name).rules()}
+    judged = [item for item in load_findings(run) if item.rule in rules]
+    if not judged:
+        return
+    findings = sorted(
+        (item for item in judged if item.status == "finding"), key=lambda item: ORDER.index(item.severity)
+    )
+    for item in findings[:MOST]:
+        st.markdown(f":{COLOURS[item.severity]}-badge[{item.severity}] {plain(item.title)}")
+    count = {status: sum(item.status == status for item in judged) for status in ("passed", "cannot_conclude")}
+    st.caption(
+        f"Checks on this page: {plural(len(findings), 'finding')}, {count['passed']} passed, "
+        f"{count['cannot_conclude']} without a conclusion."
+    )
+
+
+def recorded(of_run: Callable[[Run], Record | None], folder: str) -> Record:
+    """The record in a run directory, for a cached table. Raises `RunError` if there is none."""
+    record = of_run(Run(Path(folder)))
+    if record is None:
+        raise RunError(f"{folder} has no such record any more; reload the page")
+    return record
+
+
+def missing(run: Run, name: str) -> str:
+    """Why the run has no record of the application, in one sentence that a person can act on."""
+    title = f"“{application(name).card.title}”"
+    if name not in {part.name for part in run.plan.applications}:
+        return f"This audit does not include {title}. Select it when you plan an audit."
+    reason = absent(run).get(name)
+    if reason is not None:
+        return brief(f"{title}: {reason}.", LONGEST)
+    if state.progress_of(run).state in STOPPED:
+        return f"{title} was planned, but this audit stopped before it was computed."
+    return f"{title} is computed after the maps; this audit is still at work."
+
+
+def failures(spec: TableSpec, rows: Sequence[Sequence[Any]]) -> None:
+    """What could not be computed, a row each."""
+    if not rows:
+        st.text("Everything that was requested was computed.")
+        return
+    tables.show(spec, rows)

@@ -1,0 +1,96 @@
+"""The review of a finding on a page: its state, and a form that adds an entry to the review log."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from core.findings import Finding
+from core.reporting.assurance import decision_text, response_text, said
+from core.runs import Run
+from core.runs.review import Kind, Review, add_entry, finding_review, load_review, standing
+from pages.parts.words import plain, problems_shown
+
+COLOURS: dict[str, Any] = {"open": "gray", "accepted": "green", "dismissed": "violet"}
+ENTRIES: dict[Kind, str] = {
+    "comment": "Comment",
+    "accept": "Accept",
+    "dismiss": "Dismiss",
+    "owner": "Owner",
+    "due": "Due date",
+}
+NAME_HELP = "It is stored as typed, and marked as not verified."
+WHY_HELP = "Entries cannot be changed or removed. The report contains them once it has been generated again."
+
+
+def report_state(run: Run) -> Review | None:
+    """Show version and status of the report, and the name under which this session makes entries.
+
+    Returns the review log; None if it is damaged, which is then shown.
+    """
+    review = None
+    with problems_shown():
+        review = load_review(run)
+        now = standing(review)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(plain(f"Report: version {now.version}, {now.status}."))
+            if name := reviewer(run):
+                st.caption(plain(f"Entries are made as {name} (not verified)."))
+                if st.button("Change the name", type="tertiary", key="review-rename"):
+                    del st.session_state[_key(run)]
+                    st.rerun()
+    return review
+
+
+def badge(review: Review, item: Finding) -> None:
+    """The decision on a finding as a badge."""
+    decision = finding_review(review, item.id).decision
+    st.badge(decision, color=COLOURS[decision])
+
+
+def panel(run: Run, item: Finding, review: Review) -> None:
+    """What was entered about a finding, and the form for another entry."""
+    about = finding_review(review, item.id)
+    told = [f"Decision: {decision_text(about)}"] if about.decided or about.action else []
+    told += [f"Owner: {said(about.owner)}"] if about.owner else []
+    told += [f"Due: {said(about.due)}"] if about.due else []
+    told += [f"Response: {response_text(about)}"] if about.response else []
+    told += [f"{entry.by}, {entry.at[:10]}: {entry.why}" for entry in about.comments]
+    for line in told:
+        st.markdown(plain(line))
+    with st.expander("Review this finding"):
+        # The fields are new after each entry, and keep what was typed where one was refused.
+        form(run, item, f"review-{item.id}-{sum(entry.finding == item.id for entry in review.entries)}")
+
+
+def form(run: Run, item: Finding, key: str) -> None:
+    """One entry: of which kind, with which value, and why. The name is asked for once."""
+    kind: Kind = st.segmented_control(
+        "Entry", list(ENTRIES), format_func=ENTRIES.__getitem__, default="comment", required=True, key=f"{key}-kind"
+    )
+    with st.form(key, border=False):
+        by = reviewer(run) or st.text_input("Your name", key=f"{key}-by", max_chars=100, help=NAME_HELP)
+        value = ""
+        if kind == "owner":
+            value = st.text_input("Owner of the corrective action", key=f"{key}-owner", max_chars=200)
+        elif kind == "due":
+            chosen = st.date_input("Due date", value=None, key=f"{key}-due")
+            value = chosen.isoformat() if isinstance(chosen, date) else ""
+        label = "Comment" if kind == "comment" else "Reason"
+        why = st.text_area(label, key=f"{key}-why", max_chars=4_000, help=WHY_HELP)
+        if st.form_submit_button("Add to the review log", type="primary"):
+            with problems_shown():
+                entry = add_entry(run, by, kind, item.id, value, why)
+                st.session_state[_key(run)] = entry.by
+                st.rerun()
+
+
+def reviewer(run: Run) -> str:
+    """The name under which this session makes entries; empty until one was given."""
+    return str(st.session_state.get(_key(run), ""))
+
+
+def _key(run: Run) -> str:
+    return f"review-as-{run.id}"

@@ -1,0 +1,126 @@
+"""What can be done with a run as a whole: name and tags, a copy, the trash, opening one of another folder."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.content.words import plural
+from core.errors import LoupeError
+from core.runs import Run
+from core.runs.shelf import (
+    close_elsewhere,
+    delete_run,
+    duplicate,
+    empty_trash,
+    is_own,
+    label_of,
+    open_allowed,
+    restore,
+    set_label,
+    shelf_id,
+    trash,
+)
+from core.settings import server_folders
+from pages.parts import state
+from pages.parts.words import plain, problems_shown
+
+PAGE = "pages/runs.py"
+
+
+def show(run: Run) -> None:
+    """The selected audit: its name and tags, and the actions."""
+    key = shelf_id(run)
+    label = label_of(key)
+    with st.container(border=True):
+        st.subheader(plain(state.run_label(run)), anchor=False)
+        with st.form(f"label-{key}", border=False):
+            left, right = st.columns((3, 2))
+            name = left.text_input("Name", label.name, placeholder="as in the report")
+            tags = right.text_input("Tags", ", ".join(label.tags), placeholder="separated by commas")
+            saved = st.form_submit_button("Save name and tags", icon=":material/label:")
+        st.caption("Names and tags are kept beside the run. They change neither the report nor the seal.")
+        if saved:
+            with problems_shown():
+                set_label(key, name, tags.split(","))
+                st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link("pages/audit.py", label="Progress", icon=":material/arrow_forward:")
+            st.page_link("pages/report.py", label="Report", icon=":material/arrow_forward:")
+            if st.button("Duplicate", icon=":material/content_copy:", help="A new audit of this plan, not started."):
+                with problems_shown():
+                    state.show_run(duplicate(run).id)
+                    st.session_state["wanted_view"] = "progress"
+                    st.switch_page("pages/audit.py")
+            if not is_own(run):
+                if st.button("Take off the list", icon=":material/visibility_off:"):
+                    with problems_shown():
+                        _take_off(run)
+            elif st.button("Delete", icon=":material/delete:"):
+                st.session_state["delete_asked"] = key
+        if is_own(run) and st.session_state.get("delete_asked") == key:
+            _ask(run)
+
+
+def _take_off(run: Run) -> None:
+    if close_elsewhere(run):
+        st.rerun()
+    st.info("This run lies inside another one, and is listed as long as that one is.")
+
+
+def _ask(run: Run) -> None:
+    st.warning("Move this audit to the trash? It can be restored until the trash is emptied.", icon=":material/delete:")
+    with st.container(horizontal=True):
+        if st.button("Move to the trash", type="primary"):
+            st.session_state.pop("delete_asked")
+            with problems_shown():
+                delete_run(run)
+                st.rerun()
+        if st.button("Keep it"):
+            st.session_state.pop("delete_asked")
+            st.rerun()
+
+
+def opening() -> None:
+    """A field for the folder of a run that lies where the operator allows reading."""
+    with st.expander("Open a run from another folder"):
+        st.markdown("On this machine, `python -m core open RUN` lists a run of any folder here.")
+        if not server_folders():
+            st.caption("The operator of this server has not opened a folder for reading (LOUPE_FOLDERS).")
+            return
+        folder = st.text_input("Folder of the run", placeholder="a folder that the operator opened for reading")
+        if st.button("Open", disabled=not folder.strip(), icon=":material/folder_open:"):
+            with problems_shown():
+                state.show_run(shelf_id(open_allowed(folder.strip())))
+                st.rerun()
+
+
+def trash_can() -> None:
+    """What was deleted, to be restored or removed for good."""
+    found = trash()
+    if not found:
+        return
+    with st.expander(f"Trash ({len(found)})"):
+        for path in found:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.text(title_of(path.name))
+                if st.button("Restore", key=f"restore-{path.name}", icon=":material/restore_from_trash:"):
+                    with problems_shown():
+                        restore(path.name)
+                        st.rerun()
+        sure = st.checkbox(f"Remove {plural(len(found), 'entry', 'entries')} for good; this cannot be undone")
+        if st.button("Empty the trash", disabled=not sure, icon=":material/delete_forever:"):
+            with problems_shown():
+                empty_trash()
+                st.rerun()
+
+
+def title_of(name: str) -> str:
+    """An entry of the trash in words."""
+    if name.startswith("dataset-"):
+        kept = name.removeprefix("dataset-")
+        return f"Dataset {label_of(f'dataset:{kept}').name or kept}"
+    try:
+        run = state.trashed(name)
+        return f"Audit {label_of(name).name or run.plan.declared.title} · {state.started(run)}"
+    except (LoupeError, OSError, ValueError):
+        return f"Audit {name}"

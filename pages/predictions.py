@@ -1,0 +1,66 @@
+"""Predictions: which are implausible and why, and a spot check in which people mark a random sample."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.applications.predictions.chapter import HOW, share_sentence
+from core.applications.predictions.measures import by_class, listed
+from core.applications.predictions.record import PredictionsRecord
+from core.applications.predictions.tables import CLASSES, LISTED
+from core.content.words import plural
+from core.rules.writing import unbroken
+from core.runs import Run
+from pages.parts import application_page, gallery, spot_check, tables
+from pages.parts.words import plain, tab
+
+ACROSS, SHOWN = 3, 12
+VIEWS = {"implausible": "Implausible predictions", "classes": "Classes", "spot-check": "Spot check"}
+
+
+def page(run: Run, record: PredictionsRecord) -> None:
+    """The implausible predictions, all by class, or the spot check."""
+    about = record.about
+    st.caption(plain(f"{plural(about['images'], 'image')}, {len(about['classes'])} {about['kind']}; {about['model']}."))
+    # Not tabs: a shortcut of the spot check must not act while another view is open.
+    view = chosen_view()
+    if view == "spot-check":
+        spot_check.show(run)
+        return
+    st.text(unbroken(share_sentence(record)))
+    if view == "classes":
+        tables.show(CLASSES, by_class(record))
+    else:
+        implausible(run, record)
+    for sentence in HOW:
+        st.caption(plain(sentence))
+
+
+def chosen_view() -> str:
+    """The view, which is part of the address, so that a reload shows the same."""
+    key, asked = "predictions-view", st.query_params.get("view", "")
+    st.session_state.setdefault(key, asked if asked in VIEWS else next(iter(VIEWS)))
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        required=True,
+        format_func=lambda name: tab(VIEWS[name]),
+        key=key,
+        label_visibility="collapsed",
+    )
+    st.query_params["view"] = view = view or next(iter(VIEWS))
+    return view
+
+
+def implausible(run: Run, record: PredictionsRecord) -> None:
+    """The table of implausible predictions and the images of the first."""
+    found = listed(record)
+    if found.empty:
+        st.text("No prediction is implausible.")
+        return
+    tables.show(LISTED, found, wrap=True)
+    entries = [(row.image, f"{row.image_name}: predicted {row.predicted}; {row.why}") for row in found.itertuples()]
+    gallery.show(run, entries, across=ACROSS, most=SHOWN)
+
+
+application_page.show("predictions", PredictionsRecord.of_run, page)

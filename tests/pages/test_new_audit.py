@@ -1,0 +1,109 @@
+"""The form of a new audit: presets, sections that are built when opened, the cost in view, and what cannot run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.datasets import ingest
+from core.extents import EXTENTS
+from core.methods import METHODS
+from core.runs import list_runs
+from core.settings import ROOT, datasets_folder, runs_folder
+from tests.pages.test_pages import opened, start_recorded, unfolded, words
+
+SMALL = ROOT / "tests" / "sample"
+MOST_ELEMENTS = 120
+
+
+@pytest.fixture(autouse=True)
+def dataset(workspace: Any) -> str:
+    return ingest([SMALL / "images", SMALL / "captions.csv"], store=datasets_folder(), name="Mine").id
+
+
+def start(app: AppTest) -> Any:
+    return next(button for button in app.button if button.label == "Start the audit")
+
+
+def elements(node: Any) -> int:
+    return 1 + sum(elements(child) for child in getattr(node, "children", {}).values())
+
+
+def test_the_folded_form_is_small_and_an_open_section_is_not() -> None:
+    app = opened("audit")
+    folded = elements(app._tree)
+    assert folded < MOST_ELEMENTS
+    assert not [box for box in app.checkbox if str(box.key).startswith("method-")]
+    assert elements(unfolded(app, "methods")._tree) > folded + len(METHODS)
+
+
+def test_a_preset_fills_the_form_and_a_change_of_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start_recorded(monkeypatch)
+    app = opened("audit")
+    assert "**Standard** :green-badge[selected]" in words(app)
+    app.button(key="preset-quick").click().run()
+    assert "**Quick look** :green-badge[selected]" in words(app) and words(app).count("[selected]") == 1
+    unfolded(app, "methods")
+    app.checkbox(key="method-raw").set_value(False).run()
+    assert "[selected]" not in words(app)
+    start(app).click().run()
+    (run,) = list_runs(runs_folder())
+    assert [run.id] == [each.id for each in started]
+    assert len(run.plan.images) == EXTENTS["quick"].images and run.plan.trust.steps == 5
+    assert "raw" not in {part.name for part in run.plan.methods} and run.plan.methods
+
+
+def test_what_is_set_in_a_section_stays_when_it_is_folded(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_recorded(monkeypatch)
+    app = unfolded(opened("audit"), "texts", "declarations")
+    app.text_area(key=f"classes-{dataset}").set_value("cat\ndog")
+    app.text_input(key="purpose").set_value("a test").run()
+    for name in ("texts", "declarations"):
+        app.session_state[f"section-{name}"] = False
+    app.run()
+    assert not app.text_area
+    app.button(key="preset-quick").click().run()
+    start(app).click().run()
+    (run,) = list_runs(runs_folder())
+    assert run.plan.texts.classes == ("cat", "dog") and run.plan.declared.purpose == "a test"
+
+
+def test_analyses_that_lack_an_input_are_named_before_the_start_and_disabled(dataset: str) -> None:
+    app = unfolded(opened("audit"), "analyses")
+    # No class, prompt or metadata was given.
+    said = words(app).replace("\\", "")
+    assert "Mutual knowledge: it needs 2 classes" in said and "it needs a class, a prompt or the option labels" in said
+    assert app.toggle(key="blocked-application-knowledge").disabled
+    unfolded(app, "texts")
+    app.text_area(key=f"classes-{dataset}").set_value("cat\ndog").run()
+    assert "Mutual knowledge: it needs" not in words(app).replace("\\", "")
+    assert not app.toggle(key="application-knowledge").disabled
+
+
+def test_more_than_an_hour_is_started_only_after_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start_recorded(monkeypatch)
+    monkeypatch.setattr("pages.parts.new_audit.LONG_SECONDS", 1.0)
+    app = opened("audit")
+    start(app).click().run()
+    assert not started and "is expected to take" in words(app)
+    app.button(key="start_anyway").click().run()
+    assert len(started) == 1
+
+
+def test_an_inexpensive_audit_is_started_without_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start_recorded(monkeypatch)
+    app = opened("audit")
+    app.button(key="preset-quick").click().run()
+    start(app).click().run()
+    assert len(started) == 1
+
+
+def test_a_model_without_a_known_speed_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Any] = []
+    monkeypatch.setattr("core.audit.cost._speeds", dict)
+    monkeypatch.setattr("core.audit.preview.begin", begun.append)
+    app = opened("audit")
+    assert [spec.name for spec in begun] == ["demo-cnn"] and not start(app).disabled
+    assert "Time not known yet" in words(app)

@@ -1,0 +1,92 @@
+"""The page on predictions: implausible ones with hostile texts, and a spot check that survives a reload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.applications.predictions.record import PredictionsRecord
+from core.evaluation.summary import summarise
+from core.findings import judge, save_findings
+from core.runs import Run
+from core.runs.spot_check import load_spot_check
+from core.settings import runs_folder
+from pages.parts.words import plain
+from tests.pages.test_pages import HOSTILE, opened, words
+from tests.support.made_predictions import record_of
+from tests.support.made_run import made_run
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    """A finished run of twelve images with a record of predictions, four of them wrong."""
+    run = made_run(runs_folder() / "20260115-093000-abcdef", images=12)
+    record = record_of(12, 4, ids=[image.id for image in run.dataset.images])
+    record.predictions.loc[0, ["caption", "predicted"]] = HOSTILE
+    record.save(PredictionsRecord.folder_of(run))
+    return run
+
+
+def at_spot_check(run: Run) -> AppTest:
+    app = opened("predictions", run)
+    app.segmented_control(key="predictions-view").set_value("spot-check").run()
+    assert not app.exception
+    return app
+
+
+def name_judge(app: AppTest, name: str) -> None:
+    app.text_input(key="spot-check-judge").set_value(name)
+    next(button for button in app.button if button.label == "Start marking").click().run()
+    # A field that had the focus would take the keys of the verdicts as letters.
+    assert "spot-check-judge" not in {field.key for field in app.text_input}
+
+
+def test_implausible_predictions_are_listed_with_their_texts_as_text(run: Run) -> None:
+    app = opened("predictions", run)
+    assert not app.error and "Share of images with an implausible prediction: 0.33" in words(app)
+    table = app.dataframe[0].value
+    assert len(table) == 4 and HOSTILE in set(table["Predicted"])
+    app.segmented_control(key="predictions-view").set_value("classes").run()
+    assert not app.exception and "Predicted class" in app.dataframe[0].value
+
+
+def test_marks_survive_a_reload_and_can_be_changed(run: Run) -> None:
+    app = at_spot_check(run)
+    app.button[0].click().run()
+    check = load_spot_check(run)
+    assert check is not None and not check.marks
+    assert not [button for button in app.button if button.key == "spot-check-right"]
+    name_judge(app, "Ada")
+    app.button(key="spot-check-right").click().run()
+    app.button(key="spot-check-wrong").click().run()
+    check = load_spot_check(run)
+    assert check is not None and [mark.verdict for mark in check.marks] == ["right", "wrong"]
+    assert [mark.image for mark in check.marks] == [entry.image for entry in check.sample[:2]]
+    # Neither the name of the file nor the score is shown to a judge.
+    assert check.sample[2].image_name not in words(app) and "implausible" not in words(app)
+    again = at_spot_check(run)
+    name_judge(again, "ada")
+    assert not again.exception and f"Image 3 of {len(check.sample)}" in words(again)
+    again.button(key="spot-check-back").click().run()
+    again.button(key="spot-check-unsure").click().run()
+    check = load_spot_check(run)
+    assert check is not None and check.verdicts("Ada")[check.sample[1].image] == "unsure" and check.judges == ("Ada",)
+
+
+def test_predictions_that_changed_are_not_marked(run: Run) -> None:
+    at_spot_check(run).button[0].click().run()
+    record_of(12, 0, ids=[image.id for image in run.dataset.images]).save(PredictionsRecord.folder_of(run))
+    assert "have changed since this sample was drawn" in words(at_spot_check(run))
+
+
+def test_the_page_begins_with_what_the_checks_of_its_application_report(run: Run) -> None:
+    assert "Checks on this page" not in words(opened("predictions", run))
+    judged = judge(run, summarise(run))
+    save_findings(run, judged)
+    own = [item for item in judged if item.rule.startswith("predictions.")]
+    text = words(opened("predictions", run))
+    assert own and f"Checks on this page: {sum(item.status == 'finding' for item in own)} finding" in text
+    for item in own:
+        assert (plain(item.title) in text) == (item.status == "finding")

@@ -1,0 +1,58 @@
+"""The review on the page of findings: states, a form that adds entries under a name, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.findings import apply_rules
+from core.rules import Context
+from core.runs import Run
+from core.runs.review import REVIEW, finding_review, load_review
+from core.settings import runs_folder
+from tests.pages.test_pages import words
+from tests.support.made_run import made_run
+from tests.support.page_alone import links_as_words, opened_alone  # noqa: F401  # a fixture of every test here
+
+
+@pytest.fixture
+def run(workspace: Path) -> Run:
+    return made_run(runs_folder() / "20260115-093000-abcdef", images=4, methods=("raw", "rise"), failed=1)
+
+
+def submitted(app: AppTest, key: str, kind: str, **values: str) -> AppTest:
+    """The form of one finding, filled in and sent."""
+    app.segmented_control(key=f"{key}-kind").set_value(kind).run()
+    for name, value in values.items():
+        (app.text_area if name == "why" else app.text_input)(key=f"{key}-{name}").input(value)
+    at = next(at for at, one in enumerate(app.text_area) if one.key == f"{key}-why")
+    [button for button in app.button if button.label == "Add to the review log"][at].click().run()
+    assert not app.exception
+    return app
+
+
+def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
+    app = opened_alone("findings", run)
+    assert "Report: version 1, draft." in words(app).replace("\\", "")
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    key = f"review-{item.id}"
+    # Without a reason nothing is dismissed, and what was typed stays.
+    submitted(app, f"{key}-0", "dismiss", by="A. Auditor")
+    assert "a reason is needed" in app.error[0].value.replace("\\", "") and not (run.folder / REVIEW).exists()
+    assert app.text_input(key=f"{key}-0-by").value == "A. Auditor"
+    submitted(app, f"{key}-0", "dismiss", by="A. Auditor", why="Known since March")
+    # The name is asked for once.
+    assert not [field for field in app.text_input if field.key == f"{key}-1-by"]
+    submitted(app, f"{key}-1", "owner", owner="B. Owner")
+    review = finding_review(load_review(run), item.id)
+    assert (review.decision, review.decided and review.decided.by) == ("dismissed", "A. Auditor")
+    assert review.owner is not None and review.owner.value == "B. Owner" and not review.owner.verified
+    printed = words(app).replace("\\", "")
+    assert "dismissed by A. Auditor on" in printed and "Known since March" in printed and "Owner:" in printed
+    # A damaged log is told, and the findings stay.
+    (run.folder / REVIEW).write_bytes(b"{}\n")
+    app.run()
+    assert "not an entry of a review log" in app.error[0].value and not app.exception
+    assert item.title.split()[0] in words(app) and not [one for one in app.button if "review log" in one.label]

@@ -1,0 +1,186 @@
+"""Signatures: read by independent programs, kept by a later one, and refused where they fit nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from core.cli import main
+from core.reporting.attestation import Attestation, given_roots
+from core.reporting.signatures.check import read_pdf, read_statement
+from core.reporting.signatures.statement import STATEMENT
+from core.reporting.verdict import verify_bundle, verify_pdf, verify_run
+from core.runs import Run
+
+pytestmark = pytest.mark.usefixtures("inspected_once")
+
+
+@pytest.fixture
+def pdf(signed_folder: Path) -> Path:
+    return signed_folder / "report" / "report.pdf"
+
+
+def test_poppler_finds_two_valid_signatures(pdf: Path) -> None:
+    done = subprocess.run(["pdfsig", "-nocert", str(pdf)], capture_output=True, text=True)
+    told = done.stdout
+    assert re.findall(r"Signer Certificate Common Name: (.*)", told) == ["Jane Doe", "Robin Roe"]
+    assert told.count("Signature Validation: Signature is Valid.") == 2
+    assert told.count("Signature Type: ETSI.CAdES.detached") == 2 and told.count("- Total document signed") == 1
+
+
+def test_openssl_verifies_the_signature_of_the_pdf_against_the_root(pdf: Path, signers: Path, tmp_path: Path) -> None:
+    data = pdf.read_bytes()
+    found = list(re.finditer(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\s*\]", data))
+    assert len(found) == 2
+    for at, place in enumerate(found):
+        start, length, after, rest = (int(number) for number in place.groups())
+        (tmp_path / "signed").write_bytes(data[start : start + length] + data[after : after + rest])
+        inner = data[start + length + 1 : after - 1].decode()
+        size = 4 + int(inner[4:8], 16)
+        (tmp_path / "cms").write_bytes(bytes.fromhex(inner)[:size])
+        command = [
+            "openssl",
+            "cms",
+            "-verify",
+            "-binary",
+            "-inform",
+            "DER",
+            "-purpose",
+            "any",
+            "-in",
+            "cms",
+            "-content",
+        ]
+        command += ["signed", "-CAfile", str(signers / "root.pem"), "-out", "/dev/null"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, (at, done.stderr)
+        command[command.index(str(signers / "root.pem"))] = str(signers / "other.pem")
+        assert subprocess.run(command, capture_output=True, cwd=tmp_path).returncode != 0
+
+
+def test_a_signature_is_appended_and_the_structure_stays_whole(pdf: Path, sealed_folder: Path) -> None:
+    data, before = pdf.read_bytes(), (sealed_folder / "report" / "report.pdf").read_bytes()
+    assert data.startswith(before) and len(data) > len(before)
+    with pikepdf.open(pdf) as signed:
+        fields = {str(field.T): field for field in signed.Root.AcroForm.Fields}
+        assert {name: "/V" in field for name, field in fields.items()} == {
+            "PreparedBy": True, "ReviewedBy": True, "ApprovedBy": False,
+        }  # fmt: skip
+        numbers = signed.Root.StructTreeRoot.ParentTree.Nums
+        parents = {int(numbers[at]): numbers[at + 1] for at in range(0, len(numbers), 2)}
+        for field in fields.values():
+            element = parents[int(field.StructParent)]
+            assert element.S == "/Form" and element.K.Obj.objgen == field.objgen and "/AP" in field and int(field.F) & 4
+            assert field.TU and not {"/JS", "/AA", "/A"} & set(field.keys())
+        assert b"<pdfaid:part>3" in signed.Root.Metadata.read_bytes().replace(b'pdfaid:part="3', b"<pdfaid:part>3")
+    done = subprocess.run(
+        [sys.executable, "-m", "pdfua", "check", "--format", "json", str(pdf)], capture_output=True, text=True
+    )
+    assert '"findings": []' in done.stdout or done.returncode == 0, done.stdout[:600]
+    fonts = subprocess.run(["pdffonts", "-l", "1", str(pdf)], capture_output=True, text=True).stdout.splitlines()[2:]
+    assert fonts and all(line.split()[-5] == "yes" for line in fonts), "every font of the page is embedded"
+    assert subprocess.run(["qpdf", "--check", str(pdf)], capture_output=True).returncode == 0
+
+
+def test_verify_names_the_signers_and_trusts_only_what_the_roots_issued(
+    signed_folder: Path, signers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(signed_folder), "--roots", str(signers / "root.pem")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("issued by a given root") == 4 and "signed: report.pdf by Jane Doe, Example Audits on " in out
+    assert "it covers the whole document" in out and "only a signature" not in out
+    other = given_roots([signers / "other.pem"])
+    assert verify_pdf(signed_folder / "report" / "report.pdf", roots=other).outcome == "not_trusted"
+    assert any("--roots" in line for line in verify_run(Run(signed_folder)).unchecked)
+    assert main(["verify", str(signed_folder), "--roots", str(signers / "robin.key")]) == 2
+    assert "contains no certificate in PEM" in capsys.readouterr().err
+
+
+def test_a_signed_pdf_that_was_changed_is_told(pdf: Path, signers: Path, tmp_path: Path) -> None:
+    roots = given_roots([signers / "root.pem"])
+    data = pdf.read_bytes()
+    copy = tmp_path / "report.pdf"
+    for at in (1000, len(data) // 3):
+        copy.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert verify_pdf(copy, roots=roots).outcome == "changed"
+    # The second signature taken away: the first is still sound.
+    first = data.index(b"%%EOF", data.index(b"/ByteRange")) + len(b"%%EOF\n")
+    copy.write_bytes(data[:first])
+    (one,) = read_pdf(copy, roots).signatures
+    assert (one.state, one.trusted, one.whole) == ("valid", True, True)
+    # Another page content as a further update, which no signature permits.
+    from io import BytesIO
+
+    from pyhanko.pdf_utils import generic
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    writer = IncrementalPdfFileWriter(BytesIO(data))
+    writer.add_stream_to_page(0, writer.add_object(generic.StreamObject(stream_data=b"1 0 0 rg 0 0 99 99 re f")))
+    out = BytesIO()
+    writer.write(out)
+    copy.write_bytes(out.getvalue())
+    verdict = verify_pdf(copy, roots=roots)
+    assert any("was changed after Jane Doe, Example Audits signed it" in line for line in verdict.problems)
+
+
+def test_a_statement_names_the_bundle_and_fits_no_other(signed_folder: Path, signers: Path, tmp_path: Path) -> None:
+    roots = given_roots([signers / "root.pem"])
+    shutil.copytree(signed_folder / "report", tmp_path / "report")
+    path = tmp_path / "report" / STATEMENT
+    subjects, signatures = read_statement(path, roots)
+    assert {"evidence.zip", "report.html", "findings.json", "report.pdf without signatures"} == set(subjects)
+    assert [(one.signer.split(",")[0], one.state, one.trusted) for one in signatures] == [
+        ("Jane Doe", "valid", True), ("Robin Roe", "valid", True),
+    ]  # fmt: skip
+    assert verify_bundle(tmp_path / "report" / "evidence.zip", roots=roots).outcome == "sound"
+    whole = json.loads(path.read_text())
+    forged = {**whole, "payload": whole["payload"].replace("e", "f", 1)}
+    path.write_text(json.dumps({**whole, "signatures": [{**each, "sig": "AAAA"} for each in whole["signatures"]]}))
+    assert any("does not fit" in line for line in Attestation().statement(path, {}))
+    for text in (json.dumps(forged), "{}", "[" * 100_000, json.dumps({**whole, "signatures": [{}]})):
+        path.write_text(text)
+        assert list(Attestation().statement(path, {}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "give one key"),
+        (["--pkcs12", "jane.p12"], "cannot be opened without a passphrase"),
+        (["--pkcs12", "jane.p12", "--passphrase-file", "root.pem"], "cannot be opened with this passphrase"),
+        (["--key", "robin.key"], "--key needs --certificate"),
+        (["--key", "robin.key", "--certificate", "root.pem"], "the certificate belongs to another key"),
+        (["--key", "root.pem", "--certificate", "root.pem"], "is not a private key in PEM"),
+        (["--pkcs12", "none.p12"], "none.p12"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_one_line_and_nothing_is_written(
+    arguments: list[str], told: str, sealed_folder: Path, signers: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(signers)
+    monkeypatch.setattr("core.signing._check", lambda run: None)
+    before = (sealed_folder / "seal.json").read_bytes()
+    assert main(["sign", str(sealed_folder), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+    assert (sealed_folder / "seal.json").read_bytes() == before and not (sealed_folder / "report" / STATEMENT).exists()
+
+
+def test_a_field_is_signed_once_and_a_changed_run_never(
+    signed_folder: Path, signers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(signed_folder, tmp_path / "run")
+    key = ["--pkcs12", str(signers / "jane.p12"), "--passphrase-file", str(signers / "passphrase")]
+    assert main(["sign", str(tmp_path / "run"), *key]) == 2
+    assert "is signed as preparer already" in capsys.readouterr().err
+    (tmp_path / "run" / "findings.json").write_text("[]")
+    assert main(["sign", str(tmp_path / "run"), "--as", "approver", *key]) == 2
+    assert "is not as it was sealed and is not signed: findings.json was changed" in capsys.readouterr().err

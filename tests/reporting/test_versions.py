@@ -1,0 +1,145 @@
+"""Versions of a report, and builds that give the same bytes on another day, host, time zone, locale and in another
+folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from core.reporting import render_report
+from core.reporting.attachment import read_attached
+from core.reporting.report import FILES
+from core.reporting.signatures.statement import STATEMENT
+from core.reporting.verdict import verify_run
+from core.runs import break_seal, open_run
+from core.runs.manifest import environment
+from core.runs.results import file_sha256
+from core.runs.seal import SEAL, seal
+from core.settings import ROOT
+from tests.reporting.conftest import PRIVATE
+
+# `report` in a process whose clock is ten years ahead, on a host and for a user with other names.
+ELSEWHERE = f"""
+import getpass, platform, socket, sys, time
+real = time.time
+time.time = lambda: real() + 10 * 365 * 86400.0
+time.time_ns = lambda: int(time.time() * 1e9)
+socket.gethostname = socket.getfqdn = platform.node = getpass.getuser = lambda *a: "{PRIVATE}"
+from core.cli import main
+raise SystemExit(main(["report", sys.argv[1]]))
+"""
+
+
+@pytest.fixture
+def signed_copy(signed_folder: Path, tmp_path: Path) -> Path:
+    """A signed run to change."""
+    return Path(shutil.copytree(signed_folder, tmp_path / "run"))
+
+
+def test_a_report_made_elsewhere_is_the_same_and_keeps_its_signatures(signed_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / PRIVATE / "run"
+    shutil.copytree(signed_folder, folder)
+    away = tmp_path / "away"
+    away.mkdir()
+    names = {"TZ": "Asia/Tokyo", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "HOME": str(away), "USER": PRIVATE}
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(folder)],
+        cwd=away,
+        env={**os.environ, **names, "HOSTNAME": PRIVATE, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in (*FILES, STATEMENT):
+        assert (folder / "report" / name).read_bytes() == (signed_folder / "report" / name).read_bytes(), name
+    assert not (folder / "report" / "versions").exists()
+    assert (folder / "seal.json").read_bytes() == (signed_folder / "seal.json").read_bytes()
+
+
+def contents(path: Path) -> list[bytes]:
+    """The bytes of a file, and of whatever is packed in it."""
+    data = [path.read_bytes()]
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as bundle:
+            data += [bundle.read(name) for name in bundle.namelist()]
+    if path.suffix == ".pdf":
+        with pikepdf.open(path) as pdf:
+            for item in pdf.objects:
+                if isinstance(item, pikepdf.Stream):
+                    try:
+                        data.append(item.read_bytes())
+                    except (pikepdf.PdfError, zlib.error):
+                        data.append(item.read_raw_bytes())
+                else:
+                    data.append(repr(item).encode())
+    return data
+
+
+def test_nothing_that_leaves_the_machine_names_user_host_or_folder(
+    signed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run lies below a folder with a name of its own, and the run that it is compared with as well."""
+    assert PRIVATE in str(signed_folder) and PRIVATE in (signed_folder / "manifest.json").read_text()
+    for name in (*FILES, STATEMENT):
+        for data in contents(signed_folder / "report" / name):
+            assert PRIVATE.encode() not in data, name
+            assert str(Path.home()).encode() + b"/" not in data and str(ROOT).encode() not in data, name
+    assert any(PRIVATE.encode() in data for data in contents(signed_folder / "manifest.json")), "the search finds it"
+    monkeypatch.setattr("platform.node", lambda: PRIVATE)
+    monkeypatch.setenv("USER", PRIVATE)
+    assert PRIVATE not in str(environment()) and str(ROOT) not in str(environment())
+
+
+def test_a_report_that_differs_is_a_new_version_that_names_the_one_it_replaces(
+    signed_folder: Path, signed_copy: Path
+) -> None:
+    run = open_run(signed_copy)
+    run.store.log("note", "something was added to the log")
+    first = file_sha256(run.report / "report.pdf")
+    render_report(run)
+    seal(run)
+    earlier = run.report / "versions" / "1"
+    for name in (*FILES, STATEMENT):
+        assert (earlier / name).read_bytes() == (signed_folder / "report" / name).read_bytes(), name
+    told = read_attached(run.report / "report.pdf")
+    assert (told["version"], told["predecessor"]) == (2, first)
+    assert not (run.report / STATEMENT).exists(), "it was signed over the earlier bundle"
+    assert first in (run.report / "report.html").read_text()
+    assert verify_run(run).outcome == "sound"
+    (earlier / "report.pdf").write_bytes((run.report / "report.pdf").read_bytes())
+    seal(run)
+    assert "report/versions/1/report.pdf is not the report that report/report.pdf replaces" in verify_run(run).problems
+    shutil.rmtree(run.report / "versions")
+    seal(run)
+    assert any("is version 2, and report/versions contains 0" in line for line in verify_run(run).problems)
+
+
+def test_a_sealed_report_becomes_a_version_also_where_work_on_the_run_went_on(signed_copy: Path) -> None:
+    run = open_run(signed_copy)
+    assert not break_seal(run)
+    run.store.log("note", "work went on")
+    first = file_sha256(run.report / "report.pdf")
+    render_report(run)
+    assert file_sha256(run.report / "versions" / "1" / "report.pdf") == first
+    # The new one is not sealed yet: an audit that is interrupted here makes it again.
+    run.store.log("note", "interrupted and resumed")
+    render_report(run)
+    assert not (run.report / "versions" / "2").exists()
+    told = read_attached(run.report / "report.pdf")
+    assert (told["version"], told["predecessor"]) == (2, first)
+
+
+def test_a_report_that_was_never_sealed_is_not_a_version(signed_copy: Path) -> None:
+    (signed_copy / SEAL).unlink()
+    run = open_run(signed_copy)
+    run.store.log("note", "interrupted between report and seal")
+    render_report(run)
+    assert not (run.report / "versions").exists()
