@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from core.datasets.identity import image_id
+from core.datasets.pillow import open_whole
 from core.errors import InputError, Refused
 from core.sandbox.files import opened, read_file, size_text
 from core.settings import LIMITS
@@ -109,7 +110,7 @@ class Dataset(_Described, frozen=True):
         try:
             with (
                 opened(path) as (handle, _),
-                Image.open(os.fdopen(handle, "rb", closefd=False), formats=("PNG",)) as image,
+                open_whole(os.fdopen(handle, "rb", closefd=False), ("PNG",)) as image,
             ):
                 # Looked at before anything is decoded: a file of another size need not be unpacked to be refused.
                 other = image.size != (entry.width, entry.height)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from core.characters import brief
 from core.datasets.bounds import Refused
+from core.datasets.pillow import open_whole
 from core.errors import missing
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _stored(dataset: Dataset, size: tuple[int, int]) -> np.ndarray:
 
 
 def _jpeg_size(frame: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as inside:
+    with open_whole(io.BytesIO(frame), ("JPEG", "JPEG2000")) as inside:
         return inside.size
 
 

@@ -18,6 +18,7 @@ from pillow_heif import register_heif_opener
 from core.datasets.bounds import Refused, size_text
 from core.datasets.dicom import first_frame, is_dicom
 from core.datasets.identity import content_id
+from core.datasets.pillow import open_whole
 from core.datasets.png import png_of
 from core.datasets.unreadable import form, is_deep, refuse_preview, refuse_unused_bits
 from core.settings import Limits
@@ -83,7 +84,7 @@ def decode(data: bytes, limits: Limits, count: Callable[[int], None] | None = No
     try:
         if is_dicom(data):
             return _decoded_dicom(data, limits, count)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_whole(io.BytesIO(data), FORMATS) as image:
             _check_size(image.size, limits)
             _check_plausible(image, data, limits)
             if count is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from core.characters import brief
 from core.datasets.annotations import Annotations, read_annotations
@@ -24,6 +24,7 @@ from core.datasets.bounds import Refused
 from core.datasets.coco import Coco, Drawn, base_name, written_coco
 from core.datasets.dataset import Dataset
 from core.datasets.opening import opened
+from core.datasets.pillow import open_whole
 from core.datasets.run_lengths import packed_runs, unpacked_runs
 from core.datasets.sheets import read_sheet
 from core.datasets.sources import Upload
@@ -76,7 +77,7 @@ def label_map(data: bytes, limits: dict[str, Any]) -> tuple[Any, bytes]:
     """Task: width and height of a label map, and of each number above 0 its area and its packed run lengths."""
     bounds = Limits(**limits)
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        with open_whole(io.BytesIO(data), ("PNG",)) as image:
             if max(image.size) > bounds.side or image.width * image.height > bounds.pixels:
                 raise Refused("is larger than an image may be; scale it down")
             if image.mode not in MODES:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from core.datasets.pillow import open_whole
 from core.errors import InputError
 from core.methods.info import Side
 from core.models.bulk import Bulk
@@ -266,7 +267,7 @@ def _open(image: DatasetImage) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     try:
-        with Image.open(image) as file:
+        with open_whole(image) as file:
             return file.convert("RGB")
     except (OSError, ValueError) as error:
         raise InputError(f"{image} cannot be opened as an image: {error}") from error

@@ -19,6 +19,7 @@ from core.applications.record import Record, plain_bytes
 from core.applications.segmentation.multilabel import RECIPES, mean_average_precision, ranking_precision
 from core.applications.segmentation.points import Points
 from core.applications.segmentation.rows import AreaRow, MapRow, OverlapRow, RecognitionRow, TokenRow
+from core.datasets.pillow import open_whole
 from core.errors import RunError
 from core.runs import Run
 from core.statistics import Interval, interval_of_means, jackknife
@@ -89,13 +90,13 @@ class SegmentationRecord(Record):
         name = self.prompts[image][label].get("sam")
         if name is None:
             return None
-        with Image.open(self.folder / name) as file:
+        with open_whole(self.folder / name) as file:
             return paint(pixels, (np.asarray(file) > 0).astype(np.int32), [GREY, _FIRST[2]])
 
     def mask(self, image: str) -> NDArray[np.int32]:
         """The number of each pixel's label (height, width): 0 background, -1 never seen."""
         try:
-            with Image.open(self.folder / "masks" / f"{image}.png") as file:
+            with open_whole(self.folder / "masks" / f"{image}.png") as file:
                 values = np.asarray(file).astype(np.int32)
         except OSError as error:
             raise RunError(f"the mask of image {image} is missing or damaged: {error}") from error
