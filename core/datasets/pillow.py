@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from PIL import Image, ImageFile
 
 
-def open_whole(source: str | Path | IO[bytes], formats: Sequence[str] | None = None) -> Image.Image:
+def open_whole(source: str | Path | IO[bytes], formats: tuple[str, ...] | None = None) -> Image.Image:
     """`PIL.Image.open`, whose image raises `OSError` when its pixels are read and the end of the file is missing.
 
     Pillow fills what is missing with grey instead once a flag of the whole process is set, and WeasyPrint sets it when

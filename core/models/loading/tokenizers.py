@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError, first_line
 from core.models.hub import offline
-from core.sandbox import Allowance, Failure, call
-from core.settings import LIMITS, MODEL_LIMITS
+from core.models.loading.tokenizer_trial import read_tokenizer, try_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Files whose readers are large: what they hold is tried in a child first.
-_TRIED = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-# The libraries look for a folder that they may write to, whether they write or not.
-_ALLOWANCE = Allowance(
-    seconds=MODEL_LIMITS.tokenizer_seconds, wall=MODEL_LIMITS.tokenizer_wall, memory=64 * 2**30, written=2**20
-)
 _CONTEXT = 77
 
 
@@ -31,20 +23,7 @@ class HubTokenizer:
     """
 
     def __init__(self, folder: str, context_length: int) -> None:
-        from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-        self.notes: tuple[str, ...] = ()
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        except ImportError:
-            # The class of SigLIP's tokenizer needs sentencepiece; its tokenizer.json holds the same for `tokenizers`.
-            if not (Path(folder) / "tokenizer.json").exists():
-                raise
-            self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-            self.notes = (
-                "The library that the class of the tokenizer requires is not installed; texts were read by its "
-                "tokenizer.json.",
-            )
+        self.tokenizer, self.notes = read_tokenizer(folder)
         self.context_length = min(context_length, int(min(self.tokenizer.model_max_length, 2**31)))
 
     def __call__(self, texts: list[str]) -> Tensor:
@@ -61,24 +40,10 @@ def tokenizer(text: dict[str, Any], name: str, folder: str | None, *, tried: boo
     With `tried` False the files are Loupe's own; with `hub` texts are read as by transformers rather than open_clip.
     Raises `ModelError` in one line.
     """
-    if folder is not None and tried and any((Path(folder) / file).exists() for file in _TRIED):
-        try:
-            call(tokenize_probes, text, folder, name, hub, allowance=_ALLOWANCE)
-        except Failure as error:
-            raise ModelError(f"the tokenizer of {name} {error}") from error
+    if folder is not None and tried:
+        tokens = (text.get("tokenizer_kwargs") or {}).get("additional_special_tokens")
+        try_tokenizer(folder, name, text.get("context_length", _CONTEXT), tokens)
     return _made(text, folder, name, hub)
-
-
-def tokenize_probes(_: bytes, text: dict[str, Any], folder: str, name: str, hub: bool) -> tuple[Any, bytes]:
-    """In the child: make the tokenizer and give it long texts of every kind."""
-    made = _made(text, folder, name, hub)
-    most = LIMITS.text_characters
-    try:
-        for piece in ("a", " ", "1", "!", "a b ", "\u00e9\u4e00 ", "aA1 ._-"):
-            made([(piece * most)[:most]])
-    except Exception as error:
-        raise ModelError(f"the tokenizer of {name} cannot read a text: {first_line(error)[:150]}") from error
-    return None, b""
 
 
 def _made(text: dict[str, Any], folder: str | None, name: str, hub: bool) -> Any:
