@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,8 @@ AGREEMENT, PAIR_AGREEMENT = columns_of(AgreementRow), columns_of(PairRow)
 class _Pairs:
     """`rho` and `overlap` `(images and texts, pairs of methods)`, NaN where a map is missing or constant.
 
-    `methods` counts the maps of each image and text. `vectors[method][image]` is the rank vector of the first map of
-    the image that has an order; of the images, the first are enough for every pair of methods.
+    `methods` counts the maps of each image and text. `vectors[method][image]` is the mean of the rank vectors of the
+    image's maps that have an order, over its texts; of the images, the first are enough for every pair of methods.
     """
 
     rho: Floats
@@ -43,12 +44,25 @@ class _Pairs:
     vectors: list[dict[int, Floats]]
 
 
-def method_agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Agreement of each two methods over images, and of all methods about each image and text.
+class Agreement(NamedTuple):
+    """The agreement of methods in three tables.
+
+    methods: of `AgreementRow`, each two methods over images. pairs: of `PairRow`, all methods about each image and
+    text. images: a row per image and a column per pair of methods `(a, b)`, the mean rank correlation over the texts of
+    the image, NaN where there is none; `methods` has the means of its columns.
+    """
+
+    methods: pd.DataFrame
+    pairs: pd.DataFrame
+    images: pd.DataFrame
+
+
+def method_agreement(explained: pd.DataFrame, seed: int) -> Agreement:
+    """How far methods agree, by the rank correlation of their maps.
 
     `explained` has the rows of methods that gave a result. `chance` is the mean correlation of the two methods' maps
-    of different images, `chance_high` the 95 % quantile of the mean over as many pairs as there are images; a pair
-    that is not above it shares a habit, not an image.
+    of different images, over all their texts, `chance_high` the 95 % quantile of the mean over as many pairs as there
+    are images; a pair that is not above it shares a habit, not an image.
     """
     rows = explained[explained["map"].notna()]
     keys = ["image", "image_name", "text", "text_kind"]
@@ -60,9 +74,10 @@ def method_agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, 
     image, _ = pd.factorize(about["image"], sort=True)
     a, b = np.triu_indices(len(names), k=1)
     if not len(a):
-        return pd.DataFrame(columns=AGREEMENT), pd.DataFrame(columns=PAIR_AGREEMENT)
+        return Agreement(pd.DataFrame(columns=AGREEMENT), pd.DataFrame(columns=PAIR_AGREEMENT), pd.DataFrame())
     pairs = _correlated(rows, number, method, image, len(names))
-    return _by_methods(pairs, image, names, (a, b), seed), _by_pairs(pairs, about)
+    methods, images = _by_methods(pairs, image, names, (a, b), seed)
+    return Agreement(methods, _by_pairs(pairs, about), images)
 
 
 def _by_pairs(pairs: _Pairs, about: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +87,7 @@ def _by_pairs(pairs: _Pairs, about: pd.DataFrame) -> pd.DataFrame:
 
 def _by_methods(
     pairs: _Pairs, image: NDArray[np.intp], names: pd.Index, of: tuple[NDArray[np.intp], NDArray[np.intp]], seed: int
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     a, b = of
     known = ~np.isnan(pairs.rho)
     # A pair of methods stands where it first has a value.
@@ -80,12 +95,14 @@ def _by_methods(
     places = places[np.argsort(known.argmax(axis=0)[places], kind="stable")]
     # pandas sums with a correction for rounding: means do not depend on how many images are summed together.
     means = pd.DataFrame(pairs.rho).groupby(image).mean().to_numpy()[:, places]
+    first, second = names.to_numpy()[a[places]], names.to_numpy()[b[places]]
+    images = pd.DataFrame(means, columns=pd.MultiIndex.from_arrays([first, second], names=["a", "b"]))
     got = intervals_of_groups(means.T.ravel(), np.repeat(np.arange(len(places)), len(means)), within=CORRELATION)
     chance = [_chance(pairs.vectors[a[at]], pairs.vectors[b[at]], seed) for at in places]
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
-            "a": names.to_numpy()[a[places]],
-            "b": names.to_numpy()[b[places]],
+            "a": first,
+            "b": second,
             **{name: got[name].to_numpy() for name in ("value", "low", "high", "n")},
             "overlap": _known_means(pairs.overlap.T)[places],
             "chance": [mean for mean, _ in chance],
@@ -93,6 +110,7 @@ def _by_methods(
         },
         columns=AGREEMENT,
     )
+    return frame, images
 
 
 def _chance(a: dict[int, Floats], b: dict[int, Floats], seed: int) -> tuple[float | None, float | None]:
@@ -160,17 +178,21 @@ def _collect(
     size: Floats,
     image: NDArray[np.intp],
 ) -> None:
-    """Add each image's first map that has an order, where a pair of methods still lacks images; `known` counts them."""
+    """Add the maps of each image that have an order, where a pair of methods still lacks images; `known` counts them.
+
+    The product of two means of rank vectors is the mean correlation of every text of the one image with every text of
+    the other.
+    """
     for at in np.unique(image).tolist():
         here = np.flatnonzero(image == at)
         has = size[here] > 0
-        one, several = has.any(axis=0), has.argmax(axis=0)
+        one = has.any(axis=0)
         together = np.outer(one, one)
         wanted = together & (known < MOST_UNRELATED)
         np.fill_diagonal(wanted, False)
         for method in np.flatnonzero(wanted.any(axis=0)).tolist():
-            text = here[several[method]]
-            vectors[method][at] = ranked[text, method] / np.sqrt(size[text, method])
+            texts = here[has[:, method]]
+            vectors[method][at] = (ranked[texts, method] / np.sqrt(size[texts, method])[:, None]).mean(axis=0)
         known += together
 
 

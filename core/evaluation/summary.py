@@ -33,6 +33,7 @@ class Summary:
     versus: pd.DataFrame  # of VersusRow
     agreement: pd.DataFrame  # of AgreementRow
     pair_agreement: pd.DataFrame  # of PairRow
+    image_agreement: pd.DataFrame  # images x pairs of methods (a, b), whose means over images are those of `agreement`
     scores: pd.DataFrame  # of ScoreRow
     texts: pd.DataFrame  # of TextRow
     ceiling: Interval  # mean share of a score's variance over held-out coalitions that an additive model explains
@@ -52,15 +53,16 @@ def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str,
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
     controls = rows[(rows.kind == "control") & (rows.status == "ok")]
     scores = rows[(rows.kind == "score") & (rows.status == "ok")][columns_of(ScoreRow)].reset_index(drop=True)
-    agreement, pair_agreement = method_agreement(explained, plan.seed)
+    agreement = method_agreement(explained, plan.seed)
     return Summary(
         images=int(rows.image.nunique()),
         pairs=len(explained.drop_duplicates(KEY)),
         methods=tuple(dict.fromkeys(method.name for method in plan.methods)),
         trust=_trust(pd.concat([explained, controls])),
         versus=_versus(explained, controls),
-        agreement=agreement,
-        pair_agreement=pair_agreement,
+        agreement=agreement.methods,
+        pair_agreement=agreement.pairs,
+        image_agreement=agreement.images,
         scores=scores,
         texts=_texts(scores),
         ceiling=_ceiling(rows),

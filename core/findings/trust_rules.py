@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from core.content.words import bounded
+from core.content.words import bounded, plural
 from core.evaluation.agreement import most_correlation
 from core.findings.method_checks import failing_methods, reliability_of
 from core.findings.trusted import (
@@ -16,15 +16,15 @@ from core.findings.trusted import (
     trusted_agreement,
     trusted_methods,
 )
-from core.methods import METHODS
 from core.rules import Context, Number, Outcome, Rule, Sample, Wording
-from core.rules.decision import decision, status_of
+from core.rules.decision import Decision, decision, status_of
 from core.rules.parts import SAMPLES, names_of, sample_of, title_of
 from core.rules.power import Against
-from core.rules.quantity import RANK_CORRELATION, Quantity
-from core.statistics import Interval, share_of_images
+from core.rules.quantity import Quantity
+from core.statistics import Interval, share_of_images, sign_flip_p
+from core.statistics.families import PAIRS as PAIR_TESTS
 
-LEAST_IMAGES = "general.least_images"
+LEAST_IMAGES, SIGNIFICANCE = "general.least_images", "general.significance"
 PAIRS, IMAGES, MOST_IMAGES = (
     "agreement.methods.least_correlation",
     "agreement.images.least_correlation",
@@ -36,29 +36,27 @@ FLAT_COLUMNS = (
     "image", "image_name", "text", "text_kind", "kind", "method", "deletion_curve", "deletion", "score",
 )  # fmt: skip
 
+AGREES = Quantity("{title}", "rank correlation", tests=PAIR_TESTS)
 DISPUTED = Quantity("share of images whose mean rank correlation is below the limit")
 NO_RISE = Quantity("share of an image's texts that show no rise, mean over images")
 
 
 def _pairs_agree(context: Context) -> Iterator[Outcome]:
-    pairs, _ = trusted_agreement(context)
-    if pairs.empty:
+    every, _ = trusted_agreement(context)
+    if every.empty:
         return
-    least, least_n = float(context.thresholds[PAIRS]), int(context.thresholds[LEAST_IMAGES])
-    methods = sorted({*pairs.a, *pairs.b})
+    methods = sorted({*every.a, *every.b})
     reliability = reliability_of(context.run, methods)
-    limits = [
-        least * most_correlation(reliability.get(row.a, 1.0), reliability.get(row.b, 1.0)) for row in pairs.itertuples()
-    ]
-    pairs = pairs.assign(limit=limits)
-    pairs["decision"] = [decision(row, row.limit, at_most=False, least_n=least_n) for row in pairs.itertuples()]
+    pairs = _tested(context, every[every.a.isin(reliability) & every.b.isin(reliability)], reliability)
     tested = pairs[pairs.decision != "too few"]
     failing = tested[tested.decision == "fails"].sort_values("value")
     undecided = tested[tested.decision == "undecided"].sort_values("value")
     stochastic = {name: reliability[name] for name in methods if name in reliability and reliability[name] < 1}
-    unknown = [name for name in methods if name in METHODS and name not in reliability]
+    left = len(every) - len(pairs)
+    n = int(every.n.max())
     values = {
-        "tested": len(tested),
+        "tested": plural(len(tested), "pair of methods", "pairs of methods"),
+        "tests": PAIR_TESTS.sentence(tested),
         "passing": int((tested.decision == "holds").sum()),
         "failing": len(failing),
         "undecided": len(undecided),
@@ -66,19 +64,42 @@ def _pairs_agree(context: Context) -> Iterator[Outcome]:
         "unrelated": int(((failing.low <= 0) & (failing.high >= 0)).sum()),
         "weak": int((failing.low > 0).sum()),
         "reliability": ", ".join(f"{title_of(name)} {value:.2f}" for name, value in stochastic.items()) or "none",
-        "unknown": names_of(unknown),
+        "left": f"{left} ({names_of([name for name in methods if name not in reliability])})" if left else "none",
         "excluded": names_of([name for name in context.summary.methods if name in failing_methods(context)]),
-        "n": int(pairs.n.max()),
+        "n": n,
     }
     part = failing if len(failing) else undecided if len(undecided) else pairs.sort_values("value")
     outcome = Outcome(
         status_of(tested.decision),
-        n=int(pairs.n.max()),
-        wording="" if len(tested) else "few",
+        n=n,
+        wording="" if len(tested) else "few" if len(pairs) else "no_bound",
         values=values,
         evidence=tuple(_number(row) for row in part.head(MOST_EVIDENCE).itertuples()),
     )
     yield outcome if failing.empty else _opposed_pair(context, outcome, failing)
+
+
+def _tested(context: Context, pairs: pd.DataFrame, reliability: Mapping[str, float]) -> pd.DataFrame:
+    """Pairs whose upper bound is known, with their `limit`, the `p` of a value at the limit and the `decision`."""
+    least, least_n = float(context.thresholds[PAIRS]), int(context.thresholds[LEAST_IMAGES])
+    each = context.summary.image_agreement
+    limits = [least * most_correlation(reliability[row.a], reliability[row.b]) for row in pairs.itertuples()]
+    pairs = pairs.assign(limit=limits)
+    pairs["by_interval"] = [decision(row, row.limit, at_most=False, least_n=least_n) for row in pairs.itertuples()]
+    pairs["p"] = [
+        sign_flip_p((each[(row.a, row.b)] - row.limit).to_numpy()) if row.by_interval != "too few" else None
+        for row in pairs.itertuples()
+    ]
+    pairs["p"] = pairs.p.astype(float)
+    pairs["p_adjusted"] = PAIR_TESTS.adjusted(pairs)
+    significance = float(context.thresholds[SIGNIFICANCE])
+    return pairs.assign(decision=[_shown(row, significance) for row in pairs.itertuples()])
+
+
+def _shown(row: Any, significance: float) -> Decision:
+    """What the interval of a pair decides, where its adjusted p shows it too."""
+    decided: Decision = row.by_interval
+    return "undecided" if decided in ("holds", "fails") and not row.p_adjusted < significance else decided
 
 
 def _opposed_pair(context: Context, outcome: Outcome, failing: pd.DataFrame) -> Outcome:
@@ -99,7 +120,7 @@ def _opposed_pair(context: Context, outcome: Outcome, failing: pd.DataFrame) -> 
 
 
 def _number(row: Any) -> Number:
-    return RANK_CORRELATION.of(row, title=f"{title_of(row.a)} / {title_of(row.b)}")
+    return AGREES.of(row, title=f"{title_of(row.a)} / {title_of(row.b)}")
 
 
 def _pair_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
@@ -186,36 +207,42 @@ def _score_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample
     return tuple(sample_of(row, methods, f"score {row.score:.3f}") for row in rows.head(SAMPLES).itertuples())
 
 
+BOUNDS = (
+    "Rank correlation between seeds, which bounds what two methods with independent draws can reach: {reliability}. "
+    "Pairs without a verdict, because the rank correlation between seeds of a method was not measured: {left}. "
+    "Excluded, because they fail a check: {excluded}."
+)
 PAIRS_AGREE = Rule(
     id="agreement.methods",
     subject="explanations",
     question="Do each two methods mark the same regions?",
-    thresholds=(PAIRS, LEAST_IMAGES),
+    thresholds=(PAIRS, LEAST_IMAGES, SIGNIFICANCE),
     criterion="The mean rank correlation of any two methods' maps is at least {least_correlation:g} of what noise "
     "leaves possible, which is the square root of the product of the two methods' rank correlations between seeds (1 "
-    "for a deterministic method). The whole 95 % interval must lie above; a pair fails if it lies below.",
+    "for a deterministic method; taken as measured, without their own error). The whole 95 % interval must lie above "
+    "this limit, and the adjusted p of a value at the limit below {significance:g}; a pair fails if the interval lies "
+    "below by the same test.",
     wordings={
         "passed": Wording(
-            "Every tested pair of methods agrees",
-            "Pairs tested: {tested}. Every interval lies above its limit. Rank correlation between seeds: "
-            "{reliability}; not measured, and taken as 1: {unknown}. Excluded, because they fail a check: {excluded}.",
+            "Every tested pair of methods agrees", "{tested}: every interval lies above its limit. {tests} " + BOUNDS
         ),
         "finding": Wording(
-            "{failing} of {tested} pairs of methods do not agree; {undecided} undecided",
-            "Of the pairs that do not agree, {opposed} contradict each other (the whole interval lies below 0), "
-            "{unrelated} show neither agreement nor contradiction (the interval contains 0) and {weak} agree weakly. "
-            "{passing} pairs agree. Rank correlation between seeds, which bounds what two methods with independent "
-            "draws can reach: {reliability}; not measured, and taken as 1: {unknown}. Excluded, "
-            "because they fail a check: {excluded}.",
+            "{tested} tested: {failing} shown not to agree, {undecided} undecided",
+            "{tests} Of the pairs that do not agree, {opposed} contradict each other (the whole interval lies below "
+            "0), {unrelated} show neither agreement nor contradiction (the interval contains 0) and {weak} agree "
+            "weakly. Pairs shown to agree: {passing}. " + BOUNDS,
         ),
         "cannot_conclude": Wording(
-            "Inconclusive: {passing} of {tested} pairs of methods agree; {undecided} undecided",
-            "No pair lies below its limit with its whole interval. Rank correlation between seeds: {reliability}; not "
-            "measured, and taken as 1: {unknown}. Excluded, because they fail a check: {excluded}.",
+            "Inconclusive: {tested} tested, {passing} shown to agree, {undecided} undecided",
+            "No pair is shown to lie below its limit. {tests} " + BOUNDS,
         ),
         "few": Wording(
             "Too few images to assess the agreement of methods",
-            "{n} images have maps of two methods; at least {least_images} are needed.",
+            "{n} images have maps of two methods; at least {least_images} are needed. " + BOUNDS,
+        ),
+        "no_bound": Wording(
+            "Inconclusive: agreement of methods, whose upper bounds were not measured",
+            BOUNDS + " The sanity checks measure the rank correlation between seeds.",
         ),
     },
     measure=_pairs_agree,

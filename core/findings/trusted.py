@@ -65,7 +65,7 @@ def trusted_agreement(context: Context) -> tuple[pd.DataFrame, pd.DataFrame]:
 def agreement_of_two(context: Context, a: str, b: str) -> pd.DataFrame:
     """`value`, the rank correlation of two methods' maps of each image and text, the lowest first."""
     rows = _maps(context)
-    _, pairs = method_agreement(rows[rows.method.isin([a, b])], context.run.plan.seed)
+    pairs = method_agreement(rows[rows.method.isin([a, b])], context.run.plan.seed).pairs
     return pairs.sort_values(["value", "image_name"])
 
 
@@ -85,7 +85,7 @@ def _agreement(context: Context) -> tuple[pd.DataFrame, pd.DataFrame]:
     if failing & {*pairs.a, *pairs.b}:
         pairs = pairs[~pairs.a.isin(failing) & ~pairs.b.isin(failing)]
         rows = _maps(context)
-        _, images = method_agreement(rows[~rows.method.isin(failing)], context.run.plan.seed)
+        images = method_agreement(rows[~rows.method.isin(failing)], context.run.plan.seed).pairs
     return pairs, images
 
 

@@ -61,6 +61,8 @@ class Family:
 # Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
 CONTROLS = Family("trust.controls", "sign-flip test", "methods", within="control", each="control")
 MODELS = Family("comparison", "sign-flip test", "methods of one compared model")
+# Only pairs whose upper bound is known: without it there is no limit to test against.
+PAIRS = Family("agreement.methods", "sign-flip test", "pairs of methods whose upper bound is known")
 
 
 def holm(p_values: NDArray[Any]) -> NDArray[np.float64]:

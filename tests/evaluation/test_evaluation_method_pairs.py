@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.summaries import made_plan, made_rows
 from core.evaluation import method_pairs
-from core.evaluation.agreement import common_grid, stored_grids, top_overlap
+from core.evaluation.agreement import common_grid, stored_grid, stored_grids, top_overlap
 from core.evaluation.gains import above_floor
 from core.evaluation.method_pairs import method_agreement
 from core.evaluation.metrics import STORED
@@ -95,11 +95,11 @@ def test_the_chance_level_rests_on_a_draw_where_there_are_more_images_than_it_ta
     for module in (method_pairs, pairwise):
         monkeypatch.setattr(module, "MOST_UNRELATED", 24)
     expected = walked(rows)["agreement"]
-    got, _ = method_agreement(rows[(rows.kind == "method") & (rows.status == "ok")], 0)
+    got = method_agreement(rows[(rows.kind == "method") & (rows.status == "ok")], 0).methods
     assert largest_difference(got, expected) < ROUNDING
     monkeypatch.setattr(method_pairs, "MOST_UNRELATED", 6)
     explained = rows[(rows.kind == "method") & (rows.status == "ok")]
-    few, again, other = (method_agreement(explained, seed)[0] for seed in (0, 0, 1))
+    few, again, other = (method_agreement(explained, seed).methods for seed in (0, 0, 1))
     assert largest_difference(few, expected) > 1e-6
     assert largest_difference(few, again) < ROUNDING < 1e-6 < largest_difference(few, other)
 
@@ -164,3 +164,33 @@ def test_every_map_is_ranked_once(rows: pd.DataFrame, monkeypatch: pytest.Monkey
     counter.rows = counter.calls = 0
     walked(rows)
     assert counter.rows == counter.calls > 4 * with_order
+
+
+def _vector(row: Any) -> Any:
+    return ranks.rank_vector(stored_grid(row.map, row.rows, row.columns))
+
+
+def test_maps_of_other_images_are_compared_over_all_their_texts(rows: pd.DataFrame) -> None:
+    explained = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
+    first, second = (
+        {
+            image: np.stack([vector for vector in map(_vector, part.itertuples()) if vector is not None])
+            for image, part in explained[explained.method == method].groupby("image")
+        }
+        for method in ("method_00", "method_02")
+    )
+    assert min(len(vectors) for vectors in first.values()) > 1
+    got = method_agreement(explained[explained.method.isin(["method_00", "method_02"])], 0).methods.iloc[0]
+
+    def mean(texts: slice) -> float:
+        """Of every text of an image with every text of another one."""
+        return float(np.mean([(first[i][texts] @ second[j][texts].T).mean() for i in first for j in second if i != j]))
+
+    assert got.chance == pytest.approx(mean(slice(None)), abs=1e-12)
+    assert got.chance != pytest.approx(mean(slice(1)), abs=1e-4), "not of the first text alone"
+
+
+def test_the_agreement_of_each_image_has_the_means_of_the_table(summary: Summary) -> None:
+    table, images = summary.agreement, summary.image_agreement
+    assert list(images.columns) == list(zip(table.a, table.b, strict=True)) and len(images) == 24
+    assert np.allclose(images.mean().to_numpy(), table.value) and list(images.count()) == list(table.n)

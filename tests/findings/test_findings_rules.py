@@ -63,12 +63,25 @@ def pairs(values: list[float]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def agreement(values: list[float], n: int = 12) -> pd.DataFrame:
-    names = [("raw", "rise"), ("m2ib", "raw"), ("m2ib", "rise")]
-    return pd.DataFrame(
+NAMES = [("raw", "rise"), ("m2ib", "raw"), ("m2ib", "rise")]
+
+
+def agreeing(summary: Summary, values: list[float], n: int = 12, names: Any = NAMES, **more: Any) -> Summary:
+    """The summary with pairs of methods whose mean rank correlation over `n` images is one of `values`, each +- 0.1."""
+    table = pd.DataFrame(
         [{"a": a, "b": b, "value": value, "low": value - 0.1, "high": value + 0.1, "n": n, "overlap": 0.3}
          for (a, b), value in zip(names, values, strict=False)]
     )  # fmt: skip
+    each = {name: value + np.linspace(-0.15, 0.15, n) for name, value in zip(names, values, strict=False)}
+    return dataclasses.replace(summary, agreement=table, image_agreement=pd.DataFrame(each), **more)
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose methods are known to agree with themselves at any seed."""
+    run = made_run(tmp_path_factory.mktemp("bounded") / "run", images=10, methods=("raw", "m2ib", "rise"))
+    made_sanity(run, dict.fromkeys(("rise", "m2ib"), {("seed", ""): 1.0}))
+    return run
 
 
 def only(findings: Any) -> Finding:
@@ -89,10 +102,11 @@ def test_every_rule_has_a_say_on_a_made_run(run: Run, summary: Summary) -> None:
 
 
 def test_findings_come_first_then_what_is_open_then_what_passed_most_severe_first(run: Run, summary: Summary) -> None:
-    mixed = dataclasses.replace(
+    mixed = agreeing(
         summary,
+        [0.5, 0.5, 0.5],
+        n=2,
         versus=pd.concat([versus(-0.2), versus(0.3, method="m2ib"), versus(0.2, n=2, method="raw")]),
-        agreement=agreement([0.5, 0.5, 0.5], n=2),
     )
     findings = judge(run, mixed, LIMITS)
     order = [("finding", "cannot_conclude", "passed").index(finding.status) for finding in findings]
@@ -116,14 +130,14 @@ def test_findings_survive_their_file_and_are_plain_json(run: Run, summary: Summa
     assert [entry["id"] for entry in data] == [finding.id for finding in findings]
 
 
-def test_what_is_found_is_backed_and_says_what_to_do(run: Run, summary: Summary) -> None:
-    bad = dataclasses.replace(
+def test_what_is_found_is_backed_and_says_what_to_do(bounded: Run, summary: Summary) -> None:
+    bad = agreeing(
         summary,
+        [-0.2, 0.1, 0.9],
         versus=versus(-0.2),
-        agreement=agreement([-0.2, 0.1, 0.9]),
         pair_agreement=pairs([-0.3] * 7 + [0.6] * 5),
     )
-    found = [finding for finding in judge(run, bad, LIMITS) if finding.status == "finding"]
+    found = [finding for finding in judge(bounded, bad, LIMITS) if finding.status == "finding"]
     assert {"trust.controls", "agreement.methods", "agreement.images"} <= {finding.id for finding in found}
     for finding in found:
         assert finding.condition
@@ -257,19 +271,40 @@ def test_without_curves_nothing_is_said_about_controls(run: Run, summary: Summar
         ([0.5, -0.4, 0.1], 7, "cannot_conclude"),
     ],
 )
-def test_methods_agree(run: Run, summary: Summary, values: list[float], n: int, status: str) -> None:
-    table = dataclasses.replace(summary, agreement=agreement(values, n), pair_agreement=pairs([0.1] * 9))
-    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
+def test_methods_agree(bounded: Run, summary: Summary, values: list[float], n: int, status: str) -> None:
+    table = agreeing(summary, values, n, pair_agreement=pairs([0.1] * 9))
+    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(bounded, table, LIMITS)))
     assert finding.status == status
     if status == "finding":
-        assert finding.title == "1 of 3 pairs of methods do not agree; 0 undecided"
+        assert finding.title == "3 pairs of methods tested: 1 shown not to agree, 0 undecided"
         assert "0 contradict each other" in finding.condition and "1 agree weakly" in finding.condition
         assert [number.value for number in finding.evidence] == [0.19]
 
 
-def test_only_a_correlation_below_0_is_called_a_contradiction(run: Run, summary: Summary) -> None:
-    table = dataclasses.replace(summary, agreement=agreement([-0.04, -0.3, 0.15]))
-    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
+def test_pairs_are_one_family_and_only_what_stands_after_adjustment_is_counted(bounded: Run, summary: Summary) -> None:
+    # Differences from the limit of one sign on eight images: p = 2 / 2^8, the least there is.
+    least = 2 / 2**8
+    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(bounded, agreeing(summary, [0.1] * 3, 8), LIMITS)))
+    assert finding.status == "finding" and finding.title.startswith("3 pairs of methods tested: 3 shown not to agree")
+    assert "3 sign-flip tests were made" in finding.condition
+    assert "Holm's method over all pairs of methods whose upper bound is known together" in finding.condition
+    assert [number.p for number in finding.evidence] == pytest.approx([3 * least] * 3)
+    assert all("Holm over pairs of methods" in number.test for number in finding.evidence)
+    # Seven of them are too many for eight images: 7 x 0.0078 = 0.055, although every interval lies below the limit.
+    many = [(f"method_{at}", f"method_{at + 1}") for at in range(7)]
+    table = agreeing(summary, [0.1] * 7, 8, many)
+    known = Context.of(bounded, table, LIMITS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trust_rules, "reliability_of", lambda run, names: dict.fromkeys(names, 1.0))
+        open_ = only(apply(trust_rules.PAIRS_AGREE, known))
+    assert open_.status == "cannot_conclude" and "7 undecided" in open_.title
+    assert (table.agreement.high < 0.3).all() and 7 * least > 0.05 > 6 * least
+
+
+def test_only_a_correlation_below_0_is_called_a_contradiction(bounded: Run, summary: Summary) -> None:
+    finding = only(
+        apply(trust_rules.PAIRS_AGREE, Context.of(bounded, agreeing(summary, [-0.04, -0.3, 0.15]), LIMITS))
+    )
     # Intervals are 0.1 wide on each side: about -0.04 one contains 0.
     assert (
         "1 contradict each other" in finding.condition
@@ -280,19 +315,35 @@ def test_only_a_correlation_below_0_is_called_a_contradiction(run: Run, summary:
 
 def test_noise_lowers_what_two_methods_must_reach(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", images=10, methods=("raw", "m2ib", "rise"))
-    table = dataclasses.replace(summarise(run), agreement=agreement([0.15, 0.6, 0.6]), pair_agreement=pairs([0.5] * 9))
+    table = agreeing(summarise(run), [0.15, 0.6, 0.6], pair_agreement=pairs([0.5] * 9))
+    made_sanity(run, {"rise": {("seed", ""): 1.0}, "m2ib": {("seed", ""): 1.0}})
     before = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
-    assert before.status == "finding" and "taken as 1: Information bottleneck (M2IB) and RISE" in before.condition
+    assert before.status == "finding"
     # Two seeds of RISE correlate by 0.4 at most: with raw similarity it can reach the root of that, 0.63.
-    made_sanity(run, {"rise": {("seed", ""): 0.4}})
+    made_sanity(run, {"rise": {("seed", ""): 0.4}, "m2ib": {("seed", ""): 1.0}})
     after = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
     assert after.status == "cannot_conclude", "the limit is 0.3 x 0.63 = 0.19, inside the interval 0.05 to 0.25"
     assert "RISE 0.40" in after.condition
 
 
-def test_samples_show_the_pair_that_agrees_least_below_its_limit(run: Run, summary: Summary) -> None:
-    table = dataclasses.replace(summary, agreement=agreement([-0.3, 0.6, 0.6]))
-    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
+def test_pairs_without_a_measured_bound_have_no_verdict_and_are_named(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=10, methods=("raw", "m2ib", "rise"))
+    table = agreeing(summarise(run), [-0.3, -0.3, -0.3])
+    # Without sanity checks nothing is known of RISE and M2IB, which every pair has: 1 is not taken as their bound.
+    none = only(apply(trust_rules.PAIRS_AGREE, Context.of(run, table, LIMITS)))
+    assert none.status == "cannot_conclude" and none.title.endswith("whose upper bounds were not measured")
+    assert "was not measured: 3 (Information bottleneck (M2IB) and RISE)." in none.condition and not none.evidence
+    record = made_sanity(run, {"rise": {("seed", ""): 1.0}})
+    unmeasured = record.checks[~((record.checks.method == "m2ib") & (record.checks.check == "seed"))]
+    dataclasses.replace(record, checks=unmeasured).save(type(record).folder_of(run))
+    one = only(apply(trust_rules.PAIRS_AGREE, Context.of(Run(run.folder), table, LIMITS)))
+    assert one.title.startswith("1 pair of methods tested: 1 shown not to agree")
+    assert "was not measured: 2 (Information bottleneck (M2IB))." in one.condition
+    assert [number.name for number in one.evidence] == ["Raw similarity / RISE"]
+
+
+def test_samples_show_the_pair_that_agrees_least_below_its_limit(bounded: Run, summary: Summary) -> None:
+    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(bounded, agreeing(summary, [-0.3, 0.6, 0.6]), LIMITS)))
     assert finding.samples and all(sample.methods == ("raw", "rise") for sample in finding.samples)
     notes = [float(sample.note.rpartition(" ")[2].replace("\u2212", "-")) for sample in finding.samples]
     assert all(value < 0.3 for value in notes) and notes == sorted(notes)
@@ -335,7 +386,8 @@ def test_disputed_images_are_counted_as_images_and_not_as_pairs(run: Run, summar
 
 
 def test_one_method_alone_has_nobody_to_agree_with(run: Run, summary: Summary) -> None:
-    alone = dataclasses.replace(summary, agreement=agreement([0.5]).iloc[:0], pair_agreement=pairs([]))
+    alone = agreeing(summary, [0.5], pair_agreement=pairs([]))
+    alone = dataclasses.replace(alone, agreement=alone.agreement.iloc[:0])
     assert list(apply(trust_rules.PAIRS_AGREE, Context.of(run, alone, LIMITS))) == []
     assert list(apply(trust_rules.IMAGES_AGREE, Context.of(run, alone, LIMITS))) == []
 

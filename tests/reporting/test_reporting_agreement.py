@@ -90,8 +90,8 @@ def test_methods_that_draw_nothing_have_no_such_bound(tmp_path: Path) -> None:
     ("habit", "pairs", "sentence"),
     [
         (0, 1, "Every pair of methods agrees more on the same image than on different ones"),
-        (3, 3, "No pair of methods agrees more on the same image than on different ones"),
-        (1, 3, "1 of 3 (33 %) pairs of methods do not agree more on the same image than on different ones"),
+        (3, 3, "No pair of methods is shown to agree more on the same image than on different ones"),
+        (1, 3, "1 of 3 (33 %) pairs of methods are not shown to agree more on the same image than on different ones"),
     ],
 )
 def test_agreement_by_habit_is_a_sentence_for_any_number_of_pairs(habit: int, pairs: int, sentence: str) -> None:

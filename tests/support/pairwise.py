@@ -67,15 +67,14 @@ def _agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.Dat
     with_map = explained[explained["map"].notna()]
     correlations: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     per_pair = []
-    ranks: dict[str, dict[str, NDArray[np.float64]]] = {}
+    ranks: dict[str, dict[str, list[NDArray[np.float64]]]] = {}
     keys = ["image", "image_name", "text", "text_kind"]
     for (image, name, text, _), part in with_map.groupby(keys, sort=True, dropna=False):
         grids = {row.method: stored_grid(row.map, row.rows, row.columns) for row in part.itertuples()}
         for method, grid in grids.items():
             vector = rank_vector(grid)
             if vector is not None:
-                # One text an image: maps of its other texts are related.
-                ranks.setdefault(method, {}).setdefault(image, vector)
+                ranks.setdefault(method, {}).setdefault(image, []).append(vector)
         values = []
         for a, b in combinations(sorted(grids), 2):
             rho, overlap = spearman(grids[a], grids[b]), top_overlap(grids[a], grids[b])
@@ -108,7 +107,8 @@ def _agreement(explained: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.Dat
 
 def _chance(a: dict[str, Any], b: dict[str, Any], seed: int) -> dict[str, float | None]:
     both = sorted(set(a) & set(b))[:MOST_UNRELATED]
-    found = unrelated(np.stack([a[image] for image in both]), np.stack([b[image] for image in both]), seed=seed)
+    means = (np.stack([np.mean(ranks[image], axis=0) for image in both]) for ranks in (a, b))
+    found = unrelated(*means, seed=seed)
     return {"chance": None, "chance_high": None} if found is None else dict(chance=found[0], chance_high=found[1])
 
 
