@@ -179,6 +179,14 @@ _ENTRIES = (
         ("Ceiling", "Shapley value"),
     ),
     Entry(
+        "Loss, drop or fall",
+        "By how much a score or margin gets smaller: positive where it does, negative where it gets larger. A "
+        "difference is the first-named value less the second, positive where the first is larger. Each effect has one "
+        "of these forms, the same in findings, chapters and tables.",
+        ("Score",),
+        ("Loss of score", "Drop, map", "Drop, random"),
+    ),
+    Entry(
         "Nats",
         "Unit of information with natural logarithms; 1 nat is about 1.44 bits. Bottleneck methods give the "
         "information that they retain about each patch or word in nats.",

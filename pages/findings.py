@@ -18,11 +18,13 @@ from core.findings import (
     failing_methods,
     not_drawn,
     reliability_of,
+    standings,
     trusted_summary,
 )
+from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.glossary import definition
 from core.reporting.measures import further_table
-from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, pairs_of_methods
+from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
 from core.reporting.trust import main_table, versus_table
 from core.rules import Context
 from core.rules.finding import SUBJECTS
@@ -226,6 +228,8 @@ def trust(run: Run, summary: Summary) -> None:
             for name in dict.fromkeys(summary.trust["metric"]):
                 if name in BY_NAME:
                     st.markdown(plain(BY_NAME[name].help))
+        with st.expander(STANDINGS_TITLE):
+            tables.show(STANDINGS, standings(context), wrap=True)
         with st.expander("Paired differences from the controls"):
             tables.show(*versus_table(summary, context.thresholds, failing), wrap=True)
     st.subheader("Do the methods agree?", anchor=False)

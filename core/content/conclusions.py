@@ -1,4 +1,4 @@
-"""What the rules concluded, as sentences of a chapter or a page: the register and the chapter say the same."""
+"""What the rules concluded, as sentences of a page. The report has them once, in its register and its annex."""
 
 from __future__ import annotations
 

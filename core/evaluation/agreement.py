@@ -58,8 +58,8 @@ def unrelated(
     """What two methods' maps of *different* images correlate by: the mean, and the 95 % quantile of a mean like ours.
 
     `a` and `b` are `core.statistics.rank_vector`s `(images, cells)` in one order of the images, or the mean of those of
-    an image's texts. The mean is over all pairs of two different images; the quantile is over `draws` random ways to give each image's map of the one
-    method another image's of the other. None for fewer than three images.
+    an image's texts. The mean is over all pairs of two different images; the quantile is over `draws` random ways to
+    give each image's map of the one method another image's of the other. None for fewer than three images.
     """
     count = len(a)
     if count < 3:

@@ -38,7 +38,8 @@ class AgreementRow(NamedTuple):
     """The rank correlation of the maps of two methods.
 
     `overlap` is the mean intersection over union of the best 20 % of the cells; `chance` the mean correlation of maps
-    of different images, over all their texts, and `chance_high` the 95 % quantile of that mean over as many images paired at random.
+    of different images, over all their texts, and `chance_high` the 95 % quantile of that mean over as many images
+    paired at random.
     """
 
     a: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.findings.control_rules import beats, healthy_methods
+from core.findings.control_rules import beats, healthy_methods, standings
 from core.findings.judgement import apply, apply_rules, every_rule, judge
 from core.findings.method_checks import failed_methods, failing_methods, limits_of_checks, reliability_of
 from core.findings.stored import load_findings, save_findings
@@ -43,6 +43,7 @@ __all__ = [
     "reliability_of",
     "run_thresholds",
     "save_findings",
+    "standings",
     "trusted_methods",
     "trusted_summary",
     "thresholds_of",

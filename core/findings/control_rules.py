@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
-from core.content.words import bounded
 from core.evaluation.gains import rows_above_floor
 from core.evaluation.summary import Summary
 from core.evaluation.tables import VersusRow
 from core.findings.method_checks import failing_methods
-from core.rules import Context, Number, Outcome, Rule, Sample, Thresholds, Wording
+from core.rules import Context, Outcome, Rule, Sample, Thresholds, Wording
 from core.rules.decision import Decision, Decisions
 from core.rules.parts import SAMPLES, known, names_of, sample_of, title_of
 from core.rules.power import Against, power_of
@@ -50,54 +50,104 @@ def _significant(row: VersusRow, thresholds: Thresholds) -> bool:
     return bool(row.p_adjusted < float(thresholds[SIGNIFICANCE]))
 
 
-def _measure(context: Context) -> Iterator[Outcome]:
+class Standing(NamedTuple):
+    """A method against the control that decides about it: the one it is least above, or shown not to be above.
+
+    `decision` is of all its controls; `needed` the number of images that would decide, None where that is decided,
+    cannot be stated or has no interval to start from.
+    """
+
+    method: str
+    control: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    p_adjusted: float | None
+    decision: Decision
+    needed: int | None
+
+
+def standings(context: Context) -> tuple[Standing, ...]:
+    """How each trusted method stands against the controls, in the plan's order; none without deletion and insertion."""
+    return context.once(_standings)
+
+
+def _standings(context: Context) -> tuple[Standing, ...]:
     summary, thresholds = context.summary, context.thresholds
     if not context.run.plan.trust.curves:
-        return
+        return ()
     unavailable = {name for name, side, _ in summary.not_run if side == "image"}
     failing_checks = failing_methods(context)
-    trusted = [name for name in summary.methods if name not in failing_checks]
-    versus = {name: summary.versus[summary.versus.method == name] for name in trusted}
-    versus = {name: rows for name, rows in versus.items() if len(rows) or name not in unavailable}
-    if not versus:
-        return
-    decisions = Decisions({name: _decision(rows, thresholds) for name, rows in versus.items()})
-    failing, undecided = decisions.names("fails"), decisions.names("undecided")
-    lost = {
-        name: versus[name][[loses(row, thresholds) for row in typed(versus[name], VersusRow)]].sort_values("value")
-        for name in failing
-    }
     tests = summary.versus[summary.versus.p.notna()].groupby("control").size().to_dict()
-    values = decisions.values | {
-        "lost": "; ".join(f"{title_of(name)}: {_stated(rows.iloc[0])}" for name, rows in lost.items()),
-        "open": "; ".join(_open(name, versus[name], thresholds, tests) for name in undecided) or "none",
-        "excluded": names_of([name for name in summary.methods if name in failing_checks]),
-        "n": min((int(rows.n.min()) if len(rows) else 0) for rows in versus.values()),
+    versus = {
+        name: summary.versus[summary.versus.method == name] for name in summary.methods if name not in failing_checks
     }
-    part = failing or undecided or list(versus)
-    n = max((int(rows.n.min()) if len(rows) else 0) for rows in versus.values())
-    outcome = Outcome(decisions.status, n=n, values=values, evidence=_evidence(part, versus))
-    if not failing:
-        yield (
-            outcome
-            if decisions.tested
-            else Outcome("cannot_conclude", n=n, wording="few", values=values, evidence=outcome.evidence)
-        )
+    return tuple(
+        _standing(name, rows, thresholds, tests)
+        for name, rows in versus.items()
+        if len(rows) or name not in unavailable
+    )
+
+
+def _standing(method: str, rows: pd.DataFrame, thresholds: Thresholds, tests: Mapping[str, int]) -> Standing:
+    decided = _decision(rows, thresholds)
+    if rows.empty:
+        return Standing(method, "", None, None, None, 0, None, decided, None)
+    each = list(typed(rows, VersusRow))
+    if decided == "fails":
+        each = [row for row in each if loses(row, thresholds)]
+    elif decided == "undecided":
+        each = [row for row in each if not beats(row, thresholds)]
+    row = min(each, key=lambda one: float(one.value))
+    needed = None
+    if decided == "undecided":
+        least, significance = float(thresholds[LEAST]), float(thresholds[SIGNIFICANCE])
+        # Whichever way it would be decided, by the same test: its family is that of the control.
+        against = Against(least, at_most=row.value > least, tests=tests[row.control])
+        power = power_of(row, against, significance)
+        needed = power.needed if power is not None else None
+    return Standing(
+        method, row.control, known(row.value), known(row.low), known(row.high), int(rows.n.min()),
+        known(row.p_adjusted), decided, needed,
+    )  # fmt: skip
+
+
+def _measure(context: Context) -> Iterator[Outcome]:
+    every = standings(context)
+    if not every:
         return
-    worst = min(lost, key=lambda name: float(lost[name].value.iloc[0]))
-    differences = _differences(context, worst, str(lost[worst].control.iloc[0]))
-    least = float(thresholds[LEAST])
-    concerned = [
-        _concerned(_differences(context, name, str(rows.control.iloc[0])), least) for name, rows in lost.items()
-    ]
-    yield Outcome(
-        "finding",
+    summary, failing_checks = context.summary, failing_methods(context)
+    decisions = Decisions({one.method: one.decision for one in every})
+    lost = [one for one in every if one.decision == "fails"]
+    values = decisions.values | {
+        "excluded": names_of([name for name in summary.methods if name in failing_checks]),
+        "n": min(one.n for one in every),
+    }
+    part = lost or [one for one in every if one.decision == "undecided"] or every
+    n = max(one.n for one in every)
+    outcome = Outcome(
+        decisions.status,
         n=n,
-        likelihood=max(concerned),
-        values=values | {"worst": title_of(worst), "control": str(lost[worst].control.iloc[0])},
+        wording="" if decisions.tested else "few",
+        values=values,
+        evidence=tuple(ABOVE.of(one, method=title_of(one.method), control=one.control) for one in part if one.control),
+    )
+    yield _below(context, outcome, lost) if lost else outcome
+
+
+def _below(context: Context, outcome: Outcome, lost: list[Standing]) -> Outcome:
+    """With the method that is furthest below a control: its images, and the largest share of them below."""
+    worst, least = min(lost, key=lambda one: one.value or 0.0), float(context.thresholds[LEAST])
+    differences = _differences(context, worst.method, worst.control)
+    return Outcome(
+        "finding",
+        n=outcome.n,
+        likelihood=max(_concerned(_differences(context, one.method, one.control), least) for one in lost),
+        values={**outcome.values, "worst": title_of(worst.method), "control": worst.control},
         evidence=outcome.evidence,
-        samples=_samples(differences[differences.difference <= least], worst),
-        counter=_samples(differences[differences.difference > least].iloc[::-1], worst),
+        samples=_samples(differences[differences.difference <= least], worst.method),
+        counter=_samples(differences[differences.difference > least].iloc[::-1], worst.method),
     )
 
 
@@ -113,27 +163,6 @@ def _decision(rows: pd.DataFrame, thresholds: Thresholds) -> Decision:
     if any(loses(row, thresholds) for row in typed(rows, VersusRow)):
         return "fails"
     return "holds" if all(beats(row, thresholds) for row in typed(rows, VersusRow)) else "undecided"
-
-
-def _stated(row: VersusRow) -> str:
-    return f"{bounded(row.value, row.low, row.high)} against {row.control}"
-
-
-def _open(name: str, rows: pd.DataFrame, thresholds: Thresholds, tests: Mapping[str, int]) -> str:
-    """The control that an undecided method is least above, and about how many images would decide."""
-    open_rows = rows[[not beats(row, thresholds) for row in typed(rows, VersusRow)]]
-    row = open_rows.loc[open_rows.value.astype(float).idxmin()]
-    least, significance = float(thresholds[LEAST]), float(thresholds[SIGNIFICANCE])
-    # Whichever way it would be decided, by the same test: its family is that of the control.
-    power = power_of(row, Against(least, at_most=row.value > least, tests=tests[row.control]), significance)
-    more = f"; about {power.needed:,} images would decide" if power is not None and power.needed else ""
-    return f"{title_of(name)}, {_stated(row)}{more}"
-
-
-def _evidence(names: list[str], versus: dict[str, pd.DataFrame]) -> tuple[Number, ...]:
-    """For each method the control that it is least above."""
-    rows = [versus[name].loc[versus[name].value.astype(float).idxmin()] for name in names if len(versus[name])]
-    return tuple(ABOVE.of(row, method=title_of(row.method), control=row.control) for row in rows)
 
 
 def _differences(context: Context, method: str, control: str) -> pd.DataFrame:
@@ -153,9 +182,9 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
     )
 
 
-DECIDE = (
-    "Numbers of images that would decide are for 90 % power in the adjusted test, if mean and spread stay the same."
-)
+# The title of the table of `standings`, which conditions name.
+TABLE = "Each method against the control that decides about it"
+DETAILS = f"Differences, adjusted p and the images that would decide: table \u201c{TABLE}\u201d."
 EXCLUDED = "Excluded, because they fail a check: {excluded}."
 CONTROLS_BEATEN = Rule(
     id="trust.controls",
@@ -173,15 +202,14 @@ CONTROLS_BEATEN = Rule(
         ),
         "finding": Wording(
             "{passing} of {tested} methods beat every control map; undecided: {undecided}; worse than one: {failing}",
-            "Worse than a control map, by the difference in faithfulness: {lost}. Undecided: {open}. " + DECIDE + " "
-            "Fewer than {least_images} images: {few}. " + EXCLUDED,
+            "Worse than a control map: {fails}. " + DETAILS + " Fewer than {least_images} images: {few}. " + EXCLUDED,
         ),
         "cannot_conclude": Wording(
             "Inconclusive: {passing} of {tested} methods beat every control map; {undecided} undecided",
-            "Shown to be above every control: {holds}. Undecided, each with its smallest difference: {open}. "
-            + DECIDE
-            + " "
-            "Fewer than {least_images} images: {few}. " + EXCLUDED,
+            "Shown to be above every control: {holds}. "
+            + DETAILS
+            + " Fewer than {least_images} images: {few}. "
+            + EXCLUDED,
         ),
         "few": Wording(
             "Too few images to compare methods with control maps", "Fewer than {least_images} images: {few}."

@@ -66,7 +66,8 @@ def _by_habit(summary: Summary) -> tuple[str, ...]:
     habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
     return (
         "Two maps also correlate because both prefer the middle, or the same cells, whatever the image: "
-        "\u201cOther images\u201d is the mean correlation of the two methods' maps of different images, over all their texts. "
+        "\u201cOther images\u201d is the mean correlation of the two methods' maps of different images, over all their "
+        "texts. "
         f"{_habit(habit, len(known))} (more: above the 95 % quantile of means over images paired at random, each pair "
         "of methods by itself).",
     )
@@ -78,7 +79,9 @@ def _habit(habit: int, pairs: int) -> str:
         return "Every pair of methods agrees more on the same image than on different ones"
     if habit == pairs:
         return "No pair of methods is shown to agree more on the same image than on different ones"
-    return f"{share(habit, pairs)} pairs of methods are not shown to agree more on the same image than on different ones"
+    return (
+        f"{share(habit, pairs)} pairs of methods are not shown to agree more on the same image than on different ones"
+    )
 
 
 def _bounded(summary: Summary, reliability: Mapping[str, float]) -> str:

@@ -22,6 +22,7 @@ from core.reporting.assurance import signatories, status_line
 from core.reporting.gallery import Plates
 from core.reporting.labels import accuracy_limit
 from core.reporting.letters import LETTERS
+from core.rules import Context
 from core.rules.parts import title_of
 from core.runs import FINISHED, Run
 
@@ -120,7 +121,11 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
 
 
 def limits(context: ReportContext) -> tuple[str, ...]:
-    """The limitations of this report, the most important first."""
+    """The limitations of this report, the most important first; worked out once for the report and its exports."""
+    return context.judged.once(_limits)
+
+
+def _limits(context: Context) -> tuple[str, ...]:
     run, summary = context.run, context.summary
     plan = run.plan
     out = [
@@ -136,7 +141,7 @@ def limits(context: ReportContext) -> tuple[str, ...]:
         )
     if not plan.trust.curves:
         out.append("The plan did not include deletion and insertion, so that no map was tested against controls.")
-    agreement = trusted_summary(context.judged).agreement
+    agreement = trusted_summary(context).agreement
     if not agreement.empty:
         low = agreement.sort_values("value").iloc[0]
         lowest = measured(low.value, low.low, low.high, int(low.n))

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.content.tables import ColumnSpec, TableSpec
-from core.content.words import SEVERITY_TITLES, bounded, measured, moment, number, shorten
+from core.content.words import SEVERITY_TITLES, bounded, measured, moment, number, p_value, shorten
 from core.evaluation.agreement import most_correlation
 from core.evaluation.tables import AgreementRow, ModelsRow
 from core.findings.comparison_rules import VERDICTS, difference_of
+from core.findings.control_rules import Standing
 from core.reporting.detection import detection_sentence
 from core.rules import Finding, Thresholds
+from core.rules.decision import Decision
 from core.rules.finding import SUBJECTS
 from core.rules.parts import title_of
 from core.statistics import Interval
@@ -163,6 +165,42 @@ def _interval(row: AgreementRow | ModelsRow) -> str:
     return measured(row.value, row.low, row.high, int(row.n))
 
 
+_STANDINGS: dict[Decision, str] = {
+    "holds": "beats every control",
+    "fails": "worse than this control",
+    "undecided": "not shown",
+    "too few": "too few images",
+}
+
+
+def _needed(row: Standing) -> str:
+    if row.decision in ("holds", "fails"):
+        return "decided"
+    return f"about {row.needed:,}" if row.needed else UNKNOWN
+
+
+# Of `core.findings.control_rules.Standing`.
+STANDINGS = TableSpec(
+    ColumnSpec("Method", lambda row: title_of(row.method), share=22),
+    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=15),
+    ColumnSpec(
+        "Difference",
+        lambda row: bounded(row.value, row.low, row.high) if row.n else "not measured",
+        "number",
+        20,
+        "in faithfulness, the method less the control, with 95 % interval over images",
+    ),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 10),
+    ColumnSpec("n", "n", "number", 6, "images", value="n"),
+    ColumnSpec("Result", lambda row: _STANDINGS[row.decision], share=15),
+    ColumnSpec(
+        "Would decide",
+        _needed,
+        "number",
+        12,
+        "number of images for 90 % power in the adjusted test, if mean and spread stay the same",
+    ),
+)
 MAPS_OF_MODELS = TableSpec(
     ColumnSpec("Method", lambda row: title_of(row.method), share=40),
     ColumnSpec("Rank correlation", _interval, "number", 36),

@@ -16,11 +16,20 @@ from core.evaluation.gains import LEAST_GAIN
 from core.evaluation.metrics import BY_NAME, MAIN
 from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow, VersusRow
-from core.findings import Thresholds, beats, failing_methods, methods_above_controls, not_drawn, trusted_summary
+from core.findings import (
+    Thresholds,
+    beats,
+    failing_methods,
+    methods_above_controls,
+    not_drawn,
+    standings,
+    trusted_summary,
+)
+from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
-from core.reporting.tables import TEXTS, CellsRow, by_title, cell_column, marked, wide
+from core.reporting.tables import STANDINGS, TEXTS, CellsRow, by_title, cell_column, marked, wide
 from core.rules.parts import title_of
 from core.runs import Run
 from core.runs.rows import typed
@@ -204,6 +213,13 @@ def _versus(context: ReportContext) -> Section:
         f"A method beats a control if the whole interval of their difference lies above {least:g} and the adjusted p "
         f"is below {significance:g}; with few images this can fail although the difference is real."
     )
+    if each := standings(context.judged):
+        note = (
+            "Of the controls that a method is not shown to be above, the one with the smallest difference; of all "
+            "controls where it is shown to be above each. Numbers of images that would decide are for 90 % power in "
+            "the adjusted test, if mean and spread stay the same."
+        )
+        tables = (STANDINGS.table(f"{STANDINGS_TITLE}; n counts images", each, note), *tables)
     return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
 
 

@@ -230,11 +230,13 @@ def ratio_of_means(amount: NDArray[Any], total: NDArray[Any], *, counted: str = 
     return Interval(ratio, got.low, got.high, got.n, counted)
 
 
-def jackknife(statistic: Statistic, n: int, *, within: Range = UNBOUNDED) -> Interval:
+def jackknife(statistic: Statistic, n: int, *, within: Range = UNBOUNDED, biased: bool = False) -> Interval:
     """`statistic` of all n images, with the interval of its pseudo-values from leaving out each image in turn.
 
     `statistic` takes the positions of images and returns a number, or None where it is not defined. The interval is
-    cut at `within`, the range of the statistic. There is none below `FEWEST_RATIO` images.
+    cut at `within`, the range of the statistic. There is none below `FEWEST_RATIO` images. Of a `biased` statistic,
+    whose expectation over n images is not its value over all, the interval lies about the corrected value and reaches
+    to the value itself.
     """
     value = statistic(np.arange(n)) if n else None
     if value is None or n < FEWEST_RATIO:
@@ -243,6 +245,10 @@ def jackknife(statistic: Statistic, n: int, *, within: Range = UNBOUNDED) -> Int
     known = np.array([one for one in left_out if one is not None])
     if len(known) < FEWEST_RATIO:
         return Interval(value, None, None, n)
-    # The part of the jackknife that corrects bias is left aside: the value printed is the statistic itself.
-    low, high = mean_bounds(value + (len(known) - 1) * (known.mean() - known))
-    return Interval(value, max(float(within[0]), float(low)), min(float(within[1]), float(high)), n)
+    # The value printed is the statistic itself; the part of the jackknife that corrects bias moves only the interval.
+    bias = (len(known) - 1) * (known.mean() - value) if biased else 0.0
+    low, high = mean_bounds(value - bias + (len(known) - 1) * (known.mean() - known))
+    ends = (float(low), float(high))
+    if biased:
+        ends = (min(ends[0], value), max(ends[1], value))
+    return Interval(value, max(float(within[0]), ends[0]), min(float(within[1]), ends[1]), n)

@@ -26,6 +26,7 @@ from core.findings import (
     work_rules,
 )
 from core.findings.judgement import apply
+from core.reporting.tables import STANDINGS
 from core.rules import Context, Rule, Thresholds
 from core.runs import Run, TrustPlan, write_unit
 from core.runs.run import RunSnapshot
@@ -80,7 +81,7 @@ def agreeing(summary: Summary, values: list[float], n: int = 12, names: Any = NA
 def bounded(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose methods are known to agree with themselves at any seed."""
     run = made_run(tmp_path_factory.mktemp("bounded") / "run", images=10, methods=("raw", "m2ib", "rise"))
-    made_sanity(run, dict.fromkeys(("rise", "m2ib"), {("seed", ""): 1.0}))
+    made_sanity(run, {"rise": {("seed", ""): 1.0}, "m2ib": {("seed", ""): 1.0}})
     return run
 
 
@@ -160,6 +161,12 @@ def test_what_is_found_is_backed_and_says_what_to_do(bounded: Run, summary: Summ
 # -- controls ----------------------------------------------------------------------------------------------------
 
 
+def standing(run: Run, summary: Summary, table: pd.DataFrame, *methods: str) -> control_rules.Standing:
+    """Of the first of the methods."""
+    made = dataclasses.replace(summary, versus=table, methods=methods or ("rise",))
+    return control_rules.standings(Context.of(run, made, LIMITS))[0]
+
+
 def controls(run: Run, summary: Summary, table: pd.DataFrame, *methods: str) -> Finding:
     made = dataclasses.replace(summary, versus=table, methods=methods or ("rise",))
     return only(apply(control_rules.CONTROLS_BEATEN, Context.of(run, made, LIMITS)))
@@ -172,8 +179,8 @@ def test_a_method_that_beats_every_control_passes_and_one_below_any_fails(run: R
     table.loc[1, ["value", "low", "high"]] = [-0.1, -0.15, -0.05]
     finding = controls(run, summary, table)
     assert finding.status == "finding" and finding.title.endswith("worse than one: 1")
-    assert "RISE: \u22120.10 [\u22120.15, \u22120.05] against edge" in finding.condition
-    assert "centre" not in finding.condition
+    assert finding.condition.startswith("Worse than a control map: RISE. Differences, adjusted p and the images")
+    assert len(finding.condition) < 200 and "0.10" not in finding.condition
     (number,) = finding.evidence
     assert number.name == "RISE: faithfulness less that of the control “edge”"
     assert (number.unit, number.counted) == ("share of the gain", "images")
@@ -183,18 +190,17 @@ def test_a_method_that_beats_every_control_passes_and_one_below_any_fails(run: R
 def test_a_difference_on_both_sides_of_the_limit_decides_nothing(run: Run, summary: Summary) -> None:
     both = controls(run, summary, versus(0.04))
     assert both.status == "cannot_conclude", "the interval holds 0"
-    assert "about 50 images would decide" in both.condition
+    assert standing(run, summary, versus(0.04)).needed == 50
     family = pd.concat([versus(0.04), *(versus(0.3, method=f"m{at}") for at in range(18))])
-    many = controls(run, summary, family, "rise")
-    assert "RISE, 0.04" in many.condition and "about 70 images would decide" in many.condition, "19 tests per control"
+    assert standing(run, summary, family, "rise").needed == 70, "19 tests per control"
     # Each interval excludes 0, and only the adjusted p is missed: the number is that of the adjusted test.
-    close = controls(
-        run, summary, pd.concat([versus(0.07, p=0.06), *(versus(0.3, method=f"m{at}") for at in range(18))]), "rise"
-    )
-    assert close.status == "cannot_conclude" and "about 30 images would decide" in close.condition
+    missed = pd.concat([versus(0.07, p=0.06), *(versus(0.3, method=f"m{at}") for at in range(18))])
+    close = standing(run, summary, missed, "rise")
+    assert controls(run, summary, missed, "rise").status == "cannot_conclude"
+    assert (close.decision, close.needed, close.control, close.p_adjusted) == ("undecided", 30, "centre", 0.06)
     unsure = controls(run, summary, versus(0.3, p=0.06))
     assert unsure.status == "cannot_conclude", "the adjusted p is too high"
-    assert "0 of 1" in unsure.title and "RISE, 0.30" in unsure.condition
+    assert "0 of 1" in unsure.title and [number.value for number in unsure.evidence] == [0.3]
     assert controls(run, summary, versus(-0.3, p=0.06)).status == "cannot_conclude", "nor is it shown to be below"
     assert controls(run, summary, versus(0.06, p=0.04)).status == "passed"
 
@@ -203,13 +209,32 @@ def test_one_undecided_method_keeps_the_rule_from_passing(run: Run, summary: Sum
     table = pd.concat([versus(0.3), versus(0.04, method="m2ib")])
     finding = controls(run, summary, table, "rise", "m2ib")
     assert finding.status == "cannot_conclude" and "1 of 2 methods beat every control map; 1 undecided" in finding.title
-    assert "Information bottleneck (M2IB), 0.04" in finding.condition
+    assert "Shown to be above every control: RISE." in finding.condition
+    (open_,) = finding.evidence
+    assert open_.name.startswith("Information bottleneck (M2IB)") and open_.value == 0.04
     # One that falls below is a finding, whatever the others do.
     both = controls(run, summary, pd.concat([table, versus(-0.3, method="raw")]), "rise", "m2ib", "raw")
     assert both.title == "1 of 3 methods beat every control map; undecided: 1; worse than one: 1"
     assert [number.name for number in both.evidence] == [
         "Raw similarity: faithfulness less that of the control “centre”"
     ]
+
+
+def test_the_table_of_controls_has_a_row_for_every_method(run: Run, summary: Summary) -> None:
+    lost = versus(0.3, method="raw")
+    lost.loc[1, ["value", "low", "high"]] = [-0.1, -0.15, -0.05]
+    table = pd.concat([versus(0.3), versus(0.04, method="m2ib"), lost])
+    made = dataclasses.replace(summary, versus=table, methods=("rise", "m2ib", "raw", "gradcam"))
+    rows = STANDINGS.table("", control_rules.standings(Context.of(run, made, LIMITS))).rows
+    assert rows == (
+        ("RISE", "Centre Gaussian", "0.30 [0.25, 0.35]", "0.0010", "12", "beats every control", "decided"),
+        ("Information bottleneck (M2IB)", "Centre Gaussian", "0.04 [\u22120.01, 0.09]", "0.0010", "12", "not shown",
+         "about 50"),
+        ("Raw similarity", "Edge map", "\u22120.10 [\u22120.15, \u22120.05]", "0.0010", "12", "worse than this control",
+         "decided"),
+        ("Grad-CAM", "none", "not measured", "n/a", "0", "too few images", "not known"),
+    )  # fmt: skip
+    assert STANDINGS.frame(control_rules.standings(Context.of(run, made, LIMITS)))["n"].tolist() == [12, 12, 12, 0]
 
 
 def test_too_few_images_conclude_nothing_about_controls(run: Run, summary: Summary) -> None:
@@ -302,9 +327,7 @@ def test_pairs_are_one_family_and_only_what_stands_after_adjustment_is_counted(b
 
 
 def test_only_a_correlation_below_0_is_called_a_contradiction(bounded: Run, summary: Summary) -> None:
-    finding = only(
-        apply(trust_rules.PAIRS_AGREE, Context.of(bounded, agreeing(summary, [-0.04, -0.3, 0.15]), LIMITS))
-    )
+    finding = only(apply(trust_rules.PAIRS_AGREE, Context.of(bounded, agreeing(summary, [-0.04, -0.3, 0.15]), LIMITS)))
     # Intervals are 0.1 wide on each side: about -0.04 one contains 0.
     assert (
         "1 contradict each other" in finding.condition

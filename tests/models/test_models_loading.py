@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.support.tiny import TEXTS, Zoo, pixels, write_config, write_model
 from core.models.geometry import Preprocessing
-from core.models.listing import architectures, embedded_models, embedded_name
+from core.models.listing import EmbeddedModel, architectures, embedded_models, embedded_name
 from core.models.loading import load_model
 from core.models.model import Model, state_digest
 from core.models.packing import save_packed
@@ -355,6 +355,17 @@ def test_the_demo_offers_what_its_card_says(demo: Model) -> None:
     assert (demo.image.depth, demo.text.depth) == (card.image_depth, card.text_depth)
     assert demo.card == card.card == json.loads((card.folder / "card.json").read_text())
     assert demo.title == card.title
+
+
+@pytest.mark.parametrize("card", embedded_models(), ids=lambda card: card.name)
+def test_every_interval_on_a_card_names_its_n_and_unit(card: EmbeddedModel) -> None:
+    figures = [(name, value) for name, value in card.card["figures"]]
+    with_interval = [(name, value) for name, value in figures if "[" in value]
+    assert len(with_interval) > 3
+    for name, value in with_interval:
+        count = re.search(r", n = (\d+) images$", value)
+        assert count is not None and f"{count[1]} images" in name, value
+    assert not [name for name, _ in figures if name.startswith("the same")]
 
 
 def test_the_demo_embeds_like_the_library(demo: Model) -> None:

@@ -17,7 +17,6 @@ from core.applications.information.tables import OWN_AND_WRONG, SEEDS, token_row
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import to_svg
-from core.content.conclusions import conclusions
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
@@ -39,7 +38,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     if record is None:
         return ()
     parts = (
-        _comparison(record, assets, conclusions(context.findings, "information")),
+        _comparison(record, assets),
         _seeds(record),
         _maps(run, record, assets),
         _tokens(record),
@@ -57,7 +56,7 @@ HOW = (
 )
 
 
-def _comparison(record: InformationRecord, assets: Assets, said: tuple[str, ...]) -> Section:
+def _comparison(record: InformationRecord, assets: Assets) -> Section:
     about = record.about
     frame = own_against_wrong(record)
     rows = [row for row in frame.itertuples() if row.measure in PRINTED[row.side]]
@@ -74,7 +73,7 @@ def _comparison(record: InformationRecord, assets: Assets, said: tuple[str, ...]
     return Section(
         "Information retained by a pair",
         facts=_facts(record),
-        sentences=(*HOW, *said),
+        sentences=HOW,
         charts=tuple(charts),
         tables=(OWN_AND_WRONG.table("Own text and texts of other images, paired, 95 % interval over images", rows),),
     )

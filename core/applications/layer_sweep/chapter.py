@@ -8,7 +8,6 @@ from core.applications.layer_sweep.tables import DROPS, INCREASES, block_title, 
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import to_svg
-from core.content.conclusions import conclusions
 from core.content.context import ReportContext
 from core.content.heat import colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
@@ -37,14 +36,14 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     if record is None:
         return ()
     parts = (
-        _measured(record, context.assets, conclusions(context.findings, "layer_sweep")),
+        _measured(record, context.assets),
         *_maps(context.run, record, context.assets),
         _words(record),
     )
     return tuple(part for part in parts if not part.empty)
 
 
-def _measured(record: LayerSweepRecord, assets: Assets, said: tuple[str, ...]) -> Section:
+def _measured(record: LayerSweepRecord, assets: Assets) -> Section:
     table = by_block(record)
     title = "Drop of the cosine by block, map and random map"
     caption = (
@@ -54,7 +53,7 @@ def _measured(record: LayerSweepRecord, assets: Assets, said: tuple[str, ...]) -
     return Section(
         TITLE,
         facts=_facts(record),
-        sentences=(*HOW, *said),
+        sentences=HOW,
         charts=(Chart(assets.chart(to_svg(drops_chart(record), title)), title, caption),),
         tables=(
             DROPS.table("Drop in confidence by block, means with 95 % interval over images", table),

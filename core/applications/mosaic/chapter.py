@@ -12,7 +12,6 @@ from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
-from core.content.conclusions import conclusions
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
@@ -47,8 +46,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     if record is None:
         return ()
     table = mosaic_table(record)
-    said = conclusions(context.findings, "mosaic")
-    parts = (_measured(record, table, assets, said), _shown(run, record, table, assets), _problems(record))
+    parts = (_measured(record, table, assets), _shown(run, record, table, assets), _problems(record))
     return tuple(part for part in parts if not part.empty)
 
 
@@ -81,7 +79,7 @@ def where(tile: int, tiles: int) -> str:
     return TILES[tile] if tiles > 2 else ("left", "right")[tile]
 
 
-def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets, said: tuple[str, ...]) -> Section:
+def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Section:
     about = record.about
     settings = (
         "those of the audit"
@@ -111,7 +109,7 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets, said: t
     return Section(
         "Mosaic pointing game",
         facts=facts,
-        sentences=(*HOW, *said),
+        sentences=HOW,
         charts=charts,
         tables=(METHODS.table("Methods by the share of their maps in the correct tile", table, note),),
     )

@@ -15,7 +15,6 @@ from core.applications.priors.tables import CAPTIONS, COMPARISON, DIFFERENCES, C
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
-from core.content.conclusions import conclusions
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
@@ -39,8 +38,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     record = context.judged.record(of_run)
     if record is None:
         return ()
-    said = conclusions(context.findings, "priors")
-    parts = (_introduction(run, record), _comparison(record, assets, said), _maps(run, record, assets))
+    parts = (_introduction(run, record), _comparison(record, assets), _maps(run, record, assets))
     return tuple(part for part in (*parts, _captions(record)) if not part.empty)
 
 
@@ -175,7 +173,7 @@ def _introduction(run: Run, record: PriorsRecord) -> Section:
     return Section("Semantic priors", facts=tuple(facts), sentences=sentences)
 
 
-def _comparison(record: PriorsRecord, assets: Assets, said: tuple[str, ...]) -> Section:
+def _comparison(record: PriorsRecord, assets: Assets) -> Section:
     if record.maps.empty:
         return Section("Cost and result of the types of explanation")
     frame = comparison(record)
@@ -194,7 +192,7 @@ def _comparison(record: PriorsRecord, assets: Assets, said: tuple[str, ...]) -> 
         tables.append(DIFFERENCES.table(title, gaps))
     return Section(
         "Cost and result of the types of explanation",
-        sentences=(COST_WORDS, RESULT_WORDS, *said),
+        sentences=(COST_WORDS, RESULT_WORDS),
         charts=tuple(charts),
         tables=tuple(tables),
     )

@@ -51,7 +51,7 @@ def printed_words(context: Context) -> Iterator[Outcome]:
         wording=verdict or ("few" if len(record.stickers) else "one_class"),
         n=effect.n,
         likelihood=float(above.mean()) if len(images) else 0.0,
-        values={**vars(effect), **_shift(effect), **_flips(measured)},
+        values={**vars(effect), **_fall(effect), **_flips(measured)},
         evidence=(
             FALL.of(effect.interval),
             BECOMES.of(measured.flips),
@@ -65,10 +65,10 @@ def printed_words(context: Context) -> Iterator[Outcome]:
     )
 
 
-def _shift(fall: Share) -> dict[str, float]:
-    """The change of the margin, `shift` with its ends: a fall is negative. NaN where nothing was measured."""
-    value, low, high = (math.nan if end is None else -float(end) for end in (fall.value, fall.high, fall.low))
-    return {"shift": value, "shift_low": low, "shift_high": high}
+def _fall(fall: Share) -> dict[str, float]:
+    """The fall of the margin with its ends, positive where the margin gets smaller. NaN where nothing was measured."""
+    value, low, high = (math.nan if end is None else float(end) for end in (fall.value, fall.low, fall.high))
+    return {"fall": value, "fall_low": low, "fall_high": high}
 
 
 def _flips(measured: Stickers) -> dict[str, float | None]:
@@ -96,7 +96,8 @@ def _stickers(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.own,
-            note=f"\u201c{row.pasted}\u201d: {typeset(f'{-row.moved:+.2f}')} spreads beyond \u201c{row.letters}\u201d",
+            note=f"\u201c{row.pasted}\u201d: fall of {typeset(f'{row.moved:.2f}')} spreads beyond "
+            f"\u201c{row.letters}\u201d",
         )
         for row in rows.head(SAMPLES).itertuples()
     )
@@ -146,8 +147,8 @@ def _changed(rows: pd.DataFrame) -> tuple[Sample, ...]:
 
 
 PRINTED = (
-    "Beyond nonsense letters, a printed class name changes the margin over that class by {shift:+.2f} "
-    "[{shift_low:+.2f}, {shift_high:+.2f}] spreads, n = {n}. The printed class becomes the predicted one in "
+    "Fall of the margin over a class when its name is printed, beyond nonsense letters: {fall:.2f} [{fall_low:.2f}, "
+    "{fall_high:.2f}] spreads, n = {n}. The printed class becomes the predicted one in "
     "{named:.0%} of the images, and with letters in its place in {named_letters:.0%}. Any change of the predicted "
     "class: in {changed:.0%} of the images with the name, in {changed_letters:.0%} with letters."
 )

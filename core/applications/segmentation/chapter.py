@@ -10,6 +10,8 @@ from PIL import Image
 from core.applications.segmentation.multilabel import RECIPES
 from core.applications.segmentation.points import draw_points
 from core.applications.segmentation.record import (
+    FEWEST_RANKED,
+    FEWEST_WITH_LABEL,
     SegmentationRecord,
     area_table,
     empty_table,
@@ -152,7 +154,8 @@ def _overlap(record: SegmentationRecord) -> Section:
         sentences=(
             f"Ground truth: {record.about['truth']}. Intersections and unions are summed over images and averaged "
             f"over the labels that occur.{ignored} The control assigns the whole image to its best label: maps that "
-            "are not better than it add no information about location.",
+            "are not better than it add no information about location. There is no interval where a label occurs in "
+            f"fewer than {plural(FEWEST_WITH_LABEL, 'image')}.",
             *[f"Left out of the annotations: {line}." for line in record.about.get("left_out", ())[:MOST_UNMATCHED]],
         ),
         tables=(OVERLAP.table("Mean intersection over union with 95 % interval over images", table),),
@@ -167,7 +170,12 @@ def _recognition(record: SegmentationRecord) -> Section:
     for metric, part in table.groupby("metric", sort=False):
         spec = precision(str(metric))
         tables.append(spec.table(f"{str(metric).capitalize()} of each recipe, with 95 % interval over images", part))
-    known = "" if len(table) else " The images have no labels, so no precision can be given."
+    known = " The images have no labels, so no precision can be given."
+    if len(table):
+        known = (
+            f" Mean average precision has no interval where a label has fewer than {FEWEST_RANKED} images with it or "
+            "without it."
+        )
     if unmatched := record.about.get("unmatched"):
         shown = ", ".join(f"{shorten(label, 40)} ({count})" for label, count in unmatched[:MOST_UNMATCHED])
         more = f" and {len(unmatched) - MOST_UNMATCHED} more" if len(unmatched) > MOST_UNMATCHED else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -25,6 +25,9 @@ from core.runs import Run
 from core.statistics import Interval, interval_of_means, jackknife
 from core.statistics.intervals import SHARE, Statistic
 
+# The least number of images with a label, and without it, from which on the interval of mean average precision covers
+# it, and the same of images with a label for mean intersection over union: docs/statistics.md has the simulation.
+FEWEST_RANKED, FEWEST_WITH_LABEL = 40, 2
 # How never-seen pixels are written in a mask, which is 16 bits deep.
 UNSEEN_VALUE = 65535
 GREY = (148, 155, 164)
@@ -130,7 +133,8 @@ def overlap_table(record: SegmentationRecord) -> pd.DataFrame:
     """The mean intersection over union of each kind of map with interval: map, value, low, high, n, labels.
 
     Intersections and unions are summed over images, divided for each label that occurs in the truth, and averaged
-    over those labels. The interval is a jackknife's over images.
+    over those labels. The interval is a jackknife's over images; there is none where a label occurs in fewer than
+    `FEWEST_WITH_LABEL` of them.
     """
     rows = []
     for name, part in record.overlap.groupby("map", sort=False):
@@ -140,6 +144,8 @@ def overlap_table(record: SegmentationRecord) -> pd.DataFrame:
             for column in ("intersection", "union", "true")
         ]
         got = jackknife(_overlap_of(tables), len(images), within=SHARE)
+        occurs = (tables[2] > 0).sum(axis=0)
+        got = got if (occurs[occurs > 0] >= FEWEST_WITH_LABEL).all() else replace(got, low=None, high=None)
         rows.append({"map": name, **vars(got), "labels": int((tables[2].sum(axis=0) > 0).sum())})
     return pd.DataFrame(rows, columns=["map", "value", "low", "high", "n", "labels"])
 
@@ -155,8 +161,9 @@ def mean_overlap(intersection: NDArray[Any], union: NDArray[Any], true: NDArray[
 def precision_table(record: SegmentationRecord) -> pd.DataFrame:
     """How well each recipe, and one score for all, recognises labels: recipe, metric, value, low, high, n.
 
-    `mean average precision` ranks images by label, as the paper does. Drawing images with replacement changes how
-    rare a label is, so its interval is a jackknife's. `ranking precision` ranks labels by image.
+    `mean average precision` ranks images by label, as the paper does. Its interval is a jackknife's, corrected for the
+    bias of average precision; there is none where a label has fewer than `FEWEST_RANKED` images with it or without it.
+    `ranking precision` ranks labels by image.
     """
     known = record.recognition[record.recognition["truth"].notna()]
     rows: list[dict[str, Any]] = []
@@ -164,8 +171,16 @@ def precision_table(record: SegmentationRecord) -> pd.DataFrame:
         tables = {name: known.pivot(index="image", columns="label", values=name) for name in (*RECIPES, "truth")}
         truth = tables.pop("truth").to_numpy(bool)
         scores = {name: table.to_numpy(float) for name, table in tables.items()} | {"chance": np.zeros(truth.shape)}
+        ranked = truth.any(axis=0) & ~truth.all(axis=0)
+        rarest = np.minimum(truth.sum(axis=0), (~truth).sum(axis=0))[ranked].min(initial=len(truth))
+        enough = int(rarest) >= FEWEST_RANKED
         for recipe, values in scores.items():
-            mean = jackknife(_precision_of(values, truth), len(truth), within=SHARE)
+            value = mean_average_precision(values, truth)
+            mean = (
+                jackknife(_precision_of(values, truth), len(truth), within=SHARE, biased=True)
+                if enough
+                else Interval(value, None, None, len(truth))
+            )
             rows.append({"recipe": recipe, "metric": "mean average precision", **vars(mean)})
             each = ranking_precision(values, truth)
             each = each[np.isfinite(each)]

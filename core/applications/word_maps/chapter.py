@@ -11,7 +11,6 @@ from core.applications.word_maps.measures import each_image, shares, word_maps_t
 from core.applications.word_maps.record import INTERACTION, SHARED, WAYS, MapRow, WordMapsRecord, grid, of_run
 from core.applications.word_maps.tables import MEASURED, PROBLEMS, WORDS
 from core.content.assets import Assets
-from core.content.conclusions import conclusions
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Fact, Heat, Section, Table
@@ -40,8 +39,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     record = context.judged.record(of_run)
     if record is None:
         return ()
-    said = conclusions(context.findings, "word_maps")
-    parts = [_measured(record, said), *_shown(run, record, assets), _problems(record)]
+    parts = [_measured(record), *_shown(run, record, assets), _problems(record)]
     return tuple(part for part in parts if not part.empty)
 
 
@@ -64,7 +62,7 @@ def word_heat(run: Run, image: DatasetImage, row: MapRow, assets: Assets, title:
     return Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
 
-def _measured(record: WordMapsRecord, said: tuple[str, ...]) -> Section:
+def _measured(record: WordMapsRecord) -> Section:
     about = record.about
     table = word_maps_table(record)
     facts = (
@@ -74,7 +72,7 @@ def _measured(record: WordMapsRecord, said: tuple[str, ...]) -> Section:
         Fact("Forwards", f"{about['image_forwards']:,.0f} of the image, {about['text_forwards']:,.0f} of the text"),
     )
     tables = (MEASURED.table("Maps of single words, with 95 % interval over images", table, place="body"),)
-    return Section("Maps of single words", facts=facts, sentences=(*HOW, *said), tables=tables)
+    return Section("Maps of single words", facts=facts, sentences=HOW, tables=tables)
 
 
 def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
