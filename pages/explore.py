@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.content.charts import curves_chart
+from core.content.map_files import DrawnMap
 from core.content.words import shorten
-from core.evaluation.agreement import consensus
+from core.datasets import DatasetImage
 from core.evaluation.metrics import STORED
 from core.reporting.gallery import word_strip
 from core.runs import Run, text_id
-from pages.parts import address, charts, entry, maps, state
+from pages.parts import address, charts, entry, large_map, maps, state
 from pages.parts.words import coloured_words, empty, number, plain, problems_shown, tab
 
 ACROSS = 4
 STRIP = 8
 ORDERS = {"agreement": "Lowest agreement first", "name": "Name"}
+VIEWS = {"all": "All maps", "one": "One large map"}
 KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
 
 QUESTION = "Which parts of an image, and which words of a text, does each method hold responsible for the score?"
@@ -35,14 +39,23 @@ def explore() -> None:
     if not summary.images:
         empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return
-    image, kinds = pick_image(run, summary.scores, summary.pair_agreement)
-    entry = maps.image_of(run, image)
-    if entry is None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        image, names = pick_image(run, summary.scores, summary.pair_agreement)
+        view = pick_view(run)
+    # Not a popover: it would make its widgets when it is opened, without the values that the address gave them.
+    options = st.expander("Methods and display", icon=":material/tune:")
+    found = maps.image_of(run, image)
+    if found is None:
         st.error("This image is no longer in the dataset.")
         return
     rows = state.rows_of(run, image)
-    explained = rows[(rows["kind"] == "method") & rows["text_kind"].isin(kinds)]
-    pairs = list(explained[["text", "text_kind"]].drop_duplicates().itertuples(index=False, name=None))
+    explained = rows[rows["kind"] == "method"]
+    kinds = pick_kinds(run, summary.scores, options)
+    pairs = list(
+        explained.loc[explained["text_kind"].isin(kinds), ["text", "text_kind"]]
+        .drop_duplicates()
+        .itertuples(index=False, name=None)
+    )
     if not pairs:
         st.info("No text of this kind was explained for this image; choose another kind or image.")
         return
@@ -57,32 +70,77 @@ def explore() -> None:
     )
     methods = list(dict.fromkeys(explained["method"]))
     address.enter_all(f"methods-{run.id}", "method", methods, methods, str)
-    chosen = st.multiselect("Methods", methods, format_func=maps.title, key=f"methods-{run.id}")
+    with options:
+        chosen = st.multiselect("Methods", methods, format_func=maps.title, key=f"methods-{run.id}")
+        opacity = st.slider(
+            "Opacity of the maps", 0.0, 1.0, 0.55, 0.05, format=tab("%.2f"), key="opacity", persist_state="session"
+        )
+        cells = st.toggle(
+            "Native cells", key="cells", persist_state="session", help="Show each cell as computed, without smoothing."
+        )
     address.tell("image", [image])
     address.tell("text", [ids[at] for at in texts])
     address.tell("method", chosen if len(chosen) < len(methods) else [])
-    left, right, _ = st.columns((4, 2, 4), vertical_alignment="bottom")
-    opacity = left.slider(
-        "Opacity of the maps", 0.0, 1.0, 0.55, 0.05, format=tab("%.2f"), key="opacity", persist_state="session"
-    )
-    cells = right.toggle(
-        "Native cells", key="cells", persist_state="session", help="Show each cell as computed, without smoothing."
-    )
     for at in texts:
         text, kind = pairs[at]
         part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
-        one_text(run, image, text, kind, part, chosen, opacity=opacity, smooth=not cells)
+        one_text(run, found, text, kind, part, chosen, view, opacity=opacity, smooth=not cells)
+    st.subheader("Images", anchor=False)
+    strip(run, list(names), image, names)
 
 
-def pick_image(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple[str, list[str]]:
-    """The selected image and kinds of text, chosen by order, name and a strip of thumbnails."""
-    one, two, three = st.columns((3, 3, 4), vertical_alignment="bottom")
-    order = one.selectbox(
-        "Order of the images", list(ORDERS), format_func=ORDERS.__getitem__, key="order", persist_state="session"
+def pick_image(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """The selected image, chosen by name or from one to the next in an order; and the names of all in that order."""
+    key = f"image-{run.id}"
+    names = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
+    lowest = agreement.groupby("image")["value"].min()
+    order = st.selectbox(
+        "Order of the images", list(ORDERS), format_func=ORDERS.__getitem__, key="order", persist_state="session",
+        width=210,
+    )  # fmt: skip
+    if order == "agreement":
+        names = dict(sorted(names.items(), key=lambda item: float(lowest.get(item[0], np.inf))))
+    if st.session_state.get("wanted_image") in names:
+        st.session_state[key] = st.session_state.pop("wanted_image")
+    address.enter(key, "image", list(names), next(iter(names)), str)
+    at = list(names).index(st.session_state[key]) if st.session_state[key] in names else 0
+    _step("Previous image", ":material/chevron_left:", names, at - 1)
+    image = st.selectbox(
+        "Image",
+        list(names),
+        format_func=lambda id: names[id] + _agreement(lowest.get(id)),
+        key=key,
+        persist_state="session",
+        width=330,
     )
+    _step("Next image", ":material/chevron_right:", names, at + 1)
+    return image, names
+
+
+def _step(label: str, icon: str, names: dict[str, str], at: int) -> None:
+    """A button to the image before or after the one that is shown."""
+    there = 0 <= at < len(names)
+    st.button(
+        "", icon=icon, help=label, key=label, disabled=not there,
+        on_click=_want, args=(list(names)[at] if there else "",),
+    )  # fmt: skip
+
+
+def pick_view(run: Run) -> str:
+    """Whether all maps are shown beside each other, or one large."""
+    address.enter(f"view-{run.id}", "view", list(VIEWS), "all", str)
+    view = st.segmented_control(
+        "View", list(VIEWS), format_func=lambda name: tab(VIEWS[name]), key=f"view-{run.id}", required=True
+    )
+    address.tell("view", [] if view in (None, "all") else [str(view)])
+    return view or "all"
+
+
+def pick_kinds(run: Run, scores: pd.DataFrame, options: DeltaGenerator) -> list[str]:
+    """The kinds of text that are offered."""
     present = [kind for kind in KINDS if kind in set(scores["text_kind"])]
     address.enter_all(f"kinds-{run.id}", "kind", present, present, str)
-    with two:
+    with options:
         kinds = st.pills(
             "Kinds of text",
             present,
@@ -90,25 +148,8 @@ def pick_image(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple
             format_func=lambda kind: tab(KINDS[kind]),
             key=f"kinds-{run.id}",
         )
-    names = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
-    lowest = agreement.groupby("image")["value"].min()
-    if order == "agreement":
-        names = dict(sorted(names.items(), key=lambda item: float(lowest.get(item[0], np.inf))))
-    key = f"image-{run.id}"
-    if st.session_state.get("wanted_image") in names:
-        st.session_state[key] = st.session_state.pop("wanted_image")
-    address.enter(key, "image", list(names), next(iter(names)), str)
     address.tell("kind", kinds if 0 < len(kinds) < len(present) else [])
-    with three:
-        image = st.selectbox(
-            "Image",
-            list(names),
-            format_func=lambda id: names[id] + _agreement(lowest.get(id)),
-            key=key,
-            persist_state="session",
-        )
-    strip(run, list(names), image, names)
-    return image, list(kinds or present)
+    return list(kinds or present)
 
 
 def _agreement(value: float | None) -> str:
@@ -140,11 +181,18 @@ def _want(image: str) -> None:
 
 
 def one_text(
-    run: Run, image: str, text: str, kind: str, rows: pd.DataFrame, methods: list[str], *, opacity: float, smooth: bool
+    run: Run,
+    entry: DatasetImage,
+    text: str,
+    kind: str,
+    rows: pd.DataFrame,
+    methods: list[str],
+    view: str,
+    *,
+    opacity: float,
+    smooth: bool,
 ) -> None:
     """The maps, words, curves and values of one image and text."""
-    entry = maps.image_of(run, image)
-    assert entry is not None
     scores = rows.loc[rows["kind"] == "score", "score"].dropna()
     explained = rows[(rows["kind"] == "method") & rows["method"].isin(methods)]
     with st.container(border=True):
@@ -154,38 +202,60 @@ def one_text(
             f"{plain(kind)} · cosine similarity of image and text: **{plain(score)}**. Each map has its own scale: "
             "a strong colour does not indicate a high score. Hatched areas were cropped away and not seen by the model."
         )
-        cards: list[object] = ["original", *explained.itertuples(), "consensus", "disagreement"]
-        good = [
-            values for row in explained.itertuples() if (values := maps.native(row)) is not None and np.ptp(values) > 0
-        ]
-        if len(good) < 2:
-            cards = cards[:-2]
-        mean, spread = consensus([values.astype(float) for values in good]) if len(good) > 1 else (None, None)
-        for begin in range(0, len(cards), ACROSS):
-            for column, card in zip(st.columns(ACROSS), cards[begin : begin + ACROSS], strict=False):
-                with column:
-                    if card == "original":
-                        st.markdown("**Image**")
-                        maps.original(run, entry)
-                        st.caption(f"{plain(entry.name)} · {entry.width} × {entry.height}")
-                    elif card == "consensus" or card == "disagreement":
-                        ranks = mean if card == "consensus" else spread
-                        assert ranks is not None
-                        st.markdown("**Consensus**" if card == "consensus" else "**Disagreement**")
-                        maps.heat(
-                            run,
-                            entry,
-                            ranks,
-                            signed=False,
-                            opacity=opacity,
-                            smooth=smooth,
-                            alt=f"{card} of {len(good)} methods on {entry.name}",
-                        )
-                        unit = "mean rank, 0 to 1" if card == "consensus" else "standard deviation of ranks"
-                        maps.scale(ranks, signed=False, unit=f"{unit}, {len(good)} methods")
-                    else:
-                        maps.method_card(run, entry, card, opacity=opacity, smooth=smooth)
+        drawn = large_map.drawn_maps(run, entry, text, explained, opacity=opacity, smooth=smooth)
+        key = f"{entry.id}-{text_id(f'{kind}:{text}')}"
+        if view == "one" and drawn:
+            one_map(drawn, key)
+        else:
+            all_maps(run, entry, explained, drawn, opacity=opacity, smooth=smooth)
         details(rows[(rows["kind"] != "method") | rows["method"].isin(methods)], explained)
+        with st.expander("Downloads"):
+            if view != "one" and drawn:
+                large_map.map_downloads(drawn[_choice(drawn, f"file-{key}")], key=f"file-{key}")
+            large_map.rows_downloads(rows, f"{Path(entry.name).stem}-{text}", key=f"rows-{key}")
+
+
+def one_map(drawn: dict[str, DrawnMap], key: str) -> None:
+    """A map in the size of the page, with its scale and its files."""
+    left, right = st.columns((7, 3))
+    with right:
+        name = _choice(drawn, f"large-{key}")
+        maps.scale(drawn[name].values, signed=drawn[name].signed, unit=drawn[name].unit)
+        large_map.map_downloads(drawn[name], key=f"large-{key}")
+    with left:
+        large_map.large_map(drawn[name])
+
+
+def _choice(drawn: dict[str, DrawnMap], key: str) -> str:
+    return large_map.choice({name: one.title for name, one in drawn.items()}, key)
+
+
+def all_maps(
+    run: Run,
+    entry: DatasetImage,
+    explained: pd.DataFrame,
+    drawn: dict[str, DrawnMap],
+    *,
+    opacity: float,
+    smooth: bool,
+) -> None:
+    """The image, the map of each method, and what all of them have in common, side by side."""
+    common = [drawn[name] for name in ("consensus", "disagreement") if name in drawn]
+    cards: list[Any] = [None, *explained.itertuples(), *common]
+    for begin in range(0, len(cards), ACROSS):
+        for column, card in zip(st.columns(ACROSS), cards[begin : begin + ACROSS], strict=False):
+            with column:
+                if card is None:
+                    st.markdown("**Image**")
+                    maps.original(run, entry)
+                    st.caption(f"{plain(entry.name)} · {entry.width} × {entry.height}")
+                elif isinstance(card, DrawnMap):
+                    st.markdown(f"**{card.title}**")
+                    alt = f"{card.title} of the methods on {entry.name}"
+                    maps.heat(run, entry, card.values, signed=False, opacity=opacity, smooth=smooth, alt=alt)
+                    maps.scale(card.values, signed=False, unit=card.unit)
+                else:
+                    maps.method_card(run, entry, card, opacity=opacity, smooth=smooth)
 
 
 def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:

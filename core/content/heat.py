@@ -47,7 +47,7 @@ DIVERGING = (
 )
 UNSEEN_GREY = 214
 _HATCH = 8
-_INK, _PAPER = "#16202c", "#ffffff"
+_INK, _PAPER = "#000000", "#ffffff"  # one of the two has a contrast of 4.5 on any colour
 
 
 @dataclass(frozen=True)

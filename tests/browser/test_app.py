@@ -86,9 +86,33 @@ def test_a_choice_of_image_and_scale_is_followed(page: Page, server_with_run: Se
     page.get_by_role("button", name="shape-02", exact=True).click()
     expect(page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first).to_be_visible(timeout=STEP_MS)
     before = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first.get_attribute("src")
+    page.get_by_test_id("stExpander").filter(has_text="Methods and display").locator("summary").click()
     page.get_by_test_id("stCheckbox").filter(has_text="Native cells").locator("label").click()
     after = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first
     expect(after).not_to_have_attribute("src", before or "", timeout=STEP_MS)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_large_map_gives_values_and_files(page: Page, server_with_run: Server, scheme: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, server_with_run, "Explore", f"?run={FINISHED}&view=one")
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    expect(chart).to_be_visible(timeout=STEP_MS)
+    drawn(page)
+    box = chart.bounding_box()
+    assert box is not None
+    if width == 1440:
+        assert box["y"] + box["height"] < 900, "the whole map is above the fold"
+    chart.hover(position={"x": 150, "y": 120})
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("row", timeout=STEP_MS)
+    page.mouse.move(0, 0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="NPY", exact=True).first.click()
+    assert download.value.suggested_filename.endswith(".npy")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not barriers(page)
 
 
 def test_the_preview_of_a_report_runs_no_script(page: Page, server_with_run: Server) -> None:
