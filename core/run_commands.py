@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from core.audit import launch
 from core.errors import DamagedError, LoupeError, RunError
 from core.runs import STOPPED, Progress, Run, list_runs, open_run
 from core.runs.database import damage
@@ -28,7 +29,7 @@ def cancel(chosen: argparse.Namespace) -> Answer:
     """Ask the worker of a run to stop; a run without one is cancelled at once."""
     run = find_run(chosen.run_directory)
     before = run.progress().state
-    state = run.store.cancel()
+    state = launch.cancel(run)
     other = run.store.holder()
     if before in STOPPED:
         text = f"{run.handle} is not running: {before}"

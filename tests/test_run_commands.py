@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core import run_commands
+from core.audit.launch import STARTING
 from core.cli import main
-from core.processes import this_owner
+from core.processes import owner_of, this_owner
 from core.runs import Run
 from tests.support.made_run import made_run
 
@@ -107,3 +111,20 @@ def test_an_error_that_is_none_of_the_disk_keeps_its_traceback(run: Run, monkeyp
     monkeypatch.setattr(run_commands, "find_run", fails)
     with pytest.raises(OSError, match="a defect"):
         main(["status", str(run.folder)])
+
+
+def test_a_worker_that_still_loads_its_libraries_is_ended(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """It could not look at a request before it has loaded them, and has nothing in hand."""
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        run.store.set(state="running", stage=STARTING)
+        run.store.take(owner_of(worker.pid))
+        code, out, _ = told(capsys, "cancel", str(run.folder))
+        assert code == 0 and "cancelled; finished work is kept" in out
+        assert worker.wait(30) == -signal.SIGKILL
+        assert run.progress().state == "cancelled" and run.store.holder() is None
+    finally:
+        worker.kill()
+        worker.wait()
+        assert worker.stdin is not None
+        worker.stdin.close()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from core.errors import DamagedError, LoupeError
 from core.processes import owner_of, runs_here, this_owner
 from core.runs import FINISHED, Run
-from core.runs.store import AT_WORK
+from core.runs.store import AT_WORK, RunState
 from core.settings import ROOT
 
 STARTING = "starting"
@@ -45,20 +45,21 @@ def start(run: Run) -> None:
     threading.Thread(target=_note_end, args=(run, child), daemon=True).start()
 
 
-def cancel(run: Run) -> None:
-    """Ask the worker to stop. What is finished stays; `start` goes on from there.
+def cancel(run: Run) -> RunState:
+    """Ask the worker to stop, and return the state of the run. What is finished stays; `start` goes on from there.
 
     One that is still loading its libraries cannot look at the request, and has nothing in hand: it is ended.
     """
-    if run.store.cancel() != "cancelling" or run.store.get("stage") != STARTING:
-        return
+    state = run.store.cancel()
+    if state != "cancelling" or run.store.get("stage") != STARTING:
+        return state
     owner = run.store.get("worker")
     if owner == this_owner() or not runs_here(owner):
-        return
+        return state
     with suppress(ProcessLookupError, PermissionError):
         os.kill(int(owner.rsplit(":", 2)[1]), signal.SIGKILL)
     run.store.leave(owner)
-    run.store.cancel()
+    return run.store.cancel()
 
 
 def _note_end(run: Run, child: subprocess.Popen[bytes]) -> None:
