@@ -32,6 +32,7 @@ def layout() -> None:
                 st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:"),
             ],
             "Understand": [
+                st.Page("pages/playground.py", title="Playground", icon=":material/experiment:"),
                 st.Page("pages/explore.py", title="Explore", icon=":material/search:"),
                 *(st.Page(f"pages/{name}.py", title=page.title, icon=page.icon) for name, page in application_pages()),
                 st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),

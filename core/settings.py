@@ -162,6 +162,11 @@ def previews_folder() -> Path:
     return workspace() / "previews"
 
 
+def playground_folder() -> Path:
+    """Where the app keeps images of the playground that belong to no dataset, for a day."""
+    return workspace() / "playground"
+
+
 def model_folders() -> list[Path]:
     """The folders from which people who use the app may choose a model: `LOUPE_MODELS`, parted by colons."""
     parts = os.environ.get("LOUPE_MODELS", "").split(os.pathsep)

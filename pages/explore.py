@@ -72,19 +72,14 @@ def explore() -> None:
     address.enter_all(f"methods-{run.id}", "method", methods, methods, str)
     with options:
         chosen = st.multiselect("Methods", methods, format_func=maps.title, key=f"methods-{run.id}")
-        opacity = st.slider(
-            "Opacity of the maps", 0.0, 1.0, 0.55, 0.05, format=tab("%.2f"), key="opacity", persist_state="session"
-        )
-        cells = st.toggle(
-            "Native cells", key="cells", persist_state="session", help="Show each cell as computed, without smoothing."
-        )
+        look = maps.choose_look(st, st)
     address.tell("image", [image])
     address.tell("text", [ids[at] for at in texts])
     address.tell("method", chosen if len(chosen) < len(methods) else [])
     for at in texts:
         text, kind = pairs[at]
         part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
-        one_text(run, found, text, kind, part, chosen, view, opacity=opacity, smooth=not cells)
+        one_text(run, found, text, kind, part, chosen, view, opacity=look.opacity, smooth=look.smooth)
     st.subheader("Images", anchor=False)
     strip(run, list(names), image, names)
 

@@ -23,7 +23,7 @@ def death(run: Run, now: Progress) -> str:
         return "The disk is full, so the worker process could not go on. Free some space first."
     kind, _, number = now.ended.partition(" ")
     if kind == "signal" and number.isdecimal():
-        told = f"The worker process was killed by signal {number}{_name(int(number))}."
+        told = f"The worker process was killed by {signal_words(int(number))}."
         memory = " The system does this when memory runs out; a person can do it too."
         return told + (memory if int(number) == signal.SIGKILL else "")
     if kind == "code" and number.isdecimal():
@@ -37,11 +37,12 @@ def death(run: Run, now: Progress) -> str:
     return f"The worker process is gone: it was killed, or the machine ran out of memory.{seen}"
 
 
-def _name(number: int) -> str:
+def signal_words(number: int) -> str:
+    """A signal by its number and, where the system knows one, its name."""
     try:
-        return f" ({signal.Signals(number).name})"
+        return f"signal {number} ({signal.Signals(number).name})"
     except ValueError:
-        return ""
+        return f"signal {number}"
 
 
 def _last_seen(lease: str) -> str:

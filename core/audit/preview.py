@@ -97,6 +97,11 @@ def begin(spec: ModelSpec) -> None:
     _children.append(child)
 
 
+def state_of(spec: ModelSpec) -> str:
+    """A name of the model as its files are now; it changes with them."""
+    return _folder(spec).name
+
+
 def cancel(spec: ModelSpec) -> None:
     """End the process that describes the model."""
     folder = _folder(spec)

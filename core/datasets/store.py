@@ -69,6 +69,13 @@ def place(dataset: Dataset, store: Path) -> Dataset:
     )
 
 
+def copied(dataset: Dataset, store: Path) -> Dataset:
+    """A stored dataset, copied into another store under the same id. Raises `InputError` if it cannot be."""
+    with working_folder(store) as work, writing(store):
+        shutil.copytree(dataset.root, work, dirs_exist_ok=True)
+        return place(load_dataset(work), store)
+
+
 def tidy(store: Path) -> None:
     """Removes what imports left in a store that died; nothing happens where there is no store or no lock."""
     with contextlib.suppress(OSError), _locked(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,17 @@ from core.models.geometry import Geometry, Preprocessing
 from core.runs import Run
 from core.runs.results import ResultRow
 from pages.parts import state
-from pages.parts.words import plain
+from pages.parts.words import plain, tab
 
 SIDE = 420
+
+
+@dataclass(frozen=True)
+class Look:
+    """How maps are drawn: how strong the colour is (0 to 1), and whether cells are smoothed."""
+
+    opacity: float
+    smooth: bool
 
 
 def image_of(run: Run, image: str) -> DatasetImage | None:
@@ -49,7 +58,12 @@ def native(row: ResultRow) -> NDArray[np.float32] | None:
 
 def original(run: Run, image: DatasetImage, alt: str = "") -> None:
     """The image as it was imported."""
-    st.image(_original(str(state.dataset_of(run).root), image.id), width="stretch", alt=alt or image.name)
+    stored(state.dataset_of(run).root, image, alt)
+
+
+def stored(root: Path, image: DatasetImage, alt: str = "") -> None:
+    """An image of the dataset stored in `root`."""
+    st.image(_original(str(root), image.id), width="stretch", alt=alt or image.name)
 
 
 def heat(
@@ -60,10 +74,37 @@ def heat(
     if preprocessing is None:
         st.text("The run does not record the preprocessing of its images, so that the map cannot be aligned.")
         return
+    look = Look(opacity, smooth)
+    laid(state.dataset_of(run).root, image, values, preprocessing, look, signed=signed, alt=alt)
+
+
+def laid(
+    root: Path,
+    image: DatasetImage,
+    values: NDArray[Any],
+    preprocessing: dict[str, Any],
+    look: Look,
+    *,
+    signed: bool,
+    alt: str,
+) -> None:
+    """The values over an image of the dataset stored in `root`, by the way the model has seen it."""
     geometry = Preprocessing.from_dict(preprocessing).geometry(image.width, image.height)
-    root = str(state.dataset_of(run).root)
-    data = _overlay(root, image.id, np.asarray(values, np.float32), geometry, opacity, signed, smooth)
+    raw = np.asarray(values, np.float32)
+    data = _overlay(str(root), image.id, raw, geometry, look.opacity, signed, look.smooth)
     st.image(data, width="stretch", alt=alt)
+
+
+def choose_look(*columns: Any) -> Look:
+    """The fields for opacity and cells in two columns; their values hold on every page."""
+    left, right = columns
+    opacity = left.slider(
+        "Opacity of the maps", 0.0, 1.0, 0.55, 0.05, format=tab("%.2f"), key="opacity", persist_state="session"
+    )
+    cells = right.toggle(
+        "Native cells", key="cells", persist_state="session", help="Show each cell as computed, without smoothing."
+    )
+    return Look(opacity, not cells)
 
 
 def scale(values: NDArray[Any], *, signed: bool, unit: str) -> None:

@@ -118,9 +118,9 @@ def _pick(usable: Sequence[str], wanted: Sequence[str]) -> None:
 
 def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | None, usual: bool) -> bool:
     cost = info.cost()
-    price = f"{_count(cost.image + cost.pool)} per image"
+    price = f"{count(cost.image + cost.pool)} per image"
     if cost.pair:
-        price += f" + {_count(cost.pair)} per text"
+        price += f" + {count(cost.pair)} per text"
     about = [info.idea, info.fails, f"Cost in image forward passes: {price}."]
     if not info.deterministic:
         about.append("Stochastic.")
@@ -133,7 +133,7 @@ def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | No
     reasons = info.reasons(capabilities) if capabilities is not None else {}
     about += [f"No {side} map for this model: it {reason}." for side, reason in reasons.items() if reason]
     picked = st.checkbox(
-        f"{plain(info.title)} :gray[· {_count(total(info))}]",
+        f"{plain(info.title)} :gray[· {count(total(info))}]",
         key=key,
         help=plain(" ".join(about)),
         wrap=True,
@@ -144,5 +144,6 @@ def _row(info: MethodInfo, blocked: str | None, capabilities: Sequence[str] | No
     return picked
 
 
-def _count(forwards: float) -> str:
+def count(forwards: float) -> str:
+    """A number of forward passes in as few digits as tell it apart."""
     return f"{forwards:,.0f}" if forwards >= 20 else f"{forwards:.3g}"

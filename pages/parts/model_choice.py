@@ -30,15 +30,18 @@ EVERY = 1.0  # seconds between two looks at a process that loads a model
 USUAL, USUAL_TAG = "ViT-B-32", "laion2b_s34b_b79k"
 
 
-def choose(dataset: Dataset) -> tuple[ModelSpec, tuple[str, ...] | None, str | None]:
-    """The chosen model, what it offers methods (None: not known yet), and why an audit cannot start (None: it can)."""
+def choose(dataset: Dataset | None, key: str = "model_kind") -> tuple[ModelSpec, tuple[str, ...] | None, str | None]:
+    """The chosen model, what it offers methods (None: not known yet), and why an audit cannot start (None: it can).
+
+    A table of stored values is offered for the images of a dataset. `key` is the field of the source of the model.
+    """
     kind = st.segmented_control(
         "Source of the model",
-        list(KINDS),
+        [kind for kind in KINDS if kind != "table" or dataset is not None],
         default="embedded",
         required=True,
         format_func=lambda kind: tab(KINDS[kind]),
-        key="model_kind",
+        key=key,
         persist_state="session",
     )
     if kind == "embedded":
@@ -48,7 +51,7 @@ def choose(dataset: Dataset) -> tuple[ModelSpec, tuple[str, ...] | None, str | N
         capabilities, _ = _recognition(spec, at_once=False)
         return spec, capabilities, None
     try:
-        found = _folder() if kind == "folder" else upload_model() if kind == "upload" else upload_table(dataset)
+        found = _folder() if kind == "folder" else upload_model() if kind == "upload" else _table(dataset)
     except (InputError, ModelError) as error:
         st.error(plain(without_folders(str(error))), icon=":material/error:")
         found = None
@@ -56,6 +59,10 @@ def choose(dataset: Dataset) -> tuple[ModelSpec, tuple[str, ...] | None, str | N
         return ModelSpec(), None, "choose or upload a model or a table first"
     capabilities, problem = _recognition(found, at_once=True)
     return found, capabilities, problem
+
+
+def _table(dataset: Dataset | None) -> ModelSpec | None:
+    return None if dataset is None else upload_table(dataset)
 
 
 def _embedded() -> tuple[ModelSpec, tuple[str, ...] | None, str | None]:
@@ -146,7 +153,7 @@ def _recognition(spec: ModelSpec, *, at_once: bool) -> tuple[tuple[str, ...] | N
             preview.begin(spec)
         found = preview.preview(spec)
     if found.state == "running":
-        st.fragment(_watch, run_every=EVERY)(spec)
+        st.fragment(_watch, run_every=EVERY)(spec, st.session_state.get("page_shown", PAGE))
         return None, "wait until the model has been recognised"
     if found.state == "failed":
         st.error(plain(f"This model cannot be used: {found.error}"), icon=":material/error:")
@@ -160,9 +167,9 @@ def _recognition(spec: ModelSpec, *, at_once: bool) -> tuple[tuple[str, ...] | N
     return tuple(found.data["model"]["capabilities"]), None
 
 
-def _watch(spec: ModelSpec) -> None:
+def _watch(spec: ModelSpec, page: str) -> None:
     if preview.preview(spec).state != "running":
-        entry.run_again(PAGE)
+        entry.run_again(page)
         return
     with st.container(border=True):
         st.markdown("**Loading the model to see what it is …**")

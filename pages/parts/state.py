@@ -173,6 +173,12 @@ def choose_dataset(label: str) -> Dataset | None:
     return stored[chosen]
 
 
+def dataset_at(root: Path) -> Dataset | None:
+    """The dataset stored in this folder, or None if there is none any more."""
+    file = root / "dataset.json"
+    return _dataset(str(root), file.stat().st_mtime_ns) if file.exists() else None
+
+
 def dataset_of(run: Run) -> Dataset:
     """The run's images."""
     root = run.dataset_root

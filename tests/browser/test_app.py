@@ -25,6 +25,7 @@ PATHS = {
     "Dataset": "dataset",
     "Audit": "audit",
     "Runs": "runs",
+    "Playground": "playground",
     "Explore": "explore",
     **{application.page.title: name for name, application in APPLICATIONS.items() if application.page is not None},
     "Compare": "compare",
