@@ -18,7 +18,17 @@ from core.methods import METHODS
 from core.models.listing import embedded_models
 from core.runs import ModelSpec
 from core.settings import LIMITS
-from pages.parts import address, entry, maps, methods, model_choice, playground_image, playground_maps
+from pages.parts import (
+    address,
+    entry,
+    maps,
+    methods,
+    model_choice,
+    playground_box,
+    playground_image,
+    playground_maps,
+    state,
+)
 from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/playground.py"
@@ -49,8 +59,40 @@ def playground() -> None:
         return
     shown = playground_maps.Shown(*picked, texts, chosen, look)
     question = Question(model, picked[0].root, picked[1].id, texts, state_of(model))
-    board = playground_maps.Board(shown)
-    board.follow(playground_maps.ask(question, chosen))
+    above = st.container()
+    with st.container(border=True):
+        st.subheader("How the model labels a box", anchor=False)
+        box = playground_box.choose(*picked)
+        answer = st.empty()
+    keep(picked[0], texts)
+    with above:
+        board = playground_maps.Board(shown)
+    request = playground_maps.ask(question, chosen, box)
+    board.follow(request)
+    region, scores = request.answer.regions.get(box) if box else None, request.answer.scores
+    if region is not None and scores is not None:
+        with answer.container():
+            playground_box.show(region, scores, texts)
+
+
+def keep(dataset: Dataset, texts: Sequence[str]) -> None:
+    """Go on with an audit: its form has the dataset of the image, the texts and the model."""
+    with st.container(border=True):
+        st.subheader("Keep it", anchor=False)
+        st.markdown(
+            "Opens the form of a new audit with the dataset of this image, these texts as prompts, and this model. An "
+            "image that belongs to no dataset is stored as a dataset of its own."
+        )
+        if not st.button("Plan an audit with it", icon=":material/arrow_forward:"):
+            return
+        stored = playground_image.keep(dataset)
+        before = str(st.session_state.get(f"prompts-{stored.id}", "")).splitlines()
+        lines = (line for line in (*before, *texts) if line.strip())
+        st.session_state[f"prompts-{stored.id}"] = "\n".join(dict.fromkeys(lines))
+        st.session_state["model_kind"] = st.session_state.get("playground_model_kind", "embedded")
+        st.session_state["wanted_view"] = "new"
+        state.show_dataset(stored.id)
+        st.switch_page("pages/audit.py")
 
 
 def choose_model() -> tuple[ModelSpec, tuple[str, ...] | None, str | None]:

@@ -159,6 +159,7 @@ NIB = MethodInfo(
     misfits=_nib_misfits,
     signed=True,
     efforts={"quick": {"steps": 5}},
+    own_scale="its values are shares of the cosine of their own text",
 )
 
 CARDS = (M2IB, NIB)

@@ -86,6 +86,7 @@ SCORE_CAM = MethodInfo(
     paper_exact=True,
     efforts={"quick": {"channels": 32}, "standard": {"channels": 96}},
     coarse={"channels": 16},
+    own_scale="its weights are normalised for each text",
 )
 
 
@@ -120,6 +121,7 @@ GSCORECAM = MethodInfo(
     paper_exact=True,
     efforts={"quick": {"channels": 16}, "standard": {"channels": 32}},
     coarse={"channels": 8},
+    own_scale="its weights are normalised for each text",
 )
 
 CARDS = (SCORE_CAM, GSCORECAM)

@@ -120,6 +120,7 @@ GAE = MethodInfo(
         text=1.0,
         text_pair=3.0 / max(depth, 1) if options.start_layer == "last" else 3.0,
     ),
+    own_scale="its values have no unit",
 )
 
 LEGRAD = MethodInfo(

@@ -106,6 +106,7 @@ class MethodInfo:
     deterministic: bool = True
     label_set: bool = False
     text_free: bool = False  # its maps are the same for every text
+    own_scale: str = ""  # why the maps of two texts cannot be subtracted; empty where they can
     paper_exact: bool = False
     signed: bool = False
     templates: tuple[str, ...] = field(default=())

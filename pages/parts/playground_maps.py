@@ -17,6 +17,7 @@ from pages.parts import maps
 from pages.parts.words import number, plain
 
 ACROSS = 4
+DIFFERENCE = -1  # in the place of the number of a text
 LOOK_SECONDS = 0.25  # between two looks at a request in which nothing changes
 DESK = Desk()
 STAGES = {
@@ -35,6 +36,18 @@ class Shown:
     texts: tuple[str, ...]
     methods: tuple[str, ...]
     look: maps.Look
+
+
+def choose_pair(texts: Sequence[str]) -> tuple[int, int] | None:
+    """Which two texts are compared; None for a single one."""
+    if len(texts) < 2:
+        return None
+    if len(texts) == 2:
+        return 0, 1
+    left, right = st.columns(2)
+    first = left.selectbox("Difference: maps of", range(len(texts)), 0, format_func=texts.__getitem__)
+    second = right.selectbox("minus maps of", range(len(texts)), 1, format_func=texts.__getitem__)
+    return None if first is None or second is None or first == second else (first, second)
 
 
 def asker() -> str:
@@ -63,6 +76,21 @@ class Board:
                         with column:
                             st.markdown(f"**{plain(maps.title(name))}**")
                             self._cells[at, name] = st.empty()
+        self._pair = choose_pair(shown.texts)
+        if self._pair is not None:
+            with st.container(border=True):
+                first, second = (shown.texts[at] for at in self._pair)
+                st.subheader("Difference of the maps", anchor=False)
+                st.markdown(
+                    f"**{plain(first)}** minus **{plain(second)}**. Red: more for the first text; blue: more for the "
+                    "second. The scale has the unit of the method, with 0 in its middle."
+                )
+                for begin in range(0, len(shown.methods), ACROSS):
+                    part = shown.methods[begin : begin + ACROSS]
+                    for column, name in zip(st.columns(ACROSS), part, strict=False):
+                        with column:
+                            st.markdown(f"**{plain(maps.title(name))}**")
+                            self._cells[DIFFERENCE, name] = st.empty()
 
     def follow(self, request: Request) -> None:
         """Draw what is known, and what comes, until nothing more will come."""
@@ -106,6 +134,21 @@ class Board:
             for at in range(len(self.shown.texts)):
                 with self._cells[at, name].container():
                     self._card(name, found, at, scores.preprocessing)
+            if self._pair is not None:
+                with self._cells[DIFFERENCE, name].container():
+                    self._difference(name, found, self._pair, scores.preprocessing)
+
+    def _difference(self, name: str, found: Map, pair: tuple[int, int], preprocessing: dict[str, Any]) -> None:
+        shown, info = self.shown, METHODS[name]
+        why = "its map is the same for every text" if info.text_free else info.own_scale
+        if found.values is None or why:
+            st.caption(plain(f"No difference: {why or found.problem}."))
+            return
+        values = found.values[pair[0]] - found.values[pair[1]]
+        first, second = (shown.texts[at] for at in pair)
+        about = f"Difference of the {info.title} maps of {shown.image.name} for the texts {first} and {second}"
+        maps.laid(shown.dataset.root, shown.image, values, preprocessing, shown.look, signed=True, alt=about)
+        maps.scale(values, signed=True, unit=f"difference; unit of the maps: {info.unit}")
 
     def _card(self, name: str, found: Map, at: int, preprocessing: dict[str, Any]) -> None:
         shown = self.shown

@@ -95,3 +95,28 @@ def test_a_hostile_link_falls_back_with_one_line() -> None:
     said = words(app)
     assert not app.exception and not app.error and NOTE in said and "passwd" not in said
     assert app.selectbox(key="model").value == "demo-cnn" and not list(datasets_folder().glob("*"))
+
+
+def test_two_texts_are_compared_only_where_their_maps_have_one_scale() -> None:
+    app = opened("playground", model=FAST)
+    app.multiselect(key="playground_methods").set_value(["raw", "gae", "last_attention"]).run()
+    said = words(pressed(app, "Compute maps")).replace("\\", "")
+    assert "Difference of the maps" in said and said.count("difference; unit of the maps") == 1
+    assert "No difference: its values have no unit" in said and "the same for every text" in said
+
+
+def test_a_box_is_scored_and_kept_texts_reach_the_form() -> None:
+    app = opened("playground", model=FAST)
+    app.multiselect(key="playground_methods").set_value(["raw"]).run()
+    pressed(app, "Compute maps")
+    said = words(pressed(app, "Score this box"))
+    assert "Box, cut out" in said and "MaskInversion" in said and "Overlap of map and box" in said
+    right = next(field for field in app.number_input if field.label == "Right (pixels)")
+    right.set_value(0)
+    said = words(app.run(timeout=240))
+    assert "The box is empty" in said and "MaskInversion" not in said
+    pressed(app, "Plan an audit with it")
+    assert app.title[0].value == "Audit" and len(list(datasets_folder().glob("*/dataset.json"))) == 1
+    stored = app.session_state["dataset_id"]
+    assert app.session_state[f"prompts-{stored}"] == "a colourful bird\ngreen leaves"
+    assert app.session_state["model"] == FAST
