@@ -18,7 +18,7 @@ def through_app(page: str) -> None:
     """
     if not st.session_state.get("through_app"):
         st.session_state["wanted_page"] = page
-        st.switch_page("app.py", query_params=st.query_params.to_dict())
+        st.switch_page("app.py", query_params=_all_of_address())
     st.session_state["page_shown"] = page
 
 
@@ -35,4 +35,9 @@ def go_on() -> None:
     """Called by `app.py` after `st.navigation`: show the page that was asked for before."""
     wanted = st.session_state.pop("wanted_page", None)
     if wanted:
-        st.switch_page(wanted, query_params=st.query_params.to_dict())
+        st.switch_page(wanted, query_params=_all_of_address())
+
+
+def _all_of_address() -> dict[str, list[str]]:
+    """Every value of the address: `to_dict` would leave the last of each name."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}

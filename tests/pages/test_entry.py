@@ -25,3 +25,25 @@ def test_a_timer_runs_only_the_page_that_is_shown_again(at_timer: str, runs: int
     app = AppTest.from_function(page, kwargs={"at_timer": at_timer}).run()
     assert not app.exception
     assert app.session_state["runs"] == runs
+
+
+def way_in() -> None:
+    """A page that is the first request after a start, and what the app is then asked for."""
+    import streamlit as st
+
+    from pages.parts import entry
+
+    asked: list[object] = st.session_state.setdefault("asked", [])
+    st.switch_page = lambda page, query_params: asked.append((page, query_params))  # type: ignore[assignment]
+    entry.through_app("pages/playground.py")
+
+
+def test_every_value_of_a_repeated_name_survives_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.switch_page", None)  # put back afterwards
+    app = AppTest.from_function(way_in)
+    app.query_params["prompt"] = ["a colourful bird", "green leaves"]
+    app.query_params["run"] = "one"
+    app.run()
+    assert not app.exception
+    wanted = {"prompt": ["a colourful bird", "green leaves"], "run": ["one"]}
+    assert app.session_state["asked"] == [("app.py", wanted)]
