@@ -34,4 +34,8 @@ def test_from_two_texts_to_an_audit(page: Page, server: Server) -> None:
 
     page.get_by_role("button", name="Plan an audit with it").click()
     expect(page).to_have_url(re.compile("/audit"), timeout=STEP_MS)
-    expect(page.get_by_text("a colourful bird").first).to_be_visible(timeout=STEP_MS)
+    texts = page.get_by_test_id("stExpander").filter(has=page.get_by_text("Texts", exact=True))
+    texts.locator("summary").click()
+    expect(texts.get_by_role("textbox", name=re.compile("[Pp]rompts")).first).to_have_value(
+        re.compile("a colourful bird\\s+green leaves"), timeout=STEP_MS
+    )
