@@ -236,7 +236,9 @@ def all_maps(
 ) -> None:
     """The image, the map of each method, and what all of them have in common, side by side."""
     common = [drawn[name] for name in ("consensus", "disagreement") if name in drawn]
-    cards: list[Any] = [None, *explained.itertuples(), *common]
+    rows = list(explained.itertuples())
+    words_only = [row for row in rows if row.status == "ok" and row.method not in drawn]
+    cards: list[Any] = [None, *(row for row in rows if row.status != "ok" or row.method in drawn), *common]
     for begin in range(0, len(cards), ACROSS):
         for column, card in zip(st.columns(ACROSS), cards[begin : begin + ACROSS], strict=False):
             with column:
@@ -251,6 +253,9 @@ def all_maps(
                     maps.scale(card.values, signed=False, unit=card.unit)
                 else:
                     maps.method_card(run, entry, card, opacity=opacity, smooth=smooth)
+    if words_only:
+        names = ", ".join(maps.title(row.method) for row in words_only)
+        st.caption(plain(f"Attributions of words alone, without a map of the image: {names}."))
 
 
 def details(rows: pd.DataFrame, explained: pd.DataFrame) -> None:
