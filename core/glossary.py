@@ -58,7 +58,8 @@ _ENTRIES = (
     Entry(
         "Ceiling",
         "The share of the variance of a score over coalitions that any map with one value per cell can explain (R²). "
-        "It is the upper limit for every heat map of that image and text.",
+        "It estimates the upper limit for every heat map of that image and text, and is too low where the "
+        "model was fitted to few coalitions.",
         ("R²", "Interaction"),
     ),
     Entry(

@@ -117,7 +117,8 @@ ADDITIVE = Rule(
         ),
         "finding": Wording(
             "An additive model of the cells explains only part of these scores",
-            f"{FIT}; the rest is interactions of cells and the error of the fit.",
+            f"{FIT}; the rest is interactions of cells and the error of the fit, which was not measured: a fit to few "
+            "coalitions underestimates the share.",
         ),
         "cannot_conclude": Wording(
             "Inconclusive: whether the scores are largely additive over cells",
@@ -129,7 +130,8 @@ ADDITIVE = Rule(
     },
     measure=_additive,
     cause="Hypothesis: the model needs several parts together, or hidden patches themselves change the score.",
-    effect="A heat map with one value per cell is read as such a sum; what cells do only together is not in it.",
+    effect="A heat map with one value per cell is read as such a sum; effects that arise only from several cells "
+    "together are missing from it.",
     recommendation="Before a claim rests on a heat map of these images, hide the regions in question together and "
     "measure the score.",
     samples="the images and texts with the lowest share below the limit",

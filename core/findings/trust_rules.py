@@ -265,7 +265,8 @@ IMAGES_AGREE = Rule(
     wordings={
         "passed": Wording(
             "Methods agree on most images",
-            "{below} of {n} images lie below ({interval}). Excluded methods, because they fail a check: {excluded}.",
+            "Images below the limit: {below} of {n} ({interval}). Excluded methods, because they fail a check: "
+            "{excluded}.",
         ),
         "finding": Wording(
             "Methods disagree on many images",
@@ -274,7 +275,7 @@ IMAGES_AGREE = Rule(
         ),
         "cannot_conclude": Wording(
             "Inconclusive: on how many images methods disagree",
-            "{below} of {n} images lie below ({interval}), an interval that contains the limit. Excluded "
+            "Images below the limit: {below} of {n} ({interval}), an interval that contains the limit. Excluded "
             "methods, because they fail a check: {excluded}.",
         ),
         "few": Wording(

@@ -47,5 +47,5 @@ def outcomes(findings: Sequence[Finding]) -> tuple[str, ...]:
     counted = [plural(more, "further outcome")] if more else []
     counted += [plural(undecided, "inconclusive check")] if undecided else []
     if counted:
-        said.append(f"Listed among the findings and checks: {', '.join(counted)}.")
+        said.append(f"The chapter on findings lists {' and '.join(counted)} of this analysis.")
     return tuple(said)

@@ -48,7 +48,9 @@ class Family:
         """What a report says of the tests in `frame`: how many were made and which were adjusted together."""
         known = frame[frame[column].notna()] if len(frame) else frame
         count = len(known)
-        made = f"{count} {self.test}{'s were' if count != 1 else ' was'} made"
+        if count == 1:
+            return f"1 {self.test} was made, so that its p-value needs no adjustment."
+        made = f"{count} {self.test}s were made"
         if not self.within or not count:
             return f"{made}; their p-values are adjusted by Holm's method over all {self.members} together."
         families = known[self.within].nunique()

@@ -103,7 +103,7 @@ IMPLAUSIBLE = Rule(
             "{count} of {n} images have an implausible prediction",
             "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. For "
             "{contradicted} of them the caption names another class of the list and not the predicted one. Signals "
-            "against the other {rest}, of which several may hold: {signals}. {known}",
+            "against the other {rest}, several of which can apply to one image: {signals}. {known}",
         ),
         "passed": Wording(
             "Predictions are plausible",
@@ -193,7 +193,7 @@ ACCURACY = Rule(
         ),
     },
     cause="Hypothesis: the model does not recognise some of these classes, or the list lacks the class of some images.",
-    effect="A decision that rests on the predicted class is wrong as often as the predicted class is.",
+    effect="Decisions that rest on the predicted class are wrong wherever that class is wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter; see which classes "
     "the errors concern.",
     samples="images that were marked as wrong, in random order",
@@ -264,9 +264,9 @@ LABELS = Rule(
     },
     cause="Hypothesis: the model does not distinguish some of these classes, labels are wrong, or several classes fit "
     "an image that has one label.",
-    effect="A decision that rests on the predicted class is wrong as often as the predicted class is.",
+    effect="Decisions that rest on the predicted class are wrong wherever that class is wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter; the chapter on "
-    "predictions lists the errors by label. Look whether the labels themselves are right.",
+    "predictions lists the errors by label. Check whether the labels themselves are right.",
     samples="the first images, in the order of the dataset, whose predicted class is not the label",
     counter="the first images, in the order of the dataset, whose predicted class is the label",
 )

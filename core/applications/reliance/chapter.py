@@ -92,7 +92,7 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
         f"Adjusted p: one-sided test of whether the share exceeds {border} (border and corners, one family) or "
         f"{background} (background, another); {families.REGIONS.over}."
     )
-    more = f"{len(table) - MOST_ROWS} more rows are in the run." if len(table) > MOST_ROWS else ""
+    more = f"{len(table) - MOST_ROWS} more rows are in evidence.zip." if len(table) > MOST_ROWS else ""
     left = pairs_left_out(record.measured(PLACES_PART).places, "n counts the images of the text")
     caption = "Regions: share of the score's gain, 95 % interval over images"
     note = " ".join(part for part in (note, left, more) if part)
@@ -117,7 +117,7 @@ def _concepts(context: Context, record: RelianceRecord) -> Section:
             f"least {enough} images. It is a finding below {significance:g} if the whole interval exceeds the share as "
             "well."
         )
-        more = f"{len(surprises) - MOST_ROWS} more rows are in the run." if len(surprises) > MOST_ROWS else ""
+        more = f"{len(surprises) - MOST_ROWS} more rows are in evidence.zip." if len(surprises) > MOST_ROWS else ""
         note = " ".join(part for part in (note, more) if part)
         tables.insert(0, CONCEPT_SHARES.table(caption, surprises.head(MOST_ROWS), note))
     return Section(
@@ -127,7 +127,9 @@ def _concepts(context: Context, record: RelianceRecord) -> Section:
             "the text, or a concept above or below one of its words in WordNet, is never listed. Rows of few images "
             "are indicative only."
             if len(surprises)
-            else "No unrelated concept costs more than its control when it is hidden.",
+            else "No unrelated concept costs more than its control when it is hidden."
+            if record.regions["related"].notna().any()
+            else "No kind of region has a confirmed name, so that unrelated concepts cannot be recognised.",
         ),
         tables=tuple(tables),
     )

@@ -182,11 +182,13 @@ DOMINANT = Rule(
         ),
         passed="No tested class relies on one unrelated concept in most of its images",
         undecided="Inconclusive: whether most images of a class rely on one unrelated concept",
-        units=" Only images in which hiding some concept lowers the score more than its control does are counted.",
+        units=" Only images in which hiding some concept lowers the score more than its control does, and in which the "
+        "leading concept has a confirmed name, are counted.",
         few_names=FEW_NAMES,
         few=Wording(
             "Inconclusive: too few images per class to find a leading concept",
-            "No class, prompt or caption word has at least {least_images} images in which a concept carries score.",
+            "No class, prompt or caption word has at least {least_images} images in which the concept that carries "
+            "most of the score has a confirmed name.",
         ),
     ),
     samples="images led by the concept, largest share of the score first",

@@ -155,11 +155,13 @@ def leading(record: RelianceRecord, most_related: float) -> pd.DataFrame:
     """For each image and text the concept that carries most of the score beyond its control.
 
     Columns of the pair, `concept`, `surprise`, `excess` and `total`; pairs without a gain or without any excess are
-    left out.
+    left out, and so are those whose leading concept has no name that stands (`related` is NaN): whether it is related
+    to the text is not known.
     """
     sums = region_sums(record)
     sums = sums[(sums["total"] > 0) & (sums["excess"] > 0)]
     first = sums.loc[sums.groupby(KEY, sort=False)["excess"].idxmax()]
+    first = first[first["related"].notna()]
     surprise = ~first["kin"].astype(bool) & (first["related"] < most_related)
     return first.assign(surprise=surprise)[[*KEY, "concept", "surprise", "excess", "total"]].reset_index(drop=True)
 

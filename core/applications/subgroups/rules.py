@@ -153,7 +153,7 @@ LARGEST = (
     "“{group}” ({column}): {title} {side} in {share:.0%} [{low:.0%}, {high:.0%}] of pairs of one image of the group "
     "and one other image; mean {mean:.3g} against {other_mean:.3g}, n = {n} and {others}"
 )
-FAMILY = "{mine}, adjusted by Holm's method over all {tested} comparisons of groups in this audit"
+FAMILY = "{mine} (p-values adjusted by Holm's method over all {tested} comparisons of groups in this audit)"
 
 DECIDES = (
     "the whole 95 % interval and an adjusted p below {significance} decide. Groups are the values of each column of "
@@ -172,8 +172,9 @@ def _wordings(finding: str, passed: str, undecided: str) -> dict[str, Wording]:
     return {
         "finding": Wording(
             finding,
-            f"The limit is exceeded in {{count}} of {FAMILY}. Intersections with a column that exceeds the limit in "
-            f"the same measure by itself, counted but not listed here: {{left}}. The largest effect listed: {LARGEST}, "
+            f"The limit is exceeded in {{count}} of {FAMILY}. Intersections of a group that "
+            "itself exceeds the limit in the same measure, counted but not listed here: {left}. The largest effect "
+            f"listed: {LARGEST}, "
             "adjusted p = {p:.2g}. In order: {list}." + STATED,
         ),
         "passed": Wording(

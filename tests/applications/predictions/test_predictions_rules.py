@@ -87,7 +87,7 @@ def test_reasons_are_those_of_the_row(run: Run) -> None:
     assert [sample.note for sample in finding.counter] == ["", "", ""]
     assert "nearest images: 10 %" in finding.samples[0].note
     assert "predicted with only 40 % of the prompt templates" in finding.samples[0].note
-    assert "Signals against the other 24, of which several may hold" in finding.condition
+    assert "Signals against the other 24, several of which can apply to one image" in finding.condition
     assert "below 50 %, 24." in finding.condition and "fewer than 75 % of the changed copies, 24;" in finding.condition
     # Where every caption contradicts, no other signal is needed.
     (contradicted,) = judged(IMPLAUSIBLE, saved(run, record_of(60, 24)))

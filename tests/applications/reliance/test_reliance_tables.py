@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,16 @@ def test_a_part_of_the_image_is_compared_with_its_control(folder: Path) -> None:
         assert row.value == pytest.approx(np.mean(values) / TOTAL) and row.n == len(values)
         assert row.images == np.mean(np.array(values) > 0)
     assert table.loc[(CLASSES[0], "border")].p < 0.001 < 0.9 < table.loc[(CLASSES[0], "top left")].p
+
+
+def test_images_led_by_a_kind_without_a_name_are_not_counted(flawed: RelianceRecord) -> None:
+    """Whether it is related to the text is not known, so that such images show neither reliance nor its absence."""
+    regions = flawed.regions
+    grass = regions["concept"] == "grass"
+    hidden = replace(flawed, regions=regions.assign(related=regions["related"].where(~grass, np.nan)))
+    before, after = leading(flawed, 0.5), leading(hidden, 0.5)
+    assert len(after) == len(before) - int((before["concept"] == "grass").sum())
+    assert "grass" in set(before["concept"]) and "grass" not in set(after["concept"])
+    nothing = replace(flawed, regions=regions.assign(related=np.nan))
+    assert dominance(nothing, least=0.5, most_related=0.5, enough=4).empty
+    assert not dominance(flawed, least=0.5, most_related=0.5, enough=4).empty
