@@ -12,8 +12,8 @@ from core.content.words import measured, number, shorten
 
 COMPARISON = TableSpec(
     ColumnSpec("Explained quantity", lambda row: VALUES[row.value], share=14),
-    ColumnSpec("How", "title", share=16, help="partition of the image, and estimator"),
-    ColumnSpec("Regions", lambda row: number(row.regions, 1), "number", 7, value="regions"),
+    ColumnSpec("How", "title", share=14, help="partition of the image, and estimator"),
+    ColumnSpec("Regions", lambda row: number(row.regions, 1), "number", 9, value="regions"),
     ColumnSpec(
         "Image forward passes",
         lambda row: number(row.image_forwards, 0),

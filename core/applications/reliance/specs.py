@@ -206,12 +206,12 @@ def _rivals(row: Any) -> str:
 
 MOST_RIVALS = 2
 NAMES = TableSpec(
-    ColumnSpec("Concept", lambda row: row.name if row.stands else kind_title(int(row.kind)), share=13),
-    ColumnSpec("Candidate name", "name", share=12),
+    ColumnSpec("Concept", lambda row: row.name if row.stands else kind_title(int(row.kind)), share=12),
+    ColumnSpec("Candidate name", "name", share=11),
     ColumnSpec(
         "Confirmed",
         lambda row: "yes" if row.stands else "no",
-        share=9,
+        share=11,
         help="whether the name separates the regions from others, no other name is as near, and it is near enough of "
         "them, on images that had no part in its choice",
     ),
