@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -27,10 +28,13 @@ _INK = "#16202c"
 
 @dataclass(frozen=True)
 class DrawnMap:
-    """A map (rows, columns) with what is needed to draw it; `title` and `about` are printed beside it."""
+    """A map (rows, columns) with what is needed to draw it; `title` and `about` are printed beside it.
+
+    `pixels` opens the image: it is decoded only where the map is drawn.
+    """
 
     values: NDArray[Any]
-    image: Image.Image
+    pixels: Callable[[], Image.Image]
     geometry: Geometry
     signed: bool
     title: str
@@ -42,14 +46,14 @@ class DrawnMap:
     def painted(self, side: int) -> Image.Image:
         """The map in colour over its image."""
         return overlay(
-            self.image, self.values, self.geometry,
+            self.pixels(), self.values, self.geometry,
             opacity=self.opacity, signed=self.signed, smooth=self.smooth, side=side,
         )  # fmt: skip
 
 
 def png(drawn: DrawnMap) -> bytes:
     """The painted map in the size of the image, with at most `SIDE` pixels on its longer side."""
-    return _encoded(drawn.painted(SIDE), "PNG")
+    return encoded(drawn.painted(SIDE), "PNG")
 
 
 def svg(drawn: DrawnMap) -> bytes:
@@ -72,7 +76,7 @@ def svg(drawn: DrawnMap) -> bytes:
             + _text(width, _BAR + 16, f"{high:.3g}", "end")
             + _text(width / 2, _BAR + 16, drawn.unit, "middle")
         )
-    data = base64.b64encode(_encoded(picture, "PNG")).decode()
+    data = base64.b64encode(encoded(picture, "PNG")).decode()
     top = 2 * _LINE + 8
     whole = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top + height + _BAR + 2 * _LINE}" '
@@ -115,9 +119,10 @@ def file_name(*parts: str, ending: str) -> str:
     return f"{stem[:100] or 'map'}.{ending}"
 
 
-def _encoded(image: Image.Image, kind: str) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of an image as a file of this kind, with Pillow's options for it."""
     stream = io.BytesIO()
-    image.save(stream, kind)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 

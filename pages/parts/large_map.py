@@ -35,7 +35,7 @@ def drawn_maps(
     run: Run, entry: DatasetImage, text: str, explained: pd.DataFrame, *, opacity: float, smooth: bool
 ) -> dict[str, DrawnMap]:
     """Each map of one image and text by its method, then consensus and disagreement of those that are not constant."""
-    pixels = state.dataset_of(run).open(entry)
+    pixels = partial(state.dataset_of(run).open, entry)
     geometry = geometry_of(run, entry.width, entry.height)
     about = f"{entry.name}, text: {text}"
 
@@ -65,12 +65,13 @@ def large_map(drawn: DrawnMap) -> None:
 
 def spec(drawn: DrawnMap) -> dict[str, Any]:
     """The Vega-Lite chart of `large_map`: the painted image, and a cell that is outlined where the pointer is."""
-    share = min(WIDTH / drawn.image.width, HEIGHT / drawn.image.height)
-    width, height = (max(1, round(share * side)) for side in drawn.image.size)
+    across_pixels, down_pixels = drawn.geometry.width, drawn.geometry.height
+    share = min(WIDTH / across_pixels, HEIGHT / down_pixels)
+    width, height = (max(1, round(share * side)) for side in (across_pixels, down_pixels))
     data = base64.b64encode(maps.jpeg(drawn.painted(max(width, height)))).decode()
     across, down = (
         {"type": "quantitative", "axis": None, "scale": {"domain": domain, "nice": False}}
-        for domain in ([0, drawn.image.width], [drawn.image.height, 0])
+        for domain in ([0, across_pixels], [down_pixels, 0])
     )
     tips = [
         {"field": "value", "type": "quantitative", "format": ".4g", "title": drawn.unit or "value"},

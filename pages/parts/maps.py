@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
+from core.content.map_files import encoded
 from core.datasets import DatasetImage, load_dataset
 from core.evaluation.metrics import BY_NAME
 from core.methods import METHODS
@@ -174,10 +174,3 @@ def _bar(signed: bool) -> bytes:
 def jpeg(image: Image.Image) -> bytes:
     """A photograph for the page."""
     return encoded(image, "JPEG", quality=90)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The bytes of an image as a file of this kind, with Pillow's options for it."""
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()

@@ -24,7 +24,7 @@ def drawn(width: int = 300, height: int = 200, title: str = "Grad-CAM", signed: 
     values = np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32)
     image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     geometry = Preprocessing(224, 224).geometry(width, height)
-    return DrawnMap(values, image, geometry, signed, title, "a.png, text: a cat", "cosine change")
+    return DrawnMap(values, lambda: image, geometry, signed, title, "a.png, text: a cat", "cosine change")
 
 
 def test_the_raw_values_come_back_as_they_are() -> None:
@@ -48,7 +48,7 @@ def test_cells_are_what_the_model_saw_in_pixels_of_the_image() -> None:
 def test_cells_in_a_border_that_was_padded_are_left_out() -> None:
     padded = Preprocessing(224, 224, mode="longest").geometry(400, 100)
     one = drawn(400, 100)
-    found = map_files.cells(DrawnMap(one.values, one.image, padded, False, "a", "b", "c"))
+    found = map_files.cells(DrawnMap(one.values, one.pixels, padded, False, "a", "b", "c"))
     # The image fills the middle quarter of the input: the upper and the lower row of the grid lie outside.
     assert sorted(set(found["row"])) == [1, 2] and found["y"].min() >= 0 and found["y2"].max() <= 100
 
@@ -58,7 +58,7 @@ def test_the_png_is_the_overlay_at_the_size_of_the_image(signed: bool) -> None:
     one = drawn(signed=signed)
     read = Image.open(io.BytesIO(map_files.png(one)))
     assert read.size == (300, 200)
-    wanted = overlay(one.image, one.values, one.geometry, opacity=0.55, signed=signed)
+    wanted = overlay(one.pixels(), one.values, one.geometry, opacity=0.55, signed=signed)
     assert np.array_equal(np.asarray(read), np.asarray(wanted))
     assert not np.array_equal(np.asarray(read), np.asarray(one.painted(2048).transpose(Image.Transpose.ROTATE_180)))
 
@@ -84,7 +84,7 @@ def test_a_signed_scale_is_symmetric_and_a_constant_map_has_none() -> None:
     largest = float(np.abs(one.values).max())
     said = [element.text for element in ElementTree.fromstring(map_files.svg(one)).iter(f"{SVG}text")]
     assert f"{-largest:.3g}" in said and f"{largest:.3g}" in said
-    flat = DrawnMap(np.ones((2, 2), np.float32), one.image, one.geometry, False, "a", "b", "c")
+    flat = DrawnMap(np.ones((2, 2), np.float32), one.pixels, one.geometry, False, "a", "b", "c")
     told = map_files.svg(flat).decode()
     assert "uninformative" in told and "linearGradient" not in told
 
