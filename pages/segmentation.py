@@ -33,7 +33,7 @@ from core.applications.segmentation.tables import (
     ranked_rows,
 )
 from core.content.heat import fit
-from core.content.words import plural
+from core.content.words import percent, plural
 from core.datasets import DatasetImage
 from core.runs import Run
 from core.runs.rows import typed
@@ -106,7 +106,7 @@ def legend(record: SegmentationRecord, image: str) -> None:
     for row in part.sort_values("pixels", ascending=False).head(LEGEND).itertuples():
         tone = "rgb({}, {}, {})".format(*record.colours[row.label])
         box = f'<span style="background: {tone}; padding: 0 0.6em; margin-right: 0.5em"></span>'
-        lines.append(f"<div>{box}{html.escape(row.label or BACKGROUND)} · {row.share:.0%}</div>")
+        lines.append(f"<div>{box}{html.escape(row.label or BACKGROUND)} · {percent(row.share)}</div>")
     st.html("".join(lines))
 
 
@@ -117,7 +117,7 @@ def show_map(run: Run, record: SegmentationRecord, image: DatasetImage, row: Map
     maps.heat(run, image, values, signed=True, opacity=0.55, smooth=True, alt=about)
     maps.scale(values, signed=True, unit=MAPS[row.method])
     if row.kind == "label":
-        explained = "not defined" if pd.isna(row.empty_before) else f"{row.empty_before:.0%}"
+        explained = "not defined" if pd.isna(row.empty_before) else percent(row.empty_before)
         st.caption(plain(f"Cosine of the whole image {row.cosine:.3f} · explained by the empty text: {explained}"))
     elif row.kind != "empty":
         st.caption(plain(f"Score of the whole image {row.cosine:.3f}"))

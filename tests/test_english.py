@@ -27,6 +27,28 @@ COUNTING = {"plural", "counted"}
 CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>")
 
 
+def test_a_percentage_has_a_space_before_its_sign() -> None:
+    """A number that Python formats as a percentage passes `typeset`, `plain` or `percent` before anyone reads it."""
+    assert not [f"{path}:{line}" for path in sources() for line in _close_percentages(path.read_text())]
+    assert list(_close_percentages('f"{share:.0%} of them"')) == [1]
+    assert not list(_close_percentages('typeset(f"{share:.0%} of them")'))
+
+
+def _close_percentages(text: str) -> Iterator[int]:
+    tree = ast.parse(text)
+    spaced = {
+        id(part)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in {"typeset", "plain"}
+        for part in ast.walk(call)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FormattedValue) or node.format_spec is None or id(node) in spaced:
+            continue
+        if ast.unparse(node.format_spec).rstrip("'\"").endswith("%"):
+            yield node.lineno
+
+
 # -- what people read --------------------------------------------------------------------------------------------
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.evaluation.agreement import common_grid
+from core.evaluation.gains import LEAST_RISE
 
 SIDE = 14
-LEAST_RISE = 0.01
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import pandas as pd
 from core.evaluation.metrics import METRICS, STORED
 from core.runs import Run
 
+# The rise of a cosine, from the fully hidden to the whole image, below which no area is measured.
+LEAST_RISE = 0.01
 # The floor as a part of the run's median gain: cosines of different models differ in range, so that no fixed number
 # would serve. Chosen by simulation (docs/statistics.md, The floor of the gain).
 LEAST_GAIN = 0.5

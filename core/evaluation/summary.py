@@ -16,7 +16,7 @@ from core.runs import Plan, Run
 from core.runs.rows import columns_of
 from core.statistics import Interval, intervals_of_groups, mean_over_images, sign_flip_p
 from core.statistics.families import CONTROLS as CONTROL_TESTS
-from core.statistics.intervals import CORRELATION, SHARE
+from core.statistics.intervals import AT_MOST_ONE, CORRELATION
 
 CONTROLS = ("random", "centre", "edge")
 TRUST, VERSUS, TEXTS = (columns_of(row) for row in (TrustRow, VersusRow, TextRow))
@@ -36,7 +36,7 @@ class Summary:
     image_agreement: pd.DataFrame  # images x pairs of methods (a, b), whose means over images are those of `agreement`
     scores: pd.DataFrame  # of ScoreRow
     texts: pd.DataFrame  # of TextRow
-    ceiling: Interval  # mean share of a score's variance over held-out coalitions that an additive model explains
+    ceiling: Interval  # mean share of a score's variance over coalitions that the best additive model explains
     failures: pd.DataFrame  # of FailureRow
     not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
     gains: Gains = field(default=Gains())  # which pairs have no value of what is divided by the gain
@@ -91,7 +91,7 @@ def _trust(rows: pd.DataFrame) -> pd.DataFrame:
 def _ceiling(rows: pd.DataFrame) -> Interval:
     pairs = rows[rows.additive_share.notna()].drop_duplicates(KEY)
     values = pairs.additive_share.to_numpy(float)
-    return mean_over_images(values, pairs.image.to_numpy(), within=SHARE)
+    return mean_over_images(values, pairs.image.to_numpy(), within=AT_MOST_ONE)
 
 
 def _versus(explained: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.evaluation.comparison import load_comparisons
+from core.evaluation.gains import LEAST_GAIN, LEAST_RISE
 from core.rules import Context, Outcome, Rule, Thresholds, Wording
 from core.rules.decision import Decision, Decisions, decision
 from core.rules.parts import known, title_of
@@ -73,7 +74,7 @@ FAITHFULNESS = Rule(
             "{undecided} methods.",
         ),
         "passed": Wording(
-            "All {tested} tested methods are more faithful on this model than on {other}",
+            "Every tested method ({tested}) is more faithful on this model than on {other}",
             "Higher here, by paired differences on {n} images: {holds}.",
         ),
         "cannot_conclude": Wording(
@@ -82,7 +83,9 @@ FAITHFULNESS = Rule(
         ),
         "few": Wording(
             "Inconclusive: too few images in common with {other}",
-            "Of {common} images in common, {n} have a faithfulness on both models; at least {least_images} are needed.",
+            "Of {common} images in common, {n} have a faithfulness on both models; at least {least_images} are needed. "
+            "A text has none on an image that raises its score by too little: by less than a cosine of "
+            f"{LEAST_RISE:g}, or less than {LEAST_GAIN:g} of the run's median rise.",
         ),
     },
     cause="Hypothesis: the architecture or the grid of this model suits these methods less.",

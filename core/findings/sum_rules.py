@@ -18,7 +18,7 @@ from core.rules.writing import typeset
 
 KEY = ("image", "image_name", "text", "text_kind")
 SHARE, REST, LEAST_IMAGES = "additive.share.least", "sums.rest.most", "general.least_images"
-EXPLAINED = Quantity("share of held-out variance that the additive model explains")
+EXPLAINED = Quantity("share of the variance that the best additive model explains")
 UNEXPLAINED = Quantity("unexplained part of the difference")
 
 
@@ -99,17 +99,17 @@ def _samples(rows: pd.DataFrame, column: str, note: str, methods: tuple[str, ...
 
 
 FIT = (
-    "On average over {n} images, the additive model explains {share:.0%} [{low:.0%}, {high:.0%}] of the variance "
-    "of the score over the coalitions left out of its fit"
+    "On average over {n} images, the best additive model explains {share:.0%} [{low:.0%}, {high:.0%}] of the variance "
+    "of the score over random coalitions of visible cells"
 )
 ADDITIVE = Rule(
     id="additive.share",
     subject="explanations",
     question="How much of the score does an additive model of the cells explain?",
     thresholds=(SHARE, LEAST_IMAGES),
-    criterion="An additive model (one value per cell), fitted to random coalitions of visible cells, explains at least "
-    "{least:.0%} of the score's variance over coalitions that are left out of its fit. The whole 95 % interval must "
-    "lie above; the rule fails if it lies below.",
+    criterion="The best additive model (one value per cell) explains at least {least:.0%} of the score's variance over "
+    "random coalitions of visible cells; the share is corrected for the number of values fitted. The whole 95 % "
+    "interval must lie above; the rule fails if it lies below.",
     wordings={
         "passed": Wording(
             "The scores are largely additive over cells",
@@ -117,8 +117,7 @@ ADDITIVE = Rule(
         ),
         "finding": Wording(
             "An additive model of the cells explains only part of these scores",
-            f"{FIT}; the rest is interactions of cells and the error of the fit, which was not measured: a fit to few "
-            "coalitions underestimates the share.",
+            f"{FIT}; the rest is interactions of cells.",
         ),
         "cannot_conclude": Wording(
             "Inconclusive: whether the scores are largely additive over cells",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.content.words import bounded, plural
 from core.evaluation.agreement import most_correlation
+from core.evaluation.gains import LEAST_RISE
 from core.findings.method_checks import failing_methods, reliability_of
 from core.findings.trusted import (
     agreement_of_two,
@@ -224,7 +225,7 @@ PAIRS_AGREE = Rule(
     "below by the same test.",
     wordings={
         "passed": Wording(
-            "Every tested pair of methods agrees", "{tested}: every interval lies above its limit. {tests} " + BOUNDS
+            "Every tested pair of methods agrees", "Whole interval above its limit: {tested}. {tests} " + BOUNDS
         ),
         "finding": Wording(
             "{tested} tested: {failing} shown not to agree, {undecided} undecided",
@@ -296,8 +297,9 @@ SCORES_RISE = Rule(
     subject="texts",
     question="Does the image raise the score above that of the fully masked image?",
     thresholds=(MOST_FLAT, LEAST_IMAGES),
-    criterion="On average over images, at most {most_share:.0%} of an image's texts score hardly higher than with the "
-    "image fully masked. The whole 95 % interval must lie below; the rule fails if it lies above.",
+    criterion="On average over images, at most {most_share:.0%} of an image's texts show no rise: they score less "
+    f"than a cosine of {LEAST_RISE:g} higher than with the image fully masked. The whole 95 % interval "
+    "must lie below; the rule fails if it lies above.",
     wordings={
         "passed": Wording(
             "The images raise the scores that are explained",

@@ -75,6 +75,9 @@ def _by_habit(summary: Summary) -> tuple[str, ...]:
 
 def _habit(habit: int, pairs: int) -> str:
     """How many pairs of methods owe their agreement to habit."""
+    if pairs == 1:
+        shown = "is not shown to agree" if habit else "agrees"
+        return f"The only pair of methods {shown} more on the same image than on different ones"
     if not habit:
         return "Every pair of methods agrees more on the same image than on different ones"
     if habit == pairs:

@@ -69,6 +69,13 @@ def annexes(
     return tuple(out)
 
 
+DIGEST = (
+    "The plan digest is the SHA-256 of plan.json without “declared”, “dataset_root” and an empty "
+    "“files”, written as JSON in UTF-8 with sorted keys and without spaces: what was declared and where files "
+    "lie do not change what was measured."
+)
+
+
 def _settings(run: Run) -> Section:
     plan = run.plan.public().model_dump(mode="json", exclude=LEFT_OUT)
     rows = [(name, value) for part, body in plan.items() for name, value in _flat(part, body)]
@@ -80,7 +87,9 @@ def _settings(run: Run) -> Section:
         rows += [(f"methods.{method.name}.{name}", str(value)) for name, value in used.items()]
     title = f"Every setting of the plan; annex {LETTERS['images']} lists the images"
     table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS))
-    return Section("Settings in full", (Fact("Plan SHA-256", run.plan.digest, code=True),), tables=(table,))
+    return Section(
+        "Settings in full", (Fact("Plan digest", run.plan.digest, code=True),), sentences=(DIGEST,), tables=(table,)
+    )
 
 
 def _log(run: Run, summary: Summary) -> Section:

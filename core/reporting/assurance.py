@@ -164,7 +164,11 @@ def _actions(review: Review, findings: Sequence[Finding]) -> Section:
     title = "Corrective actions"
     if not present and not followed:
         return Section(title, sentences=("There is no finding.",))
-    sentence = f"For {left} of {plural(len(present), 'finding')}, owner, due date, response and status are {MISSING}."
+    if left:
+        of = "any finding" if left == len(present) else f"{left} of {plural(len(present), 'finding')}"
+        sentence = f"No decision, owner, due date or response is recorded for {of}."
+    else:
+        sentence = "A decision or an action is recorded for every finding."
     if any(row.review.decision == "dismissed" for row in followed):
         sentence += " A dismissed finding stays in the register and in the opinion; the reason is stated."
     tables = (ACTIONS_TABLE.table("Findings with a recorded decision or action", followed),) if followed else ()

@@ -54,7 +54,7 @@ def cover(context: ReportContext, date: str, evidence_sha256: str, versions: tup
     )
     control = (
         *signatories(context),
-        Fact("Plan SHA-256", plan.digest, code=True),
+        Fact("Plan digest", plan.digest, code=True),
         Fact("Evidence", "evidence.zip", code=True),
         Fact("Evidence SHA-256", evidence_sha256, code=True),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -26,11 +26,12 @@ from core.findings import (
     trusted_summary,
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
+from core.methods import METHODS
 from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.tables import STANDINGS, TEXTS, CellsRow, by_title, cell_column, marked, wide
-from core.rules.parts import title_of
+from core.rules.parts import names_of, title_of
 from core.runs import Run
 from core.runs.rows import typed
 from core.statistics.families import CONTROLS as CONTROL_TESTS
@@ -98,11 +99,11 @@ def _faithfulness(context: ReportContext) -> Section:
         got = summary.ceiling
         sentences += (
             "Correlation is that of the score and the part of the map over the cells visible in random coalitions, "
-            "controlling for the number of visible cells. An additive model, fitted to these coalitions, explains this "
-            "share of the score's variance over those left out of its fit: "
+            "controlling for the number of visible cells. The best additive model explains this share of the "
+            "score's variance over such coalitions, corrected for the number of cells fitted: "
             f"{measured(got.value, got.low, got.high, got.n)}. A heat map with one value per cell is read as such a "
-            "sum. RISE and LIME are fitted to coalitions of the same draw, which favours them by this "
-            "measure.",
+            "sum.",
+            *_same_draw(best.method[best.kind == "method"]),
         )
     return Section(
         "Faithfulness and controls",
@@ -199,6 +200,15 @@ def against_control(row: VersusRow, thresholds: Thresholds) -> str:
 def _difference(row: VersusRow, thresholds: Thresholds, same: int | None) -> str:
     p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
     return f"{_told(row, same)}, p {p}: {against_control(row, thresholds)}"
+
+
+def _same_draw(names: Iterable[str]) -> tuple[str, ...]:
+    """Which of the methods were fitted to the coalitions that the correlation is measured on."""
+    fitted = [str(name) for name in names if name in METHODS and METHODS[name].additive]
+    if not fitted:
+        return ()
+    verb = "is" if len(fitted) == 1 else "are"
+    return (f"{names_of(fitted)} {verb} fitted to coalitions of the same draw, an advantage by this measure.",)
 
 
 def _versus(context: ReportContext) -> Section:

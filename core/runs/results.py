@@ -61,7 +61,7 @@ class ResultRow(Row):
         OptionalSingle, "over random coalitions, correlation of the score and the map's sum in view, given their size"
     ]
     additive_share: Annotated[
-        OptionalSingle, "share of the score's variance over held-out coalitions that a sum over cells explains"
+        OptionalSingle, "share of the score's variance over random coalitions that the best sum over cells explains"
     ]
     sensitivity_n: Annotated[
         OptionalSingle, "correlation of the map's hidden sum and the score's fall, mean over numbers of hidden cells"

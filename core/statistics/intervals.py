@@ -40,6 +40,8 @@ METHOD = (
 Range = tuple[float, float]
 CORRELATION: Range = (-1.0, 1.0)
 SHARE: Range = (0.0, 1.0)
+# A share as an unbiased estimate, which can lie below 0 where the true one is small.
+AT_MOST_ONE: Range = (-np.inf, 1.0)
 NOT_NEGATIVE: Range = (0.0, np.inf)
 UNBOUNDED: Range = (-np.inf, np.inf)
 
@@ -146,7 +148,8 @@ def interval_of_means(
 ) -> Interval:
     """The mean of one finite value per unit, cut at `within`; no interval below `fewest` values.
 
-    Values that are all equal have an interval of no width, unless they are shares (`SHARE`): these have Wilson's.
+    Values that are all equal have an interval of no width, unless they are shares (`SHARE`): these have Wilson's, as
+    have shares that are each 0 or 1, that is, a number of units.
     """
     x = np.asarray(means, dtype=np.float64)
     n = len(x)
@@ -160,11 +163,12 @@ def interval_of_means(
 
 
 def _bounds_within(rows: NDArray[np.float64], within: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The bounds of the mean of each row (k, n), cut at the range; of equal shares Wilson's, which have width."""
+    """The bounds of the mean of each row (k, n), cut at the range; Wilson's for shares that are equal or 0 and 1."""
     low, high = mean_bounds(rows)
     low, high = np.maximum(within[0], low), np.minimum(within[1], high)
     if within == SHARE:
-        for at in np.flatnonzero(np.ptp(rows, axis=-1) == 0):
+        counted = ((rows == 0) | (rows == 1)).all(axis=-1)
+        for at in np.flatnonzero(counted | (np.ptp(rows, axis=-1) == 0)):
             low[at], high[at] = wilson(float(rows[at].sum()), rows.shape[-1])
     return low, high
 

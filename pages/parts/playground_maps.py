@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.audit.playground import Answer, Box, Desk, Map, Question, Request
-from core.content.words import plural
+from core.content.words import percent, plural
 from core.datasets import Dataset, DatasetImage
 from core.methods import METHODS
 from pages.parts import maps
@@ -116,7 +116,7 @@ class Board:
         if "scores" not in self._drawn:
             self._drawn.add("scores")
             for at, place in enumerate(self._scores):
-                share = f" · probability among these texts **{scores.shares[at]:.0%}**" if scores.shares else ""
+                share = f" · probability among these texts **{percent(scores.shares[at])}**" if scores.shares else ""
                 place.markdown(f"Cosine similarity of image and text **{plain(number(scores.cosines[at]))}**{share}")
             if scores.unread:
                 cut = ", ".join(f"“{text[:40]}”" for text in scores.unread)

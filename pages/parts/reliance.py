@@ -26,7 +26,7 @@ from pages.parts.application_page import recorded
 from pages.parts.words import plain
 
 EXPLAINED = (
-    "Share: of the image’s contribution to the score, what is lost when the regions of the concept are hidden, beyond "
+    "Share: of the image's contribution to the score, what is lost when the regions of the concept are hidden, beyond "
     "the same shapes hidden elsewhere. Attribution: the share of the consensus map of the trusted methods inside these "
     "regions. Area: the share of the image that they cover. Every measured concept is listed, whether or not a check "
     "reports it."

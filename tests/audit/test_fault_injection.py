@@ -36,7 +36,7 @@ from tests.audit.small import draw_images, loaded
 
 EVERY = os.environ.get("LOUPE_EVERY_FAULT") == "1"
 # CI lets one call in so many fail.
-PART = 16
+PART = 64
 LEFT = ("*.part", ".part-*", ".incoming-*", "loupe-pdf-*", "loupe-explain-*", "*.tmp")
 
 

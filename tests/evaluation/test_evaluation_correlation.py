@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from core.attribution.surrogate import fit
 from core.evaluation.correlation import additive_share, faithfulness_correlation, infidelity, sensitivity_n
 
 GRID = (5, 6)
@@ -67,7 +68,45 @@ def test_the_ceiling_is_one_for_a_sum_and_low_for_what_no_sum_can_say() -> None:
     scores = torch.tensor(np.stack([score(rows, weights()), pair], axis=1))
     share = additive_share(torch.tensor(rows), scores)
     assert share[0] > 0.999
-    assert share[1] < 0.05
+    assert abs(share[1]) < 0.1
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("true", [0.0, 0.25, 0.5, 0.9])
+def test_the_additive_share_has_no_bias_at_the_settings_of_an_audit(true: float, order: int) -> None:
+    """Random games of 49 cells whose share is known: x in {-1, 1} makes single cells and products orthogonal."""
+    random = np.random.default_rng(3)
+    corrected, left_out = [], []
+    for _ in range(60):
+        visible = random.random((128, 7, 7)) < 0.5
+        x = np.where(visible.reshape(128, 49), 1.0, -1.0)
+        alone, joint = random.normal(size=49), random.normal(size=40)
+        cells = np.array([random.choice(49, order, replace=False) for _ in joint])
+        scores = np.sqrt(true) * x @ alone / np.linalg.norm(alone)
+        scores = scores + np.sqrt(1 - true) * x[:, cells].prod(axis=2) @ joint / np.linalg.norm(joint)
+        rows, values = torch.tensor(visible), torch.tensor(0.2 + scores)[:, None]
+        corrected.append(additive_share(rows, values)[0])
+        left_out.append(float(fit(rows.flatten(1), values).r2[0]))
+    assert np.mean(corrected) == pytest.approx(true, abs=0.04)
+    if 0 < true < 0.9:
+        assert np.mean(left_out) < true - 0.1
+
+
+def test_a_complement_is_not_a_further_draw() -> None:
+    rows = kept(100)
+    x = rows.reshape(100, -1)
+    pair = (x[:, 0] ^ x[:, 7]).astype(float)
+    both = torch.tensor(np.concatenate([rows, ~rows]))
+    once = additive_share(torch.tensor(rows), torch.tensor(pair)[:, None])
+    assert additive_share(both, torch.tensor(np.concatenate([pair, pair]))[:, None]) == pytest.approx(once)
+
+
+def test_the_additive_share_is_undefined_for_a_constant_and_for_too_few_coalitions() -> None:
+    rows = kept(60)
+    scores = torch.tensor(np.stack([np.ones(60), score(rows, weights())], axis=1))
+    share = additive_share(torch.tensor(rows), scores)
+    assert np.isnan(share[0]) and share[1] == pytest.approx(1)
+    assert np.isnan(additive_share(torch.tensor(rows[:35]), scores[:35])).all()
 
 
 def test_sensitivity_n_is_the_mean_over_sizes_of_literal_correlations() -> None:

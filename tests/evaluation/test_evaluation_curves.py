@@ -12,7 +12,8 @@ from torch import Tensor
 
 from benchmarks.support.tiny import Zoo, fresh, pixels
 from core.evaluation.controls import NAMES, control_maps
-from core.evaluation.curves import LEAST_RISE, SIDE, Curves, area, curves
+from core.evaluation.curves import SIDE, Curves, area, curves
+from core.evaluation.gains import LEAST_RISE
 from core.models.model import Meter
 from core.models.pool import CoalitionPool
 

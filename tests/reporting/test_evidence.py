@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from core.errors import RunError
 from core.evaluation.summary import summarise
 from core.findings import judge
+from core.reporting.annex import DIGEST
 from core.reporting.evidence import SUMS, table_csv, write_evidence
 from core.reporting.verdict import verify_evidence
 from core.runs import Run
@@ -58,6 +60,20 @@ def test_sound_bundle_and_equal_bytes(run: Run, bundle: Path, tmp_path: Path) ->
         SUMS,
     } <= names
     assert sum(name.startswith("results/") for name in names) == 2
+
+
+def test_the_plan_digest_is_computed_from_the_bundle_as_the_annex_says(run: Run, bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as opened:
+        plan = json.loads(opened.read("plan.json"))
+    for name in ("declared", "dataset_root", *(() if plan["files"] else ("files",))):
+        del plan[name]
+    text = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest() == run.plan.digest == run.manifest["plan_sha256"]
+    assert all(word in DIGEST for word in ("declared", "dataset_root", "files"))
+    plan["seed"] += 1
+    assert (
+        hashlib.sha256(json.dumps(plan, sort_keys=True, separators=(",", ":")).encode()).hexdigest() != run.plan.digest
+    )
 
 
 def test_each_kind_of_tampering_is_named(bundle: Path) -> None:

@@ -67,3 +67,12 @@ def test_equal_shares_have_the_width_of_a_share_and_other_equal_values_none(shar
     assert (groups.low[0], groups.high[0]) == pytest.approx((got.low, got.high))
     mixed = interval_of_means(np.array([0.1] * 6 + [0.3] * 6), within=SHARE)
     assert (groups.low[1], groups.high[1]) == pytest.approx((mixed.low, mixed.high)) and mixed.high < 0.3
+
+
+def test_a_share_of_units_that_do_or_do_not_is_wilson_s_and_one_of_parts_is_not() -> None:
+    whole = np.array([1.0] * 3 + [0.0] * 9)
+    got = interval_of_means(whole, within=SHARE)
+    assert (got.low, got.high) == pytest.approx(wilson(3, 12))
+    assert interval_of_means(whole, within=CORRELATION).low != pytest.approx(wilson(3, 12)[0], abs=1e-3)
+    parts = np.array([0.9] * 3 + [0.1] * 9)
+    assert interval_of_means(parts, within=SHARE).low != pytest.approx(wilson(parts.sum(), 12)[0], abs=1e-3)

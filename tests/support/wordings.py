@@ -23,6 +23,9 @@ _PER = (
 _EACH = r"(image|text|unit|side|line|row|step|method|class|pair|cell|map|coalition|channel|crop|token|word|batch|run)"
 WORDINGS = (
     Wording(
+        r"\w\u2019\w", "write the straight apostrophe, as everywhere else", "the map\u2019s values", "the map's values"
+    ),
+    Wording(
         r"\b\w+n[’']t\b",
         "write the full form: cannot, does not, is not",
         "It can't be read",

@@ -44,6 +44,7 @@ def language(context: Context) -> Iterator[Outcome]:
         values={
             "n": n,
             "every": every,
+            "texts": _sorts(record),
             "share": share,
             "same": n - len(others),
             "main": name_of(str(main)),
@@ -52,6 +53,11 @@ def language(context: Context) -> Iterator[Outcome]:
         },
         evidence=(LANGUAGE_SHARE.at(share, n),),
     )
+
+
+def _sorts(record: DataRecord) -> str:
+    """Captions, prompts or both, whichever the audit has."""
+    return " and ".join(f"{kind}s" for kind in ("caption", "prompt") if (record.texts["kind"] == kind).any())
 
 
 def repeated(context: Context) -> Iterator[Outcome]:
@@ -130,10 +136,7 @@ def classes(context: Context) -> Iterator[Outcome]:
     )
 
 
-LANGUAGES = (
-    "The language is certain for {n} of {every} captions and prompts. Their languages, with numbers of texts, are: "
-    "{listed}."
-)
+LANGUAGES = "The language is certain for {n} of {every} {texts}. Their languages, with numbers of texts, are: {listed}."
 LANGUAGE = Rule(
     id="texts.language",
     subject="texts",

@@ -67,7 +67,7 @@ def _outcomes(context: Context, family: list[Comparison], limit: str, *, at_most
 
 
 NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}, adjusted over {family} comparisons"
-DIFFERENCE = NUMBERS.replace("{p:.2g},", "{p:.2g} against {most_gain:g},")
+DIFFERENCE = NUMBERS.replace("{p:.2g},", "{p:.2g} (tested against a difference of {most_gain:g}),")
 FEW = "{n} images have this measure; at least {least_images} are needed."
 RANDOM = Rule(
     id="layer_sweep.random",
@@ -121,7 +121,7 @@ CHOICE = Rule(
             f"The difference of their gains over random positions is {DIFFERENCE}.",
         ),
         "passed": Wording(
-            "Block {block} does not keep more of the score than the default block {default} ({side})",
+            "Block {block} keeps at most {most_gain:g} more of the score than the default block {default} ({side})",
             f"The difference of their gains over random positions is {DIFFERENCE}.",
         ),
         "cannot_conclude": Wording(

@@ -31,9 +31,9 @@ OWN = {"captions": "its first caption"}
 HOW = (
     "Images of the audit were arranged side by side and each mosaic was explained with the text of every tile. The "
     "correct tile of a text is known by construction; neither drawn objects nor labels are needed.",
-    "In its tile: the share of a map’s positive values that lies on the image of the text; mass: the same for all "
+    "In its tile: the share of a map's positive values that lies on the image of the text; mass: the same for all "
     "values above the lowest; highest cell: how often it lies there. Means over the texts of a mosaic, then over "
-    "mosaics, with 95 % interval. A map that does not depend on the text has exactly the tile’s share of the area.",
+    "mosaics, with 95 % interval. A map that does not depend on the text has exactly the tile's share of the area.",
     "A mosaic has borders and several scenes, unlike training images, and a text that matches two tiles counts as a "
     "miss: compare methods with each other and with the chance level.",
 )

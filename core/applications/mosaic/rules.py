@@ -91,7 +91,7 @@ SHARE = Rule(
             "less than {least_above:g} above this for: {fails}. Shown to lie above: {holds}.",
         ),
         "passed": Wording(
-            "All {tested} tested methods find the image of a text in a mosaic",
+            "Every tested method ({tested}) finds the image of a text in a mosaic",
             "The share in the correct tile is shown to exceed {chance:.2f}, that of a map that ignores the text, by "
             "at least {least_above:g} for: {holds}.",
         ),

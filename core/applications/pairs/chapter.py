@@ -9,7 +9,7 @@ from core.applications.pairs.tables import NAMES, RANKS, SUSPECTS
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section
-from core.content.words import measured, plural, rest_of, shorten
+from core.content.words import measured, percent, plural, rest_of, shorten
 from core.runs.rows import typed
 
 PRINTED, SHEET, SIDE = 20, 6, 240
@@ -48,7 +48,7 @@ def _measured(record: PairsRecord) -> Section:
     )
     ranks = RANKS.table("How often the right one ranks first", retrieval(record), place="body")
     suspect = SUSPECTS.table(
-        f"Suspect captions: more than {SUSPECT:.0%} of unrelated pairs fit at least as well; the worst first",
+        f"Suspect captions: more than {percent(SUSPECT)} of unrelated pairs fit at least as well; the worst first",
         listed.head(PRINTED),
         rest_of(len(listed), PRINTED),
     )
@@ -85,7 +85,7 @@ def _sheet(context: ReportContext, record: PairsRecord) -> Section:
     for row in typed(suspects(record).head(SHEET), CaptionRow):
         if row.image in images:
             small = fit(run.dataset.open(images[row.image]), SIDE)
-            share = f"{row.unrelated_share:.0%} of unrelated pairs fit as well"
+            share = f"{percent(row.unrelated_share)} of unrelated pairs fit as well"
             caption = f"\u201c{shorten(row.caption, 80)}\u201d; {share}"
             heats.append(
                 Heat(

@@ -15,6 +15,7 @@ from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
 from core.rules.quantity import Quantity
+from core.rules.writing import typeset
 from core.runs.rows import typed
 from core.statistics import LEVEL
 
@@ -55,7 +56,7 @@ def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.caption,
-            note=f"{row.unrelated_share:.1%} of unrelated pairs fit at least as well",
+            note=typeset(f"{row.unrelated_share:.1%} of unrelated pairs fit at least as well"),
         )
         for row in typed(rows, CaptionRow)
     )
@@ -73,8 +74,8 @@ EXCHANGED = Rule(
         "finding": Wording(
             "About {value:.0%} of the captions do not fit their image",
             "An estimated {value:.0%} [{low:.0%}, {high:.0%}] of the captions of {n} images fit their image no better "
-            f"than a caption of another image. {{listed}} captions are listed in the chapter: more than {SUSPECT:.0%} "
-            "of unrelated pairs fit as well as they do.",
+            f"than a caption of another image. {{listed}} captions are listed in the chapter: more than "
+            f"{100 * SUSPECT:.0f} % of unrelated pairs fit as well as they do.",
         ),
         "passed": Wording(
             "The captions fit their images",

@@ -19,7 +19,7 @@ from core.applications.spot_check import Accuracy, accuracy, agreements, spot_ch
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section
-from core.content.words import measured, plural, rest_of, shorten
+from core.content.words import measured, percent, plural, rest_of, shorten
 from core.runs.rows import typed
 from core.runs.spot_check import PROTOCOL, SpotCheck, counts
 
@@ -143,13 +143,13 @@ def accuracy_sentence(check: SpotCheck) -> str:
     assert estimate.least.value is not None and estimate.most.value is not None and low is not None and high is not None
     if not open_images:
         return (
-            f"Estimated accuracy over all {plural(check.population, 'image')}: {estimate.least.value:.0%}, 95 % "
-            f"interval [{low:.0%}, {high:.0%}], from {plural(estimate.n, 'marked image')}."
+            f"Estimated accuracy over all {plural(check.population, 'image')}: {percent(estimate.least.value)}, 95 % "
+            f"interval [{percent(low)}, {percent(high)}], from {plural(estimate.n, 'marked image')}."
         )
     return (
-        f"Estimated accuracy over all {plural(check.population, 'image')}: {estimate.least.value:.0%} if every image "
-        f"without a clear mark ({open_images} of {estimate.n} drawn) is wrong, {estimate.most.value:.0%} if every one "
-        f"is right; with the 95 % sampling error of both, [{low:.0%}, {high:.0%}]."
+        f"Estimated accuracy over all {plural(check.population, 'image')}: {percent(estimate.least.value)} if every "
+        f"image without a clear mark ({open_images} of {estimate.n} drawn) is wrong, {percent(estimate.most.value)} if "
+        f"every one is right; with the 95 % sampling error of both, [{percent(low)}, {percent(high)}]."
     )
 
 

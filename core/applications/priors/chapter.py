@@ -18,7 +18,7 @@ from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
-from core.content.words import amount, plural, shorten
+from core.content.words import amount, percent, plural, shorten
 from core.datasets import DatasetImage
 from core.models.geometry import Geometry
 from core.runs import Run
@@ -127,7 +127,7 @@ def region_lines(row: MapRow) -> list[str]:
     for at in order:
         said = "drawn as" if row.prior == "drawn" else "nearest to"
         name = f", {said} \u201c{names[at]}\u201d" if len(names) else ""
-        lines.append(f"{amount(row.shares[at])} from {float(row.areas[at]):.0%} of the image{name}")
+        lines.append(f"{amount(row.shares[at])} from {percent(row.areas[at])} of the image{name}")
     return lines
 
 

@@ -152,9 +152,9 @@ def _names(context: ReportContext, record: RelianceRecord) -> Section:
     sentences = (
         "A name is chosen on a third of the images and checked on the others. It is confirmed if the lower bound of "
         f"its area under the ROC curve is above {least:g}, if every other name is shown to be farther from these "
-        f"regions, if it is among the three nearest names of at least {near:.0%} of them, and if it is among the first "
-        f"{rank:g} names by what whole images lose when these regions are hidden. Where other names are as near, the "
-        "narrowest common term is used, such as \u201cplant\u201d for grass and trees. Otherwise the regions are "
+        f"regions, if it is among the three nearest names of at least {percent(near)} of them, and if it is among the "
+        f"first {rank:g} names by what whole images lose when these regions are hidden. Where other names are as near, "
+        "the narrowest common term is used, such as \u201cplant\u201d for grass and trees. Otherwise the regions are "
         "called by a number. n: images with and without such regions.",
         "The check shows how the model names these regions. A person may call them something else.",
     )

@@ -140,7 +140,7 @@ def _changed(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.text,
-            note=f"{row.part:.0%} of the other templates give another class",
+            note=typeset(f"{row.part:.0%} of the other templates give another class"),
         )
         for row in rows.head(SAMPLES).itertuples()
     )

@@ -224,7 +224,7 @@ NAMES = TableSpec(
     ),
     ColumnSpec(
         "Near",
-        lambda row: f"{row.near:.0%}" if pd.notna(row.near) else "n/a",
+        lambda row: percent(row.near),
         "number",
         7,
         "share of the regions that have the name among their three nearest ones",

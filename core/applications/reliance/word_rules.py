@@ -14,6 +14,7 @@ from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.parts import NAMED, SAMPLES, title_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
+from core.rules.writing import typeset
 
 WORD_EXCESS = Quantity("{method}: attribution on function words beyond their share")
 OVER_SENTENCES = Quantity("{name} (range over sentences, not an interval)", counted="sentences")
@@ -56,7 +57,7 @@ def _texts(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.text,
-            note=f"{row.share:.0%} on {row.function} of {row.size} words",
+            note=typeset(f"{row.share:.0%} on {row.function} of {row.size} words"),
         )
         for row in rows.head(SAMPLES).itertuples()
     )

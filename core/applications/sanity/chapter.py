@@ -23,9 +23,9 @@ from core.runs import Run
 
 MOST_PROBLEMS = 20
 HOW = (
-    "Each method explained a few images again: with the image tower\u2019s weights re-randomised cascadingly, from "
-    "the last block to the first, with the text tower\u2019s re-initialised, with texts of other images, with other "
-    "seeds, mirrored, and with the text reworded. The numbers are mean rank correlations with the method\u2019s own "
+    "Each method explained a few images again: with the image tower's weights re-randomised cascadingly, from "
+    "the last block to the first, with the text tower's re-initialised, with texts of other images, with other "
+    "seeds, mirrored, and with the text reworded. The numbers are mean rank correlations with the method's own "
     "map. Under Weights the first is of the whole image tower, the second of the text tower.",
     "A method that fails is excluded from the conclusions of this report. A method that passes has maps that depend on "
     "what they should; whether they mark the right regions is tested by the comparison with controls: an inverted map "
@@ -103,7 +103,7 @@ def _charts(record: SanityRecord, assets: Assets) -> tuple[Chart, ...]:
         return ()
     title = "Rank correlation of maps under cascading randomisation of the weights"
     caption = (
-        "Each line is a method: the mean rank correlation of its maps with the model\u2019s own while the blocks "
+        "Each line is a method: the mean rank correlation of its maps with the model's own while the blocks "
         "of the image tower are re-initialised from the last to the first, on at most "
         f"{record.about['images']} images."
     )
