@@ -19,7 +19,7 @@ help:
 	@echo "make wheel     the wheel in out/wheel, installed in an empty environment and run there"
 	@echo "make lowest    the lower bounds of requirements.txt, installed by uv in an environment of their own and tested"
 	@echo "make system    only the check of the system packages; system-test: also of those that the tests need"
-	@echo "make nightly   the long tests: all hostile files, every fault injected, many kills, ten times the fuzzing"
+	@echo "make nightly   what CI leaves out: all hostile files, every fault injected, many kills, ten times the fuzzing"
 
 system:
 	@$(SYSTEM) demo
@@ -71,7 +71,7 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 
 types: setup-dev
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 
 unit: system-test setup-dev
 	$(BIN)/python -m pytest -m "not browser and not nightly" -n 2 --dist loadfile --cov --cov-report=
@@ -79,7 +79,7 @@ unit: system-test setup-dev
 
 # A wait that ran out is repeated once, and the repetition is printed: the browser shares two cores with the app's workers.
 browser: system-test setup-dev
-	$(BIN)/python -m pytest -m browser -rR --reruns 1 --only-rerun "TimeoutError|expected to"
+	$(BIN)/python -m pytest tests/browser -m browser -rR --reruns 1 --only-rerun "TimeoutError|expected to"
 
 # A fixed number of executions of each reader, from seeds that are always the same.
 fuzz: setup-dev

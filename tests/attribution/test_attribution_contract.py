@@ -77,6 +77,7 @@ def test_a_card_says_what_there_is_to_say(method: str) -> None:
     assert registry.method_module(method)[0] is info
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("method", "family"), PAIRS)
 def test_shapes_units_and_names(zoo: Zoo, method: str, family: str) -> None:
     model = zoo(family)
@@ -99,6 +100,7 @@ def test_shapes_units_and_names(zoo: Zoo, method: str, family: str) -> None:
         assert result.text is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("method", "family"), PAIRS)
 def test_a_batch_is_one_by_one(zoo: Zoo, method: str, family: str) -> None:
     model = zoo(family)
@@ -114,6 +116,7 @@ def test_a_batch_is_one_by_one(zoo: Zoo, method: str, family: str) -> None:
         close(together.image[::-1], together.image, 10 * TOLERANCE)  # type: ignore[index]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("method", "family"), PAIRS)
 def test_many_texts_are_one_by_one(zoo: Zoo, method: str, family: str) -> None:
     model = zoo(family)
@@ -325,6 +328,7 @@ def test_the_fingerprint_sees_a_change(zoo: Zoo) -> None:
     assert fingerprint(other) != before
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("family", ["vit", "siglip", "efficientnet", "bert_mean"])
 @pytest.mark.parametrize("method", EVERY)
 def test_success_leaves_no_trace(zoo: Zoo, method: str, family: str) -> None:

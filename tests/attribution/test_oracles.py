@@ -132,6 +132,7 @@ class Bomb(nn.Module):
         raise self.error("stopped in the middle")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("method", EVERY)
 def test_a_method_that_breaks_off_late_leaves_the_model_as_it_was(
@@ -174,6 +175,7 @@ def bytes_of(work: Work) -> list[bytes]:
     return [value.numpy().tobytes() for value in (images.pixels, images.embeddings, texts.embeddings, *states)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("family", ["vit", "siglip", "efficientnet"])
 def test_methods_on_shared_work_leave_its_states_alone(zoo: Zoo, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = zoo(family)
@@ -202,6 +204,7 @@ def test_methods_on_shared_work_leave_its_states_alone(zoo: Zoo, family: str, mo
 # -- what a map must depend on ------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", [name for name in EVERY if name not in TEXTLESS])
 def test_maps_change_with_either_tower_s_weights(zoo: Zoo, method: str) -> None:
     model = zoo("vit")

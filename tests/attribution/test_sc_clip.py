@@ -115,6 +115,7 @@ def expected(plain: ref.Plain, image: Tensor, text: str, columns: int, share: fl
     return torch.stack([plain.place(a + b) @ word for a, b in zip(one, two, strict=True)])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sc_clip_against_a_second_implementation(zoo: Zoo, family: str, released: bool) -> None:

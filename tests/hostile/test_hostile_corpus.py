@@ -23,6 +23,7 @@ LIGHT = [name for name, item in PLAIN.items() if not item.heavy]
 HEAVY = [name for name, item in PLAIN.items() if item.heavy]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", marked(LIGHT))
 def test_a_hostile_file_does_no_harm(harness: Harness, name: str) -> None:
     checked(harness, ITEMS[name])

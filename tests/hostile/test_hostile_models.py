@@ -12,6 +12,7 @@ from tests.hostile.pending import marked
 ITEMS = {name: item for name, item in corpus.items().items() if item.door in TORCH}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", marked(name for name, item in ITEMS.items() if not item.heavy))
 def test_a_hostile_model_does_no_harm(harness: Harness, name: str) -> None:
     checked(harness, ITEMS[name])

@@ -42,6 +42,7 @@ def shape_of(model: Model, info: MethodInfo, side: Side, values: np.ndarray[Any,
     return values.shape == (1, len(TEXTS), longest)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("side", "kind"), EACH, ids=named)
 def test_every_method_does_what_the_table_says(zoo: Zoo, side: Side, kind: Kind) -> None:
     model = zoo(kind.key)

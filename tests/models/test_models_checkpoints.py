@@ -67,6 +67,7 @@ WRITTEN: dict[str, Callable[[State], Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_a_checkpoint_is_read_as_its_trainer_wrote_it(files: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
     path = tmp_path / ("last.ckpt" if kind == "lightning" else "last.pt")
@@ -78,6 +79,7 @@ def test_a_checkpoint_is_read_as_its_trainer_wrote_it(files: tuple[Path, Path], 
     assert all("student" in note and "teacher" in note for note in notes)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "clip.", "student.", "module.model.", "ema."])
 def test_safetensors_are_unwrapped_too(files: tuple[Path, Path], tmp_path: Path, prefix: str) -> None:
     path = tmp_path / "w.safetensors"

@@ -46,6 +46,7 @@ def library(model: Model, images: Tensor) -> Tensor:
 # -- plain and taken apart ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("family", MORE)
 def test_the_image_tower_taken_apart_is_the_library_s_forward_at_every_layer(zoo: Zoo, family: str) -> None:
     model = zoo(family)

@@ -79,6 +79,7 @@ def loaded(name: str, hub: Hub, cache: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -70,6 +70,7 @@ def test_a_preprocessing_of_another_size_is_refused(files: tuple[Path, Path], tm
     assert "64 x 64" in line
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("suffix", "prefix", "nested"),
     [(".pt", "", False), (".pt", "module.", True), (".pth", "module.", False), (".bin", "", True)],
@@ -229,6 +230,7 @@ def test_a_pt_without_a_state_dict_is_refused(files: tuple[Path, Path], tmp_path
     assert "state" in refused(files[0], weights=path)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.pth", "w.bin"])
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"\x00" * 400])
 def test_files_that_are_no_weights_are_refused(

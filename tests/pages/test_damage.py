@@ -63,6 +63,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_each_page_says_in_one_line_what_is_wrong(workspace: Path, damage: str) -> None:
     run = made_run(runs_folder() / ID)

@@ -84,6 +84,7 @@ def start_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     return started
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("page", PAGES)
 def test_an_empty_workspace_says_what_to_do_next(page: str) -> None:
     app = opened(page)
@@ -105,12 +106,14 @@ def test_every_page_opens_with_a_finished_run(page: str, run: Run) -> None:
     assert app.query_params["run"] in (run.id, [run.id])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_with_an_unfinished_run(page: str, workspace: Path) -> None:
     unfinished = made_run(runs_folder() / "20260115-093000-abcdef", images=6, finished=False, failed=1)
     assert not opened(page, unfinished).error
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_damaged_run_is_told_in_one_line(page: str, run: Run) -> None:
     (run.folder / "plan.json").write_text("{}")

@@ -93,6 +93,7 @@ FORGERIES: tuple[tuple[str, Callable[[Files], object], str], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("change", "line"), [each[1:] for each in FORGERIES], ids=[each[0] for each in FORGERIES])
 def test_a_forged_comparison_is_detected(bundle: Path, change: Callable[[Files], object], line: str) -> None:
     forge(bundle, change)

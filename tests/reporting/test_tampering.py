@@ -26,6 +26,7 @@ def verified(given: str, folder: Path, roots: tuple[str, ...] = ()) -> Verdict:
     return verify_bundle(bundle, pdf=pdf if given == BOTH else None, roots=roots)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("each", [one for one in MANIPULATIONS if one.line], ids=lambda one: f"{one.given}: {one.act}")
 def test_a_manipulation_is_detected(each: Manipulation, sealed_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(sealed_folder, tmp_path / "run")
