@@ -29,7 +29,7 @@ from core.reporting.trust import main_table, versus_table
 from core.rules import Context
 from core.rules.finding import SUBJECTS
 from core.runs import FINISHED, Run
-from core.runs.review import Review
+from core.runs.review import Review, finding_review
 from core.settings import as_typed
 from pages.parts import address, charts, entry, maps, review, state, tables
 from pages.parts.words import empty, plain, problems_shown, tab
@@ -79,7 +79,7 @@ def page() -> None:
     )
     tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
-        shown = filtered(run, findings)
+        shown = filtered(run, findings, log)
         for item in shown:
             finding(run, item, log)
         if findings and not shown:
@@ -98,12 +98,15 @@ def page() -> None:
         not_run(summary)
 
 
-def filtered(run: Run, findings: list[Finding]) -> list[Finding]:
-    """The findings of the chosen severities and subjects; the choice is part of the address."""
+def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Finding]:
+    """The findings of the chosen severities, subjects and decisions; the choice is part of the address."""
+    decisions = {item.id: "open" if log is None else finding_review(log, item.id).decision for item in findings}
+    present = [word for word in review.COLOURS if word in decisions.values()]
     severities = [word for word in COLOURS if any(item.severity == word for item in findings)]
     subjects = [name for name in SUBJECTS if any(item.subject == name for item in findings)]
     address.enter_all(f"severity-{run.id}", "severity", severities, [], str)
     address.enter_all(f"subject-{run.id}", "subject", subjects, [], str)
+    address.enter_all(f"decision-{run.id}", "decision", present, [], str)
     with st.container(horizontal=True):
         graded = st.pills("Severity", severities, selection_mode="multi", format_func=tab, key=f"severity-{run.id}")
         about = st.pills(
@@ -113,10 +116,16 @@ def filtered(run: Run, findings: list[Finding]) -> list[Finding]:
             format_func=lambda name: tab(SUBJECTS[name]),
             key=f"subject-{run.id}",
         )
+        decided = st.pills("Decision", present, selection_mode="multi", format_func=tab, key=f"decision-{run.id}")
     address.tell("severity", graded)
     address.tell("subject", about)
+    address.tell("decision", decided)
     return [
-        item for item in findings if item.severity in (graded or severities) and item.subject in (about or subjects)
+        item
+        for item in findings
+        if item.severity in (graded or severities)
+        and item.subject in (about or subjects)
+        and decisions[item.id] in (decided or present)
     ]
 
 

@@ -22,6 +22,11 @@ def run(workspace: Path) -> Run:
     return made_run(runs_folder() / "20260115-093000-abcdef", images=4, methods=("raw", "rise"), failed=1)
 
 
+def titles(app: AppTest) -> list[str]:
+    """The titles of the findings that are shown."""
+    return [title.value.replace("\\", "") for title in app.tabs[0].subheader]
+
+
 def submitted(app: AppTest, key: str, kind: str, **values: str) -> AppTest:
     """The form of one finding, filled in and sent."""
     app.segmented_control(key=f"{key}-kind").set_value(kind).run()
@@ -51,6 +56,15 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     assert review.owner is not None and review.owner.value == "B. Owner" and not review.owner.verified
     printed = words(app).replace("\\", "")
     assert "dismissed by A. Auditor on" in printed and "Known since March" in printed and "Owner:" in printed
+    # What was dismissed can be filtered out, and the choice is in the address.
+    kinds = app.button_group(key=f"decision-{run.id}")
+    assert "open" in kinds.options[0] and "dismissed" in kinds.options[1] and len(kinds.options) == 2
+    assert len(titles(app)) > 1 and item.title in titles(app)
+    kinds.set_value(["open"]).run()
+    assert item.title not in titles(app) and "open" in app.query_params["decision"]
+    app.button_group(key=f"decision-{run.id}").set_value(["dismissed"]).run()
+    assert titles(app) == [item.title]
+    app.button_group(key=f"decision-{run.id}").set_value([]).run()
     # A damaged log is told, and the findings stay.
     (run.folder / REVIEW).write_bytes(b"{}\n")
     app.run()
