@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
+DEMO ?=
 
 SYSTEM := $(PYTHON) -m core.system --install --venv $(VENV)
 
@@ -19,7 +20,7 @@ help:
 	@echo "make wheel     the wheel in out/wheel, installed in an empty environment and run there"
 	@echo "make lowest    the lower bounds of requirements.txt, installed by uv in an environment of their own and tested"
 	@echo "make system    only the check of the system packages; system-test: also of those that the tests need"
-	@echo "make nightly   what CI leaves out: all hostile files, every fault injected, many kills, ten times the fuzzing"
+	@echo "make nightly   what CI leaves out: the whole demo, all hostile files, every fault, many kills, ten times the fuzzing"
 
 system:
 	@$(SYSTEM) demo
@@ -44,7 +45,7 @@ $(VENV)/.requirements-dev: requirements-dev.txt $(VENV)/.requirements
 	@touch $@
 
 demo: system setup
-	$(BIN)/python -m core demo --out $(OUT)
+	$(BIN)/python -m core demo --out $(OUT) $(DEMO)
 
 app: system setup
 	$(BIN)/python -m streamlit run app.py
@@ -89,6 +90,8 @@ test: system-test lint types unit fuzz browser
 
 nightly: system-test setup-dev
 	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python -m core demo --out out/nightly-demo
+	$(BIN)/python tests/check_demo.py out/nightly-demo
 	LOUPE_EVERY_FAULT=1 $(BIN)/python -m pytest -s tests/audit/test_fault_injection.py
 	$(BIN)/python -m tests.hostile.fuzz --seed $${SEED:-2} --times 10
 

@@ -102,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         "--effort", choices=sorted(EFFORTS), default="quick", help="amount of sampling for methods and curves"
     )
     demo.add_argument(
+        "--short", action="store_true", help="without the audit of all methods on some images: about half the time"
+    )
+    demo.add_argument(
         "--planted",
         action="store_true",
         help="audit a variant of the embedded model that responds to a sticker instead, on images with and without it",

@@ -35,7 +35,7 @@ def demo(chosen: argparse.Namespace) -> Answer:
     if chosen.planted:
         return perform(planted(chosen.out or DEMO / "planted", chosen.effort))
     answer: tuple[dict[str, Any], int] = {"text": "", "data": {}}, 0
-    for request in demonstration(chosen.out or DEMO / "demo", chosen.effort):
+    for request in demonstration(chosen.out or DEMO / "demo", chosen.effort, short=chosen.short):
         _tell(f"{request.model.name}:")
         answer = perform(request)
         if answer[1]:

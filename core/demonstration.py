@@ -30,12 +30,12 @@ PURPOSE = "Shows an example of an audit, on the bundled sample and the embedded 
 METHODS_FOLDER = "methods"
 
 
-def demonstration(out: Path, effort: str) -> tuple[AuditRequest, ...]:
+def demonstration(out: Path, effort: str, *, short: bool = False) -> tuple[AuditRequest, ...]:
     """The audit of the sample with the default model, last, and before it the one of all methods and those beside.
 
     The last compares the default model with the other embedded models, which explain `BESIDE` images with the same
     options, by the methods that the default model cannot serve and by one or two of each family; of the applications
-    they run those whose card says so.
+    they run those whose card says so. `short` leaves out the audit of all methods.
     """
     first, *others = embedded_models()
     lacking = [name for name, info in METHODS.items() if info.reasons(first.capabilities).get("image") is not None]
@@ -61,7 +61,7 @@ def demonstration(out: Path, effort: str) -> tuple[AuditRequest, ...]:
     compared = tuple(request.out for request in beside)
     everywhere = representatives(effort, DEAREST_METHOD)
     last = _request(out, effort, DEFAULT, "Demonstration audit", everywhere, affordable, compare_with=compared)
-    return (*beside, methods, last)
+    return (*beside, last) if short else (*beside, methods, last)
 
 
 def representatives(effort: str, most: float) -> list[str]:

@@ -285,6 +285,10 @@ def test_the_demo_performs_the_audits_of_the_demonstration(monkeypatch: pytest.M
     monkeypatch.setattr(commands, "perform", instead)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--effort", "quick"]) == 0
     assert tuple(asked) == demonstration(tmp_path / "demo", "quick")
+    asked.clear()
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--short"]) == 0
+    *beside, _, last = demonstration(tmp_path / "demo", "quick")
+    assert asked == [*beside, last]
 
 
 def test_the_demo_ends_with_the_first_audit_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
