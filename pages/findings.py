@@ -154,7 +154,7 @@ def finding(run: Run, item: Finding, log: Review | None) -> None:
             if item.grade:
                 grade = item.grade
                 st.caption(
-                    f"Severity {grade.value:.2f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f}"
+                    f"Severity {grade.value:.3f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f}"
                 )
         if item.samples:
             st.markdown("**Samples**")

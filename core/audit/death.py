@@ -23,9 +23,7 @@ def death(run: Run, now: Progress) -> str:
         return "The disk is full, so the worker process could not go on. Free some space first."
     kind, _, number = now.ended.partition(" ")
     if kind == "signal" and number.isdecimal():
-        told = f"The worker process was killed by {signal_words(int(number))}."
-        memory = " The system does this when memory runs out; a person can do it too."
-        return told + (memory if int(number) == signal.SIGKILL else "")
+        return f"The worker process {killed(int(number))}"
     if kind == "code" and number.isdecimal():
         return f"The worker process ended with exit code {number}; worker.log in the folder of the run says more."
     owner = run.store.get("worker")
@@ -35,6 +33,12 @@ def death(run: Run, now: Progress) -> str:
             return f"The machine or its container was restarted while the worker process was running.{seen}"
         return f"The worker process on host {host_of(owner)[:64]!r} no longer reports.{seen}"
     return f"The worker process is gone: it was killed, or the machine ran out of memory.{seen}"
+
+
+def killed(number: int) -> str:
+    """What a signal did to a process, as the rest of a sentence, and where it is known why."""
+    memory = " The system does this when memory runs out; a person can do it too."
+    return f"was killed by {signal_words(number)}.{memory if number == signal.SIGKILL else ''}"
 
 
 def signal_words(number: int) -> str:

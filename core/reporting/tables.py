@@ -38,7 +38,7 @@ def grade_text(finding: Finding) -> str:
     if grade is None:
         return "not graded"
     parts = f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood"
-    return f"{parts} = {grade.value:.2f}"
+    return f"{parts} = {grade.value:.3f}"
 
 
 def _result(finding: Finding) -> str:

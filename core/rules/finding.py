@@ -59,8 +59,8 @@ class Grade(_Part):
 
     @property
     def value(self) -> float:
-        """Impact x likelihood."""
-        return self.impact * self.likelihood
+        """Impact x likelihood. Both have two decimals, so that four are exact: a limit is met by what is printed."""
+        return round(self.impact * self.likelihood, 4)
 
 
 class Finding(_Part):

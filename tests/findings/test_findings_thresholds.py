@@ -17,6 +17,7 @@ from core.evaluation.summary import summarise
 from core.findings import judge, load_thresholds
 from core.findings.judgement import every_rule
 from core.rules import limits
+from core.rules.finding import Grade
 from core.rules.grading import graded
 from core.rules.thresholds import bounds, fields
 from core.settings import LIMITS
@@ -203,6 +204,14 @@ def test_severity_words_meet_their_thresholds() -> None:
     grade, _ = graded(0.8, 1.7, PINNED)
     assert (grade.impact, grade.likelihood) == (0.8, 1.0)
     assert grade.value == pytest.approx(0.8)
+
+
+def test_a_grade_is_the_product_of_its_printed_parts() -> None:
+    """Also where floats are not: 0.7 x 0.1 is 0.06999999999999999."""
+    for impact in range(101):
+        for likelihood in range(101):
+            assert Grade(impact=impact / 100, likelihood=likelihood / 100).value == impact * likelihood / 10_000
+    assert 0.7 * 0.1 != 0.07 == Grade(impact=0.7, likelihood=0.1).value
 
 
 def test_what_is_kept_is_what_was_understood(tmp_path: Path) -> None:

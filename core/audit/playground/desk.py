@@ -8,7 +8,6 @@ asker takes the place of the former one. What was answered is kept, so that only
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.audit.death import signal_words
+from core.audit.death import killed
 from core.audit.playground.question import Answer, Box, Map, Question, Region, Scores
 from core.sandbox import frames
 from core.settings import ROOT, workspace
@@ -280,6 +279,5 @@ def _tuple(value: Any) -> Any:
 def _end(code: int) -> str:
     """Why the process is gone, in one line."""
     if code < 0:
-        memory = " The system does this when memory runs out." if -code == signal.SIGKILL else ""
-        return f"the process that computes maps was killed by {signal_words(-code)}.{memory}"
+        return f"the process that computes maps {killed(-code)}"
     return f"the process that computes maps ended with exit code {code}; {LOG} in the workspace says more"
