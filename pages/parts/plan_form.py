@@ -42,6 +42,7 @@ class Draft:
 def plan_form(dataset: Dataset, out: Path) -> Draft:
     """The form; the run goes to `out`."""
     draft = Draft()
+    presets.wanted(dataset)
     draft.model, draft.capabilities, waiting = model_choice.choose(dataset)
     offers, notes = st.container(), st.container()
     try:

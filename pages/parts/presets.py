@@ -21,6 +21,9 @@ from core.runs import ModelSpec
 from pages.parts import applications, methods
 from pages.parts.words import duration, plain
 
+# The name of a starting point that the next form begins with.
+WANTED = "wanted_extent"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -46,6 +49,13 @@ class Chosen:
 def count_key(dataset: Dataset) -> str:
     """The key of the number of images."""
     return f"count-{dataset.id}"
+
+
+def wanted(dataset: Dataset) -> None:
+    """Fill the form with the starting point that another page asked for, once."""
+    extent = EXTENTS.get(st.session_state.pop(WANTED, ""))
+    if extent is not None:
+        take(extent, dataset)
 
 
 def offer(box: Any, subject: Subject, chosen: Chosen) -> None:
@@ -75,7 +85,7 @@ def _card(extent: Extent, subject: Subject, chosen: Chosen) -> None:
         + (f" · at most {expected.image_forwards:,.0f} image forward passes" if expected else "")
     )
     st.caption(plain(extent.summary))
-    st.button(f"Use “{extent.title}”", key=f"preset-{extent.name}", on_click=_take, args=(extent, subject.dataset))
+    st.button(f"Use “{extent.title}”", key=f"preset-{extent.name}", on_click=take, args=(extent, subject.dataset))
 
 
 def contents(extent: Extent, subject: Subject, chosen: Chosen) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -114,7 +124,8 @@ def time_of(expected: Estimate) -> str:
     return "Time not known yet" if expected.seconds is None else f"About {duration(expected.seconds)}"
 
 
-def _take(extent: Extent, dataset: Dataset) -> None:
+def take(extent: Extent, dataset: Dataset) -> None:
+    """Fill the form with a starting point; before its fields are drawn."""
     state = st.session_state
     state["effort"] = extent.effort
     state[count_key(dataset)] = extent.count(len(dataset.images))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from core.datasets import ingest
+from core.extents import EXTENTS
+from core.methods import METHODS
 from core.runs import Run
 from core.settings import ROOT, datasets_folder, runs_folder
-from pages.parts import sample
+from pages.parts import presets, sample
 from tests.pages.test_pages import opened, words
 from tests.support.made_run import made_run
 
@@ -26,6 +28,11 @@ def test_the_demo_leads_to_the_form_with_the_sample() -> None:
     assert not app.exception and app.title[0].value == "Audit"
     assert app.session_state["dataset_id"] == stored.id
     assert any(button.label == "Start the audit" for button in app.button)
+    # The form begins with the quickest of the starting points, and only once.
+    quick = EXTENTS["quick"]
+    assert app.session_state["effort"] == quick.effort and presets.WANTED not in app.session_state
+    chosen = {name for name in METHODS if app.session_state[f"method-{name}"]}
+    assert chosen == set(quick.methods(METHODS)) and chosen != set(EXTENTS["standard"].methods(METHODS))
 
 
 def test_the_demo_stores_the_sample_first_where_it_is_not_stored() -> None:
