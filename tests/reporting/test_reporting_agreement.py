@@ -89,7 +89,9 @@ def test_methods_that_draw_nothing_have_no_such_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("habit", "pairs", "sentence"),
     [
-        (0, 1, "Every pair of methods agrees more on the same image than on different ones"),
+        (0, 1, "The only pair of methods agrees more on the same image than on different ones"),
+        (1, 1, "The only pair of methods is not shown to agree more on the same image than on different ones"),
+        (0, 3, "Every pair of methods agrees more on the same image than on different ones"),
         (3, 3, "No pair of methods is shown to agree more on the same image than on different ones"),
         (1, 3, "1 of 3 (33 %) pairs of methods are not shown to agree more on the same image than on different ones"),
     ],
