@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -18,7 +19,8 @@ def collected() -> dict[str, list[str]]:
     found = {}
     for name, chosen in (("ci", "not nightly"), ("nightly", "nightly"), ("all", "nightly or not nightly")):
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "-m", chosen, TEST]
-        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        plain = {**os.environ, "PYTEST_ADDOPTS": ""}
+        told = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True).stdout
         found[name] = [line for line in told.splitlines() if line.startswith("tests/")]
     return found
 
