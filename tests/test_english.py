@@ -28,7 +28,7 @@ CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>")
 
 
 def test_a_percentage_has_a_space_before_its_sign() -> None:
-    """A number that Python formats as a percentage passes `typeset`, `plain` or `percent` before anyone reads it."""
+    """A number that Python formats as a percentage passes `typeset` (as in `sample_of`), `plain` or `percent` first."""
     assert not [f"{path}:{line}" for path in sources() for line in _close_percentages(path.read_text())]
     assert list(_close_percentages('f"{share:.0%} of them"')) == [1]
     assert not list(_close_percentages('typeset(f"{share:.0%} of them")'))
@@ -39,7 +39,7 @@ def _close_percentages(text: str) -> Iterator[int]:
     spaced = {
         id(part)
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in {"typeset", "plain"}
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in {"typeset", "plain", "sample_of"}
         for part in ast.walk(call)
     }
     for node in ast.walk(tree):

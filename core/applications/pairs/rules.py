@@ -11,6 +11,7 @@ import pandas as pd
 from core.applications.pairs.card import BORDER
 from core.applications.pairs.measures import SUSPECT, mismatch, suspects
 from core.applications.pairs.record import CaptionRow, PairsRecord
+from core.content.words import percent
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
@@ -75,7 +76,7 @@ EXCHANGED = Rule(
             "About {value:.0%} of the captions do not fit their image",
             "An estimated {value:.0%} [{low:.0%}, {high:.0%}] of the captions of {n} images fit their image no better "
             f"than a caption of another image. {{listed}} captions are listed in the chapter: more than "
-            f"{100 * SUSPECT:.0f} % of unrelated pairs fit as well as they do.",
+            f"{percent(SUSPECT)} of unrelated pairs fit as well as they do.",
         ),
         "passed": Wording(
             "The captions fit their images",

@@ -12,7 +12,7 @@ from core.applications.reliance.record import STICKERS_PART, RelianceRecord, of_
 from core.applications.reliance.susceptibility import Stickers, stickers, template_changes, templates
 from core.applications.reliance.verdicts import verdict_of
 from core.rules import Context, Outcome, Rule, Sample, Status, Wording
-from core.rules.parts import SAMPLES
+from core.rules.parts import SAMPLES, sample_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
 from core.rules.writing import typeset
@@ -136,12 +136,7 @@ def template_shares(context: Context) -> Iterator[Outcome]:
 
 def _changed(rows: pd.DataFrame) -> tuple[Sample, ...]:
     return tuple(
-        Sample(
-            image=row.image,
-            image_name=row.image_name,
-            text=row.text,
-            note=typeset(f"{row.part:.0%} of the other templates give another class"),
-        )
+        sample_of(row, (), f"{row.part:.0%} of the other templates give another class")
         for row in rows.head(SAMPLES).itertuples()
     )
 

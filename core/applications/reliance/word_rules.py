@@ -11,10 +11,9 @@ from core.applications.reliance.record import RelianceRecord, of_run
 from core.applications.reliance.susceptibility import function_words, text_excess, word_effects, word_twins
 from core.applications.reliance.verdicts import judged, values_of
 from core.rules import Context, Outcome, Rule, Sample, Wording
-from core.rules.parts import NAMED, SAMPLES, title_of
+from core.rules.parts import NAMED, SAMPLES, sample_of, title_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
 
 WORD_EXCESS = Quantity("{method}: attribution on function words beyond their share")
 OVER_SENTENCES = Quantity("{name} (range over sentences, not an interval)", counted="sentences")
@@ -53,12 +52,7 @@ def function_word_shares(context: Context) -> Iterator[Outcome]:
 
 def _texts(rows: pd.DataFrame) -> tuple[Sample, ...]:
     return tuple(
-        Sample(
-            image=row.image,
-            image_name=row.image_name,
-            text=row.text,
-            note=typeset(f"{row.share:.0%} on {row.function} of {row.size} words"),
-        )
+        sample_of(row, (), f"{row.share:.0%} on {row.function} of {row.size} words")
         for row in rows.head(SAMPLES).itertuples()
     )
 
