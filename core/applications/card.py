@@ -39,7 +39,7 @@ class ApplicationInfo:
     passes (`core.applications.sampling`), but not below `fewest`. `efforts` holds the options of each effort by its
     name. `embeds`: it needs the embedding of every image, which all such applications share and `cost_model` leaves
     out. `shortcuts`: it tests for what a score must not rely on. `reference`: the option that names a dataset of the
-    run's reference images. `reuses_crops`: the image crops that methods embed are kept for it. `beside`: a
+    run's reference images. `crops`: as of a method; those that methods embed are kept for it. `beside`: a
     demonstration also runs it on the models that it compares with the audited one. `inputs`: what an audit must give
     it; of each mapping, at least one input in at least that number. An input is one of `INPUTS` or an option.
     """
@@ -62,7 +62,7 @@ class ApplicationInfo:
     embeds: bool = False
     shortcuts: bool = False
     reference: str = ""
-    reuses_crops: bool = False
+    crops: Callable[[Any], Mapping[str, int]] | None = None
     beside: bool = False
     inputs: tuple[Mapping[str, int], ...] = ()
 

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MOST_BYTES = 256 * 2**20
+from core.methods.crops import MOST_BYTES
 
 
 class KeptCrops:
     """Embeddings of images' crops on an even margin, held in memory up to `most` bytes; the first ones stay.
 
-    What is not held is embedded anew, to the same numbers, so a run that was interrupted loses time and nothing else.
+    What is not held is embedded again, to the same numbers, so a run that was interrupted loses time and nothing else.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:

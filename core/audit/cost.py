@@ -10,6 +10,7 @@ from core.applications.registry import application_info
 from core.audit.timings import Timings, model_key, read_timings, remember
 from core.datasets import Dataset
 from core.methods import METHODS
+from core.methods.crops import held_images
 from core.models.listing import embedded_models, embedded_name
 from core.runs import ModelSpec, Plan
 from core.runs.parts import WORD_SHARES
@@ -47,7 +48,8 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
     `capabilities` are those of the model where they are known; those of embedded models always are.
 
     Methods share one forward an image and, up to different grids, the first masked images; orders that share cells
-    share a curve's steps. So the sum is an upper bound.
+    share a curve's steps. So the sum is an upper bound, of a run that is not interrupted: crops that an application
+    takes over from a method are embedded again after an interruption.
     """
     chosen = set(plan.images)
     images = [image for image in dataset.images if image.id in chosen]
@@ -60,6 +62,7 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
     explained = worded = 0
     drops = capabilities is not None and "token_dropping" in capabilities
     paid = 0.0
+    crops: dict[str, int] = {}
     for method in plan.methods:
         info = METHODS[method.name]
         reasons = dict.fromkeys(info.sides) if capabilities is None else info.reasons(capabilities)
@@ -72,6 +75,7 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
             paid = max(paid, cost.shared)
             by_method[method.name] = len(images) * (max(cost.image - 1.0, 0.0) + pool) + pairs * cost.pair
             explained += 1
+            crops |= info.crops(info.parse(method.options)) if info.crops else {}
         if "text" in reasons and reasons["text"] is None:
             text_forwards += pairs * text_cost.text_pair
             worded += 1
@@ -98,6 +102,11 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
             shared = len(images) - embedded if application.embeds else 0
             embedded += shared
             by_method[part.name] = application.cost(part.options, len(images)) + shared
+            if application.crops:
+                asked = application.crops(application.parse(part.options))
+                by_method[part.name] -= sum(
+                    count * min(len(images), held_images(count)) for grid, count in asked.items() if grid in crops
+                )
             image_forwards += by_method[part.name]
             count = application.measured(application.parse(part.options), len(images))
             if application.limit == "images" and count < len(images):

@@ -73,7 +73,7 @@ def prepare(run: Run, model: Model) -> Bench:
     with torch.no_grad():
         if plan.texts.classes:
             classes = model.embed_texts(plan.texts.classes, plan.texts.templates)
-        asked = any(application_info(part.name).reuses_crops for part in plan.applications)
+        asked = any(application_info(part.name).crops for part in plan.applications)
     kept = KeptCrops() if asked else KeptCrops(most=0)
     return Bench(run, model, classes, _context(run, model, sides), sides, tuple(not_run), kept=kept)
 

@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from core.methods.crops import CROPS, even_crops
 from core.methods.info import Cost, MethodInfo, Options
-
-CROPS = {"exact": 730, "fast": 164}
 
 
 class ConvisOptions(Options):
@@ -60,6 +59,7 @@ CONVIS = MethodInfo(
     schema=ConvisOptions,
     cost_model=lambda options, depth: Cost(pool=float(CROPS[options.preset]), text=1.0),
     paper_exact=True,
+    crops=even_crops,
     efforts={"quick": {"preset": "fast"}, "standard": {"preset": "fast"}},
     coarse={"preset": "fast", "score": "similarity", "paper_exact": False},
 )

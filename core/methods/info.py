@@ -87,7 +87,8 @@ class MethodInfo:
     the first choice among methods whose map rests on hidden parts of the image, 0 for all others. `efforts` holds the
     options of each effort that differ from the defaults, `coarse` those below the quick effort, for checks that run a
     method many times per image. `misfits` tells which sides' towers, of given depths, lack the block that the options
-    name.
+    name. `crops` tells the crops of each image that the options ask for and that an audit embeds once for all who ask,
+    as number by name of the grid.
     """
 
     name: str
@@ -119,6 +120,7 @@ class MethodInfo:
     efforts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     coarse: Mapping[str, Any] = field(default_factory=dict)
     misfits: Callable[[Any, Mapping[Side, int]], Mapping[Side, str]] | None = None
+    crops: Callable[[Any], Mapping[str, int]] | None = None
 
     @property
     def needs(self) -> frozenset[str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.applications.registry import application_plan
 from core.audit.cost import estimate, has_speed, record_probe, record_speed
 from core.audit.worker import work
 from core.datasets import Dataset
+from core.methods.crops import CROPS
 from core.models.listing import embedded_models
 from core.runs import MethodPlan, ModelSpec, TextPlan, TrustPlan
 from tests.audit.small import CLASSES, loaded, new_run, plan_for
@@ -75,6 +77,29 @@ def test_what_is_shared_is_paid_once_and_what_is_dropped_by_half(dataset: Datase
     assert all(dropping[name] == 0.5 * parts[name] for name in dropping)
     cnn = plan.model_copy(update={"model": ModelSpec(name="demo-cnn")})
     assert estimate(cnn, dataset).by_method == parts
+
+
+@pytest.mark.parametrize("margin", ["mean", "noise"])
+def test_crops_of_a_method_and_an_application_are_paid_once_where_they_are_equal(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], margin: str
+) -> None:
+    crops = {"preset": "fast", "margin": margin}
+    own = "a person | a person |", "an animal | an animal |"
+    concepts = application_plan("concepts", {**crops, "vocabulary": "own", "own": own})
+    plan = plan_for(
+        dataset,
+        vit,
+        (MethodPlan(name="convis", options=crops),),
+        applications=(concepts,),
+        trust=TrustPlan(curves=False),
+    )
+    run = new_run(tmp_path / "run", plan)
+    assert work(run, model=loaded(vit)) == "done"
+    parts, count = estimate(plan, dataset).by_method, len(dataset.images)
+    assert parts["convis"] == CROPS["fast"] * count
+    # Noise is drawn by each for itself: the companion, in which the crops are paid twice.
+    assert parts["concepts"] == (1 if margin == "mean" else 1 + CROPS["fast"]) * count
+    assert run.manifest["cost"]["image_forwards"] == pytest.approx(estimate(plan, dataset).image_forwards, rel=0.05)
 
 
 def test_dropping_makes_an_audit_cheaper(tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str]) -> None:

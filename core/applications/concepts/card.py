@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from core.applications.card import ApplicationInfo
-from core.methods.concept import CONVIS, CROPS
+from core.methods.concept import CONVIS
+from core.methods.crops import CROPS, even_crops
 from core.methods.info import Lines, OptionalLine, Options
 
 
@@ -64,5 +65,5 @@ CARD = ApplicationInfo(
     schema=ConceptsOptions,
     cost_model=lambda options: 1.0 + CROPS[options.preset],
     efforts={"quick": {"preset": "fast"}, "standard": {"preset": "fast"}},
-    reuses_crops=True,
+    crops=even_crops,
 )
