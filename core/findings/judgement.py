@@ -94,7 +94,7 @@ def _finding(rule: Rule, outcome: Outcome, limits: dict[str, Any], thresholds: T
         title=text(wording.title, True),
         condition=" ".join(part for part in (text(wording.condition, True), _power(rule, outcome, thresholds)) if part),
         criterion=text(rule.criterion, True),
-        threshold="; ".join(thresholds.label(name) for name in rule.thresholds),
+        threshold=thresholds.label(*rule.thresholds),
         n=outcome.n,
         unit=outcome.unit or rule.unit,
         evidence=_counted(outcome, rule),

@@ -53,9 +53,10 @@ class Thresholds:
             value = getattr(value, part)
         return value
 
-    def label(self, name: str) -> str:
-        """How a report names one value: its dotted name, value and the file's version."""
-        return f"{name} = {self[name]} (thresholds v{self.version})"
+    def label(self, *names: str) -> str:
+        """How a report names values: each with its dotted name, then the version of the file; empty without a name."""
+        values = "; ".join(f"{name} = {self[name]}" for name in names)
+        return f"{values} (thresholds, version {self.version})" if values else ""
 
 
 def load_thresholds(path: Path | None = None) -> Thresholds:

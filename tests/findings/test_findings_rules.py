@@ -148,7 +148,7 @@ def test_what_is_found_is_backed_and_says_what_to_do(bounded: Run, summary: Summ
         assert finding.reproduce
         assert finding.evidence
         assert finding.grade is not None
-        assert "(thresholds v1)" in finding.threshold
+        assert "(thresholds, version 1)" in finding.threshold
         assert all(number.n >= 1 for number in finding.evidence)
         assert bool(finding.samples) == bool(finding.rule_of_samples)
         assert bool(finding.counter) == bool(finding.counter_note)

@@ -45,7 +45,10 @@ def test_the_built_in_file_has_a_version_and_its_hash() -> None:
     assert names(tomllib.loads(PLAIN.data.decode())) == {name for name, _ in fields()}
     assert PLAIN.sha256 == hashlib.sha256(PLAIN.data).hexdigest()
     assert PLAIN["severity.high"] > PLAIN["severity.medium"]
-    assert PINNED.label("data.refused.most_share") == "data.refused.most_share = 0.0 (thresholds v1)"
+    assert PINNED.label("data.refused.most_share") == "data.refused.most_share = 0.0 (thresholds, version 1)"
+    two = PINNED.label("data.refused.most_share", "general.least_images")
+    assert two == "data.refused.most_share = 0.0; general.least_images = 8 (thresholds, version 1)"
+    assert PINNED.label() == ""
 
 
 def test_two_files_cannot_give_the_same_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +99,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     assert own["agreement.methods.least_correlation"] == PLAIN["agreement.methods.least_correlation"]
     assert own.version == "house 3"
     assert own.sha256 == hashlib.sha256(own.data).hexdigest() != PLAIN.sha256
-    assert own.label("scores.flat.most_share") == "scores.flat.most_share = 0.5 (thresholds vhouse 3)"
+    assert own.label("scores.flat.most_share") == "scores.flat.most_share = 0.5 (thresholds, version house 3)"
 
 
 def test_a_file_that_keeps_its_reader_busy_is_refused(tmp_path: Path) -> None:
@@ -182,7 +185,7 @@ def test_the_file_kept_with_a_run_judges_it(tmp_path: Path) -> None:
     own = {finding.id: finding for finding in judge(run, summarise(run))}
     assert pinned["agreement.methods"].status == "cannot_conclude"
     assert own["agreement.methods"].status != "cannot_conclude"
-    assert own["agreement.methods"].threshold.endswith("(thresholds v9)")
+    assert own["agreement.methods"].threshold.endswith("(thresholds, version 9)")
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,7 @@ LISTED = TableSpec(
         8,
         "Implausibility, from 0 to 1; it orders images",
     ),
-    ColumnSpec("Reasons", "why", share=28),
+    ColumnSpec("Reasons", "why", share=38),
     ColumnSpec("Caption", lambda row: shorten(row.caption, 70)),
 )
 CLASSES = TableSpec(
