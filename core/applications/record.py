@@ -59,6 +59,13 @@ class Record:
         return run.folder / APPLICATIONS / cls.NAME
 
     @classmethod
+    def file_of(cls, table: str) -> str:
+        """Where a table lies in a run and in its bundle. Raises `KeyError` if there is no such table."""
+        if table not in cls.SCHEMAS:
+            raise KeyError(table)
+        return f"{APPLICATIONS}/{cls.NAME}/{table}.parquet"
+
+    @classmethod
     def of_run(cls, run: Run) -> Self | None:
         """The run's record, or None if it was not computed. Raises `RunError` if it is damaged."""
         return run.once(cls._of_run)

@@ -114,9 +114,13 @@ def reported_state(progress: Progress, ended: object = "done") -> str:
     return STATES.get(str(ended), STATES["done"]) if progress.state == "reporting" else state_word(progress)
 
 
-def rest_of(count: int, printed: int) -> str:
-    """What a table that prints at most `printed` of `count` rows says of the rest; empty if it prints all."""
-    return f"{count - printed:,} more are in evidence.zip." if count > printed else ""
+def rest_of(count: int, printed: int, source: str) -> str:
+    """What a table that prints at most `printed` of `count` rows says of the rest; empty if it prints all.
+
+    `source` is the file of the bundle from which every row follows.
+    """
+    left = f"{count - printed:,} more {'row' if count - printed == 1 else 'rows'}"
+    return f"{left} not printed; all follow from {source} in evidence.zip." if count > printed else ""
 
 
 def report_date(run: Run) -> datetime:

@@ -119,7 +119,7 @@ def _cut(table: Table, links: tuple[Link, ...]) -> Table:
     if not _long(table):
         return table
     where = links[0].text.partition(":")[0].replace("Annex", "annex")
-    note = f"The first {FIRST} of {len(table.rows)} rows; all are in {where}."
+    note = f"The first {FIRST} rows; {len(table.rows)} are in {where}."
     return replace(table, rows=table.rows[:FIRST], more=f"{note} {table.more}".strip())
 
 

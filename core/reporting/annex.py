@@ -37,7 +37,7 @@ LEFT_OUT: Any = {
 }  # fmt: skip
 IN_FULL = (
     "What the body leaves out of each chapter: how it was measured, the settings, further tables and images, and every "
-    "table whole that the body cuts."
+    "table that the body cuts."
 )
 
 
@@ -86,7 +86,7 @@ def _settings(run: Run) -> Section:
         used = METHODS[method.name].parse(method.options).model_dump()
         rows += [(f"methods.{method.name}.{name}", str(value)) for name, value in used.items()]
     title = f"Every setting of the plan; annex {LETTERS['images']} lists the images"
-    table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS))
+    table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, "plan.json"))
     return Section(
         "Settings in full", (Fact("Plan digest", run.plan.digest, code=True),), sentences=(DIGEST,), tables=(table,)
     )
@@ -116,13 +116,17 @@ def _log(run: Run, summary: Summary) -> Section:
             )
         )
     tables = [
-        UNITS.table("Units, with the hash of each result file", units[:MOST_ROWS], rest_of(len(units), MOST_ROWS))
+        UNITS.table(
+            "Units, with the hash of each result file", units[:MOST_ROWS], rest_of(len(units), MOST_ROWS, "units.csv")
+        )
     ]
     broken = [unit for unit in units if unit["error"]]
     if broken:
-        tables.append(ERRORS.table("Units with an error", broken[:MOST_ROWS], rest_of(len(broken), MOST_ROWS)))
+        tables.append(
+            ERRORS.table("Units with an error", broken[:MOST_ROWS], rest_of(len(broken), MOST_ROWS, "units.csv"))
+        )
     if len(summary.failures):
-        more = rest_of(len(summary.failures), MOST_ROWS)
+        more = rest_of(len(summary.failures), MOST_ROWS, "tables/failures.csv")
         tables.append(FAILURES.table("Explanations that failed", summary.failures.head(MOST_ROWS), more))
     if summary.not_run:
         tables.append(NOT_RUN.table("Methods and applications that were not run", summary.not_run))
@@ -156,13 +160,13 @@ def _index(run: Run) -> Section:
     images = [image for image in run.dataset.images if image.id in planned]
     title = "Planned images: identifier (hash of the pixels) and SHA-256 of the original file"
     spec = index_of_images("credit" in run.dataset.columns)
-    table = spec.table(title, images[:MOST_ROWS], rest_of(len(images), MOST_ROWS))
+    table = spec.table(title, images[:MOST_ROWS], rest_of(len(images), MOST_ROWS, "dataset.json"))
     return Section("Image index", tables=(table,) if images else ())
 
 
 def _files(files: Mapping[str, str]) -> Section:
     rows = tuple(sorted(files.items()))
-    table = FILES.table("Files of evidence.zip", rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS))
+    table = FILES.table("Files of evidence.zip", rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, "SHA256SUMS"))
     return Section("Evidence files", tables=(table,) if rows else ())
 
 

@@ -143,14 +143,14 @@ def data(context: ReportContext, plates: Plates) -> tuple[Section, ...]:
     ]
     tables = [_formats(images)]
     if dataset.refusals:
-        more = rest_of(len(dataset.refusals), MOST_ROWS)
+        more = rest_of(len(dataset.refusals), MOST_ROWS, "dataset.json")
         tables.append(REFUSED.table("Refused files", dataset.refusals[:MOST_ROWS], more))
     if dataset.remarks:
-        more = rest_of(len(dataset.remarks), MOST_ROWS)
+        more = rest_of(len(dataset.remarks), MOST_ROWS, "dataset.json")
         title = "Files that could be read in more than one way"
         tables.append(REMARKS.table(title, dataset.remarks[:MOST_ROWS], more))
     if dataset.duplicates:
-        more = rest_of(len(dataset.duplicates), MOST_ROWS)
+        more = rest_of(len(dataset.duplicates), MOST_ROWS, "dataset.json")
         tables.append(DUPLICATES.table("Duplicates", dataset.duplicates[:MOST_ROWS], more))
     spread = _spread(used, SHEET)
     sheet = tuple(plates.photo(image.id, shorten(image.name, 34)) for image in spread)
@@ -180,9 +180,14 @@ def _texts(run: Run) -> Section:
     # Class names are short and many: a list reads better than a table and takes a tenth of its room.
     names = texts.classes[:MOST_ROWS]
     if names:
-        facts.append(Fact("Class names", ", ".join(names) + rest_of(len(texts.classes), MOST_ROWS)))
-    table = PROMPTS.table("Prompts", texts.prompts[:MOST_ROWS], rest_of(len(texts.prompts), MOST_ROWS))
+        facts.append(Fact("Class names", _listed(names, len(texts.classes))))
+    table = PROMPTS.table("Prompts", texts.prompts[:MOST_ROWS], rest_of(len(texts.prompts), MOST_ROWS, "plan.json"))
     return Section("Texts", tuple(facts), tables=(table,) if texts.prompts else ())
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    more = f" and {count - len(names):,} more, all in plan.json of evidence.zip" if count > len(names) else ""
+    return ", ".join(names) + more
 
 
 def _formats(images: Sequence[DatasetImage]) -> Table:

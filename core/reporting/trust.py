@@ -11,7 +11,7 @@ from core.content.charts import curves_chart, scores_chart, to_svg, trust_chart
 from core.content.context import ReportContext
 from core.content.parts import Chart, Place, Section
 from core.content.tables import TableSpec
-from core.content.words import bounded, measured, number, percent, plural, share
+from core.content.words import bounded, measured, number, percent, plural, rest_of, share
 from core.evaluation.gains import LEAST_GAIN
 from core.evaluation.metrics import BY_NAME, MAIN
 from core.evaluation.summary import Summary
@@ -260,7 +260,7 @@ def _scores(summary: Summary, assets: Assets) -> Section:
         "absent concept still has a score and a map: read the two together.",
     )
     shown = summary.texts.sort_values("value", ascending=False).head(MOST_TEXTS)
-    more = f"{len(summary.texts) - MOST_TEXTS} more are in evidence.zip." if len(summary.texts) > MOST_TEXTS else ""
+    more = rest_of(len(summary.texts), MOST_TEXTS, "tables/texts.csv")
     return Section(
         "Scores of the texts", charts=(chart,), tables=(TEXTS.table("Mean cosine with 95 % interval", shown, more),)
     )

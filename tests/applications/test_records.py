@@ -58,6 +58,13 @@ def record() -> Sizes:
     return Sizes({"title": "größer", "order": {"b": 1, "a": 2}}, Sizes.frame("sizes", rows), Sizes.frame("notes"))
 
 
+def test_a_table_lies_where_it_is_written(tmp_path: Path) -> None:
+    record().save(tmp_path / "applications" / "sizes")
+    assert (tmp_path / Sizes.file_of("notes")).is_file()
+    with pytest.raises(KeyError):
+        Sizes.file_of("other")
+
+
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_every_application_has_a_record_whose_columns_are_described(name: str) -> None:
     kind = APPLICATIONS[name].record()

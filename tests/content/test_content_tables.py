@@ -11,7 +11,7 @@ import pytest
 
 from core.content.parts import Column
 from core.content.tables import ColumnSpec, TableSpec
-from core.content.words import p_value
+from core.content.words import p_value, rest_of
 from core.glossary import GLOSSARY
 from core.settings import ROOT
 
@@ -121,3 +121,9 @@ def test_the_check_sees_columns_that_a_page_or_a_chapter_declares() -> None:
 )
 def test_a_p_value_is_never_printed_as_zero(value: float | None, printed: str) -> None:
     assert p_value(value) == printed and p_value(float("nan"), "not tested") == "not tested"
+
+
+def test_a_table_that_is_cut_says_how_much_and_from_which_file_all_rows_follow() -> None:
+    assert rest_of(5, 5, "units.csv") == rest_of(0, 5, "units.csv") == ""
+    assert rest_of(6, 5, "units.csv") == "1 more row not printed; all follow from units.csv in evidence.zip."
+    assert rest_of(1205, 5, "units.csv").startswith("1,200 more rows not printed; ")

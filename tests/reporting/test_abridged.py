@@ -66,7 +66,7 @@ def test_a_long_table_is_cut_in_the_body_and_stands_whole_in_the_annex(place: Pl
     long = table(WHOLE + 1, more="3 more are in evidence.zip.", place="body")
     ((section, *_),), annex = divided([Chapter("Data", (Section("Scores", tables=(long,), place=place),))])
     assert section.tables[0].rows == long.rows[:FIRST]
-    note = f"The first {FIRST} of {WHOLE + 1} rows; all are in annex {LETTER}.1."
+    note = f"The first {FIRST} rows; {WHOLE + 1} are in annex {LETTER}.1."
     assert section.tables[0].more == f"{note} 3 more are in evidence.zip."
     assert annex[-1].tables == (long,) and section.links[0].anchor == annex[0].anchor
 

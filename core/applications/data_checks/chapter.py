@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 
 from core.applications.data_checks.measures import copy_groups, issues
@@ -70,13 +71,23 @@ def _measured(record: DataRecord) -> Section:
         facts += (Fact(name, f"{text}; {drift['own']} and {drift['others']} images"),)
     tables = [ISSUES.table("Issues of images", issues(record), place="body")]
     if groups:
-        tables.append(COPIES.table("Groups of copies", groups[:PRINTED], rest_of(len(groups), PRINTED)))
+        tables.append(COPIES.table("Groups of copies", groups[:PRINTED], _rest(groups, "copies")))
     if len(kinds):
-        tables.append(KINDS.table("Images of another kind", kinds.head(PRINTED), rest_of(len(kinds), PRINTED)))
+        tables.append(KINDS.table("Images of another kind", kinds.head(PRINTED), _rest(kinds, "kinds")))
     languages = language_rows(record)
     if languages:
-        tables.append(LANGUAGES.table("Languages of the texts", languages[:PRINTED], rest_of(len(languages), PRINTED)))
+        tables.append(
+            LANGUAGES.table(
+                "Languages of the texts",
+                languages[:PRINTED],
+                _rest(languages, "texts"),
+            )
+        )
     return Section("Images and texts", facts=facts, sentences=HOW, tables=tuple(tables))
+
+
+def _rest(rows: Sized, table: str) -> str:
+    return rest_of(len(rows), PRINTED, DataRecord.file_of(table))
 
 
 def _sheet(context: ReportContext, record: DataRecord) -> Section:

@@ -50,7 +50,7 @@ def _measured(record: PairsRecord) -> Section:
     suspect = SUSPECTS.table(
         f"Suspect captions: more than {percent(SUSPECT)} of unrelated pairs fit at least as well; the worst first",
         listed.head(PRINTED),
-        rest_of(len(listed), PRINTED),
+        rest_of(len(listed), PRINTED, PairsRecord.file_of("captions")),
     )
     tables = (ranks, suspect) if len(listed) else (ranks,)
     return Section(
@@ -74,7 +74,8 @@ def naming_sentences(record: PairsRecord) -> tuple[str, ...]:
 
 def _names(record: PairsRecord) -> Section:
     rows = named_classes(record)
-    table = NAMES.table("Classes that captions name", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    more = rest_of(len(rows), PRINTED, PairsRecord.file_of("names"))
+    table = NAMES.table("Classes that captions name", rows[:PRINTED], more)
     return Section("Captions that name a class", sentences=naming_sentences(record), tables=(table,) if rows else ())
 
 

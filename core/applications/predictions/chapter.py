@@ -94,16 +94,16 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
         )
     if by_labels := label_sentence(known):
         results.append(by_labels)
-    table = LISTED.table(
-        "Implausible predictions, the least plausible first", found.head(PRINTED), rest_of(len(found), PRINTED), "body"
-    )
+    source = PredictionsRecord.file_of("predictions")
+    more = rest_of(len(found), PRINTED, source)
+    table = LISTED.table("Implausible predictions, the least plausible first", found.head(PRINTED), more, "body")
     rows = by_class(record)
-    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED, source))
     tables = (table, classes) if len(found) else (classes,)
     if known is not None:
         labels = by_label(known)
         title = f"By label, least agreement first (metadata column {known.column})"
-        tables = (BY_LABEL.table(title, labels[:PRINTED], rest_of(len(labels), PRINTED)), *tables)
+        tables = (BY_LABEL.table(title, labels[:PRINTED], rest_of(len(labels), PRINTED, source)), *tables)
     return Section(
         "Plausibility of predictions", facts=tuple(facts), sentences=HOW, tables=tables, results=tuple(results)
     )

@@ -22,7 +22,7 @@ from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Fact, Heat, Section
-from core.content.words import amount, number, percent, shorten
+from core.content.words import amount, number, percent, rest_of, shorten
 from core.rules import Context
 from core.runs import Run
 
@@ -92,7 +92,7 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
         f"Adjusted p: one-sided test of whether the share exceeds {border} (border and corners, one family) or "
         f"{background} (background, another); {families.REGIONS.over}."
     )
-    more = f"{len(table) - MOST_ROWS} more rows are in evidence.zip." if len(table) > MOST_ROWS else ""
+    more = rest_of(len(table), MOST_ROWS, RelianceRecord.file_of("places"))
     left = pairs_left_out(record.measured(PLACES_PART).places, "n counts the images of the text")
     caption = "Regions: share of the score's gain, 95 % interval over images"
     note = " ".join(part for part in (note, left, more) if part)
@@ -117,7 +117,7 @@ def _concepts(context: Context, record: RelianceRecord) -> Section:
             f"least {enough} images. It is a finding below {significance:g} if the whole interval exceeds the share as "
             "well."
         )
-        more = f"{len(surprises) - MOST_ROWS} more rows are in evidence.zip." if len(surprises) > MOST_ROWS else ""
+        more = rest_of(len(surprises), MOST_ROWS, RelianceRecord.file_of("regions"))
         note = " ".join(part for part in (note, more) if part)
         tables.insert(0, CONCEPT_SHARES.table(caption, surprises.head(MOST_ROWS), note))
     return Section(

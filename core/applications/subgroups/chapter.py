@@ -36,7 +36,8 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
         Fact("Groups", str(len({(effect.group.column, effect.group.value) for effect in every}))),
         Fact("Measures", str(len({effect.measure.name for effect in every}))),
     )
-    table = EFFECTS.table("The largest effects", every[:PRINTED], rest_of(len(every), PRINTED), "body")
+    more = rest_of(len(every), PRINTED, "dataset.json and the records of the applications")
+    table = EFFECTS.table("The largest effects", every[:PRINTED], more, "body")
     sentences = (*HOW, family(every))
     groups = Section("Groups of images", facts=facts, sentences=sentences, tables=(table,) if every else ())
     words = _words(record, associations(context.judged))
@@ -46,7 +47,8 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
 def _words(record: GroupsRecord, rows: Sequence[Association]) -> Section | None:
     if not rows:
         return None
-    table = ASSOCIATED.table("The largest effect sizes", rows[:PRINTED], rest_of(len(rows), PRINTED))
+    more = rest_of(len(rows), PRINTED, GroupsRecord.file_of("words"))
+    table = ASSOCIATED.table("The largest effect sizes", rows[:PRINTED], more)
     return Section("Association with words", sentences=words_told(record, rows), tables=(table,))
 
 
