@@ -16,7 +16,7 @@ from core.glossary import GLOSSARY
 from core.methods import METHODS
 from core.reporting.cards import methods
 from core.reporting.letters import LETTERS
-from core.reporting.requirements import details
+from core.reporting.requirements import absent_checks, details
 from core.reporting.tables import (
     ERRORS,
     EVENTS,
@@ -54,7 +54,7 @@ def annexes(
         "methods": methods(context),
         "chapters": Section("Chapters in full", sentences=(IN_FULL,) if chapters else ()),
         "maps": Section("Further heat maps", samples=tuple(samples)),
-        "requirements": details(context.findings, context.run.plan.declared),
+        "requirements": _requirements(context),
         "log": _log(run, context.summary),
         "environment": _environment(run),
         "images": _index(run),
@@ -153,6 +153,11 @@ def _environment(run: Run) -> Section:
     tables = (PACKAGES.table("Packages", packages),) if packages else ()
     seed = (Fact("seed", str(run.plan.seed)),) if facts else ()
     return Section("Environment", facts + seed, tables=tables)
+
+
+def _requirements(context: ReportContext) -> Section:
+    findings = context.findings
+    return details(findings, context.run.plan.declared, absent_checks(context.judged, findings))
 
 
 def _index(run: Run) -> Section:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -19,13 +19,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core.applications.registry import APPLICATIONS, application_info
 from core.content.parts import Section
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import plural
 from core.errors import InputError
 from core.findings.judgement import every_rule
 from core.reporting.letters import LETTERS
-from core.rules import Finding
+from core.rules import Context, Finding
 from core.runs.parts import Declared
 
 FOLDER = Path(__file__).parent / "frameworks"
@@ -42,6 +43,8 @@ class Requirement(BaseModel):
     """A requirement in a paraphrase, the rules that bear on it (`data.*`: all of a kind), and what they leave out.
 
     declared: the declarations of the plan that it needs as well. Nobody checks them.
+    whole: whether an audit of a model can show all of it by these rules; otherwise they bear on a part, whatever their
+        outcomes are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +54,7 @@ class Requirement(BaseModel):
     rules: tuple[str, ...]
     limits: str
     declared: tuple[Literal["purpose", "provenance", "licence", "preparer", "reviewer"], ...] = ()
+    whole: bool = False
 
 
 class Framework(BaseModel):
@@ -71,7 +75,8 @@ class Framework(BaseModel):
 class Coverage:
     """A requirement with the number of outcomes that bear on it: findings, passed and inconclusive checks.
 
-    missing: the declarations that it needs and the plan lacks. absent: checks that bear on it and were not carried out.
+    missing: the declarations that it needs and the plan lacks. absent: the rules that bear on it
+    and were not judged.
     """
 
     requirement: Requirement
@@ -79,11 +84,11 @@ class Coverage:
     passed: int
     inconclusive: int
     missing: tuple[str, ...] = ()
-    absent: int = 0
+    absent: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
-        """Supported where every check that bears on it was carried out and decided; unknown where none was decided.
+        """Supported where checks that cover it were all carried out and decided; unknown where none was decided.
 
         A declaration supports a requirement in part, because it was not checked; a missing one leaves it unknown.
         """
@@ -92,7 +97,7 @@ class Coverage:
             return "not addressed"
         if not self.findings + self.passed + given:
             return "unknown"
-        partial = self.inconclusive or self.absent or self.requirement.declared
+        partial = self.inconclusive or self.absent or self.requirement.declared or not self.requirement.whole
         return "in part" if partial else "supported"
 
     @property
@@ -100,11 +105,12 @@ class Coverage:
         """The outcomes in words."""
         if not self.requirement.rules and not self.requirement.declared:
             return "no check of this audit bears on it"
+        carried_out = self.findings + self.passed + self.inconclusive
         parts = (
             plural(self.findings, "finding") if self.findings else "",
             f"{self.passed} passed" if self.passed else "",
             f"{self.inconclusive} inconclusive" if self.inconclusive else "",
-            f"{self.absent} not carried out" if self.absent and self.findings + self.passed + self.inconclusive else "",
+            f"{len(self.absent)} not carried out" if self.absent and carried_out else "",
             *(
                 f"{name} {'not declared' if name in self.missing else 'declared, not checked'}"
                 for name in self.requirement.declared
@@ -148,7 +154,7 @@ def coverage(framework: Framework, findings: Sequence[Finding], declared: Declar
                 status["passed"],
                 status["cannot_conclude"],
                 missing,
-                len(bearing - judged),
+                tuple(sorted(bearing - judged)),
             )
         )
     return tuple(rows)
@@ -166,12 +172,14 @@ DETAILS = TableSpec(
     ColumnSpec("Outcomes", "outcomes", share=16),
     ColumnSpec("Limits", lambda row: row.requirement.limits or "none stated", share=24),
 )
+NOT_RAISED = "Nothing in this run raises the question."
 WORDS = (
-    "A requirement is supported where every check of Loupe that bears on it was carried out and decided, in part where "
-    "some were, and unknown where none was decided. What is only declared supports a requirement in part, because "
-    "nobody checked it; without the declaration the requirement is unknown. A finding counts as evidence as much as a "
-    "passed check does: it shows what was tested, not that the requirement is met. Requirements are paraphrased; the "
-    "text of the law or standard prevails. Nothing here states compliance."
+    "A requirement is supported where checks of Loupe cover it and all of them were carried out and decided, in part "
+    "where some were decided or where they cover a part of it, and unknown where none was decided. What is only "
+    "declared supports a requirement in part, because nobody checked it; without the declaration the requirement is "
+    "unknown. A finding counts as evidence as much as a passed check does: it shows what was tested, not that the "
+    "requirement is met. Requirements are paraphrased; the text of the law or standard prevails. Nothing here "
+    "states compliance."
 )
 
 
@@ -191,8 +199,54 @@ def counted(findings: Sequence[Finding], declared: Declared) -> list[tuple[Frame
     ]
 
 
-def details(findings: Sequence[Finding], declared: Declared) -> Section:
-    """Every requirement of every framework: a table and a sentence on its source each."""
+ABSENT = TableSpec(
+    ColumnSpec("Check", "id", "code", 24),
+    ColumnSpec("Question", lambda row: row.question, share=42),
+    ColumnSpec("Reason", "reason"),
+)
+
+
+@dataclass(frozen=True)
+class AbsentCheck:
+    """A rule without an outcome in a run, its question, and why there is none."""
+
+    id: str
+    question: str
+    reason: str
+
+
+def absent_checks(context: Context, findings: Sequence[Finding]) -> tuple[AbsentCheck, ...]:
+    """Every rule that was not judged in a run, in the order of the catalogue."""
+    judged = {finding.rule for finding in findings}
+    reasons = {rule: reason for name in APPLICATIONS for rule, reason in _reasons(context, name)}
+    return tuple(
+        AbsentCheck(rule.id, rule.question, reasons.get(rule.id, NOT_RAISED))
+        for rule in every_rule()
+        if rule.id not in judged
+    )
+
+
+def _reasons(context: Context, name: str) -> Iterator[tuple[str, str]]:
+    """The rules of an application that did not run, with the reason."""
+    run, title = context.run, application_info(name).title
+    left_out = {part: reason for part, _, reason in run.manifest.get("not_run", [])}
+    problems = run.manifest.get("application_problems", {})
+    if name not in {part.name for part in run.plan.applications}:
+        reason = f"The analysis \u201c{title}\u201d is not part of the plan."
+    elif name in left_out:
+        reason = f"The analysis \u201c{title}\u201d was not run: {left_out[name]}."
+    elif name in problems:
+        reason = f"The analysis \u201c{title}\u201d failed."
+    else:
+        return
+    yield from ((rule.id, reason) for rule in APPLICATIONS[name].rules())
+
+
+def details(findings: Sequence[Finding], declared: Declared, absent: Sequence[AbsentCheck] = ()) -> Section:
+    """Every requirement, a table and a sentence on the source per framework; then the checks that were not judged."""
+    tables = [DETAILS.table(framework.title, coverage(framework, findings, declared)) for framework in frameworks()]
+    if absent:
+        tables.append(ABSENT.table("Checks that were not carried out", absent))
     return Section(
         "Requirements in full",
         sentences=tuple(
@@ -200,7 +254,5 @@ def details(findings: Sequence[Finding], declared: Declared) -> Section:
             f"{framework.note}"
             for framework in frameworks()
         ),
-        tables=tuple(
-            DETAILS.table(framework.title, coverage(framework, findings, declared)) for framework in frameworks()
-        ),
+        tables=tuple(tables),
     )

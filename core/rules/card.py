@@ -79,5 +79,5 @@ class Rule:
     recommendation: str = ""
     samples: str = ""
     counter: str = ""
-    reproduce: str = "python -m core resume RUN && python -m core report RUN"
+    reproduce: str = "python -m core reproduce RUN"
     english: bool = False

@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from core.applications.registry import APPLICATIONS, application_plan
 from core.errors import InputError
-from core.findings.judgement import every_rule
-from core.reporting.requirements import STATES, Coverage, Requirement, coverage, details, frameworks, matrix
-from core.rules import Finding
+from core.evaluation.summary import summarise
+from core.findings.judgement import apply_rules, every_rule
+from core.reporting.requirements import (
+    STATES,
+    Coverage,
+    Requirement,
+    absent_checks,
+    coverage,
+    details,
+    frameworks,
+    matrix,
+)
+from core.rules import Context, Finding
+from core.runs import Run
 from core.runs.parts import Declared
+from tests.support.made_run import made_run
 
 NAMES = {
     "eu-ai-act", "nist-ai-rmf", "iso-iec-42001", "iso-iec-ts-6254", "iso-iec-ts-42119-2", "iso-iec-12792", "pren-18286",
@@ -55,7 +68,7 @@ def test_every_rule_that_a_requirement_names_exists_and_none_claims_compliance()
 
 
 def test_a_state_follows_from_the_outcomes_alone() -> None:
-    one = Requirement(id="1", paraphrase="p", rules=("data.*", "texts.unread"), limits="")
+    one = Requirement(id="1", paraphrase="p", rules=("data.*", "texts.unread"), limits="", whole=True)
     framework = frameworks()[0].model_copy(update={"requirements": (one,)})
     outcomes = [
         finding("data.quality", "finding"),
@@ -72,6 +85,8 @@ def test_a_state_follows_from_the_outcomes_alone() -> None:
     every = [*(finding(rule, "passed") for rule in bearing), finding("texts.unread", "finding")]
     (row,) = coverage(framework, every, NOTHING)
     assert (row.state, row.outcomes) == ("supported", f"1 finding, {len(bearing)} passed")
+    part = framework.model_copy(update={"requirements": (one.model_copy(update={"whole": False}),)})
+    assert [row.state for row in coverage(part, every, NOTHING)] == ["in part"], "the rules cover a part of it"
     (row,) = coverage(framework, every[1:], NOTHING)
     assert row.state == "in part", "one of them was not carried out"
     (row,) = coverage(framework, [finding("data.drift", "cannot_conclude")], NOTHING)
@@ -128,3 +143,23 @@ def test_another_framework_is_another_file_and_a_bad_one_is_refused_in_one_line(
         with pytest.raises(InputError, match=words) as caught:
             frameworks(folder)
         assert "\n" not in str(caught.value)
+
+
+def test_every_check_without_an_outcome_is_named_with_the_reason(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run")
+    context = Context.of(run, summarise(run))
+    findings = apply_rules(context)
+    absent = {check.id: check for check in absent_checks(context, findings)}
+    assert set(absent) == {rule.id for rule in every_rule()} - {finding.rule for finding in findings}
+    # No application is in the plan of this run; each of their rules has that reason.
+    own = {rule.id: name for name, entry in APPLICATIONS.items() for rule in entry.rules()}
+    assert {check for check in absent if "is not part of the plan" in absent[check].reason} == set(own) & set(absent)
+    name = own["reliance.border"]
+    run.update_manifest(not_run=[[name, "data set", "the model has no gradients"]])
+    run.plan.model_copy(update={"applications": (application_plan(name, {}),)}).save(run.folder / "plan.json")
+    again = Context.of(Run(run.folder), context.summary)
+    reasons = {check.id: check.reason for check in absent_checks(again, ())}
+    assert reasons["reliance.border"].endswith("was not run: the model has no gradients.")
+    assert reasons["predictions.accuracy"].endswith("is not part of the plan.")
+    (*_, table) = details(findings, NOTHING, tuple(absent.values())).tables
+    assert [row[0] for row in table.rows] == list(absent)

@@ -111,7 +111,7 @@ def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, ove
 def assignment(record: KnowledgeRecord) -> str:
     """How images came to their groups, in words."""
     if record.about["assignment"] != "labels":
-        return "its zero-shot class; no labels were given"
+        return "its zero-shot class; labels of the metadata are not used here"
     missing = record.about["unlabelled"]
     rest = f"; {plural(missing, 'image')} without a known label by zero-shot" if missing else ""
     return f"its given label{rest}. Concepts are nevertheless compared with those of the zero-shot class"

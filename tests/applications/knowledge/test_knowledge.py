@@ -351,7 +351,7 @@ def test_a_run_keeps_its_record_and_prints_it(staged: Subject) -> None:
     assert [section.empty for section in chapter] == [False] * 4
     assert "n = 4" in chapter[0].tables[0].rows[0][1]
     assert len(chapter[3].heats) == 6 and all(heat.asset in assets.items for heat in chapter[3].heats)
-    assert "no labels were given" in chapter[0].facts[0].value
+    assert "labels of the metadata are not used here" in chapter[0].facts[0].value
     (random,) = (fact.value for fact in chapter[0].facts if fact.name == "K-means variability")
     assert random.startswith("3 seeds: ") and "n = 1" in random
     (arbitrary,) = (fact.value for fact in chapter[0].facts if fact.name == "Variability of component signs")
