@@ -23,6 +23,7 @@ from core.findings import (
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.glossary import definition
+from core.reporting.agreement import incomparable_sentences
 from core.reporting.measures import further_table
 from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
 from core.reporting.trust import main_table, versus_table
@@ -242,8 +243,10 @@ def trust(run: Run, summary: Summary) -> None:
         with st.expander("Paired differences from the controls"):
             tables.show(*versus_table(summary, context.thresholds, failing), wrap=True)
     st.subheader("Do the methods agree?", anchor=False)
+    for sentence in incomparable_sentences(summary):
+        st.caption(plain(sentence))
     if drawn.agreement.empty:
-        st.info("Fewer than two methods computed maps, so that agreement is not defined.")
+        st.info("Fewer than two methods computed maps that can be compared, so that agreement is not defined.")
     else:
         charts.show(agreement_chart(drawn), "Mean rank correlation of each pair of methods")
         with st.expander("As a table"):

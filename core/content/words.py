@@ -53,6 +53,11 @@ def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) ->
     return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}"
 
 
+def exact(value: Any, digits: int = 2) -> str:
+    """A value that follows without a measurement, so that there is no interval: `0.00 (exact)`."""
+    return f"{number(value, digits)} (exact)"
+
+
 def percent(value: Any) -> str:
     """A share as printed; `n/a` if there is none."""
     known = value is not None and math.isfinite(float(value))

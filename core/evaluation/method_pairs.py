@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.agreement import TOP_SHARE, stored_grids, unrelated
-from core.evaluation.tables import AgreementRow, PairRow
+from core.evaluation.tables import AgreementRow, IncomparableRow, PairRow
 from core.runs.rows import columns_of
 from core.statistics import intervals_of_groups
 from core.statistics.intervals import CORRELATION
@@ -28,6 +28,12 @@ MOST_UNRELATED = 256
 # How many maps are ranked together: enough for matrices, few enough for a processor's cache.
 MAPS_AT_ONCE = 2048
 AGREEMENT, PAIR_AGREEMENT = columns_of(AgreementRow), columns_of(PairRow)
+INCOMPARABLE = columns_of(IncomparableRow)
+APART, CONSTANT = "apart", "constant"
+REASONS = {
+    APART: "no image and text has maps of both methods",
+    CONSTANT: "wherever both methods have a map, one of the two is constant and has no order",
+}
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,18 @@ class _Pairs:
 
 
 class Agreement(NamedTuple):
-    """The agreement of methods in three tables.
+    """The agreement of methods in four tables.
 
     methods: of `AgreementRow`, each two methods over images. pairs: of `PairRow`, all methods about each image and
     text. images: a row per image and a column per pair of methods `(a, b)`, the mean rank correlation over the texts of
-    the image, NaN where there is none; `methods` has the means of its columns.
+    the image, NaN where there is none; `methods` has the means of its columns. incomparable: of `IncomparableRow`,
+    each two methods that are not in `methods`.
     """
 
     methods: pd.DataFrame
     pairs: pd.DataFrame
     images: pd.DataFrame
+    incomparable: pd.DataFrame
 
 
 def method_agreement(explained: pd.DataFrame, seed: int) -> Agreement:
@@ -74,10 +82,23 @@ def method_agreement(explained: pd.DataFrame, seed: int) -> Agreement:
     image, _ = pd.factorize(about["image"], sort=True)
     a, b = np.triu_indices(len(names), k=1)
     if not len(a):
-        return Agreement(pd.DataFrame(columns=AGREEMENT), pd.DataFrame(columns=PAIR_AGREEMENT), pd.DataFrame())
+        empty = (pd.DataFrame(columns=columns) for columns in (AGREEMENT, PAIR_AGREEMENT, None, INCOMPARABLE))
+        return Agreement(*empty)
     pairs = _correlated(rows, number, method, image, len(names))
     methods, images = _by_methods(pairs, image, names, (a, b), seed)
-    return Agreement(methods, _by_pairs(pairs, about), images)
+    has = pd.crosstab(number, method).to_numpy() > 0
+    return Agreement(methods, _by_pairs(pairs, about), images, _incomparable(pairs, has, names, (a, b)))
+
+
+def _incomparable(
+    pairs: _Pairs, has: NDArray[np.bool_], names: pd.Index, of: tuple[NDArray[np.intp], NDArray[np.intp]]
+) -> pd.DataFrame:
+    """The pairs of methods without any correlation; `has` (images and texts, methods) is where a method has a map."""
+    rows = []
+    for at in np.flatnonzero(np.isnan(pairs.rho).all(axis=0)).tolist():
+        a, b = int(of[0][at]), int(of[1][at])
+        rows.append((names[a], names[b], CONSTANT if (has[:, a] & has[:, b]).any() else APART))
+    return pd.DataFrame(rows, columns=INCOMPARABLE)
 
 
 def _by_pairs(pairs: _Pairs, about: pd.DataFrame) -> pd.DataFrame:

@@ -39,6 +39,7 @@ class Summary:
     ceiling: Interval  # mean share of a score's variance over coalitions that the best additive model explains
     failures: pd.DataFrame  # of FailureRow
     not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
+    incomparable: pd.DataFrame = field(default_factory=pd.DataFrame)  # of IncomparableRow
     gains: Gains = field(default=Gains())  # which pairs have no value of what is divided by the gain
 
 
@@ -63,6 +64,7 @@ def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str,
         agreement=agreement.methods,
         pair_agreement=agreement.pairs,
         image_agreement=agreement.images,
+        incomparable=agreement.incomparable,
         scores=scores,
         texts=_texts(scores),
         ceiling=_ceiling(rows),

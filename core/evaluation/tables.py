@@ -53,6 +53,14 @@ class AgreementRow(NamedTuple):
     chance_high: float
 
 
+class IncomparableRow(NamedTuple):
+    """Two methods with maps of which no two can be compared, and why (a key of `method_pairs.REASONS`)."""
+
+    a: str
+    b: str
+    reason: str
+
+
 class PairRow(NamedTuple):
     """An image and text: the mean rank correlation over all pairs of its `methods` maps."""
 

@@ -9,21 +9,24 @@ import pandas as pd
 from core.content.charts import MOST_PRINTED, agreement_chart, to_svg
 from core.content.context import ReportContext
 from core.content.parts import Chart, Section
-from core.content.words import number, share
+from core.content.words import number, plural, share
+from core.evaluation.method_pairs import REASONS
 from core.evaluation.summary import Summary
+from core.evaluation.tables import IncomparableRow
 from core.findings import failing_methods, not_drawn, reliability_of, trusted_summary
 from core.reporting.tables import pairs_of_methods
 from core.rules.parts import title_of
+from core.runs.rows import typed
 
-MOST_PAIRS = 15
+MOST_PAIRS, MOST_NAMED = 15, 5
 
 
 def agreement_section(context: ReportContext) -> Section:
-    """Pairs of methods by their rank correlation, with what bounds it; empty where nothing was compared."""
+    """Pairs of methods by their rank correlation, with what bounds it; empty where there are no pairs."""
     run, summary, assets = context.run, context.summary, context.assets
     trusted, failing = trusted_summary(context.judged), failing_methods(context.judged)
     if summary.agreement.empty:
-        return Section("Agreement between methods")
+        return Section("Agreement between methods", sentences=incomparable_sentences(summary))
     n = int(summary.agreement.n.max())
     title = "Mean rank correlation of each pair of methods"
     charts: tuple[Chart, ...] = ()
@@ -51,15 +54,34 @@ def agreement_section(context: ReportContext) -> Section:
         sentences=(
             "Agreement does not establish correctness: methods can share a fault.",
             _bounded(summary, reliability),
+            *incomparable_sentences(summary),
         ),
-        results=_by_habit(trusted),
+        results=_by_habit(trusted, not_drawn(context.judged)),
         charts=charts,
         tables=(pairs_of_methods(reliability, failing).table(title, shown),),
     )
 
 
-def _by_habit(summary: Summary) -> tuple[str, ...]:
-    """How many pairs agree no more than they do on images that have nothing to do with each other."""
+def incomparable_sentences(summary: Summary) -> tuple[str, ...]:
+    """How many pairs of methods with maps have no correlation, which and why; none if every pair has one."""
+    if summary.incomparable.empty:
+        return ()
+    each = []
+    for reason, part in summary.incomparable.groupby("reason", sort=False):
+        rows = typed(part.head(MOST_NAMED), IncomparableRow)
+        names = "; ".join(f"{title_of(row.a)} with {title_of(row.b)}" for row in rows)
+        more = f"; and {len(part) - MOST_NAMED} more" if len(part) > MOST_NAMED else ""
+        each.append(f"{len(part)} because {REASONS[str(reason)]} ({names}{more})")
+    missing, known = len(summary.incomparable), len(summary.agreement)
+    verb = "has" if missing == 1 else "have"
+    return (f"{share(missing, missing + known)} pairs of methods with maps {verb} no correlation: {'; '.join(each)}.",)
+
+
+def _by_habit(summary: Summary, absent: str) -> tuple[str, ...]:
+    """How many pairs agree no more than they do on images that have nothing to do with each other.
+
+    `absent` states which methods `summary` leaves out.
+    """
     known = summary.agreement[summary.agreement.chance_high.notna()]
     if known.empty:
         return ()
@@ -69,8 +91,13 @@ def _by_habit(summary: Summary) -> tuple[str, ...]:
         "\u201cOther images\u201d is the mean correlation of the two methods' maps of different images, over all their "
         "texts. "
         f"{_habit(habit, len(known))} (more: above the 95 % quantile of means over images paired at random, each pair "
-        "of methods by itself).",
+        f"of methods by itself).{_too_few(len(summary.agreement) - len(known))}{absent}",
     )
+
+
+def _too_few(pairs: int) -> str:
+    """How many pairs of methods have too few images to be compared with other images."""
+    return f" {plural(pairs, 'pair')} of methods with fewer than three images not included." if pairs else ""
 
 
 def _habit(habit: int, pairs: int) -> str:

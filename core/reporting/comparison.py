@@ -11,7 +11,7 @@ from core.content.words import shorten
 from core.evaluation.comparison import Comparison, load_comparisons
 from core.reporting.tables import MAPS_OF_MODELS, SCORES_OF_MODELS, faithfulness_of_models
 from core.rules import Thresholds
-from core.rules.parts import title_of
+from core.rules.parts import names_of, title_of
 
 LONGEST_NAME = 34
 
@@ -38,15 +38,27 @@ def _section(one: Comparison, thresholds: Thresholds) -> Section:
         for model in dict.fromkeys(model for _, model in one.only_one):
             alone = ", ".join(title_of(method) for method, where in one.only_one if where == model)
             sentences.append(f"Only on {model}, and not compared: {alone}.")
+    sentences += _without(one)
     tables = tuple(spec.table(title, rows) for title, (spec, rows) in tables_of(one, thresholds).items() if len(rows))
     title = f"{shorten(one.own, LONGEST_NAME)} beside {shorten(one.other, LONGEST_NAME)}"
     return Section(title, sentences=tuple(sentences), tables=tables)
 
 
+def _without(one: Comparison) -> list[str]:
+    """Which methods of both models are in one of the two tables of methods only, and why."""
+    scored, drawn = set(one.trust.method), set(one.maps.method)
+    parts = (
+        (scored - drawn, "the table of maps", "no image and text has a map of both models with an order"),
+        (drawn - scored, "the table of faithfulness", "no image and text has a value of both models"),
+    )
+    return [f"Not in {where}, because {why}: {names_of(sorted(names))}." for names, where, why in parts if names]
+
+
 def tables_of(one: Comparison, thresholds: Thresholds) -> dict[str, tuple[TableSpec, pd.DataFrame]]:
     """The tables by title, each as its columns and its rows; one without rows was not measured."""
     return {
-        "Agreement of the scores over the texts of an image (three texts or more)": (SCORES_OF_MODELS, one.scores),
+        "Agreement of the scores over the texts of each image that has at least three of a kind; captions are only "
+        "those of the image": (SCORES_OF_MODELS, one.scores),
         "Faithfulness of each method on the two models, with 95 % interval": (
             faithfulness_of_models(thresholds),
             one.trust,

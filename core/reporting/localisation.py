@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.applications.truth import IGNORED, Truth, read_truth
 from core.content.parts import Section
-from core.content.words import bounded, plural
+from core.content.words import bounded, exact, plural
 from core.errors import InputError
 from core.evaluation.localisation import MEASURES
 from core.models.geometry import Preprocessing
@@ -35,6 +35,8 @@ COLUMNS = {
 }
 CENTRE, CHANCE = "centre", "chance"
 CONTROLS = {CENTRE: "Centre (control)", CHANCE: "Chance (control)"}
+# What a constant map gives in every image, whatever is annotated.
+EXACT = {"contrast": 0.0}
 
 
 def against_drawn(run: Run) -> Section:
@@ -54,9 +56,11 @@ def against_drawn(run: Run) -> Section:
         return Section(TITLE)
     rows, counts = [], set()
     for method, part in values.groupby("method", sort=False):
-        intervals = {name: _interval(name, part) for name in COLUMNS}
+        intervals = {name: _interval(name, part, counted=method != CHANCE) for name in COLUMNS}
         title = CONTROLS.get(str(method)) or title_of(str(method))
         cells = {name: bounded(one.value, one.low, one.high) for name, one in intervals.items()}
+        if method == CHANCE:
+            cells |= {name: exact(value) for name, value in EXACT.items()}
         rows.append(CellsRow(title, cells))
         counts |= {one.n for one in intervals.values()}
     rows.sort(key=by_title)
@@ -71,14 +75,16 @@ def against_drawn(run: Run) -> Section:
             "marking the object: the map of a model that relies on the water rather than on the boat is correct, yet "
             "scores low here. Mass counts positive values; overlap is the intersection over union of the object and "
             "as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside minus the "
-            "mean outside.",
+            "mean outside. The chance control is a constant map: its contrast is exactly 0 in every image, and its "
+            "other values follow from the sizes of the annotated objects.",
         ),
         tables=(
             wide("Map", 28, [cell_column(name, title, 18) for name, title in COLUMNS.items()]).table(
                 f"Mean with 95 % interval, {n} images", rows
             ),
             DRAWN_TEXTS.table(
-                "By text: mean over the maps of all methods, with 95 % interval over images",
+                "By text: mean over the maps of all methods, with 95 % interval over the n images in which the text is "
+                "explained and its object is annotated",
                 texts[:MOST_TEXTS],
                 f"{len(texts) - MOST_TEXTS:,} more texts are not printed." if len(texts) > MOST_TEXTS else "",
             ),
@@ -101,9 +107,10 @@ def _by_text(values: pd.DataFrame) -> Iterator[DrawnText]:
         )
 
 
-def _interval(name: str, part: pd.DataFrame) -> Interval:
+def _interval(name: str, part: pd.DataFrame, counted: bool = True) -> Interval:
+    """The mean over images. `counted`: whether the highest point lies inside or not, and not by a part of it."""
     values, images = part[name].to_numpy(float), part["image"].to_numpy()
-    if name == "pointing":
+    if name == "pointing" and counted:
         return share_of_images(values, images)
     return mean_over_images(values, images, within=UNBOUNDED if name == "contrast" else SHARE)
 

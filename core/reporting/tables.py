@@ -208,7 +208,7 @@ MAPS_OF_MODELS = TableSpec(
 )
 SCORES_OF_MODELS = TableSpec(
     ColumnSpec("Texts", lambda row: KINDS.get(row.text_kind, row.text_kind), share=22),
-    ColumnSpec("Number", lambda row: str(int(row.texts)), "number", 14, "number of different texts"),
+    ColumnSpec("Number", lambda row: str(int(row.texts)), "number", 14, "number of different texts over all images"),
     ColumnSpec("Rank correlation of scores", _interval, "number", 40),
     ColumnSpec("Same best text", lambda row: f"{100 * row.same_best:.0f} %", "number", 24),
 )

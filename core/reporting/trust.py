@@ -38,6 +38,8 @@ from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.intervals import METHOD
 
 MOST_TEXTS = 60
+# Over which images the score of a text is a mean.
+SCORED = "A caption is scored with its own images only, prompts and classes with every image."
 
 
 def trust(context: ReportContext) -> tuple[Section, ...]:
@@ -255,14 +257,15 @@ def _scores(summary: Summary, assets: Assets) -> Section:
     chart = _chart(
         assets,
         scores_chart(summary),
-        "Cosine of every image with each text",
-        "Cosine of every image (ticks) and mean (dot) for the texts with the most images; n is in the table. An "
-        "absent concept still has a score and a map: read the two together.",
+        "Cosine of each text with the images that are scored with it",
+        f"Cosine of each image (ticks) and mean (dot) for the texts with the most images; n is in the table. {SCORED} "
+        "An absent concept still has a score and a map: read the two together.",
     )
     shown = summary.texts.sort_values("value", ascending=False).head(MOST_TEXTS)
     more = rest_of(len(summary.texts), MOST_TEXTS, "tables/texts.csv")
+    title = "Mean cosine of each text over the images that are scored with it (n), with 95 % interval"
     return Section(
-        "Scores of the texts", charts=(chart,), tables=(TEXTS.table("Mean cosine with 95 % interval", shown, more),)
+        "Scores of the texts", charts=(chart,), tables=(TEXTS.table(title, shown, f"{SCORED} {more}".strip()),)
     )
 
 

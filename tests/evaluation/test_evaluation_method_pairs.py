@@ -137,6 +137,34 @@ def test_overlaps_count_the_first_of_level_cells() -> None:
         assert not (got[at] == np.array([[top_overlap(a.T, b.T) for b in maps[at]] for a in maps[at]])).all()
 
 
+def test_every_pair_of_methods_is_in_one_of_two_tables(rows: pd.DataFrame) -> None:
+    rows = rows.copy()
+    # A constant map wherever there is one, and two methods without an image in common.
+    flat = rows.method == "method_02"
+    rows.loc[flat, "map"] = rows.loc[flat, "map"].map(lambda values: [0.5] * len(values), na_action="ignore")
+    early = rows.image_name < "image-00010.jpg"
+    rows["map"] = rows["map"].mask(early & (rows.method == "method_03"), None)
+    rows["map"] = rows["map"].mask(~early & (rows.method == "method_04"), None)
+    explained = rows[(rows.kind == "method") & (rows.status == "ok")]
+    got = method_agreement(explained, seed=0)
+    methods = set(explained[explained["map"].notna()].method)
+    listed, missing = ({frozenset(pair) for pair in zip(table.a, table.b, strict=True)} for table in (got[0], got[3]))
+    assert not listed & missing
+    assert listed | missing == {frozenset((a, b)) for a in methods for b in methods if a != b}
+    reasons = {frozenset((row.a, row.b)): row.reason for row in got.incomparable.itertuples()}
+    assert reasons[frozenset(("method_03", "method_04"))] == method_pairs.APART
+    assert all(reasons[frozenset(("method_02", one))] == method_pairs.CONSTANT for one in methods - {"method_02"})
+    assert len(reasons) == 1 + len(methods) - 1 + sum(
+        "method_05" in pair for pair in missing if "method_02" not in pair
+    )
+
+
+def test_where_every_pair_can_be_compared_none_is_missing(rows: pd.DataFrame) -> None:
+    explained = rows[(rows.kind == "method") & (rows.status == "ok") & rows.method.isin(["method_00", "method_06"])]
+    got = method_agreement(explained, seed=0)
+    assert len(got.methods) == 1 and got.incomparable.empty
+
+
 # -- cost ------------------------------------------------------------------------------------------------------------
 
 

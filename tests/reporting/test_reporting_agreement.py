@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.content.parts import Section
+from core.content.words import share
 from core.evaluation.agreement import most_correlation
+from core.evaluation.summary import summary_of
 from core.findings import reliability_of
 from core.methods import METHODS
-from core.reporting.agreement import _habit, agreement_section
+from core.reporting.agreement import _habit, agreement_section, incomparable_sentences
+from core.rules import Context
 from core.runs import Run
 from core.statistics import spearman
 from tests.support.contexts import context_of
@@ -84,6 +88,28 @@ def test_methods_that_draw_nothing_have_no_such_bound(tmp_path: Path) -> None:
     section = section_of(run)
     assert set(bounds(section).values()) == {"1.00"}
     assert any("None of these methods draws random numbers" in text for text in section.sentences)
+
+
+def test_pairs_that_cannot_be_compared_are_counted_and_named(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=6, methods=NAMES)
+    assert not any("have no correlation" in text for text in section_of(run).sentences)
+    rows = run.results()
+    constant = rows.assign(
+        map=[
+            [0.5] * len(values) if method == "rise" else values
+            for method, values in zip(rows["method"], rows["map"], strict=True)
+        ]
+    )
+    context = context_of(run)
+    summary = summary_of(constant, run.plan)
+    assert len(summary.agreement) == 1
+    assert incomparable_sentences(summary) == (
+        f"{share(2, 3)} pairs of methods with maps have no correlation: 2 because wherever both methods have a "
+        "map, one of the two is constant and has no order (KernelSHAP with RISE; Raw similarity with RISE).",
+    )
+    alone = summary_of(constant[constant["method"] != "raw"], run.plan)
+    section = agreement_section(replace(context, judged=Context.of(run, alone)))
+    assert alone.agreement.empty and not section.tables and "1 of 1" in section.sentences[0]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,20 @@ def test_the_section_names_both_models_and_says_what_was_not_compared(tmp_path: 
     assert problems.sentences == ("third can't be compared",)
 
 
+def test_a_method_without_a_row_in_a_table_is_named_with_the_reason(tmp_path: Path) -> None:
+    own = made_run(tmp_path / "own", images=6, methods=("raw", "rise"))
+    other = made_run(tmp_path / "other", images=6, methods=("raw", "rise"), seed=3)
+    other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
+    whole = compare(own, other)
+    save_comparisons(own, [whole])
+    assert not any("Not in the table" in sentence for sentence in comparisons(context_of(own))[0].sentences)
+    parts = {"maps": whole.maps[whole.maps.method == "raw"], "trust": whole.trust[whole.trust.method == "rise"]}
+    save_comparisons(own, [replace(whole, **parts)])
+    said = [sentence for sentence in comparisons(context_of(own))[0].sentences if "Not in the table" in sentence]
+    assert [sentence.rsplit(": ", 1)[1] for sentence in said] == ["RISE.", "Raw similarity."]
+    assert "of maps" in said[0] and "of faithfulness" in said[1]
+
+
 def test_long_names_are_cut_in_the_heading_and_whole_below_it(tmp_path: Path) -> None:
     own, other = (made_run(tmp_path / name, images=2, methods=("raw",), seed=n) for n, name in enumerate("ab"))
     titles = ["A model whose title doesn't stop after thirty letters", "Another model with a title of this kind"]

@@ -62,7 +62,14 @@ def test_maps_that_have_their_hill_on_the_object_are_above_the_controls_and_an_i
         assert found[title][at] > found["Chance (control)"][at], name
         assert found[raw][at] <= found["Chance (control)"][at], name
     assert found[title][0] == 1.0
-    assert found["Chance (control)"][list(COLUMNS).index("contrast")] == 0.0
+    chance = dict(
+        zip(COLUMNS, next(row for row in section.tables[0].rows if row[0].startswith("Chance"))[1:], strict=True)
+    )
+    assert chance.pop("contrast") == "0.00 (exact)"
+    assert all(cell.endswith("[no interval]") for cell in chance.values()), "the sizes of six objects"
+    assert not any(
+        "(exact)" in cell for row in section.tables[0].rows if not row[0].startswith("Chance") for cell in row
+    )
     assert "n = 6 images" in section.tables[0].caption
     assert any("6 explained texts" in sentence for sentence in section.sentences)
 

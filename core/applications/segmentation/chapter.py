@@ -176,6 +176,11 @@ def _recognition(record: SegmentationRecord) -> Section:
             f" Mean average precision has no interval where a label has fewer than {FEWEST_RANKED} images with it or "
             "without it."
         )
+        if table["exact"].any():
+            known += (
+                " The same score for all gives the share of true labels; it is exact and has no interval, because "
+                "every image has equally many."
+            )
     if unmatched := record.about.get("unmatched"):
         shown = ", ".join(f"{shorten(label, 40)} ({count})" for label, count in unmatched[:MOST_UNMATCHED])
         more = f" and {len(unmatched) - MOST_UNMATCHED} more" if len(unmatched) > MOST_UNMATCHED else ""

@@ -28,6 +28,8 @@ from core.statistics.intervals import SHARE, Statistic
 # The least number of images with a label, and without it, from which on the interval of mean average precision covers
 # it, and the same of images with a label for mean intersection over union: docs/statistics.md has the simulation.
 FEWEST_RANKED, FEWEST_WITH_LABEL = 40, 2
+# What `precision_table` has beside the recipes.
+ONE_SCORE = "chance"
 # How never-seen pixels are written in a mask, which is 16 bits deep.
 UNSEEN_VALUE = 65535
 GREY = (148, 155, 164)
@@ -159,34 +161,48 @@ def mean_overlap(intersection: NDArray[Any], union: NDArray[Any], true: NDArray[
 
 
 def precision_table(record: SegmentationRecord) -> pd.DataFrame:
-    """How well each recipe, and one score for all, recognises labels: recipe, metric, value, low, high, n.
+    """How well each recipe, and one score for all, recognises labels: recipe, metric, value, low, high, n, exact.
 
     `mean average precision` ranks images by label, as the paper does. Its interval is a jackknife's, corrected for the
     bias of average precision; there is none where a label has fewer than `FEWEST_RANKED` images with it or without it.
-    `ranking precision` ranks labels by image.
+    `ranking precision` ranks labels by image. One score for all gives the share of true ones. Where each image has as
+    many true labels as every other, this is the same for all images, `exact`, and has no interval.
     """
     known = record.recognition[record.recognition["truth"].notna()]
     rows: list[dict[str, Any]] = []
     if len(known):
         tables = {name: known.pivot(index="image", columns="label", values=name) for name in (*RECIPES, "truth")}
         truth = tables.pop("truth").to_numpy(bool)
-        scores = {name: table.to_numpy(float) for name, table in tables.items()} | {"chance": np.zeros(truth.shape)}
+        scores = {name: table.to_numpy(float) for name, table in tables.items()} | {ONE_SCORE: np.zeros(truth.shape)}
         ranked = truth.any(axis=0) & ~truth.all(axis=0)
         rarest = np.minimum(truth.sum(axis=0), (~truth).sum(axis=0))[ranked].min(initial=len(truth))
         enough = int(rarest) >= FEWEST_RANKED
+        some = truth[truth.any(axis=1) & ~truth.all(axis=1)]
         for recipe, values in scores.items():
+            # Of the labels that are ranked, and of all of those of an image.
+            alike = [recipe == ONE_SCORE and _alike(part) for part in (truth[:, ranked], some)]
             value = mean_average_precision(values, truth)
             mean = (
                 jackknife(_precision_of(values, truth), len(truth), within=SHARE, biased=True)
                 if enough
                 else Interval(value, None, None, len(truth))
             )
-            rows.append({"recipe": recipe, "metric": "mean average precision", **vars(mean)})
+            rows.append(_precision_row(recipe, "mean average precision", mean, alike[0]))
             each = ranking_precision(values, truth)
             each = each[np.isfinite(each)]
             got = interval_of_means(each, within=SHARE)
-            rows.append({"recipe": recipe, "metric": "ranking precision", **vars(got)})
-    return pd.DataFrame(rows, columns=["recipe", "metric", "value", "low", "high", "n"])
+            rows.append(_precision_row(recipe, "ranking precision", got, alike[1]))
+    return pd.DataFrame(rows, columns=["recipe", "metric", "value", "low", "high", "n", "exact"])
+
+
+def _alike(truth: NDArray[np.bool_]) -> bool:
+    """Whether every image has the same number of true labels, of `truth` (images, labels)."""
+    return len(np.unique(truth.sum(axis=1))) == 1
+
+
+def _precision_row(recipe: str, metric: str, got: Interval, exact: bool) -> dict[str, Any]:
+    got = replace(got, low=None, high=None) if exact else got
+    return {"recipe": recipe, "metric": metric, **vars(got), "exact": exact}
 
 
 def empty_table(record: SegmentationRecord) -> dict[str, Interval]:

@@ -10,7 +10,7 @@ import pandas as pd
 from core.applications.segmentation.multilabel import RECIPES
 from core.applications.segmentation.record import SegmentationRecord
 from core.content.tables import ColumnSpec, TableSpec
-from core.content.words import measured, number, shorten
+from core.content.words import exact, measured, number, shorten
 
 MAPS = {"clip_surgery": "CLIP Surgery", "raw": "Raw similarity", "whole": "One label everywhere (control)"}
 BACKGROUND = "(background)"
@@ -39,7 +39,9 @@ class RankedRow:
 
 
 def estimate_text(row: Any) -> str:
-    """A value with interval and n, of a row or an `Interval`, as the report writes it."""
+    """A value with interval and n, of a row or an `Interval`, as the report writes it; an exact one has no interval."""
+    if getattr(row, "exact", False):
+        return exact(row.value, digits=3)
     return measured(row.value, row.low, row.high, int(row.n), digits=3)
 
 

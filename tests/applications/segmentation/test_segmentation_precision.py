@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 
 from core.applications.segmentation.multilabel import RECIPES, mean_average_precision
-from core.applications.segmentation.record import FEWEST_RANKED, FEWEST_WITH_LABEL, overlap_table, precision_table
+from core.applications.segmentation.record import (
+    FEWEST_RANKED,
+    FEWEST_WITH_LABEL,
+    ONE_SCORE,
+    overlap_table,
+    precision_table,
+)
 from core.applications.segmentation.tables import estimate_text
 from core.statistics import jackknife
 from core.statistics.intervals import SHARE
@@ -51,6 +57,19 @@ def test_a_rare_label_leaves_mean_average_precision_without_an_interval() -> Non
     enough = precisions(true=FEWEST_RANKED)
     assert enough.low.notna().all() and (enough.low <= enough.value).all() and (enough.value <= enough.high).all()
     assert (enough.high - enough.low)["cosine"] < 0.4
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_one_score_for_all_is_exact_where_every_image_has_as_many_true_labels(alike: bool) -> None:
+    truth = np.eye(LABELS, dtype=bool)[np.arange(4 * FEWEST_RANKED + 4) % LABELS]
+    truth[0, 1] |= not alike
+    table = precision_table(recognised(np.random.default_rng(0).normal(size=truth.shape), truth))
+    for _, part in table.groupby("metric"):
+        chance = part.set_index("recipe").loc[ONE_SCORE]
+        assert bool(chance.exact) is alike and chance.value == pytest.approx(1 / LABELS, abs=0.01)
+        assert pd.isna(chance.low) is alike and ("(exact)" in estimate_text(chance)) is alike
+        others = part[part.recipe != ONE_SCORE]
+        assert not others.exact.any() and "[no interval]" not in estimate_text(others.iloc[0])
 
 
 def test_the_interval_covers_mean_average_precision_only_with_its_bias_corrected() -> None:
