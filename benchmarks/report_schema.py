@@ -1,4 +1,4 @@
-"""Write docs/schema/report-1.1.json, the schema of report.json: `PYTHONPATH=. python benchmarks/report_schema.py`."""
+"""Write docs/schema/report-1.2.json, the schema of report.json: `PYTHONPATH=. python benchmarks/report_schema.py`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ The figures are data (`detection.toml`), measured once on small trained models; 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
@@ -20,7 +20,8 @@ from core.content.words import bounded, number
 from core.rules import Finding
 from core.statistics import wilson
 
-FILE = Path(__file__).with_name("detection.toml")
+NAME = "detection.toml"
+FILE = Path(__file__).with_name(NAME)
 
 
 class DetectionLimit(BaseModel):
@@ -62,16 +63,34 @@ class DetectionRecord(BaseModel):
     measured: date
     limit: tuple[DetectionLimit, ...]
 
+    def known(self, rules: Iterable[str]) -> tuple[DetectionLimit, ...]:
+        """What is known about these rules, in the order of the file."""
+        named = set(rules)
+        return tuple(one for one in self.limit if any(one.about(rule) for rule in named))
+
 
 @cache
 def detection_record() -> DetectionRecord:
-    """What was measured."""
-    return DetectionRecord.model_validate(tomllib.loads(FILE.read_text(encoding="utf-8")))
+    """What was measured, as this version has it."""
+    return read_detection(FILE.read_bytes())
+
+
+def read_detection(data: bytes) -> DetectionRecord:
+    """The record in the bytes of such a file. Raises `ValueError` if they are of another form."""
+    try:
+        return DetectionRecord.model_validate(tomllib.loads(data.decode("utf-8")))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def same_version(told: DetectionRecord) -> bool:
+    """Whether figures of a bundle can be compared with those of this version of Loupe."""
+    return told.version == detection_record().version
 
 
 def limits_of_rule(rule: str) -> tuple[DetectionLimit, ...]:
     """The kinds of planted flaw that a rule was tested with; empty if it was not."""
-    return tuple(one for one in detection_record().limit if one.about(rule))
+    return detection_record().known([rule])
 
 
 def detection_sentence(rule: str) -> str:
@@ -99,15 +118,15 @@ DETECTION = TableSpec(
 
 def detection_table(findings: Sequence[Finding], thresholds: str) -> Table | None:
     """The record of every check of this report that has one; None if none has."""
-    rules = {finding.rule for finding in findings}
     record = detection_record()
-    rows = [one for one in record.limit if any(one.about(rule) for rule in rules)]
+    rows = record.known(finding.rule for finding in findings)
     if not rows:
         return None
     note = (
         "Measured on small trained models and their clean twins, with 95 % intervals (Wilson); large models may "
         f"differ. This report is judged by version {thresholds} of the thresholds. A check without a row was not "
-        f"tested in this way. Version {record.version} of these figures, {record.measured:%Y-%m-%d}."
+        f"tested in this way. Version {record.version} of these figures, {record.measured:%Y-%m-%d}; evidence.zip "
+        f"contains them ({NAME})."
     )
     return DETECTION.table("Detection limits: planted flaws that the checks found", rows, note)
 

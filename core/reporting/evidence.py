@@ -23,6 +23,7 @@ from core.evaluation.comparison import load_comparisons
 from core.evaluation.summary import Summary
 from core.findings import Finding
 from core.findings.earlier import EARLIER
+from core.reporting import detection
 from core.runs import Run
 from core.runs.results import file_sha256
 from core.runs.review import REVIEW
@@ -90,10 +91,12 @@ def attachment(
     html: str = "",
     version: int = 1,
     predecessor: str = "",
+    detection_limits: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The JSON that travels inside the PDF: the numbers it prints and the hashes of what they rest on.
 
-    `predecessor` is the SHA-256 of the PDF that this version replaces. `html` is the text of `report.html`, which
+    `predecessor` is the SHA-256 of the PDF that this version replaces. `detection_limits` are those of the record of
+    the report. `html` is the text of `report.html`, which
     prints the bundle's hash and so cannot be in the bundle itself.
     """
     return json_bytes(
@@ -111,6 +114,7 @@ def attachment(
                 if name != "scores"
             },
             "not_run": [list(entry) for entry in summary.not_run],
+            "detection_limits": detection_limits,
         }
     )
 
@@ -143,6 +147,7 @@ def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
 def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterator[tuple[str, bytes]]:
     yield from run_parts(run)
     yield "findings.json", findings_json(findings)
+    yield detection.NAME, detection.FILE.read_bytes()
     yield "log.csv", table_csv(pd.DataFrame(run.store.events(), columns=["at", "kind", "message"]))
     # The log may grow after the report; the manifest says where it ended.
     if (run.folder / REVIEW).exists():

@@ -76,8 +76,9 @@ def warm_up() -> None:
 def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
     """The task of `inspect_bundle`, in a child: what is wrong with the bundle at `path`, with `folder` to unpack in."""
     # Imported here: the parent, which may be the app, only asks.
+    from core.reporting import detection
     from core.reporting.binding import binding_problems, read_content
-    from core.reporting.recount import recount_problems
+    from core.reporting.recount import detection_line, recount_problems
     from core.reporting.review_check import review_problems
 
     whole = hashlib.sha256()
@@ -101,6 +102,8 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
                 )
                 if any(name.startswith(f"{ROWS}/") for name in bundle.names):
                     checked.append("the comparison with other runs with that recomputed from their rows")
+                if detection.NAME in bundle.names:
+                    checked.append(detection_line(bundle.read(detection.NAME)))
                 if f"{EXPORTS_FOLDER}/{REPORT}" in bundle.names:
                     checked.append(f"{', '.join(EXPORTS)} with those made again from these findings")
             except Refused as refused:

@@ -21,6 +21,7 @@ from core.errors import LoupeError
 from core.evaluation.comparison import FILE
 from core.evaluation.summary import Summary, summary_of
 from core.findings import Finding, apply_rules, trusted_methods
+from core.reporting import detection
 from core.reporting.binding import Content
 from core.reporting.bundle import OpenBundle
 from core.reporting.comparison_check import comparison_problems
@@ -129,8 +130,30 @@ def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: M
         differences.append(
             f"manifest.json names Loupe {str(made_by)[:40]}, this is {VERSION}: check with that version too"
         )
-    problems += differences
+    problems += [*differences, *_detection_problems(bundle)]
     return problems or list(_export_problems(bundle, context, content, sums["dataset.json"]))
+
+
+def _detection_problems(bundle: OpenBundle) -> Iterator[str]:
+    """Whether the figures on planted flaws are the ones that this version has under the same version number."""
+    if detection.NAME not in bundle.names:
+        return
+    data = bundle.read(detection.NAME)
+    try:
+        told = detection.read_detection(data)
+    except ValueError:
+        yield f"{detection.NAME} does not contain detection limits"
+        return
+    if detection.same_version(told) and told != detection.detection_record():
+        yield f"{detection.NAME} does not contain the figures that Loupe has as their version {told.version[:40]}"
+
+
+def detection_line(data: bytes) -> str:
+    """What the figures on planted flaws were compared with; `data` is their file, without problems."""
+    told = detection.read_detection(data)
+    if detection.same_version(told):
+        return f"{detection.NAME} with the figures of this version, and the shares in {REPORT} with those it gives"
+    return f"the shares in {REPORT} with those that {detection.NAME} gives (version {told.version[:40]} of its figures)"
 
 
 def _export_problems(bundle: OpenBundle, context: Context, content: Content, dataset_sha256: str) -> Iterator[str]:
@@ -146,16 +169,21 @@ def _export_problems(bundle: OpenBundle, context: Context, content: Content, dat
     except ValidationError:
         yield f"{EXPORTS_FOLDER}/{REPORT} is not a report of this version"
         return
+    if told.detection_limits is not None and detection.NAME not in bundle.names:
+        yield f"{detection.NAME} is missing"
+        return
     try:
         report = ReportContext(context, content.findings, trusted=trusted_methods(context))
-        again = record_of(report, dataset_sha256)
+        again = record_of(report, dataset_sha256, _detection(bundle))
     except (LoupeError, ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
         yield f"{EXPORTS_FOLDER}/{REPORT} cannot be made again from the content of the bundle ({type(error).__name__})"
         return
     # A bundle does not tell the name of its run, and one of an earlier version not the state in which it ended.
     parts: dict[str, Any] = {"run": again.run.model_copy(update={"id": told.run.id})}
+    if told.schema_version in ("1.0", "1.1"):
+        parts |= {"schema_version": told.schema_version, "detection_limits": None}
     if told.schema_version == "1.0":
-        parts |= {"schema_version": "1.0", "review": None}
+        parts["review"] = None
     if "state" not in content.manifest:
         parts["run"] = parts["run"].model_copy(update={"incomplete": told.run.incomplete})
         parts |= {"opinion": told.opinion, "summary": again.summary.model_copy(update={"limits": told.summary.limits})}
@@ -166,6 +194,11 @@ def _export_problems(bundle: OpenBundle, context: Context, content: Content, dat
     for name, data in export_files(told).items():
         if name in names and bundle.read(f"{EXPORTS_FOLDER}/{name}") != data:
             yield f"{EXPORTS_FOLDER}/{name} does not follow from {EXPORTS_FOLDER}/{REPORT}"
+
+
+def _detection(bundle: OpenBundle) -> bytes | None:
+    """The figures on planted flaws of the bundle; one of an earlier version has none."""
+    return bundle.read(detection.NAME) if detection.NAME in bundle.names else None
 
 
 def _lay_records(bundle: OpenBundle, folder: Path) -> None:

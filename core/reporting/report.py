@@ -60,7 +60,8 @@ def render_report(
     with own_folder(".part-", run.report) as draft:
         (draft / "findings.json").write_bytes(findings_json(findings))
         note_review(run)
-        exports = export_files(record_of(context, file_sha256(run.dataset.root / "dataset.json")))
+        record = record_of(context, file_sha256(run.dataset.root / "dataset.json"))
+        exports = export_files(record)
         for name, data in exports.items():
             (draft / name).write_bytes(data)
         bundle = write_evidence(run, summary, findings, draft / "evidence.zip", exports)
@@ -79,7 +80,8 @@ def render_report(
             page = render_html(report, assets, standalone=False)
             html = render_html(report, assets, standalone=True)
             (draft / "report.html").write_bytes(html.encode())
-        evidence = attachment(run, summary, findings, bundle, html, version.number, version.predecessor)
+        limits_known = record.model_dump(mode="json")["detection_limits"]
+        evidence = attachment(run, summary, findings, bundle, html, version.number, version.predecessor, limits_known)
         editions = {SHORT: render_html(report, assets, standalone=False, edition=STAKEHOLDER), "report.pdf": page}
         made = render_pdfs(
             list(editions.values()),

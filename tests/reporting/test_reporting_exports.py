@@ -17,9 +17,12 @@ import pytest
 from benchmarks import report_schema
 from core.characters import legible
 from core.content.context import ReportContext
+from core.content.words import bounded
 from core.findings import apply_rules, trusted_methods
+from core.reporting.detection import FILE, detection_table
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, export_files
+from core.reporting.exports.flaws import detection_limits
 from core.reporting.exports.oscal import token
 from core.reporting.exports.record import ReportRecord, schema_json
 from core.rules import Context, Finding, Grade
@@ -85,7 +88,7 @@ def loaded(files: dict[str, bytes], name: str) -> Any:
 def test_the_published_schema_is_the_one_of_the_models() -> None:
     assert report_schema.FILE.read_bytes() == schema_json(), "run: PYTHONPATH=. python benchmarks/report_schema.py"
     schema = json.loads(schema_json())
-    assert schema["$id"] == "urn:loupe:schema:report:1.1" and report_schema.FILE.name == "report-1.1.json"
+    assert schema["$id"] == "urn:loupe:schema:report:1.2" and report_schema.FILE.name == "report-1.2.json"
 
 
 def test_every_export_is_valid_by_its_own_tool(files: dict[str, bytes]) -> None:
@@ -309,3 +312,30 @@ def test_nothing_of_machine_person_or_place_is_told(
     monkeypatch.setattr(time, "time", lambda: 0.0)
     monkeypatch.chdir(tmp_path)
     assert export_files(recorded(run, *findings)) == files
+
+
+def test_detection_limits_are_those_that_the_report_prints(record: ReportRecord, run: Run) -> None:
+    limits = record.detection_limits
+    assert limits is not None
+    findings = [finding_of(run, "low"), *apply_rules(Context(run))]
+    printed = detection_table(findings, "1")
+    assert printed is not None and len(printed.rows) == len(limits.flaws) > 1
+    for row, flaw in zip(printed.rows, limits.flaws, strict=True):
+        assert row[0] == flaw.flaw
+        for cell, count, share in zip(
+            row[2:4], (flaw.found_count, flaw.false_alarm_count), (flaw.found, flaw.false_alarms), strict=True
+        ):
+            assert cell == f"{count} of {share.n} ({bounded(share.value, share.low, share.high)})"
+            assert share.value == count / share.n
+    assert json.loads(export_files(record)["report.json"])["detection_limits"]["version"] in printed.more
+
+
+def test_a_count_of_the_file_changes_the_record(run: Run) -> None:
+    findings = [finding_of(run, "low")]
+    data = FILE.read_bytes()
+    ours, theirs = (detection_limits(findings, each) for each in (data, data.replace(b"found = 30\n", b"found = 29\n")))
+    assert ours != theirs and ours.sha256 != theirs.sha256
+    assert [one.found_count - two.found_count for one, two in zip(ours.flaws, theirs.flaws, strict=True)] == [0, 1]
+    for wrong in (b"", b"\xff", b"version = 1", b"a = " + b"[" * 100_000):
+        with pytest.raises(ValueError):
+            detection_limits(findings, wrong)

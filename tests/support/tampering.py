@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -129,6 +130,18 @@ def milder(files: dict[str, bytes]) -> None:
     files["findings.json"] = json.dumps(findings).encode()
 
 
+def better_checks(version: str = "") -> Callable[[Files], None]:
+    """Checks that found a flaw more often, as another version of these figures if one is given."""
+
+    def change(files: Files) -> None:
+        text = files["detection.toml"].decode()
+        assert "found = 27\n" in text
+        text = text.replace("found = 27\n", "found = 28\n")
+        files["detection.toml"] = re.sub(r'(?m)^version = "1"', f'version = "{version or 1}"', text).encode()
+
+    return change
+
+
 def other_unit(files: dict[str, bytes]) -> None:
     """A rewritten unit whose new hash stands in units.csv."""
     name = next(name for name in files if name.startswith("results/"))
@@ -211,6 +224,18 @@ MANIPULATIONS = (
         "a figure of trust.csv changed, sums rewritten",
         packed(lambda files: files.update({"tables/trust.csv": files["tables/trust.csv"].replace(b",0.", b",1.", 1)})),
         "tables/trust.csv",
+    ),
+    Manipulation(
+        BUNDLE,
+        "a count of detection.toml changed, sums rewritten",
+        packed(better_checks()),
+        "does not contain the figures that Loupe has",
+    ),
+    Manipulation(
+        BUNDLE,
+        "the same as another version, sums rewritten",
+        packed(better_checks("x")),
+        "`detection_limits` is not what",
     ),
     Manipulation(BUNDLE, "a unit rewritten with units.csv and sums", packed(other_unit), "the results give"),
     Manipulation(BUNDLE, "a unit dropped with units.csv and sums", packed(dropped_unit), "does not list the"),

@@ -13,6 +13,8 @@ from core.content.context import ReportContext
 from core.findings import Finding, failed_applications, failing_methods
 from core.findings.judgement import every_rule
 from core.findings.opinion import opinion
+from core.reporting.detection import FILE
+from core.reporting.exports.flaws import detection_limits
 from core.reporting.exports.record import (
     ApplicationRecord,
     DataRecord,
@@ -45,8 +47,12 @@ from core.runs.review import finding_review, load_review, standing
 DEFAULT_LEVEL = "medium"
 
 
-def record_of(context: ReportContext, dataset_sha256: str) -> ReportRecord:
-    """The record of a report. `dataset_sha256` is that of the file `dataset.json`."""
+def record_of(context: ReportContext, dataset_sha256: str, detection: bytes | None = None) -> ReportRecord:
+    """The record of a report.
+
+    `dataset_sha256` is that of the file `dataset.json`, `detection` the content of `detection.toml` (otherwise that of
+    this version). Raises `ValueError` if it is of another form.
+    """
     run, findings = context.run, context.findings
     word, reason = opinion(run.progress(), findings)
     judged = {status: tuple(_outcome(f) for f in findings if f.status == status) for status in _STATUSES}
@@ -74,6 +80,7 @@ def record_of(context: ReportContext, dataset_sha256: str) -> ReportRecord:
         requirements=_requirements(findings, context.run.plan.declared),
         environment=_environment(run.public_manifest),
         review=_review(run, findings),
+        detection_limits=detection_limits(findings, FILE.read_bytes() if detection is None else detection),
     )
 
 

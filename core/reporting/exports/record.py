@@ -18,7 +18,7 @@ from core.runs.review.entry import Action
 from core.runs.review.steps import Decision
 from core.runs.review.steps import Status as ReportStatus
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 SCHEMA_ID = f"urn:loupe:schema:report:{SCHEMA_VERSION}"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 hex digits")]
 Level = Literal["low", "medium", "high"]
@@ -248,10 +248,33 @@ class ReviewRecord(Part):
     decisions: tuple[DecisionRecord, ...] = Field(description="of the findings about which anything was entered")
 
 
+class FlawRecord(Part):
+    """A kind of planted flaw: in how many models it was found, and on how many clean ones it was reported."""
+
+    flaw: str
+    rules: tuple[str, ...] = Field(description="rules of which one had to find it; * stands for any text")
+    found: Number = Field(description="share of the models with the flaw in which it was found; n counts these models")
+    false_alarms: Number = Field(description="share of the clean models in which it was reported; n counts these")
+    found_count: int
+    false_alarm_count: int
+    weakest: float | None = Field(description="weakest strength at which half were found; null if not tested")
+    scale: str = Field(description="what strength is")
+    thresholds: str = Field(description="version of the thresholds with which this was measured")
+
+
+class DetectionLimitsRecord(Part):
+    """What the checks of this report are known to find, by the file `detection.toml` of the bundle."""
+
+    version: str
+    sha256: Sha256
+    measured: str = Field(description="date, ISO 8601")
+    flaws: tuple[FlawRecord, ...] = Field(description="those that bear on a rule of this report")
+
+
 class ReportRecord(Part):
     """A report of Loupe as data."""
 
-    schema_version: Literal["1.0", "1.1"] = SCHEMA_VERSION
+    schema_version: Literal["1.0", "1.1", "1.2"] = SCHEMA_VERSION
     run: RunRecord
     opinion: Opinion
     summary: Summary
@@ -267,6 +290,9 @@ class ReportRecord(Part):
     requirements: tuple[FrameworkRecord, ...]
     environment: Environment
     review: ReviewRecord | None = Field(default=None, description="null in files of version 1.0, which do not state it")
+    detection_limits: DetectionLimitsRecord | None = Field(
+        default=None, description="null in files of version 1.0 and 1.1, which do not state them"
+    )
 
     def decision(self, finding: str) -> DecisionRecord | None:
         """What was decided about a finding, if anything was entered about it."""
