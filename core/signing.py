@@ -1,4 +1,4 @@
-"""The command that signs: PAdES in the report of a sealed run, and an in-toto statement over its evidence bundle."""
+"""The command that signs: PAdES in both editions of a sealed run's report, and an in-toto statement over its bundle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
         dest="role",
         choices=("preparer", "reviewer", "approver"),
         default="preparer",
-        help="the field of the cover that is signed (default: preparer)",
+        help="the field that is signed (default: preparer)",
     )
     parser.add_argument("--pkcs12", type=Path, metavar="FILE", help="a file with key and certificates (.p12, .pfx)")
     parser.add_argument("--key", type=Path, metavar="PEM", help="a private key, with --certificate")
@@ -45,14 +45,16 @@ def sign_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def sign(chosen: argparse.Namespace) -> Answer:
-    """Sign the report in the field of a role, sign the bundle, and seal the run again.
+    """Sign both editions of the report in the field of a role, sign the bundle, and seal the run again.
 
-    The signature is appended to report.pdf: what was there stays as it is, earlier signatures included. Nothing is
+    The signature is appended to each PDF: what was there stays as it is, earlier signatures included. Nothing is
     signed in a run that is not sealed or was changed since.
     """
     if lacks := missing("pyhanko", "sign"):
         raise InputError(f"a signature {lacks}")
+    from core.reporting.attestation import unsigned_name
     from core.reporting.signatures.credentials import Credentials
+    from core.reporting.signatures.field import ROWS
     from core.reporting.signatures.pades import signed_pdf, signer_name
     from core.reporting.signatures.statement import STATEMENT, signed_statement, statement
 
@@ -67,19 +69,28 @@ def sign(chosen: argparse.Namespace) -> Answer:
         label=chosen.label,
         passphrase=chosen.passphrase_file,
     )
-    pdf, attested = run.report / "report.pdf", run.report / STATEMENT
+    attested = run.report / STATEMENT
+    # A report of an earlier version has no stakeholder edition.
+    editions = {run.report / name: row for name, row in ROWS.items() if (run.report / name).is_file()}
     with credentials.signer() as signer:
-        data = pdf.read_bytes()
-        signed = signed_pdf(data, signer, role=chosen.role, reason=chosen.reason, timestamp_url=chosen.timestamp_url)
+        asked = {"role": chosen.role, "reason": chosen.reason, "timestamp_url": chosen.timestamp_url}
         subjects = {name: file_sha256(run.report / name) for name in SUBJECTS}
-        payload = statement(subjects | _original(data), _about(run))
+        signed = {}
+        for path, row in editions.items():
+            data = path.read_bytes()
+            signed[path] = signed_pdf(data, signer, row=row, **asked)
+            subjects[unsigned_name(path.name)] = _original(path.name, data)
+        payload = statement(subjects, _about(run))
         line = signed_statement(payload, signer, attested.read_bytes() if attested.exists() else b"")
         who = signer_name(signer.signing_cert)
-    write_whole(pdf, signed)
+    for path, content in signed.items():
+        write_whole(path, content)
     write_whole(attested, line)
     digest = seal(run)
-    text = f"{pdf}\n{attested}\nsigned as {chosen.role} by {who}; the run was sealed again\nsha256: {digest}"
-    return {"text": text, "data": {"report": str(pdf), "statement": str(attested), "signer": who, "seal": digest}}, 0
+    paths = [str(path) for path in editions]
+    lines = [*paths, str(attested), f"signed as {chosen.role} by {who}; the run was sealed again", f"sha256: {digest}"]
+    told = {"report": paths[0], "editions": paths, "statement": str(attested), "signer": who, "seal": digest}
+    return {"text": "\n".join(lines), "data": told}, 0
 
 
 def _check(run: Run) -> None:
@@ -95,17 +106,16 @@ def _check(run: Run) -> None:
         raise RunError(f"{run.handle} is not as it was sealed and is not signed: {verdict.problems[0]}")
 
 
-def _original(data: bytes) -> dict[str, str]:
+def _original(name: str, data: bytes) -> str:
     """The SHA-256 of the PDF as it was before any signature. Raises `InputError` for one of an earlier version."""
     import hashlib
 
-    from core.reporting.attestation import ORIGINAL
     from core.reporting.pdf_digest import original_length
 
     length = original_length(data)
     if not length:
-        raise InputError("report.pdf is of an earlier version of Loupe; `python -m core report` makes one to sign")
-    return {ORIGINAL: hashlib.sha256(data[:length]).hexdigest()}
+        raise InputError(f"{name} is of an earlier version of Loupe; `python -m core report` makes one to sign")
+    return hashlib.sha256(data[:length]).hexdigest()
 
 
 def _about(run: Run) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from core.errors import InputError, Refused, missing
 from core.reporting.signatures.check import Signature, SignedPdf, read_pdf, read_statement
 from core.sandbox.files import named_file
 
-ORIGINAL = "report.pdf without signatures"
 UNSIGNED = (
     "who made it: it has no signature. Whoever can write to it can make all of it again in a consistent way; only a "
     "signature (`python -m core sign`), or a digest that was noted elsewhere (`--sha256`), shows this"
@@ -25,6 +24,8 @@ class Attestation:
 
     roots: Sequence[str] = ()
     signatures: list[Signature] = field(default_factory=list)
+    pdfs: dict[str, SignedPdf] = field(default_factory=dict)
+    subjects: dict[str, str] = field(default_factory=dict)
 
     def pdf(self, path: Path, told: Mapping[str, Any] | None, where: str = "") -> tuple[SignedPdf | None, list[str]]:
         """The PDF at `path`, which carries `told`, and what is wrong with it, one line each."""
@@ -34,6 +35,7 @@ class Attestation:
         except Refused as refused:
             return None, [f"{name} {refused}"]
         self.signatures += found.signatures
+        self.pdfs[name] = found
         return found, list(self._pdf_problems(name, found, told or {}))
 
     def statement(self, path: Path, files: Mapping[str, str]) -> Iterator[str]:
@@ -44,12 +46,20 @@ class Attestation:
             yield f"{path.name} {refused}"
             return
         self.signatures += signatures
+        self.subjects = subjects
         yield from _broken(signatures)
         if "evidence.zip" not in subjects:
             yield f"{path.name} does not name evidence.zip"
         for name, sha256 in sorted(files.items()):
             if name in subjects and subjects[name] != sha256:
                 yield f"{path.name} was signed for another {name}"
+
+    def pdf_problems(self) -> Iterator[str]:
+        """Which PDFs are not the ones that the signed statement names, one line each, once all of them were read."""
+        for name, found in self.pdfs.items():
+            known = self.subjects.get(unsigned_name(Path(name).name))
+            if known and known != found.original_sha256:
+                yield f"the statement was signed for another {name}"
 
     @property
     def untrusted(self) -> list[str]:
@@ -58,7 +68,14 @@ class Attestation:
             return []
         if not self.signatures:
             return ["nothing is signed, so that the given roots show nothing"]
-        return [f"signed: {each.line(True)}" for each in self.signatures if not each.trusted]
+        named = set(self.subjects.values())
+        alone = [
+            name for name, found in self.pdfs.items() if not found.signatures and found.original_sha256 not in named
+        ]
+        return [
+            *(f"signed: {each.line(True)}" for each in self.signatures if not each.trusted),
+            *(f"{name} is not signed, and no signed statement names it" for name in alone),
+        ]
 
     @property
     def unchecked(self) -> list[str]:
@@ -84,6 +101,11 @@ class Attestation:
         yield from _broken(found.signatures)
         if found.signatures and found.original < found.size and not found.signatures[-1].whole:
             yield f"{name} was changed after it was signed: the last signature does not cover all of it"
+
+
+def unsigned_name(pdf: str) -> str:
+    """How a signed statement names a PDF as it was before any signature."""
+    return f"{pdf} without signatures"
 
 
 def given_roots(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def verify_bundle(path: Path, *, sha256: str = "", pdf: Path | None = None, root
             problems.insert(0, f"{path.name} has the SHA-256 {found.sha256}, not the one given")
     if pdf is not None:
         checked.append(f"its SHA-256, plan and findings with those that {pdf.name} carries")
-        problems += _pdf_problems(pdf, found, by)
+        problems += [*_pdf_problems(pdf, found, by), *by.pdf_problems()]
     if problems:
         return _changed(path, problems, found.sha256, len(problems) + found.count - len(found.problems))
     return _sound(path, checked, UNCHECKED, by, found.sha256)
@@ -247,6 +247,7 @@ def _report_problems(
     if (run.report / STATEMENT).exists():
         files = {"evidence.zip": found.sha256, "report.html": html, **_own(found)}
         yield from by.statement(run.report / STATEMENT, files)
+        yield from by.pdf_problems()
     checked += [f"report/evidence.zip: {line}" for line in found.checked]
     unchecked += UNCHECKED[1:]
     checked.append(

@@ -13,11 +13,15 @@ import pikepdf
 import pytest
 
 from core.cli import main
-from core.reporting.attestation import Attestation, given_roots
+from core.reporting.attestation import Attestation, given_roots, unsigned_name
+from core.reporting.report import SHORT
 from core.reporting.signatures.check import read_pdf, read_statement
+from core.reporting.signatures.field import HEIGHT, ROLES, ROWS
 from core.reporting.signatures.statement import STATEMENT
 from core.reporting.verdict import verify_bundle, verify_pdf, verify_run
 from core.runs import Run
+from core.runs.seal import seal
+from tests.support.tampering import redrawn
 
 pytestmark = pytest.mark.usefixtures("inspected_once")
 
@@ -27,7 +31,12 @@ def pdf(signed_folder: Path) -> Path:
     return signed_folder / "report" / "report.pdf"
 
 
-def test_poppler_finds_two_valid_signatures(pdf: Path) -> None:
+EDITIONS = ("report.pdf", SHORT)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_poppler_finds_two_valid_signatures(edition: str, signed_folder: Path) -> None:
+    pdf = signed_folder / "report" / edition
     done = subprocess.run(["pdfsig", "-nocert", str(pdf)], capture_output=True, text=True)
     told = done.stdout
     assert re.findall(r"Signer Certificate Common Name: (.*)", told) == ["Jane Doe", "Robin Roe"]
@@ -65,8 +74,12 @@ def test_openssl_verifies_the_signature_of_the_pdf_against_the_root(pdf: Path, s
         assert subprocess.run(command, capture_output=True, cwd=tmp_path).returncode != 0
 
 
-def test_a_signature_is_appended_and_the_structure_stays_whole(pdf: Path, sealed_folder: Path) -> None:
-    data, before = pdf.read_bytes(), (sealed_folder / "report" / "report.pdf").read_bytes()
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_signature_is_appended_and_the_structure_stays_whole(
+    edition: str, signed_folder: Path, sealed_folder: Path
+) -> None:
+    pdf = signed_folder / "report" / edition
+    data, before = pdf.read_bytes(), (sealed_folder / "report" / edition).read_bytes()
     assert data.startswith(before) and len(data) > len(before)
     with pikepdf.open(pdf) as signed:
         fields = {str(field.T): field for field in signed.Root.AcroForm.Fields}
@@ -79,12 +92,16 @@ def test_a_signature_is_appended_and_the_structure_stays_whole(pdf: Path, sealed
             element = parents[int(field.StructParent)]
             assert element.S == "/Form" and element.K.Obj.objgen == field.objgen and "/AP" in field and int(field.F) & 4
             assert field.TU and not {"/JS", "/AA", "/A"} & set(field.keys())
+            shown = signed.pages[ROWS[edition].page]
+            assert field.P.objgen == shown.objgen and [int(end) for end in field.Rect] == [
+                *next(ROWS[edition].box(role) for role in ROLES.values() if role.field == str(field.T))
+            ]
         assert b"<pdfaid:part>3" in signed.Root.Metadata.read_bytes().replace(b'pdfaid:part="3', b"<pdfaid:part>3")
     done = subprocess.run(
         [sys.executable, "-m", "pdfua", "check", "--format", "json", str(pdf)], capture_output=True, text=True
     )
     assert '"findings": []' in done.stdout or done.returncode == 0, done.stdout[:600]
-    fonts = subprocess.run(["pdffonts", "-l", "1", str(pdf)], capture_output=True, text=True).stdout.splitlines()[2:]
+    fonts = subprocess.run(["pdffonts", str(pdf)], capture_output=True, text=True).stdout.splitlines()[2:]
     assert fonts and all(line.split()[-5] == "yes" for line in fonts), "every font of the page is embedded"
     assert subprocess.run(["qpdf", "--check", str(pdf)], capture_output=True).returncode == 0
 
@@ -94,7 +111,8 @@ def test_verify_names_the_signers_and_trusts_only_what_the_roots_issued(
 ) -> None:
     assert main(["verify", str(signed_folder), "--roots", str(signers / "root.pem")]) == 0
     out = capsys.readouterr().out
-    assert out.count("issued by a given root") == 4 and "signed: report.pdf by Jane Doe, Example Audits on " in out
+    assert out.count("issued by a given root") == 6 and "signed: report.pdf by Jane Doe, Example Audits on " in out
+    assert f"signed: {SHORT} by Robin Roe, Example Audits on " in out
     assert "it covers the whole document" in out and "only a signature" not in out
     other = given_roots([signers / "other.pem"])
     assert verify_pdf(signed_folder / "report" / "report.pdf", roots=other).outcome == "not_trusted"
@@ -135,7 +153,7 @@ def test_a_statement_names_the_bundle_and_fits_no_other(signed_folder: Path, sig
     shutil.copytree(signed_folder / "report", tmp_path / "report")
     path = tmp_path / "report" / STATEMENT
     subjects, signatures = read_statement(path, roots)
-    assert {"evidence.zip", "report.html", "findings.json", "report.pdf without signatures"} == set(subjects)
+    assert {"evidence.zip", "report.html", "findings.json", *map(unsigned_name, EDITIONS)} == set(subjects)
     assert [(one.signer.split(",")[0], one.state, one.trusted) for one in signatures] == [
         ("Jane Doe", "valid", True), ("Robin Roe", "valid", True),
     ]  # fmt: skip
@@ -147,6 +165,46 @@ def test_a_statement_names_the_bundle_and_fits_no_other(signed_folder: Path, sig
     for text in (json.dumps(forged), "{}", "[" * 100_000, json.dumps({**whole, "signatures": [{}]})):
         path.write_text(text)
         assert list(Attestation().statement(path, {}))
+
+
+def greys(pdf: Path, page: int, box: tuple[int, int, int, int]) -> set[int]:
+    """The greys of a part of a page: left, top, width and height in points from its upper left corner."""
+    x, y, width, height = map(str, box)
+    command = ["pdftoppm", "-r", "72", "-gray", "-f", str(page), "-l", str(page), "-x", x, "-y", y]
+    done = subprocess.run([*command, "-W", width, "-H", height, str(pdf)], capture_output=True, check=True)
+    return set(done.stdout[-int(width) * int(height) :])
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_nothing_is_printed_where_the_fields_are(edition: str, sealed_folder: Path, signed_folder: Path) -> None:
+    row = ROWS[edition]
+    with pikepdf.open(sealed_folder / "report" / edition) as pdf:
+        page, height = row.page % len(pdf.pages) + 1, round(float(pdf.pages[row.page].mediabox[3]))
+    first, last = (row.box(ROLES[role]) for role in ("preparer", "approver"))
+    box = (first[0] - 2, height - first[3] - 2, last[2] - first[0] + 4, HEIGHT + 4)
+    assert len(greys(sealed_folder / "report" / edition, page, box)) == 1
+    assert len(greys(signed_folder / "report" / edition, page, box)) > 1
+
+
+def test_an_edition_without_its_signatures_is_told_by_the_statement_or_the_roots(
+    signed_folder: Path, sealed_folder: Path, signers: Path, tmp_path: Path
+) -> None:
+    roots = given_roots([signers / "root.pem"])
+    shutil.copytree(signed_folder, tmp_path / "run")
+    run, original = Run(tmp_path / "run"), sealed_folder / "report" / SHORT
+    target = tmp_path / "run" / "report" / SHORT
+    # The statement names the edition as it was before any signature, so that this much is known.
+    shutil.copy2(original, target)
+    seal(run)
+    assert verify_run(run, roots=roots).outcome == "sound"
+    redrawn(digest=True, name=SHORT)(tmp_path / "run")
+    seal(run)
+    assert verify_run(run, roots=roots).problems == (f"the statement was signed for another report/{SHORT}",)
+    (tmp_path / "run" / "report" / STATEMENT).unlink()
+    seal(run)
+    verdict = verify_run(run, roots=roots)
+    assert verdict.outcome == "not_trusted"
+    assert verdict.problems == (f"report/{SHORT} is not signed, and no signed statement names it",)
 
 
 @pytest.mark.parametrize(

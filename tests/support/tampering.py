@@ -164,11 +164,11 @@ def forged_bundle(folder: Path) -> None:
     write_evidence(run, summary, judge(run, summary), run.report / "evidence.zip")
 
 
-def redrawn(*, digest: bool) -> Change:
+def redrawn(*, digest: bool, name: str = "report.pdf") -> Change:
     """Another text on the first page of the PDF; with `digest` its own digest is made again."""
 
     def change(folder: Path) -> None:
-        path = folder / "report" / "report.pdf"
+        path = folder / "report" / name
         out = BytesIO()
         with pikepdf.open(path) as pdf:
             page = pdf.pages[0]

@@ -1,4 +1,4 @@
-"""The fields on the cover in which a report is signed, and what a signed one shows."""
+"""The fields in which an edition of a report is signed, and what a signed one shows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from core.errors import RunError
 from core.sandbox import Allowance, Failure, call
 from core.settings import ROOT
 
-# Points from the lower left corner of the page. The cover has nothing there but a line on confidentiality below.
-BOTTOM, HEIGHT, WIDTH, LEFT, STEP = 88, 54, 142, 85, 150
+# Points. Three fields stand side by side.
+HEIGHT, WIDTH, STEP = 54, 142, 150
 _FONTS = ROOT / "templates" / "fonts"
 
 
@@ -23,12 +23,6 @@ class Role:
     field: str
     title: str
 
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """Left, bottom, right and top of the field, in points."""
-        left = LEFT + STEP * list(ROLES.values()).index(self)
-        return left, BOTTOM, left + WIDTH, BOTTOM + HEIGHT
-
 
 ROLES = {
     "preparer": Role("PreparedBy", "Prepared by"),
@@ -37,7 +31,26 @@ ROLES = {
 }
 
 
-def add_fields(writer: Any) -> None:
+@dataclass(frozen=True)
+class Row:
+    """Where an edition has its fields: the number of the page, negative from the end, and the lower left corner."""
+
+    page: int
+    left: int
+    bottom: int
+
+    def box(self, role: Role) -> tuple[int, int, int, int]:
+        """Left, bottom, right and top of the field of a role, in points."""
+        left = self.left + STEP * list(ROLES.values()).index(role)
+        return left, self.bottom, left + WIDTH, self.bottom + HEIGHT
+
+
+# The cover has nothing there but a line on confidentiality below; the last page of the stakeholder edition leaves room
+# in its lower margin (`@page signed` of the style sheet).
+ROWS = {"report.pdf": Row(0, 85, 88), "stakeholder.pdf": Row(-1, 51, 62)}
+
+
+def add_fields(writer: Any, row: Row) -> None:
     """Enter the three fields in a report that has none, each as a Form element of its structure (ISO 14289-1, 7.18.4).
 
     All of them come before the first signature, so that a later one changes nothing but its own field.
@@ -53,9 +66,11 @@ def add_fields(writer: Any) -> None:
     highest = max((int(numbers[at]) for at in range(0, len(numbers), 2)), default=-1)
     key = int(root.get("/ParentTreeNextKey", highest + 1))
     for role in ROLES.values():
-        spec = SigFieldSpec(role.field, on_page=0, box=role.box, readable_field_name=f"{role.title}: signature")
+        spec = SigFieldSpec(
+            role.field, on_page=row.page, box=row.box(role), readable_field_name=f"{role.title}: signature"
+        )
         append_signature_field(writer, spec)
-        page = writer.find_page_for_modification(0)[0]
+        page = writer.find_page_for_modification(row.page)[0]
         widget = page.get_object()["/Annots"].raw_get(-1)
         element = writer.add_object(
             generic.DictionaryObject(

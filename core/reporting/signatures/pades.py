@@ -1,4 +1,4 @@
-"""Signing a report's PDF: PAdES in a visible field of the cover, appended so that what was there stays as it is."""
+"""Signing a report's PDF: PAdES in a visible field, appended so that what was there stays as it is."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError, RunError
-from core.reporting.signatures.field import ROLES, add_fields, stamp
+from core.reporting.signatures.field import ROLES, ROWS, Row, add_fields, stamp
 
 _DIGESTS = {"secp384r1": "sha384", "secp521r1": "sha512"}
 
 
-def signed_pdf(data: bytes, signer: Any, *, role: str, reason: str = "", timestamp_url: str = "") -> bytes:
-    """The PDF with one more signature, by `signer` (see `Credentials.signer`) in the field of `role`.
+def signed_pdf(
+    data: bytes, signer: Any, *, role: str, row: Row = ROWS["report.pdf"], reason: str = "", timestamp_url: str = ""
+) -> bytes:
+    """The PDF with one more signature, by `signer` (see `Credentials.signer`) in the field of `role` of a `row`.
 
     The first signature permits nothing but further ones (DocMDP 2). A time stamp is fetched from `timestamp_url` if it
     is given; nothing else asks the network. Raises `InputError` if the field is signed or no time stamp is given, and
@@ -47,7 +49,7 @@ def signed_pdf(data: bytes, signer: Any, *, role: str, reason: str = "", timesta
         if fields.get(part.field) is not None:
             raise InputError(f"the report is signed as {role} already; `report` makes a new version")
         if part.field not in fields:
-            add_fields(writer)
+            add_fields(writer, row)
         about = PdfSignatureMetadata(
             field_name=part.field,
             md_algorithm=digest_of(signer),
