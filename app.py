@@ -11,7 +11,7 @@ from streamlit.starlette import App
 from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, imports, state, words
+from pages.parts import entry, guard, identity, imports, state, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 
@@ -50,9 +50,14 @@ def layout() -> None:
     )
     entry.go_on()
     with st.sidebar:
-        state.choose_run()
+        welcome = identity.enter()
+        if welcome:
+            state.choose_run()
         st.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
-    page.run()
+    if welcome:
+        page.run()
+    else:
+        identity.turned_away()
 
 
 def application_pages() -> list[tuple[str, Page]]:
@@ -76,4 +81,6 @@ def report_error(error: Exception) -> bool:
 if __name__ == "__main__":
     layout()
 else:
-    app = App(__file__, middleware=[Middleware(guard.Guard)], on_script_error=report_error)
+    app = App(
+        __file__, middleware=[Middleware(guard.Guard, header=identity.at_server_start())], on_script_error=report_error
+    )

@@ -43,8 +43,10 @@ from core.runs import (
     create_run,
     open_run,
 )
+from core.runs.access import Actor, actor_here, roles
 from core.runs.parts import Part, Seed
 from core.runs.plan import first_problem
+from core.runs.review import record_start
 from core.runs.versions import made_elsewhere
 from core.statistics.sampling import stratified_design
 
@@ -175,13 +177,17 @@ def read_inputs(request: AuditRequest) -> Inputs:
     return Inputs(thresholds, annotations, others)
 
 
-def begin(request: AuditRequest, inputs: Inputs | None = None) -> Run:
+def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | None = None) -> Run:
     """The run that a request asks for: its dataset is stored, its plan is made, no unit is computed yet.
 
-    `inputs` are those of `read_inputs`, where they were read already. Raises `InputError` in one line for what cannot
-    be used, `RunError` if the directory holds another run; a new directory does not stay then.
+    `inputs` are those of `read_inputs`, where they were read already. `actor` is who asks, the account of this process
+    unless given; where the operator has given people roles, the review log of the run begins with it.
+
+    Raises `InputError` in one line for what cannot be used, `RunError` if the directory holds another run; a new
+    directory does not stay then.
     """
     inputs = inputs or read_inputs(request)
+    starts = None if roles() is None else actor or actor_here(request.declared.preparer)
     with _nothing_half_written(request.out):
         request = _with_reference(request)
         dataset = _dataset(request, inputs.annotations)
@@ -189,6 +195,8 @@ def begin(request: AuditRequest, inputs: Inputs | None = None) -> Run:
         run = create_run(request.out, plan_of(request, dataset, judged.sha256 if judged else ""))
         if judged is not None:
             (run.folder / THRESHOLDS).write_bytes(judged.data)
+        if starts is not None:
+            record_start(run, starts)
     beside = [seen_from(run, other) for other in inputs.others]
     if run.manifest.get("compare_with", []) != beside:
         break_seal(run)

@@ -13,6 +13,7 @@ from core.findings import Finding, load_findings
 from core.reporting.assurance import decision_text, response_text, said
 from core.run_commands import Answer, find_run
 from core.runs import Run
+from core.runs.access import actor_here
 from core.runs.review import (
     ACTIONS,
     ASSURANCES,
@@ -62,7 +63,8 @@ def review_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `review` to its parser."""
     parser.description = (
         "Show the review log of a run, or add an entry to it. Entries are never changed or removed; each names the "
-        "hash of the one before it. Names are recorded as typed and marked as not verified. "
+        "hash of the one before it. Names are recorded as typed and marked as not verified, unless the operator has "
+        "said to whom this account belongs. "
         'Example: review out/run --by "A. Auditor" dismiss trust.controls --why "Known, see ticket 12".'
     )
     parser.add_argument("run_directory", help="run directory or id")
@@ -103,8 +105,9 @@ def review_command(chosen: argparse.Namespace) -> Answer:
 def added(
     run: Run, by: str, act: _Act, finding: str, findings: tuple[Finding, ...], chosen: argparse.Namespace
 ) -> Entry:
-    """The new entry. Raises `InputError` for a missing name and an unknown finding."""
-    if not by.strip():
+    """The new entry. Raises `InputError` for a missing or somebody else's name and an unknown finding."""
+    actor = actor_here(by)
+    if not actor.name:
         raise InputError('an entry needs the name of its author; give --by "NAME"')
     if finding:
         status = {one.id: one.status for one in findings}.get(finding)
@@ -117,7 +120,7 @@ def added(
             raise InputError(
                 f"{finding} is not a finding but a check that {_CHECK[status]}; it can only be commented on"
             )
-    return add_entry(run, by, act.kind, finding, getattr(chosen, "value", ""), chosen.why)
+    return add_entry(run, actor, act.kind, finding, getattr(chosen, "value", ""), chosen.why)
 
 
 _CHECK = {"passed": "passed", "cannot_conclude": "could not be concluded"}

@@ -126,9 +126,10 @@ def as_typed(text: str) -> str:
 
 def settle() -> None:
     """Make the folders in the environment absolute: processes of Loupe work in other folders than their caller."""
-    for name in ("LOUPE_HOME", "LOUPE_MODELS", "LOUPE_FOLDERS"):
+    for name in ("LOUPE_HOME", "LOUPE_MODELS", "LOUPE_FOLDERS", "LOUPE_ROLES"):
         if os.environ.get(name, "").strip():
-            parts = os.environ[name].split(os.pathsep) if name != "LOUPE_HOME" else [os.environ[name]]
+            several = name in ("LOUPE_MODELS", "LOUPE_FOLDERS")
+            parts = os.environ[name].split(os.pathsep) if several else [os.environ[name]]
             os.environ[name] = os.pathsep.join(os.path.abspath(os.path.expanduser(part)) for part in parts if part)
 
 
@@ -145,6 +146,15 @@ def datasets_folder() -> Path:
 def runs_folder() -> Path:
     """Where the app keeps its runs, one folder each."""
     return workspace() / "runs"
+
+
+def roles_file() -> Path | None:
+    """The file that gives people their roles: `LOUPE_ROLES`, or `roles.toml` of the workspace; None without either."""
+    named = os.environ.get("LOUPE_ROLES", "").strip()
+    if named:
+        return Path(named).expanduser()
+    own = workspace() / "roles.toml"
+    return own if os.path.lexists(own) else None
 
 
 def study_folder(run: str) -> Path:

@@ -14,6 +14,7 @@ from core.datasets.texts import escape_cell, write_csv
 from core.errors import InputError
 from core.run_commands import Answer, find_run
 from core.runs import Run
+from core.runs.access import actor_here
 from core.runs.spot_check import PROTOCOL, VERDICTS, SpotCheck, add_marks, counts, load_spot_check, start_spot_check
 
 COLUMNS = ("number", "id", "image", "class", "mark")
@@ -22,13 +23,14 @@ COLUMNS = ("number", "id", "image", "class", "mark")
 def spot_check(chosen: argparse.Namespace) -> Answer:
     """Draw the sample where there is none, write the sheet, read a filled one, and state what the marks show."""
     run = find_run(chosen.run_directory)
-    if chosen.read is not None and not (chosen.judge or "").strip():
+    judge = actor_here(chosen.judge or "")
+    if chosen.read is not None and not judge.name:
         raise InputError("--read needs --judge with the name of the person who marked the images")
     check = load_spot_check(run)
     if check is None or chosen.size is not None or chosen.seed is not None:
         if chosen.read is not None:
             raise InputError("no spot check was drawn for this run; export its sheet first with --sheet")
-        check = start_spot_check(run, draw(run, chosen.size or SIZE, chosen.seed))
+        check = start_spot_check(run, draw(run, chosen.size or SIZE, chosen.seed), judge)
     elif outdated(run, check):
         raise InputError(
             f"the predictions of {run.handle} have changed since its spot check was drawn; remove spot_check.json from "
@@ -36,7 +38,7 @@ def spot_check(chosen: argparse.Namespace) -> Answer:
         )
     lines = [f"{len(check.sample)} of {plural(check.population, 'image')} drawn, seed {check.seed}"]
     if chosen.read is not None:
-        check = add_marks(run, chosen.judge, filled(chosen.read, check))
+        check = add_marks(run, judge, filled(chosen.read, check))
     if chosen.sheet is not None:
         write_sheet(chosen.sheet, check)
         lines += [f"{chosen.sheet}: fill in the column mark with {', '.join(VERDICTS)}. {PROTOCOL}"]

@@ -11,7 +11,7 @@ from core.content.words import shorten, size
 from core.datasets import Dataset, DatasetImage, Upload
 from core.reporting.tables import DUPLICATES, REFUSED, REMARKS
 from core.settings import LIMITS, server_folders
-from pages.parts import dataset_actions, entry, import_view, labels, sample, state, tables
+from pages.parts import dataset_actions, entry, identity, import_view, labels, sample, state, tables
 from pages.parts.words import plain, problems_shown, tab
 
 PER_PAGE = 24
@@ -26,6 +26,9 @@ SOURCES = {
 
 def add() -> None:
     """The ways to add images; an import starts at once, in a separate process."""
+    if problem := identity.reason("reviewer", identity.IMPORT):
+        st.info(plain(problem), icon=":material/lock:")
+        return
     roots = server_folders()
     kinds = [kind for kind in SOURCES if kind != "server" or roots]
     kind = st.segmented_control(

@@ -7,7 +7,7 @@ import streamlit as st
 from core.content.words import plural
 from core.runs import FINISHED, list_runs
 from core.settings import runs_folder
-from pages.parts import entry, examples, import_view, presets, sample, state
+from pages.parts import entry, examples, identity, import_view, presets, sample, state
 from pages.parts.words import plain, problems_shown
 
 DATASET, AUDIT = "pages/dataset.py", "pages/audit.py"
@@ -39,7 +39,7 @@ def demo() -> None:
         f"{plural(count, 'photograph')} with captions and a bundled model. “Quick look” is selected: a first result "
         "takes minutes."
     )
-    if st.button("Try the demo", type="primary", icon=":material/play_arrow:"):
+    if identity.button("Try the demo", identity.IMPORT, type="primary", icon=":material/play_arrow:"):
         st.session_state[presets.WANTED] = "quick"
         stored = next((one for one in state.stored_datasets() if one.name == sample.NAME), None)
         if stored is not None:

@@ -19,7 +19,7 @@ from core.runs import STOPPED, Run
 from core.runs.results import file_sha256
 from core.settings import ROOT
 from core.storage import without_folders
-from pages.parts import entry, state
+from pages.parts import entry, identity, sign_off, state
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 PREVIEW_BYTES = 60 * 2**20
@@ -70,6 +70,7 @@ def page() -> None:
         st.warning(plain(illegible), icon=":material/font_download_off:")
     st.caption("SHA-256 of the PDF")
     st.code(_digest(str(pdf), pdf.stat().st_mtime_ns), language=None)
+    sign_off.show(run)
     if any((run.report / name).is_file() for name, *_ in EXPORTED):
         with st.expander("For other programs"), st.container(horizontal=True):
             downloads(run, EXPORTED)
@@ -97,7 +98,7 @@ def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[by
     job: subprocess.Popen[bytes] | None = st.session_state.get(f"report-job-{run.id}")
     busy = job is not None and job.poll() is None
     label = "Regenerate the report" if exists else "Generate the report"
-    if st.button(label, icon=":material/refresh:", disabled=busy or not has_results):
+    if identity.button(label, identity.REPORT, icon=":material/refresh:", disabled=busy or not has_results):
         with (run.folder / "report.log").open("wb") as log:
             st.session_state[f"report-job-{run.id}"] = subprocess.Popen(
                 [sys.executable, "-m", "core", "report", str(run.folder)],

@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from core.characters import brief
+from core.errors import RunError
 from core.runs import FINISHED, Run
 from core.runs.shelf import Label, labels, shelf
 from pages.parts import entry, run_actions, state
-from pages.parts.words import problems_shown
+from pages.parts.words import of_error, problems_shown
 
 COLUMNS = ["Title", "State", "Done", "Model", "Dataset", "Images", "Tags", "Requested", "Run"]
 
@@ -22,11 +23,21 @@ def page() -> None:
         st.page_link("pages/audit.py", label="Plan an audit", icon=":material/arrow_forward:")
     else:
         table(runs)
-        run = state.current_run()
-        if run is not None:
-            run_actions.show(run)
+        selected(runs)
     run_actions.opening()
     run_actions.trash_can()
+
+
+def selected(runs: dict[str, Run]) -> None:
+    """What can be done with the selected audit; one whose plan this version cannot read can be planned again."""
+    try:
+        run = state.current_run()
+    except RunError as error:
+        st.error(of_error(error), icon=":material/error:")
+        run_actions.replan(runs[st.session_state["run_id"]])
+        return
+    if run is not None:
+        run_actions.show(run)
 
 
 def table(runs: dict[str, Run]) -> None:

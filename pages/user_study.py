@@ -24,7 +24,7 @@ from core.runs.results import ResultRow
 from core.runs.rows import typed
 from core.settings import study_folder
 from core.studying import IMAGES, result_lines, study_of
-from pages.parts import entry, maps, state
+from pages.parts import entry, identity, maps, state
 from pages.parts.words import empty, plain, problems_shown
 
 KEYS = {"left": "1", "right": "2", "neither": "0"}
@@ -60,7 +60,7 @@ def start(run: Run) -> None:
     with st.form("study-start", border=False):
         methods = st.multiselect("Methods", ran, format_func=lambda name: METHODS[name].title, key="study-methods")
         images = st.number_input("Images", 1, 200, IMAGES, key="study-images")
-        if st.form_submit_button("Draw the pairs", type="primary", icon=":material/casino:"):
+        if identity.button("Draw the pairs", identity.STUDY, form=True, type="primary", icon=":material/casino:"):
             start_study(study_folder(run.id), study_of(run, methods, int(images), run.plan.seed))
             st.rerun()
 
@@ -68,11 +68,12 @@ def start(run: Run) -> None:
 def rater_of_session(run: Run) -> str:
     """The name under which this session rates; empty until one is given."""
     key = f"study-as-{run.id}"
-    rater = str(st.session_state.get(key, ""))
+    who = identity.actor()
+    rater = who.name if who.verified else str(st.session_state.get(key, ""))
     if not rater:
         with st.form("study-name", border=False):
             typed_name = st.text_input("Your name", key="study-rater", max_chars=100)
-            if st.form_submit_button("Start rating", type="primary") and typed_name.strip():
+            if identity.button("Start rating", identity.STUDY, form=True, type="primary") and typed_name.strip():
                 st.session_state[key] = " ".join(typed_name.split())
                 st.rerun()
     return rater
@@ -111,7 +112,11 @@ def rate(run: Run, study: Study, rater: str) -> None:
             # All maps on one scale: colours for signs would give some methods away.
             maps.heat(run, image, drawn, signed=False, opacity=0.55, smooth=True, alt=f"The {side} map")
     for column, choice in zip(st.columns(3), CHOICES, strict=True):
-        if column.button(choice.capitalize(), key=f"study-{choice}", shortcut=KEYS[choice], width="stretch"):
+        with column:
+            chosen = identity.button(
+                choice.capitalize(), identity.STUDY, key=f"study-{choice}", shortcut=KEYS[choice], width="stretch"
+            )
+        if chosen:
             add_votes(folder, rater, {waiting[0]: choice})
             st.rerun()
 

@@ -68,7 +68,7 @@ def test_version_and_dependencies_stand_in_one_place_each() -> None:
     told = ProjectMetadata(str(ROOT), PluginManager()).core
     assert told.version == VERSION
     extras = dict(told.optional_dependencies)
-    assert set(extras) == {"onnx", "dicom", "sign", "all"}
+    assert set(extras) == {"onnx", "dicom", "sign", "oidc", "all"}
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     every = extras.pop("all")
     assert sorted(every) == sorted(line for part in extras.values() for line in part)

@@ -42,7 +42,8 @@ INHERENT = (
 )
 # Which kinds of entry the change log has. What was entered about follow-up is in the table of actions.
 _LOGGED = {
-    "prepared": "Prepared", "reviewed": "Reviewed", "approved": "Approved", "superseded": "Superseded",
+    "started": "Audit started", "prepared": "Prepared", "reviewed": "Reviewed", "approved": "Approved",
+    "superseded": "Superseded",
     "addressee": "Addressee", "assurance": "Assurance level", "independence": "Independence",
     "validity": "Valid until", "distribution": "Distributed to", "accept": "Accepted", "dismiss": "Dismissed",
 }  # fmt: skip
@@ -109,9 +110,9 @@ def signatories(context: ReportContext) -> tuple[Fact, ...]:
     declared, now = context.run.plan.declared, standing(load_review(context.run))
     reviewer = f"{declared.reviewer} (declared; no entry in the review log)" if declared.reviewer else NOBODY
     return (
-        Fact("Prepared by", _signed(now.prepared) or declared.preparer or MISSING, signs=True),
-        Fact("Reviewed by", _signed(now.reviewed) or reviewer, signs=True),
-        Fact("Approved by", _signed(now.approved) or NOBODY, signs=True),
+        Fact("Prepared by", signed(now.prepared) or declared.preparer or MISSING, signs=True),
+        Fact("Reviewed by", signed(now.reviewed) or reviewer, signs=True),
+        Fact("Approved by", signed(now.approved) or NOBODY, signs=True),
     )
 
 
@@ -206,7 +207,8 @@ def _by(entry: Entry | None) -> str:
     return MISSING if entry is None else f"{entry.value} (declared by {entry.by} on {_date(entry)})"
 
 
-def _signed(entry: Entry | None) -> str:
+def signed(entry: Entry | None) -> str:
+    """Who made an entry and when; empty without one."""
     return "" if entry is None else f"{entry.by}, {_date(entry)}"
 
 

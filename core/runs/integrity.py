@@ -150,7 +150,7 @@ def break_seal(run: Run) -> list[str]:
     path.unlink(missing_ok=True)
     if any(line.startswith(("manifest.json", SEAL)) for line in problems):
         try:
-            kept = {name: value for name, value in run.manifest.items() if name == "compare_with"}
+            kept = {name: value for name, value in run.manifest.items() if name in ("compare_with", "predecessor")}
         except RunError:
             kept = {}
         write_json(run.folder / "manifest.json", kept)

@@ -159,17 +159,37 @@ def close_elsewhere(run: Run) -> bool:
 
 
 def duplicate(run: Run) -> Run:
-    """A new run of the same plan in the workspace, which is not started."""
+    """A new run of the same plan in the workspace, which is not started and names the other as its predecessor."""
     folder = runs_folder() / new_run_id()
     root = os.path.relpath(run.dataset_root.resolve(), folder.resolve())
-    for name in ("thresholds.toml", "reference"):
-        source = run.folder / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)
-        elif source.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, folder / name)
-    return create_run(folder, run.plan.model_copy(update={"dataset_root": root}))
+    if (run.folder / "thresholds.toml").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(run.folder / "thresholds.toml", folder / "thresholds.toml")
+    new = create_run(folder, run.plan.model_copy(update={"dataset_root": root}))
+    follow(new, run)
+    return new
+
+
+def follow(new: Run, earlier: Run) -> None:
+    """Record in a run that was just made that it was planned from another, and take over the reference images."""
+    reference = earlier.folder / "reference"
+    if reference.is_dir() and not (new.folder / "reference").exists():
+        shutil.copytree(reference, new.folder / "reference")
+    new.update_manifest(predecessor={"run": earlier.id, "plan_sha256": plan_sha256(earlier)})
+
+
+def plan_sha256(run: Run) -> str:
+    """The digest of the plan of a run; empty for a plan that this version cannot read."""
+    try:
+        return run.plan.digest
+    except LoupeError:
+        return ""
+
+
+def predecessor_of(run: Run) -> str:
+    """The id of the run from which one was planned; empty if it was planned from none."""
+    told = run.manifest.get("predecessor")
+    return brief(str(told.get("run", "")), 80) if isinstance(told, dict) else ""
 
 
 def trash_folder() -> Path:

@@ -18,6 +18,8 @@ from core.characters import folded, line_of
 from core.drafts import write_whole
 from core.errors import InputError, Refused, RunError, first_line
 from core.processes import locked
+from core.runs import access
+from core.runs.access import Actor
 from core.runs.parts import Name, Part, Seed
 from core.runs.plan import first_problem
 from core.runs.run import Run
@@ -138,8 +140,12 @@ def _load(run: Run) -> SpotCheck | None:
         raise RunError(f"{path} is damaged ({first_line(error)}); restore it, or remove it to start again") from error
 
 
-def start_spot_check(run: Run, check: SpotCheck) -> SpotCheck:
-    """Store a new sample. Raises `InputError` where an earlier one has marks: they would be lost."""
+def start_spot_check(run: Run, check: SpotCheck, by: Actor | None = None) -> SpotCheck:
+    """Store a new sample; `by` is who draws it, the account of this process unless given.
+
+    Raises `InputError` where an earlier one has marks, which would be lost, and for whoever may not draw one.
+    """
+    access.check(by or access.actor_here(), "reviewer", "draw a spot check")
     with locked(run.folder):
         earlier = _load(run)
         if earlier is not None and earlier.marks:
@@ -151,12 +157,15 @@ def start_spot_check(run: Run, check: SpotCheck) -> SpotCheck:
     return check
 
 
-def add_marks(run: Run, judge: str, verdicts: Mapping[str, str], at: str = "") -> SpotCheck:
+def add_marks(run: Run, judge: str | Actor, verdicts: Mapping[str, str], at: str = "") -> SpotCheck:
     """Add a judge's verdicts by image id, all or none; a verdict that is the judge's last one already is left out.
 
-    A judge is known by name, without case and repeated blanks. Raises `InputError` for an empty or too long name, an
-    image that was not drawn, or a verdict that is not one of `VERDICTS`; `RunError` where no sample was drawn.
+    A judge is known by name, without case and repeated blanks. Raises `InputError` for an empty or too long name, for
+    whoever may not mark images, an image that was not drawn, or a verdict that is not one of `VERDICTS`; `RunError`
+    where no sample was drawn.
     """
+    actor = judge if isinstance(judge, Actor) else Actor(judge)
+    access.check(actor, "reviewer", "mark images of a spot check")
     moment = at or datetime.now(UTC).isoformat(timespec="seconds")
     with locked(run.folder):
         check = _load(run)
@@ -165,7 +174,7 @@ def add_marks(run: Run, judge: str, verdicts: Mapping[str, str], at: str = "") -
                 "no spot check was drawn for this run; draw one with `python -m core spot-check RUN --sheet`"
             )
         known = {folded(name): name for name in check.judges}
-        name = known.get(folded(judge), " ".join(str(line_of(judge)).split()))
+        name = known.get(folded(actor.name), " ".join(str(line_of(actor.name)).split()))
         before = check.verdicts(name)
         new = [
             {"image": image, "judge": name, "verdict": verdict, "at": moment}

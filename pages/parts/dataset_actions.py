@@ -9,6 +9,7 @@ import streamlit as st
 from core.content.words import plural
 from core.datasets import Dataset
 from core.runs.shelf import delete_dataset, label_of, set_label, users_of
+from pages.parts import identity
 from pages.parts.words import plain, problems_shown
 
 
@@ -24,7 +25,7 @@ def show(dataset: Dataset) -> None:
         key = f"dataset:{dataset.root.name}"
         with st.form(f"name-{dataset.id}", border=False):
             name = st.text_input("Name", label_of(key).name, placeholder=dataset.name)
-            if st.form_submit_button("Save the name", icon=":material/label:"):
+            if identity.button("Save the name", identity.LIST, form=True, icon=":material/label:"):
                 with problems_shown():
                     set_label(key, name)
                     st.rerun()
@@ -32,7 +33,13 @@ def show(dataset: Dataset) -> None:
             st.caption("Audits use this dataset; it can be deleted once they are gone, also from the trash.")
             return
         sure = st.checkbox("Delete this dataset; it can be restored on the page Runs", key=f"sure-{dataset.id}")
-        if st.button("Move to the trash", disabled=not sure, icon=":material/delete:", key=f"delete-{dataset.id}"):
+        if identity.button(
+            "Move to the trash",
+            identity.DELETE,
+            disabled=not sure,
+            icon=":material/delete:",
+            key=f"delete-{dataset.id}",
+        ):
             with problems_shown():
                 delete_dataset(dataset)
                 st.session_state.pop("dataset_id", None)

@@ -15,7 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.parts import server_gone
+from core.runs.access import Header
+from pages.parts import identity, server_gone
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _VIOLATION = 1008  # the websocket's code for what a policy forbids
@@ -25,11 +26,13 @@ class Guard:
     """Middleware around the whole app. Refuses foreign hosts and origins before Streamlit sees the request, and sends
     the headers of `headers` with every answer.
 
-    Streamlit itself asks another machine for its external address before it turns a foreign origin away.
+    Streamlit itself asks another machine for its external address before it turns a foreign origin away. `header` is
+    the one by which the proxy names people: it passes only with the secret of the proxy.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, header: Header | None = None) -> None:
         self.app = app
+        self.header = header
         self.headers = headers(policy(_start_page()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +48,7 @@ class Guard:
                     found[name] = value
             await send(message)
 
+        scope = identity.believed(scope, self.header)
         given = Headers(scope=scope)
         # Whoever watches over the server asks by its address; the answer is "ok" for everybody.
         asks_health = scope["type"] == "http" and scope["path"].endswith("/_stcore/health")

@@ -10,8 +10,9 @@ import streamlit as st
 from core.characters import brief
 from core.datasets import Upload, job
 from core.errors import InputError
+from core.runs.access import check
 from core.storage import without_folders
-from pages.parts import entry, imports, state
+from pages.parts import entry, identity, imports, state
 from pages.parts.words import LONGEST, plain, problems_shown
 
 PAGE = "pages/dataset.py"
@@ -25,6 +26,7 @@ def begin(sources: Sequence[Path | Upload], name: str | None, then: str | None =
     st.session_state["after_import"] = then
     st.session_state.pop("import_message", None)
     try:
+        check(identity.actor(), "reviewer", identity.IMPORT)
         with st.spinner("Storing the upload …"):
             begun = imports.begin(sources, name)
         _own().append(begun)
@@ -71,7 +73,9 @@ def _watch(id: str) -> None:
         done, total = found.report.done, found.report.total
         progress = f"{done:,} of {total:,} files read" if total else "Starting …"
         st.progress(min(done / max(total, 1), 1.0), text="Stopping …" if found.stopping else progress)
-        if st.button("Cancel the import", key=f"stop-{id}", icon=":material/cancel:", disabled=found.stopping):
+        if identity.button(
+            "Cancel the import", identity.IMPORT, key=f"stop-{id}", icon=":material/cancel:", disabled=found.stopping
+        ):
             imports.stop(found)
             # Whoever cancels it is told of its end as well.
             _own().append(id)

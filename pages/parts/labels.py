@@ -12,7 +12,7 @@ from core.content.words import plural
 from core.datasets import Dataset, column_labels, drop_annotations, labels_column, load_dataset
 from core.errors import InputError
 from core.settings import LIMITS
-from pages.parts import truth
+from pages.parts import identity, truth
 from pages.parts.words import plain, problems_shown
 
 MOST_PROBLEMS = 20
@@ -59,13 +59,16 @@ def stored(dataset: Dataset) -> None:
         + (part if found.different > len(found.categories) else "")
         + f"SHA-256 of the file: {found.sha256[:16]}…"
     )
-    if st.button("Remove these annotations", icon=":material/delete:"):
+    if identity.button("Remove these annotations", identity.IMPORT, icon=":material/delete:"):
         drop_annotations(dataset)
         st.rerun()
 
 
 def upload(dataset: Dataset) -> None:
     """The uploader; a file is checked and stored at once, or refused with one line."""
+    if problem := identity.reason("reviewer", identity.IMPORT):
+        st.caption(plain(problem))
+        return
     # A new key empties the uploader, so that a file isn't read again at every turn of the page.
     turn = st.session_state.setdefault("annotations_turn", 0)
     given = st.file_uploader(

@@ -35,10 +35,11 @@ def choose(dataset: Dataset | None, key: str = "model_kind") -> tuple[ModelSpec,
 
     A table of stored values is offered for the images of a dataset. `key` is the field of the source of the model.
     """
+    # Set here and not as the field's own default: an earlier audit writes the same keys.
+    st.session_state.setdefault(key, "embedded")
     kind = st.segmented_control(
         "Source of the model",
         [kind for kind in KINDS if kind != "table" or dataset is not None],
-        default="embedded",
         required=True,
         format_func=lambda kind: tab(KINDS[kind]),
         key=key,
@@ -89,22 +90,23 @@ def details(spec: ModelSpec) -> None:
 def _listed() -> ModelSpec:
     table = architecture_table()
     names = list(table)
+    st.session_state.setdefault("architecture", USUAL if USUAL in names else names[0])
     left, right = st.columns(2)
     with left:
         name = st.selectbox(
             "Architecture (type to search)",
             names,
-            index=names.index(USUAL) if USUAL in names else 0,
             format_func=lambda name: f"{name} · {table[name].size}",
             key="architecture",
             persist_state="session",
         )
     row = table[name or names[0]]
+    if row.tags:
+        st.session_state.setdefault(f"tag-{row.name}", USUAL_TAG if USUAL_TAG in row.tags else row.tags[0])
     with right:
         tag = st.selectbox(
             "Pretrained weights",
             row.tags,
-            index=row.tags.index(USUAL_TAG) if USUAL_TAG in row.tags else 0,
             key=f"tag-{row.name}",
             persist_state="session",
         )

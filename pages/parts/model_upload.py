@@ -15,6 +15,7 @@ from core.models.uploads import ENDINGS, store_table, store_upload, sweep_upload
 from core.runs import ModelSpec, list_runs
 from core.runs.shelf import shelf, trash_folder
 from core.settings import LIMITS, upload_megabytes
+from pages.parts import identity
 from pages.parts.words import LONGEST, plain
 
 KIND_TITLES = {"embeddings": "Embeddings", "scores": "Scores"}
@@ -42,7 +43,7 @@ def upload_model() -> ModelSpec | None:
             "most together. They are data: no code in them is run. They stay on the server for as long as an audit "
             "names them."
         )
-        if st.form_submit_button("Upload this model", icon=":material/upload:"):
+        if identity.button("Upload this model", identity.UPLOAD, form=True, icon=":material/upload:"):
             _sweep()
             with st.spinner("Storing the upload …"):
                 st.session_state["uploaded_model"] = str(
@@ -75,7 +76,7 @@ def upload_table(dataset: Dataset) -> ModelSpec | None:
             "Scores: a column image, and one with the cosine similarity for each text. In .npz: image_names, "
             "text_names, and images and texts, or scores. No model is loaded and no map is made."
         )
-        if st.form_submit_button("Upload this table", icon=":material/upload:"):
+        if identity.button("Upload this table", identity.UPLOAD, form=True, icon=":material/upload:"):
             if file is None:
                 raise InputError("choose a table first")
             _sweep()

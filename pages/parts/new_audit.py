@@ -14,8 +14,10 @@ from core.errors import InputError
 from core.models.listing import embedded_name
 from core.request import AuditRequest, NoTextError, begin, plan_of
 from core.runs import ModelSpec, Plan, Run, new_run_id
+from core.runs.access import check
+from core.runs.shelf import follow
 from core.settings import runs_folder
-from pages.parts import entry, maps, state
+from pages.parts import again, entry, identity, maps, state
 from pages.parts.fields import section
 from pages.parts.plan_form import Draft, plan_form
 from pages.parts.presets import time_of
@@ -68,8 +70,9 @@ def bar(draft: Draft, plan: Plan | None, expected: Estimate | None) -> None:
             if expected.seconds is None:
                 measure(draft.model)
     with button:
-        asked = st.button(
+        asked = identity.button(
             "Start the audit",
+            identity.START,
             type="primary",
             disabled=expected is None,
             icon=":material/play_arrow:",
@@ -79,7 +82,7 @@ def bar(draft: Draft, plan: Plan | None, expected: Estimate | None) -> None:
     if expected is None or draft.request is None:
         return
     if agreed or (asked and not is_long(expected)):
-        start(draft.request)
+        start(draft.request, draft.predecessor)
     elif asked:
         confirm(expected)
 
@@ -110,10 +113,15 @@ def _agree() -> None:
     st.session_state[AGREED] = True
 
 
-def start(request: AuditRequest) -> None:
-    """Begin the run and show its progress."""
+def start(request: AuditRequest, earlier: again.Predecessor | None = None) -> None:
+    """Begin the run, which names the one that it was planned from, and show its progress."""
     with problems_shown():
-        run = begin(request)
+        actor = identity.actor()
+        check(actor, "reviewer", identity.START)
+        run = begin(request, actor=actor)
+        if earlier is not None:
+            follow(run, earlier.run)
+            again.forget()
         act(launch.start, run)
 
 

@@ -64,16 +64,15 @@ def _value(
     info: MethodInfo | ApplicationInfo, option: str, default: Any, about: str, effort: str, fields: Fields, where: Any
 ) -> Any:
     annotation = info.schema.model_fields[option].annotation
-    key = f"option-{effort}-{info.name}-{option}"
+    key = _key(info, option, effort)
     label, help = plain(option.replace("_", " ")), plain(about)
     choices = _choices(annotation)
     if choices:
         return fields.ask("selectbox", label, key, default, choices, where=where, help=help)
-    union = get_origin(annotation) in (Union, types.UnionType)
-    kinds = {part for part in (get_args(annotation) if union else (annotation,)) if isinstance(part, type)}
+    kinds = _kinds(annotation)
     if kinds == {bool}:
         return fields.ask("checkbox", label, key, default, where=where, help=help)
-    if kinds and kinds <= {int, float, type(None)} and kinds & {int, float}:
+    if kinds & {int, float}:
         whole = float not in kinds
         return fields.ask(
             "number_input",
@@ -91,6 +90,30 @@ def _value(
         return fields.ask("text_input", label, key, default, where=where, help=help)
     typed = fields.ask("text_input", label, key, json.dumps(default), where=where, help=help)
     return _parsed(info, option, typed, default)
+
+
+def fill(info: MethodInfo | ApplicationInfo, effort: str, given: Mapping[str, Any]) -> None:
+    """Fill the fields with these options, and with the defaults where none is given; before they are drawn."""
+    for option in info.options.values():
+        value = given.get(option.name, option.default)
+        typed = json.dumps(value) if _is_typed(info.schema.model_fields[option.name].annotation) else value
+        st.session_state[_key(info, option.name, effort)] = typed
+
+
+def _key(info: MethodInfo | ApplicationInfo, option: str, effort: str) -> str:
+    return f"option-{effort}-{info.name}-{option}"
+
+
+def _is_typed(annotation: Any) -> bool:
+    """Whether a field of this type holds the value as JSON."""
+    return not (_choices(annotation) or annotation is str or _kinds(annotation) & {bool, int, float})
+
+
+def _kinds(annotation: Any) -> set[type]:
+    """The types of a value, where a field for a number or a choice of two can be drawn for all of them."""
+    union = get_origin(annotation) in (Union, types.UnionType)
+    kinds = {part for part in (get_args(annotation) if union else (annotation,)) if isinstance(part, type)}
+    return kinds if kinds == {bool} or kinds <= {int, float, type(None)} else set()
 
 
 def _choices(annotation: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from core.extents import DEFAULT_EXTENT, EXTENTS, inputs_of
 from core.methods.presets import EFFORTS, Effort
 from core.request import AuditRequest
 from core.runs import AGAIN, Declared, ModelSpec
-from pages.parts import applications, declared, methods, model_choice, presets, text_fields
+from pages.parts import again, applications, declared, identity, methods, model_choice, presets, text_fields
 from pages.parts.capabilities import capability_table
 from pages.parts.fields import Fields, section
 from pages.parts.words import plain
@@ -37,12 +37,15 @@ class Draft:
     capabilities: Sequence[str] | None = None
     request: AuditRequest | None = None
     problem: str = ""
+    predecessor: again.Predecessor | None = None
 
 
 def plan_form(dataset: Dataset, out: Path) -> Draft:
     """The form; the run goes to `out`."""
     draft = Draft()
     presets.wanted(dataset)
+    again.wanted(dataset)
+    draft.predecessor = again.predecessor(dataset)
     draft.model, draft.capabilities, waiting = model_choice.choose(dataset)
     offers, notes = st.container(), st.container()
     try:
@@ -106,6 +109,7 @@ def _sections(dataset: Dataset, out: Path, draft: Draft, offers: Any, notes: Any
         applications=chosen.plans,
         declared=declarations,
         **scope,
+        **again.parts(draft.predecessor, dataset, scope),
     )
 
 
@@ -160,6 +164,8 @@ def _scope(dataset: Dataset, effort: Effort, fields: Fields) -> dict[str, Any]:
 def _declared(fields: Fields) -> dict[str, str]:
     fields.caption("Printed in the report as declared, not verified.")
     default = Declared()
+    who = identity.actor()
+    preparer = who.name if who.verified else ""
     title = fields.ask("text_input", "Title", "title", default.title, max_chars=120)
     left, right = fields.columns(2)
     values = {"title": title.strip() or default.title}
@@ -171,6 +177,7 @@ def _declared(fields: Fields) -> dict[str, str]:
         (left, "licence", "Licence of the images"),
         (right, "confidentiality", "Confidentiality"),
     ):
-        value = fields.ask("text_input", label, name, getattr(default, name), where=where, max_chars=400)
+        known = preparer if name == "preparer" else getattr(default, name)
+        value = fields.ask("text_input", label, name, known, where=where, max_chars=400)
         values[name] = value.strip()
     return values

@@ -10,7 +10,9 @@ import streamlit as st
 from core.findings import Finding
 from core.reporting.assurance import decision_text, response_text, said
 from core.runs import Run
+from core.runs.access import Actor
 from core.runs.review import Kind, Review, add_entry, finding_review, load_review, standing
+from pages.parts import identity
 from pages.parts.words import plain, problems_shown
 
 COLOURS: dict[str, Any] = {"open": "gray", "accepted": "green", "dismissed": "violet"}
@@ -21,7 +23,6 @@ ENTRIES: dict[Kind, str] = {
     "owner": "Owner",
     "due": "Due date",
 }
-NAME_HELP = "It is stored as typed, and marked as not verified."
 WHY_HELP = "Entries cannot be changed or removed. The report contains them once it has been generated again."
 
 
@@ -36,11 +37,11 @@ def report_state(run: Run) -> Review | None:
         now = standing(review)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(plain(f"Report: version {now.version}, {now.status}."))
-            if name := reviewer(run):
-                st.caption(plain(f"Entries are made as {name} (not verified)."))
-                if st.button("Change the name", type="tertiary", key="review-rename"):
-                    del st.session_state[_key(run)]
-                    st.rerun()
+            who = identity.actor()
+            if who.name:
+                st.caption(plain(f"Entries are made as {identity.told(who)}."))
+                identity.rename_button("review-rename")
+            st.page_link("pages/report.py", label="Sign-off", icon=":material/how_to_reg:")
     return review
 
 
@@ -71,7 +72,8 @@ def form(run: Run, item: Finding, key: str) -> None:
         "Entry", list(ENTRIES), format_func=ENTRIES.__getitem__, default="comment", required=True, key=f"{key}-kind"
     )
     with st.form(key, border=False):
-        by = reviewer(run) or st.text_input("Your name", key=f"{key}-by", max_chars=100, help=NAME_HELP)
+        who = identity.actor()
+        by = who.name or identity.ask_name(f"{key}-by")
         value = ""
         if kind == "owner":
             value = st.text_input("Owner of the corrective action", key=f"{key}-owner", max_chars=200)
@@ -80,17 +82,9 @@ def form(run: Run, item: Finding, key: str) -> None:
             value = chosen.isoformat() if isinstance(chosen, date) else ""
         label = "Comment" if kind == "comment" else "Reason"
         why = st.text_area(label, key=f"{key}-why", max_chars=4_000, help=WHY_HELP)
-        if st.form_submit_button("Add to the review log", type="primary"):
+        if identity.button("Add to the review log", "add to the review log", form=True, type="primary"):
             with problems_shown():
-                entry = add_entry(run, by, kind, item.id, value, why)
-                st.session_state[_key(run)] = entry.by
+                add_entry(run, who if who.name else Actor(by), kind, item.id, value, why)
+                if not who.name:
+                    identity.keep_name(by)
                 st.rerun()
-
-
-def reviewer(run: Run) -> str:
-    """The name under which this session makes entries; empty until one was given."""
-    return str(st.session_state.get(_key(run), ""))
-
-
-def _key(run: Run) -> str:
-    return f"review-as-{run.id}"

@@ -7,6 +7,7 @@ import streamlit as st
 from core.content.words import plural
 from core.errors import LoupeError
 from core.runs import Run
+from core.runs.review import record_start
 from core.runs.shelf import (
     close_elsewhere,
     delete_run,
@@ -14,14 +15,16 @@ from core.runs.shelf import (
     empty_trash,
     is_own,
     label_of,
+    listed_run,
     open_allowed,
+    predecessor_of,
     restore,
     set_label,
     shelf_id,
     trash,
 )
 from core.settings import server_folders
-from pages.parts import state
+from pages.parts import again, identity, state
 from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/runs.py"
@@ -33,11 +36,14 @@ def show(run: Run) -> None:
     label = label_of(key)
     with st.container(border=True):
         st.subheader(plain(state.run_label(run)), anchor=False)
+        if earlier := predecessor_of(run):
+            known = listed_run(earlier)
+            st.caption(plain(f"Planned from {earlier if known is None else state.run_label(known)}."))
         with st.form(f"label-{key}", border=False):
             left, right = st.columns((3, 2))
             name = left.text_input("Name", label.name, placeholder="as in the report")
             tags = right.text_input("Tags", ", ".join(label.tags), placeholder="separated by commas")
-            saved = st.form_submit_button("Save name and tags", icon=":material/label:")
+            saved = identity.button("Save name and tags", identity.LIST, form=True, icon=":material/label:")
         st.caption("Names and tags are kept beside the run. They change neither the report nor the seal.")
         if saved:
             with problems_shown():
@@ -46,19 +52,30 @@ def show(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link("pages/audit.py", label="Progress", icon=":material/arrow_forward:")
             st.page_link("pages/report.py", label="Report", icon=":material/arrow_forward:")
-            if st.button("Duplicate", icon=":material/content_copy:", help="A new audit of this plan, not started."):
+            replan(run)
+            about = "A new audit of this plan, not started."
+            if identity.button("Duplicate", identity.START, icon=":material/content_copy:", help=about):
                 with problems_shown():
-                    state.show_run(duplicate(run).id)
+                    new = duplicate(run)
+                    record_start(new, identity.actor())
+                    state.show_run(new.id)
                     st.session_state["wanted_view"] = "progress"
                     st.switch_page("pages/audit.py")
             if not is_own(run):
-                if st.button("Take off the list", icon=":material/visibility_off:"):
+                if identity.button("Take off the list", identity.LIST, icon=":material/visibility_off:"):
                     with problems_shown():
                         _take_off(run)
-            elif st.button("Delete", icon=":material/delete:"):
+            elif identity.button("Delete", identity.DELETE, icon=":material/delete:"):
                 st.session_state["delete_asked"] = key
         if is_own(run) and st.session_state.get("delete_asked") == key:
             _ask(run)
+
+
+def replan(run: Run) -> None:
+    """The button that opens the form of a new audit with the plan of a run."""
+    if identity.button("Edit and run again", identity.START, icon=":material/edit:", type="primary"):
+        with problems_shown():
+            again.edit(run)
 
 
 def _take_off(run: Run) -> None:
@@ -70,7 +87,7 @@ def _take_off(run: Run) -> None:
 def _ask(run: Run) -> None:
     st.warning("Move this audit to the trash? It can be restored until the trash is emptied.", icon=":material/delete:")
     with st.container(horizontal=True):
-        if st.button("Move to the trash", type="primary"):
+        if identity.button("Move to the trash", identity.DELETE, type="primary"):
             st.session_state.pop("delete_asked")
             with problems_shown():
                 delete_run(run)
@@ -88,7 +105,7 @@ def opening() -> None:
             st.caption("The operator of this server has not opened a folder for reading (LOUPE_FOLDERS).")
             return
         folder = st.text_input("Folder of the run", placeholder="a folder that the operator opened for reading")
-        if st.button("Open", disabled=not folder.strip(), icon=":material/folder_open:"):
+        if identity.button("Open", identity.LIST, disabled=not folder.strip(), icon=":material/folder_open:"):
             with problems_shown():
                 state.show_run(shelf_id(open_allowed(folder.strip())))
                 st.rerun()
@@ -103,12 +120,14 @@ def trash_can() -> None:
         for path in found:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.text(title_of(path.name))
-                if st.button("Restore", key=f"restore-{path.name}", icon=":material/restore_from_trash:"):
+                if identity.button(
+                    "Restore", identity.DELETE, key=f"restore-{path.name}", icon=":material/restore_from_trash:"
+                ):
                     with problems_shown():
                         restore(path.name)
                         st.rerun()
         sure = st.checkbox(f"Remove {plural(len(found), 'entry', 'entries')} for good; this cannot be undone")
-        if st.button("Empty the trash", disabled=not sure, icon=":material/delete_forever:"):
+        if identity.button("Empty the trash", identity.DELETE, disabled=not sure, icon=":material/delete_forever:"):
             with problems_shown():
                 empty_trash()
                 st.rerun()

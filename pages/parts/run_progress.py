@@ -13,7 +13,7 @@ from core.content.words import plural
 from core.runs import FINISHED, STOPPED, Progress, Run
 from core.runs.shelf import may_work
 from core.runs.steps import Step
-from pages.parts import entry, state
+from pages.parts import entry, identity, state
 from pages.parts.words import LONGEST, duration, plain, problems_shown
 
 PAGE = "pages/audit.py"
@@ -145,12 +145,17 @@ def buttons(run: Run, now: Progress, moving: bool) -> None:
             ):
                 st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_forward:")
         elif moving:
-            if st.button("Cancel", icon=":material/stop:", disabled=now.state == "cancelling"):
+            if identity.button("Cancel", identity.STOP, icon=":material/stop:", disabled=now.state == "cancelling"):
                 launch.cancel(run)
                 st.rerun()
         elif not may_work(run):
             st.caption("This run was opened from another folder for reading; `python -m core resume` continues it.")
-        elif st.button("Start" if now.state == "planned" else "Resume", type="primary", icon=":material/play_arrow:"):
+        elif identity.button(
+            "Start" if now.state == "planned" else "Resume",
+            identity.START,
+            type="primary",
+            icon=":material/play_arrow:",
+        ):
             launch.start(run)
             st.rerun()
 

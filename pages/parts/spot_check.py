@@ -5,10 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from core.applications.spot_check import SIZE, draw, outdated
+from core.characters import folded
 from core.content.words import plural
 from core.runs import Run
+from core.runs.access import Actor
 from core.runs.spot_check import PROTOCOL, VERDICTS, DrawnImage, SpotCheck, add_marks, load_spot_check, start_spot_check
-from pages.parts import maps
+from pages.parts import identity, maps
 from pages.parts.words import empty, plain
 
 # Yes and no: the browser and Streamlit use R themselves.
@@ -36,35 +38,32 @@ def show(run: Run) -> None:
         )
     )
     judge = judge_of_session(run, check)
-    if judge:
+    if judge.name:
         mark(run, check, judge)
     results(run, check)
 
 
-def judge_of_session(run: Run, check: SpotCheck) -> str:
-    """The name under which this session marks images; empty until one is given.
+def judge_of_session(run: Run, check: SpotCheck) -> Actor:
+    """Who marks images in this session; without a name until one is given.
 
     The field is gone while images are marked: what is typed while it has the focus is no shortcut.
     """
-    key = f"spot-check-as-{run.id}"
-    judge = str(st.session_state.get(key, ""))
-    if judge:
+    who = identity.actor()
+    if who.name:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(plain(f"Marked by {judge}"))
-            if st.button("Change the name", type="tertiary"):
-                del st.session_state[key]
-                st.rerun()
-        return judge
+            st.caption(plain(f"Marked by {who.name}"))
+            identity.rename_button("spot-check-rename")
+        return who
     with st.form("spot-check-name", border=False):
         typed = st.text_input("Your name", key="spot-check-judge", max_chars=100, help="The report prints it.")
-        if st.form_submit_button("Start marking", type="primary") and typed.strip():
-            st.session_state[key] = " ".join(typed.split())
+        if identity.button("Start marking", identity.MARK, form=True, type="primary") and typed.strip():
+            identity.keep_name(typed)
             st.rerun()
     for name in check.judges:
         if st.button(plain(f"Continue as {name}"), key=f"spot-check-continue-{name}"):
-            st.session_state[key] = name
+            identity.keep_name(name)
             st.rerun()
-    return ""
+    return who
 
 
 def start(run: Run) -> None:
@@ -76,14 +75,14 @@ def start(run: Run) -> None:
     most = min(LARGEST, len(run.plan.images))
     least = min(SMALLEST, most)
     size = least if most == least else st.number_input("Images", least, most, min(SIZE, most), key="spot-check-size")
-    if st.button("Draw the sample", type="primary", icon=":material/casino:"):
-        start_spot_check(run, draw(run, int(size)))
+    if identity.button("Draw the sample", "draw a spot check", type="primary", icon=":material/casino:"):
+        start_spot_check(run, draw(run, int(size)), identity.actor())
         st.rerun()
 
 
-def mark(run: Run, check: SpotCheck, judge: str) -> None:
+def mark(run: Run, check: SpotCheck, judge: Actor) -> None:
     """The first image that this judge has not marked, or the one that they went back to."""
-    given = next((check.verdicts(name) for name in check.judges if name.casefold() == judge.casefold()), {})
+    given = next((check.verdicts(name) for name in check.judges if folded(name) == folded(judge.name)), {})
     waiting = [at for at, entry in enumerate(check.sample) if entry.image not in given]
     key = f"spot-check-at-{run.id}"
     at = st.session_state.get(key)
@@ -105,8 +104,9 @@ def mark(run: Run, check: SpotCheck, judge: str) -> None:
         st.subheader(plain(entry.statement), anchor=False)
         for verdict in VERDICTS:
             chosen = given.get(entry.image) == verdict
-            if st.button(
+            if identity.button(
                 verdict.capitalize(),
+                identity.MARK,
                 key=f"spot-check-{verdict}",
                 icon=ICONS[verdict],
                 shortcut=KEYS[verdict],

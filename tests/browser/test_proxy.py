@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from core.runs import open_run
+from core.runs.review import REVIEW, load_review
 from core.settings import ROOT
 from tests.browser.conftest import FINISHED, STEP_MS, Server, found_program, free_port, served, watched
 from tests.browser.test_app import drawn, open_page, sample_zip
@@ -26,6 +29,16 @@ from tests.browser.test_doors import answer_to
 pytestmark = pytest.mark.browser
 
 USER, PASSWORD = "auditor", "only-for-this-test"
+OTHER, SECRET = "approver", "a-secret-only-for-this-test-of-the-proxy"
+ROLES = f"""
+version = "1"
+[people]
+{USER} = "reviewer"
+{OTHER} = "approver"
+[header]
+name = "X-Loupe-User"
+secret = "{SECRET}"
+"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,7 @@ class Proxy(Server):
     """A running nginx in front of an app."""
 
     port: int
+    behind: str
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +60,11 @@ def proxy(home_with_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, *files], check=True, capture_output=True
     )
     hashed = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], check=True, capture_output=True, text=True)
-    (folder / "passwords").write_text(f"{USER}:{hashed.stdout}")
+    (folder / "passwords").write_text(f"{USER}:{hashed.stdout}{OTHER}:{hashed.stdout}")
+    (folder / "roles.toml").write_text(ROLES)
     port, plain = free_port(), free_port()
-    with served(home_with_run, "--server.allowedHosts", "localhost") as app:
+    roles = str(folder / "roles.toml")
+    with served(home_with_run, "--server.allowedHosts", "localhost", LOUPE_ROLES=roles) as app:
         text = (ROOT / "deploy" / "nginx.conf").read_text()
         for old, new in {
             "127.0.0.1:8501": app.url.removeprefix("http://"), "listen 443": f"listen 127.0.0.1:{port}",
@@ -56,6 +72,7 @@ def proxy(home_with_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "/etc/ssl/loupe/fullchain.pem": str(folder / "cert.pem"),
             "/etc/ssl/loupe/privkey.pem": str(folder / "key.pem"),
             "/etc/nginx/loupe.htpasswd": str(folder / "passwords"),
+            "CHANGE-THIS-SECRET": SECRET,
             "/run/nginx-loupe.pid": str(folder / "pid"), "/var/log/nginx/": f"{folder}/",
         }.items():  # fmt: skip
             assert old in text, old
@@ -68,7 +85,7 @@ def proxy(home_with_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             process = subprocess.Popen([*command, "-g", f"daemon off;{user}"], stderr=log)
         try:
             _listens(plain, process)
-            yield Proxy(f"https://localhost:{port}", home_with_run, plain)
+            yield Proxy(f"https://localhost:{port}", home_with_run, plain, app.url)
         finally:
             process.terminate()
             process.wait(20)
@@ -152,6 +169,51 @@ def test_the_app_works_behind_the_proxy(proxy: Proxy, browser: Browser, tmp_path
         open_page(page, proxy, "Dataset")
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(sample_zip(tmp_path / "two.zip", 2))
         expect(page.get_by_test_id("stMetric").first).to_contain_text("2", timeout=STEP_MS)
+
+
+def signing_off(browser: Browser, server: Server, **options: Any) -> tuple[BrowserContext, Page]:
+    """A context of its own that looks at the sign-off of the report."""
+    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900}, **options)
+    context.set_default_timeout(STEP_MS)
+    page = context.new_page()
+    open_page(page, server, "Report", f"?run={FINISHED}")
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    return context, page
+
+
+def test_a_session_acts_for_the_person_whom_the_proxy_names_and_for_nobody_else(proxy: Proxy, browser: Browser) -> None:
+    run = open_run(proxy.home / "runs" / FINISHED)
+    judged = run.folder / "findings.json"
+    judged.write_bytes((run.report / "findings.json").read_bytes())
+    forged = {"X-Loupe-User": OTHER, "X-Loupe-Proxy": "guessed"}
+    # Both at once; the browser of the first says that it is the second.
+    first, reviewing = signing_off(
+        browser, proxy, http_credentials={"username": USER, "password": PASSWORD}, extra_http_headers=forged
+    )
+    second, approving = signing_off(browser, proxy, http_credentials={"username": OTHER, "password": PASSWORD})
+    # Past the proxy, at the port of the app itself, nobody is who they say they are.
+    third, outside = signing_off(
+        browser, Server(proxy.behind.replace("127.0.0.1", "localhost"), proxy.home), extra_http_headers=forged
+    )
+    for page, name in ((reviewing, USER), (approving, OTHER)):
+        expect(page.get_by_text(f"Entries are made as {name}.")).to_be_visible()
+    expect(outside.get_by_role("textbox", name="Your name")).to_be_visible()
+    for page, label in ((outside, "Review"), (outside, "Approve"), (reviewing, "Approve"), (approving, "Approve")):
+        expect(page.get_by_role("button", name=label, exact=True)).to_be_disabled()
+    reviewing.get_by_role("button", name="Review", exact=True).click()
+    expect(reviewing.get_by_text(f"Reviewed by {USER}")).to_be_visible()
+    expect(reviewing.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    approving.get_by_role("textbox", name="Reason or remark").fill("Read")
+    approving.keyboard.press("Enter")
+    approving.get_by_role("button", name="Approve", exact=True).click()
+    expect(approving.get_by_text(f"Approved by {OTHER}")).to_be_visible()
+    for context in (first, second, third):
+        context.close()
+    entries = [(entry.by, entry.verified, entry.kind) for entry in load_review(run).entries]
+    # Other tests look at the same run.
+    judged.unlink()
+    (run.folder / REVIEW).unlink()
+    assert entries == [(USER, True, "reviewed"), (OTHER, True, "approved")]
 
 
 def test_the_app_itself_listens_on_loopback_only_and_knows_its_host(proxy: Proxy) -> None:

@@ -5,7 +5,7 @@ that of the plan, and its own; so no line can be changed, removed, added or move
 are missed only by whoever knows where the log ended: the manifest says so, as of the last report.
 """
 
-from core.runs.review.entry import ACTIONS, ASSURANCES, FINDING_KINDS, STEPS, Entry, Kind, Review
+from core.runs.review.entry import ACTIONS, ASSURANCES, FINDING_KINDS, STEPS, Entry, Kind, Review, StepKind
 from core.runs.review.log import (
     REVIEW,
     add_entry,
@@ -13,8 +13,10 @@ from core.runs.review.log import (
     findings_sha256,
     load_review,
     note_review,
+    obstacle,
     parse_review,
     problems,
+    record_start,
 )
 from core.runs.review.steps import FindingReview, Standing, finding_review, standing
 
@@ -29,13 +31,16 @@ __all__ = [
     "Kind",
     "Review",
     "Standing",
+    "StepKind",
     "add_entry",
     "cut_off",
     "finding_review",
     "findings_sha256",
     "load_review",
     "note_review",
+    "obstacle",
     "parse_review",
     "problems",
+    "record_start",
     "standing",
 ]

@@ -18,8 +18,10 @@ MOST_ENTRIES = 50_000
 
 FindingKind = Literal["accept", "dismiss", "owner", "due", "response", "action"]
 StepKind = Literal["prepared", "reviewed", "approved", "superseded"]
+# Who asked for the audit, entered where identities are verified.
+StartKind = Literal["started"]
 DeclaredKind = Literal["addressee", "assurance", "independence", "validity", "distribution"]
-Kind = Literal["comment", FindingKind, StepKind, DeclaredKind]
+Kind = Literal["comment", FindingKind, StepKind, StartKind, DeclaredKind]
 FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 STEPS: tuple[StepKind, ...] = get_args(StepKind)
 Action = Literal["open", "in progress", "done", "verified"]

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from core.drafts import write_whole
 from core.errors import InputError, LoupeError, Refused, RunError, first_line
 from core.processes import locked
+from core.runs.access import Actor, Role, barrier, check, roles
 from core.runs.plan import first_problem
 from core.runs.results import file_sha256
-from core.runs.review.entry import JUDGING, MOST_ENTRIES, Entry, Kind, Review
+from core.runs.review.entry import JUDGING, MOST_ENTRIES, Entry, Kind, Review, StepKind
 from core.runs.review.steps import illegal, refusal
 from core.runs.run import Run
 from core.sandbox.files import read_file
@@ -114,37 +115,19 @@ def findings_sha256(run: Run) -> str:
     return file_sha256(path) if path.is_file() else ""
 
 
-def add_entry(
-    run: Run, by: str, kind: Kind, finding: str = "", value: str = "", why: str = "", *, verified: bool = False
-) -> Entry:
-    """Add one entry, completely or not at all, and return it.
+def add_entry(run: Run, by: str | Actor, kind: Kind, finding: str = "", value: str = "", why: str = "") -> Entry:
+    """Add one entry, completely or not at all, and return it. A name without an `Actor` is one that nobody checked.
 
-    Raises `InputError` in one line for a step that is not allowed now, for a missing reason or value and for a finding
-    that the run does not have; `RunError` if the log was changed.
+    Raises `InputError` in one line for a step that is not allowed now, or not to this person, for a missing reason or
+    value and for a finding that the run does not have; `RunError` if the log was changed.
     """
+    actor = by if isinstance(by, Actor) else Actor(by)
+    check(actor, *needed_for(kind))
     with locked(run.folder):
         review = _load(run)
         if len(review.entries) >= MOST_ENTRIES:
             raise InputError(f"the review log is full ({MOST_ENTRIES:,} entries)")
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        parts: dict[str, Any] = {
-            "sequence": len(review.entries) + 1,
-            "previous": review.head,
-            # A clock that was set back must not break the order.
-            "at": max(now, review.entries[-1].at) if review.entries else now,
-            "by": " ".join(by.split()),
-            "verified": verified,
-            "kind": kind,
-            "finding": finding,
-            "value": value.strip(),
-            "why": why.strip(),
-            "findings_sha256": findings_sha256(run) if kind in JUDGING else "",
-        }
-        try:
-            draft = Entry.model_validate({**parts, "sha256": "0" * 64})
-        except ValidationError as error:
-            raise InputError(f"{kind}: {first_problem(error)}") from error
-        entry = draft.model_copy(update={"sha256": draft.content_sha256})
+        entry = _next(run, review, actor, kind, finding, value, why)
         problem = refusal(review, entry)
         if problem:
             raise InputError(problem)
@@ -153,3 +136,57 @@ def add_entry(
             raise InputError("the review log is full")
         write_whole(run.folder / REVIEW, data)
     return entry
+
+
+def record_start(run: Run, actor: Actor) -> None:
+    """Begin the log of a new run with who asked for it, where the operator has given people roles."""
+    if roles() is not None and actor.name and not _load(run).entries:
+        add_entry(run, actor, "started")
+
+
+def obstacle(run: Run, review: Review, actor: Actor, kind: StepKind) -> str:
+    """Why a step of the report may not be entered now, or not by this person, in one line; empty if it may.
+
+    Nothing is written. Raises `InputError` if the file of roles is wrong.
+    """
+    problem = barrier(actor, *needed_for(kind))
+    if problem:
+        return problem
+    try:
+        # A name and a reason are asked for when the entry is made.
+        return refusal(review, _next(run, review, actor if actor.name else Actor("?"), kind, why="?"))
+    except InputError as error:
+        return first_line(error)
+
+
+def needed_for(kind: Kind) -> tuple[Role, str]:
+    """The role that an entry of a kind takes, and what it does in words."""
+    if kind in ("approved", "superseded"):
+        return "approver", "approve a report or withdraw it"
+    # Who starts an audit is recorded, whoever it is.
+    return ("none" if kind == "started" else "reviewer"), "add to the review log"
+
+
+def _next(
+    run: Run, review: Review, actor: Actor, kind: Kind, finding: str = "", value: str = "", why: str = ""
+) -> Entry:
+    """The entry that would come next. Raises `InputError` for a missing reason, value or name."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    parts: dict[str, Any] = {
+        "sequence": len(review.entries) + 1,
+        "previous": review.head,
+        # A clock that was set back must not break the order.
+        "at": max(now, review.entries[-1].at) if review.entries else now,
+        "by": " ".join(actor.name.split()),
+        "verified": actor.verified,
+        "kind": kind,
+        "finding": finding,
+        "value": value.strip(),
+        "why": why.strip(),
+        "findings_sha256": findings_sha256(run) if kind in JUDGING else "",
+    }
+    try:
+        draft = Entry.model_validate({**parts, "sha256": "0" * 64})
+    except ValidationError as error:
+        raise InputError(f"{kind}: {first_problem(error)}") from error
+    return draft.model_copy(update={"sha256": draft.content_sha256})

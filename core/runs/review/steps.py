@@ -23,7 +23,7 @@ COVERED = ("accept", "dismiss", "addressee", "assurance", "independence", "valid
 class Standing:
     """Where the report stands: the number of its version, its status, and the entries by which it came there.
 
-    preparers: the one declared in the plan, and who entered that they prepared this version.
+    preparers: the one declared in the plan, who started the audit, and who entered that they prepared this version.
     """
 
     version: int = 1
@@ -33,6 +33,7 @@ class Standing:
     reviewed: Entry | None = None
     approved: Entry | None = None
     superseded: Entry | None = None
+    started: tuple[str, ...] = ()
 
     @property
     def judged(self) -> str:
@@ -104,10 +105,13 @@ def illegal(review: Review, entries: Iterable[Entry]) -> str:
 
 def _after(now: Standing, entry: Entry, start: Standing) -> Standing:
     match entry.kind:
+        case "started":
+            # Whoever started the audit prepared every version of its report.
+            return replace(now, preparers=(*now.preparers, entry.by), started=(*now.started, entry.by))
         case "prepared":
             new = now.status == "superseded"
-            before = start.preparers if new else now.preparers
-            return Standing(now.version + new, "draft", (*before, entry.by), prepared=entry)
+            before = (*start.preparers, *now.started) if new else now.preparers
+            return Standing(now.version + new, "draft", (*before, entry.by), prepared=entry, started=now.started)
         case "reviewed":
             return replace(now, status="reviewed", reviewed=entry)
         case "approved":
@@ -124,6 +128,8 @@ def _refusal(now: Standing, entry: Entry) -> str:
         return f"{report}; prepare a new version before this is changed" + (
             "" if now.status == "superseded" else " (supersede this one first)"
         )
+    if kind == "started" and (now.prepared or now.status != "draft"):
+        return f"{report} and has been prepared; who started the audit is entered before"
     if kind == "prepared" and now.status in ("reviewed", "approved"):
         after = "it can only be reviewed again or approved" if now.status == "reviewed" else "supersede it first"
         return f"{report}; {after}"

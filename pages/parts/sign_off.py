@@ -1,0 +1,70 @@
+"""The sign-off of a report on a page: its steps, who may take the next one, and why somebody may not."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.reporting.assurance import signed
+from core.runs import Run
+from core.runs.access import Actor
+from core.runs.review import STEPS, Standing, StepKind, add_entry, load_review, obstacle, standing
+from pages.parts import identity
+from pages.parts.words import plain, problems_shown
+
+TITLES: dict[StepKind, str] = {
+    "prepared": "Prepare",
+    "reviewed": "Review",
+    "approved": "Approve",
+    "superseded": "Supersede",
+}
+ICONS: dict[StepKind, str] = {
+    "prepared": ":material/edit:",
+    "reviewed": ":material/rate_review:",
+    "approved": ":material/verified:",
+    "superseded": ":material/history:",
+}
+WHY_HELP = "It becomes part of the review log. To supersede a report, a reason is needed."
+
+
+def show(run: Run) -> None:
+    """Version and status of the report, who took which step, and the steps that are possible now."""
+    with problems_shown(), st.expander("Sign-off", expanded=True, icon=":material/how_to_reg:"):
+        review = load_review(run)
+        now = standing(review)
+        st.markdown(plain(f"Version {now.version}, {now.status}. {people(now)}"))
+        st.caption("The person who prepared a version, or started its audit, neither reviews nor approves it.")
+        who = identity.actor()
+        # The fields are new after each entry, and keep what was typed where one was refused.
+        key = f"sign-off-{run.id}-{len(review.entries)}"
+        if who.name:
+            st.caption(plain(f"Entries are made as {identity.told(who)}."))
+            identity.rename_button("sign-off-rename")
+        else:
+            who = Actor(" ".join(identity.ask_name(f"{key}-by").split()))
+        why = st.text_input("Reason or remark", key=f"{key}-why", max_chars=1_000, help=WHY_HELP)
+        barriers = {kind: obstacle(run, review, who, kind) for kind in STEPS}
+        with st.container(horizontal=True):
+            for kind, problem in barriers.items():
+                pressed = st.button(
+                    TITLES[kind],
+                    key=f"{key}-{kind}",
+                    icon=ICONS[kind],
+                    disabled=bool(problem),
+                    help=plain(problem) if problem else None,
+                )
+                if pressed and not problem:
+                    add_entry(run, who, kind, why=why)
+                    if not who.verified:
+                        identity.keep_name(who.name)
+                    st.rerun()
+        for line in dict.fromkeys(f"{TITLES[kind]}: {problem}." for kind, problem in barriers.items() if problem):
+            st.caption(plain(line))
+
+
+def people(now: Standing) -> str:
+    """Who prepared, reviewed and approved this version, in one line."""
+    preparers = ", ".join(dict.fromkeys(now.preparers))
+    steps = {"Reviewed by": now.reviewed, "Approved by": now.approved, "Superseded by": now.superseded}
+    parts = [f"Prepared by {preparers}"] if preparers else []
+    parts += [f"{words} {signed(entry)}" for words, entry in steps.items() if entry is not None]
+    return "; ".join(parts) + ("." if parts else "")
