@@ -97,19 +97,25 @@ def forget() -> None:
     st.session_state.pop(SUBJECT, None)
 
 
-def parts(found: Predecessor | None, dataset: Dataset, scope: dict[str, Any]) -> dict[str, Any]:
-    """What a request takes over beyond the fields of the form: thresholds, and the very same images where none differ.
+def parts(found: Predecessor | None, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a request by the form, with what it takes over beyond its fields.
 
-    `scope` is what the form says of the number of images and the seed.
+    That is the thresholds, the order of methods and analyses, another name of the same model, and the very same images
+    where the dataset, their number and the seed are those of the earlier plan.
     """
     if found is None:
-        return {}
-    given: dict[str, Any] = {}
+        return given
+    given = dict(given)
+    for name, before in (("methods", found.plan.methods), ("applications", found.plan.applications)):
+        order = {part.name: at for at, part in enumerate(before)}
+        given[name] = tuple(sorted(given[name], key=lambda part: order.get(part.name, len(order))))
+    if given["model"] == found.plan.model.model_copy(update={"name": embedded_name(found.plan.model.name)}):
+        given["model"] = found.plan.model
     if found.thresholds is not None and st.session_state.get(KEPT, True):
         given["thresholds"] = found.thresholds
     if (level := found.run.manifest.get("fail_on")) in ("low", "medium", "high"):
         given["fail_on"] = level
-    same = (dataset.id, scope["limit"], scope["seed"]) == (
+    same = (dataset.id, given["limit"], given["seed"]) == (
         found.plan.dataset,
         len(found.plan.images),
         found.plan.seed,

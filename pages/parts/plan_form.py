@@ -100,16 +100,9 @@ def _sections(dataset: Dataset, out: Path, draft: Draft, offers: Any, notes: Any
         raise problem
     if not (explained or chosen.plans):
         raise InputError("choose at least one method or one analysis")
+    parts = {"model": draft.model, "texts": texts, "methods": explained, "applications": chosen.plans, **scope}
     return AuditRequest.build(
-        out=out,
-        dataset=dataset.root,
-        model=draft.model,
-        texts=texts,
-        methods=explained,
-        applications=chosen.plans,
-        declared=declarations,
-        **scope,
-        **again.parts(draft.predecessor, dataset, scope),
+        out=out, dataset=dataset.root, declared=declarations, **again.parts(draft.predecessor, dataset, parts)
     )
 
 

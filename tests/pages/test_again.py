@@ -62,6 +62,8 @@ def click(app: AppTest, label: str) -> AppTest:
 def edited(run: Run) -> AppTest:
     """The form of a new audit, filled with the plan of a run."""
     app = click(opened("runs", run), "Edit and run again")
+    # The browser is on the page of the form now.
+    app.switch_page("pages/audit.py").run()
     assert not app.exception, [item.message for item in app.exception]
     return app
 
@@ -71,7 +73,6 @@ def test_a_plan_that_is_not_changed_is_the_same_plan(run: Run, monkeypatch: pyte
     app = edited(run)
     assert "Planned from First" in words(app).replace("\\", "") and not app.warning
     click(app, "Start the audit")
-    print("DEBUG", [w.value for w in app.warning], [e.value for e in app.error], [e.message for e in app.exception], [(b.label,b.disabled) for b in app.button], words(app)[-800:])
     new, old = list_runs(runs_folder())
     assert old.id == ID and new.plan.digest == old.plan.digest and new.plan.declared == old.plan.declared
     assert (new.folder / "thresholds.toml").read_bytes() == (old.folder / "thresholds.toml").read_bytes()
