@@ -11,15 +11,16 @@ from core.audit import launch
 from core.errors import DamagedError, LoupeError, RunError
 from core.runs import STOPPED, Progress, Run, list_runs, open_run
 from core.runs.database import damage
+from core.runs.opened import is_opened
 from core.runs.shelf import close_elsewhere, open_elsewhere, shelf_id
-from core.settings import runs_folder
+from core.settings import opened_folder, runs_folder
 
 Answer = tuple[dict[str, Any], int]
 
 
 def find_run(name: str) -> Run:
     """A run by directory, or by id in the workspace. Raises `RunError`."""
-    for folder in (Path(name), runs_folder() / name):
+    for folder in (Path(name), runs_folder() / name, opened_folder() / name):
         if (folder / "plan.json").exists():
             return open_run(folder)
     raise RunError(f"there is no run {name!r}; give its directory, or an id listed by `python -m core status`")
@@ -45,16 +46,23 @@ def cancel(chosen: argparse.Namespace) -> Answer:
 
 def open_arguments(parser: argparse.ArgumentParser) -> None:
     """What `open` takes."""
-    parser.add_argument("run_directory", help="run directory")
-    parser.add_argument("--close", action="store_true", help="take it off the list; the run stays as it is")
+    parser.add_argument(
+        "run_directory", metavar="run", help="run directory, or an evidence bundle (ZIP) made elsewhere"
+    )
+    parser.add_argument("--close", action="store_true", help="take it off the list; the run or bundle stays as it is")
 
 
 def open_in_app(chosen: argparse.Namespace) -> Answer:
-    """List a run of any folder in the app, or take it off the list; the run itself stays as it is."""
-    run = find_run(chosen.run_directory)
+    """List a run of any folder, or a bundle, in the app, or take it off the list; it stays as it is itself."""
+    from core.reporting.unbundling import forget_bundle, open_bundle
+
+    bundle = Path(chosen.run_directory)
+    run = open_bundle(bundle) if bundle.is_file() else find_run(chosen.run_directory)
     if chosen.close:
-        known = close_elsewhere(run)
+        known = forget_bundle(run) or close_elsewhere(run)
         text = f"{run.folder} is {'no longer' if known else 'not'} listed as opened from elsewhere"
+    elif is_opened(run):
+        text = f"{bundle.name} is sound, and listed in the app as {shelf_id(run)}, read only"
     else:
         run = open_elsewhere(run.folder)
         text = f"{run.folder} is listed in the app as {shelf_id(run)}"

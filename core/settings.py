@@ -157,6 +157,11 @@ def roles_file() -> Path | None:
     return own if os.path.lexists(own) else None
 
 
+def opened_folder() -> Path:
+    """Where bundles that were made elsewhere are unpacked, one folder each."""
+    return workspace() / "opened"
+
+
 def study_folder(run: str) -> Path:
     """Where the user study of a run is kept, by the run's id: outside of the run, which stays sealed."""
     return workspace() / "studies" / run

@@ -133,7 +133,7 @@ def _row_of_maps(run: Run, image: DatasetImage, own: Any, wrong: Any) -> None:
         ("Spread over seeds", grid(own, "spread"), None, False, "nats, own text"),
         ("Narrowing", grid(own, "nib"), None, True, "share of the cosine"),
     )
-    small = fit(state.dataset_of(run).open(image), maps.SIDE)
+    small = fit(maps.pixels(state.dataset_of(run), image), maps.SIDE)
     geometry = geometry_of(run, image.width, image.height)
     for column, (title, values, ends, signed, unit) in zip(across[1:], panels, strict=True):
         with column:

@@ -128,7 +128,7 @@ def single(runs: Mapping[str, Run], records: Mapping[str, KnowledgeRecord]) -> N
             continue
         for row, column in zip(typed(rows, PartitionRow), st.columns(max(len(rows), 2)), strict=False):
             with column:
-                opened = state.dataset_of(run).open(entry)
+                opened = maps.pixels(state.dataset_of(run), entry)
                 parts = measures.part_image(run, entry, row, opened)
                 st.image(np.asarray(parts), width="stretch", alt=f"Parts of {entry.name} by {row.variant}")
                 concepts = record.concepts[

@@ -83,7 +83,8 @@ def one_map(run: Run, record: PriorsRecord, row: MapRow, image: Any) -> None:
     st.markdown(f"**{plain(PRIORS[row.prior])}**")
     values = np.asarray(row.map, dtype=np.float32).reshape(int(row.rows), int(row.columns))
     geometry = row_geometry(run, record, row, image)
-    painted = overlay(state.dataset_of(run).open(image), values, geometry, signed=True, smooth=False, side=maps.SIDE)
+    pixels = maps.pixels(state.dataset_of(run), image)
+    painted = overlay(pixels, values, geometry, signed=True, smooth=False, side=maps.SIDE)
     alt = f"{row_title(row)} of {image.name} for the text {row.text}"
     st.image(maps.jpeg(painted), width="stretch", alt=alt)
     maps.scale(values, signed=True, unit=f"{VALUES[row.value]}, {WAYS[row.way]}")

@@ -9,19 +9,32 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from core.characters import brief
-from core.content.words import size
+from core.content.words import plural, size
+from core.reporting.evidence import TABLES
 from core.reporting.legibility import font_warning
 from core.reporting.report import SHORT
 from core.runs import STOPPED, Run
+from core.runs.opened import is_opened
 from core.runs.results import file_sha256
 from core.settings import ROOT
 from core.storage import without_folders
 from pages.parts import entry, identity, sign_off, state
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
+MOST_ROWS = 2_000
+TABLE_TITLES = {
+    "trust": "Tests of the maps",
+    "versus": "Methods against controls",
+    "agreement": "Agreement of the methods",
+    "pair_agreement": "Agreement by pair of methods",
+    "scores": "Scores",
+    "texts": "Texts",
+    "failures": "Failures",
+}
 PREVIEW_BYTES = 60 * 2**20
 HEIGHT = 860
 # File of the report, its title, the end of its name when it is downloaded, its type and icon.
@@ -49,6 +62,9 @@ def page() -> None:
     if run is None:
         empty("The report appears here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
+    if is_opened(run):
+        from_bundle(run)
+        return
     progress = state.progress_of(run)
     pdf = run.report / "report.pdf"
     if progress.state not in STOPPED:
@@ -75,6 +91,26 @@ def page() -> None:
         with st.expander("For other programs"), st.container(horizontal=True):
             downloads(run, EXPORTED)
     preview(run.report / "report.html")
+
+
+def from_bundle(run: Run) -> None:
+    """What a bundle has of a report: the tables that it prints, the exports, and the bundle itself."""
+    st.info(
+        "This audit was opened from a bundle. A bundle has no PDF and no images; these are the tables and exports of "
+        "its report.",
+        icon=":material/folder_zip:",
+    )
+    sign_off.show(run)
+    with st.container(horizontal=True):
+        downloads(run, (*DOWNLOADS, *EXPORTED))
+    for name in TABLES:
+        path = run.folder / "tables" / f"{name}.csv"
+        table = pd.read_csv(path, keep_default_na=False) if path.is_file() else pd.DataFrame()
+        with st.expander(f"{TABLE_TITLES[name]} ({plural(len(table), 'row')})"):
+            if len(table):
+                st.dataframe(table.head(MOST_ROWS), hide_index=True, alt=TABLE_TITLES[name])
+            if len(table) > MOST_ROWS:
+                st.caption(f"The first {MOST_ROWS:,} rows are shown; the bundle has all of them.")
 
 
 def downloads(run: Run, files: Sequence[tuple[str, str, str, str, str]]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from core.characters import brief
 from core.errors import RunError
 from core.runs import FINISHED, Run
+from core.runs.opened import READ_ONLY, is_opened
 from core.runs.shelf import Label, labels, shelf
 from pages.parts import entry, run_actions, state
 from pages.parts.words import of_error, problems_shown
@@ -25,6 +26,7 @@ def page() -> None:
         table(runs)
         selected(runs)
     run_actions.opening()
+    run_actions.opening_bundle()
     run_actions.trash_can()
 
 
@@ -71,7 +73,14 @@ def row(key: str, run: Run, label: Label, datasets: dict[str, str]) -> tuple[obj
         title = label.name or brief(plan.declared.title, 120)
         done = 100 if now.state in FINISHED else min(int(100 * now.share), 99)
         dataset = datasets.get(plan.dataset) or plan.dataset[:8]
-        cells = (title, state.state_of(now)[0], done, plan.model.title, dataset, len(plan.images))
+        cells = (
+            title,
+            READ_ONLY if is_opened(run) else state.state_of(now)[0],
+            done,
+            plan.model.title,
+            dataset,
+            len(plan.images),
+        )
     except Exception:  # noqa: BLE001 - a stranger's run may fail in any way, and must not hide the others
         cells = (label.name or "damaged run", "damaged", 0, "", "", 0)
     return (*cells, ", ".join(label.tags), state.started(run), key)
@@ -79,6 +88,6 @@ def row(key: str, run: Run, label: Label, datasets: dict[str, str]) -> tuple[obj
 
 entry.through_app("pages/runs.py")
 st.title("Runs")
-st.markdown("Every audit of this machine, those opened from other folders, and further models beside an audit.")
+st.markdown("Every audit of this machine, those opened from other folders or bundles, and further models beside one.")
 with problems_shown():
     page()

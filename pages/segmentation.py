@@ -69,7 +69,7 @@ def single(run: Run, record: SegmentationRecord) -> None:
     ranked = record.recognition[record.recognition.image == image].sort_values("rank")
     labels = [label for label in ranked.label if label in record.points.get(image, {})]
     label = st.selectbox("Label", labels)
-    opened = state.dataset_of(run).open(entry)
+    opened = maps.pixels(state.dataset_of(run), entry)
     first, second, third, fourth = st.columns(4)
     with first:
         st.markdown("**Segmentation**")

@@ -18,6 +18,7 @@ from core.processes import this_owner
 from core.runs import Run
 from core.runs.lease import LEASE_SECONDS, Holder
 from core.runs.leftovers import sweep_run
+from core.runs.opened import check_changeable
 from core.runs.rebuild import mend
 
 Tell = Callable[[str], None]
@@ -104,6 +105,7 @@ def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> I
     `handed`: whoever started this process holds the run for it and hands it over. Raises `RunError`, naming the
     holder and how long its lease lasts, if another worker has the run.
     """
+    check_changeable(run)
     owner = this_owner()
     mended = mend(run)
     run.store.create()
@@ -125,10 +127,11 @@ def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> I
 
 
 def check_free(run: Run) -> None:
-    """Refuse a run that another worker holds before anything is loaded for it. Raises `RunError`.
+    """Refuse a run that another worker holds before anything is loaded for it, and one that was opened from a bundle.
 
-    A damaged record says nothing of that; `hold` mends it.
+    Raises `RunError`. A damaged record says nothing of that; `hold` mends it.
     """
+    check_changeable(run)
     with suppress(DamagedError):
         other = run.store.holder()
         if other is not None and other.owner != this_owner():

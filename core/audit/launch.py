@@ -12,6 +12,7 @@ from contextlib import suppress
 from core.errors import DamagedError, LoupeError
 from core.processes import owner_of, runs_here, this_owner
 from core.runs import FINISHED, Run
+from core.runs.opened import check_changeable
 from core.runs.store import AT_WORK, RunState
 from core.settings import ROOT
 
@@ -24,6 +25,7 @@ def start(run: Run) -> None:
     The worker outlives the page that asked for it; its output goes to `worker.log` in the run directory. A run whose
     record is damaged is started too: the worker rebuilds it.
     """
+    check_changeable(run)
     store, owner = run.store, this_owner()
     try:
         progress = run.progress()

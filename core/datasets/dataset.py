@@ -28,6 +28,8 @@ MANIFEST = "dataset.json"
 ANNOTATIONS = "annotations.json"
 IMAGES = "images"
 THUMBNAILS = "thumbnails"
+# The file that says that only the description of a dataset is here, as in an evidence bundle.
+WITHOUT_IMAGES = "without_images"
 
 
 class DatasetImage(BaseModel, frozen=True):
@@ -100,6 +102,11 @@ class Dataset(_Described, frozen=True):
         """The file of annotations that is kept with the images, or None. It is no part of the id."""
         path = self.root / ANNOTATIONS
         return path if path.is_file() else None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether the images are here, and not only their description."""
+        return not (self.root / WITHOUT_IMAGES).exists()
 
     def open(self, entry: DatasetImage) -> Image.Image:
         """The image's pixels, RGB, checked against its id.
@@ -193,6 +200,6 @@ def load_dataset(root: Path) -> Dataset:
     if dataset_id(dataset.images) != dataset.id:
         raise InputError(f"{manifest} was changed after it was written; upload the images again")
     missing = [image.name for image in dataset.images if f"{image.id}.png" not in stored]
-    if missing:
+    if missing and dataset.has_images:
         raise InputError(f"{root} lacks {len(missing)} of its images ({missing[0]}, ...); upload the images again")
     return dataset

@@ -69,7 +69,7 @@ class OpenBundle:
         """The bytes of one file. Raises `Refused` if it is damaged or larger than `most`."""
         parts: list[bytes] = []
         size = 0
-        for piece in self._pieces(name):
+        for piece in self.pieces(name):
             size += len(piece)
             if size > most:
                 raise Refused(f"{name} is larger than {most // 2**20} MiB")
@@ -79,7 +79,7 @@ class OpenBundle:
     def digest(self, name: str) -> str:
         """The SHA-256 of one file. Raises `Refused` if it is damaged or unpacks to too much."""
         whole = hashlib.sha256()
-        for piece in self._pieces(name):
+        for piece in self.pieces(name):
             whole.update(piece)
         return whole.hexdigest()
 
@@ -103,7 +103,8 @@ class OpenBundle:
             raise Refused(f"{name} has a row whose length differs from that of its first")
         return rows
 
-    def _pieces(self, name: str) -> Iterator[bytes]:
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The bytes of one file, piece by piece. Raises `Refused` if it is damaged or unpacks to too much."""
         info = self._zip.getinfo(name)
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused(f"{name} is encrypted or uses an unsupported compression method")

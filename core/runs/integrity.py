@@ -13,6 +13,7 @@ from core.datasets.dataset import ANNOTATIONS, IMAGES, THUMBNAILS
 from core.errors import LoupeError, Refused, RunError
 from core.runs import review
 from core.runs.manifest import write_json
+from core.runs.opened import check_changeable
 from core.runs.results import file_sha256
 from core.runs.run import Run
 from core.runs.seal import (
@@ -114,6 +115,7 @@ def check_before_rewriting(run: Run) -> None:
     Otherwise a new seal would vouch for what somebody changed under the old one. Raises `RunError`; a run without a
     seal passes.
     """
+    check_changeable(run)
     found = load_seal(run)
     if found is None:
         return

@@ -22,7 +22,7 @@ from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
 from core.runs.results import read_results
 from core.runs.store import Progress, RunStore
-from core.settings import runs_folder
+from core.settings import opened_folder, runs_folder
 from core.storage import without_folders
 
 Value = TypeVar("Value")
@@ -42,7 +42,8 @@ class Run:
     @property
     def handle(self) -> str:
         """What the command line finds it by: its id in the workspace, its folder elsewhere."""
-        return self.id if self.folder.parent.resolve() == runs_folder().resolve() else str(self.folder)
+        homes = (runs_folder().resolve(), opened_folder().resolve())
+        return self.id if self.folder.parent.resolve() in homes else str(self.folder)
 
     @property
     def requested(self) -> float:

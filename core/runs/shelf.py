@@ -1,4 +1,4 @@
-"""The runs that the app lists: those of the workspace, those opened from elsewhere, those beside another one. No torch.
+"""The runs that the app lists: those of the workspace, those opened from elsewhere or a bundle, those beside others.
 
 Names and tags, which folders were opened, and the trash lie in the workspace, never in a run: nothing here changes what
 is sealed.
@@ -22,8 +22,9 @@ from core.datasets import Dataset
 from core.drafts import write_whole
 from core.errors import InputError, LoupeError, RunError
 from core.processes import locked
+from core.runs.opened import check_changeable
 from core.runs.run import Run, create_run, list_runs, new_run_id, open_run
-from core.settings import datasets_folder, runs_folder, server_folders, workspace
+from core.settings import datasets_folder, opened_folder, runs_folder, server_folders, workspace
 
 SHELF = "shelf.json"
 MOST_TAGS, NAME_CHARACTERS, TAG_CHARACTERS = 12, 120, 40
@@ -42,7 +43,7 @@ class Label:
 def shelf_id(run: Run) -> str:
     """By what the app and its addresses know a run: its id in the workspace, its name and a hash elsewhere."""
     folder = run.folder.resolve()
-    if folder.parent == runs_folder().resolve():
+    if folder.parent in (runs_folder().resolve(), opened_folder().resolve()):
         return run.id
     return f"{brief(folder.name, 60)}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
 
@@ -56,9 +57,11 @@ def listed_run(key: str) -> Run | None:
 def shelf() -> dict[str, Run]:
     """Every run that is listed, by `shelf_id`, newest first; one that is no longer there is left out."""
     found = list_runs(runs_folder())
+    bundles = list_runs(opened_folder())
     found += [Run(Path(folder)) for folder in _read().get("opened", {}) if (Path(folder) / "plan.json").is_file()]
     beside = [Run(path.parent) for run in found for path in run.folder.glob("beside/*/plan.json")]
     runs = {shelf_id(run): run for run in (*found, *beside) if may_work(run) or _readable(run)}
+    runs |= {shelf_id(run): run for run in bundles}
     return dict(sorted(runs.items(), key=lambda item: item[1].requested, reverse=True))
 
 
@@ -159,7 +162,11 @@ def close_elsewhere(run: Run) -> bool:
 
 
 def duplicate(run: Run) -> Run:
-    """A new run of the same plan in the workspace, which is not started and names the other as its predecessor."""
+    """A new run of the same plan in the workspace, which is not started and names the other as its predecessor.
+
+    Raises `RunError` for a run that was opened from a bundle: its images are not here.
+    """
+    check_changeable(run)
     folder = runs_folder() / new_run_id()
     root = os.path.relpath(run.dataset_root.resolve(), folder.resolve())
     if (run.folder / "thresholds.toml").is_file():

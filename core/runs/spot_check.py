@@ -20,6 +20,7 @@ from core.errors import InputError, Refused, RunError, first_line
 from core.processes import locked
 from core.runs import access
 from core.runs.access import Actor
+from core.runs.opened import check_changeable
 from core.runs.parts import Name, Part, Seed
 from core.runs.plan import first_problem
 from core.runs.run import Run
@@ -145,6 +146,7 @@ def start_spot_check(run: Run, check: SpotCheck, by: Actor | None = None) -> Spo
 
     Raises `InputError` where an earlier one has marks, which would be lost, and for whoever may not draw one.
     """
+    check_changeable(run)
     access.check(by or access.actor_here(), "reviewer", "draw a spot check")
     with locked(run.folder):
         earlier = _load(run)
@@ -165,6 +167,7 @@ def add_marks(run: Run, judge: str | Actor, verdicts: Mapping[str, str], at: str
     where no sample was drawn.
     """
     actor = judge if isinstance(judge, Actor) else Actor(judge)
+    check_changeable(run)
     access.check(actor, "reviewer", "mark images of a spot check")
     moment = at or datetime.now(UTC).isoformat(timespec="seconds")
     with locked(run.folder):

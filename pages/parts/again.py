@@ -106,8 +106,12 @@ def parts(found: Predecessor | None, dataset: Dataset, given: dict[str, Any]) ->
     if found is None:
         return given
     given = dict(given)
-    for name, before in (("methods", found.plan.methods), ("applications", found.plan.applications)):
-        order = {part.name: at for at, part in enumerate(before)}
+    names = {
+        "methods": [part.name for part in found.plan.methods],
+        "applications": [part.name for part in found.plan.applications],
+    }
+    for name, before in names.items():
+        order = {each: at for at, each in enumerate(before)}
         given[name] = tuple(sorted(given[name], key=lambda part: order.get(part.name, len(order))))
     if given["model"] == found.plan.model.model_copy(update={"name": embedded_name(found.plan.model.name)}):
         given["model"] = found.plan.model

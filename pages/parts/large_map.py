@@ -35,7 +35,7 @@ def drawn_maps(
     run: Run, entry: DatasetImage, text: str, explained: pd.DataFrame, *, opacity: float, smooth: bool
 ) -> dict[str, DrawnMap]:
     """Each map of one image and text by its method, then consensus and disagreement of those that are not constant."""
-    pixels = partial(state.dataset_of(run).open, entry)
+    pixels = partial(maps.pixels, state.dataset_of(run), entry)
     geometry = geometry_of(run, entry.width, entry.height)
     about = f"{entry.name}, text: {text}"
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.map_files import encoded
-from core.datasets import DatasetImage, load_dataset
+from core.datasets import Dataset, DatasetImage, load_dataset
 from core.evaluation.metrics import BY_NAME
 from core.methods import METHODS
 from core.models.geometry import Geometry, Preprocessing
@@ -24,6 +24,8 @@ from pages.parts import state
 from pages.parts.words import plain, tab
 
 SIDE = 420
+TILE = (144, 144)
+GREY = (150, 150, 150)
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,24 @@ def scale(values: NDArray[Any], *, signed: bool, unit: str) -> None:
     st.caption(plain(f"{ends}raw {found.low:.3g} to {found.high:.3g}") + f"  \n{plain(unit)}")
 
 
+def pixels(dataset: Dataset, image: DatasetImage) -> Image.Image:
+    """The image, or a grey one of its size where only its description is here."""
+    if dataset.has_images:
+        return dataset.open(image)
+    # Scaled: what a stranger's file says of a size must not fill the memory.
+    scale = SIDE / max(image.width, image.height, 1)
+    return Image.new("RGB", (_side(image.width * scale), _side(image.height * scale)), GREY)
+
+
+def _side(length: float) -> int:
+    return min(max(round(length), 1), SIDE)
+
+
 def thumbnail(run: Run, image: DatasetImage) -> None:
     """A small square cut from the middle of the image."""
-    st.image(_square(str(state.dataset_of(run).thumbnail(image, 320))), width="stretch", alt=image.name)
+    dataset = state.dataset_of(run)
+    small = _square(str(dataset.thumbnail(image, 320))) if dataset.has_images else jpeg(Image.new("RGB", TILE, GREY))
+    st.image(small, width="stretch", alt=image.name)
 
 
 def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smooth: bool) -> None:
@@ -147,13 +164,13 @@ def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smoo
 def _original(root: str, image: str) -> bytes:
     dataset = load_dataset(Path(root))
     found = next(entry for entry in dataset.images if entry.id == image)
-    return jpeg(fit(dataset.open(found), SIDE))
+    return jpeg(fit(pixels(dataset, found), SIDE))
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _square(path: str) -> bytes:
     with Image.open(path) as image:
-        return jpeg(ImageOps.fit(image, (144, 144)))
+        return jpeg(ImageOps.fit(image, TILE))
 
 
 @st.cache_data(max_entries=600, show_spinner=False)
@@ -162,7 +179,7 @@ def _overlay(
 ) -> bytes:
     dataset = load_dataset(Path(root))
     found = next(entry for entry in dataset.images if entry.id == image)
-    shown = overlay(dataset.open(found), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
+    shown = overlay(pixels(dataset, found), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
     return jpeg(shown)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import streamlit as st
 
+from core.characters import brief
 from core.content.words import plural
+from core.drafts import own_folder
 from core.errors import LoupeError
+from core.reporting.unbundling import BUNDLE, forget_bundle, open_bundle
 from core.runs import Run
+from core.runs.opened import is_opened
 from core.runs.review import record_start
 from core.runs.shelf import (
     close_elsewhere,
@@ -24,10 +30,12 @@ from core.runs.shelf import (
     trash,
 )
 from core.settings import server_folders
+from core.storage import without_folders
 from pages.parts import again, identity, state
 from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/runs.py"
+REFUSED = "bundle_refused"
 
 
 def show(run: Run) -> None:
@@ -54,7 +62,9 @@ def show(run: Run) -> None:
             st.page_link("pages/report.py", label="Report", icon=":material/arrow_forward:")
             replan(run)
             about = "A new audit of this plan, not started."
-            if identity.button("Duplicate", identity.START, icon=":material/content_copy:", help=about):
+            if not is_opened(run) and identity.button(
+                "Duplicate", identity.START, icon=":material/content_copy:", help=about
+            ):
                 with problems_shown():
                     new = duplicate(run)
                     record_start(new, identity.actor())
@@ -79,7 +89,7 @@ def replan(run: Run) -> None:
 
 
 def _take_off(run: Run) -> None:
-    if close_elsewhere(run):
+    if forget_bundle(run) or close_elsewhere(run):
         st.rerun()
     st.info("This run lies inside another one, and is listed as long as that one is.")
 
@@ -109,6 +119,37 @@ def opening() -> None:
             with problems_shown():
                 state.show_run(shelf_id(open_allowed(folder.strip())))
                 st.rerun()
+
+
+def opening_bundle() -> None:
+    """An uploader for an evidence bundle that was made elsewhere."""
+    with st.expander("Open an evidence bundle", icon=":material/folder_zip:"):
+        st.markdown(
+            "A bundle (evidence.zip) is checked as `verify` does, and listed as a run that can be read. It has no "
+            "images: findings, tables and maps are shown without them. Nothing in it is run."
+        )
+        if problem := identity.reason("reviewer", identity.LIST):
+            st.caption(plain(problem))
+            return
+        if line := st.session_state.pop(REFUSED, ""):
+            st.error(plain(line), icon=":material/error:")
+        # A new key empties the uploader, so that a file is read once.
+        turn = st.session_state.setdefault("bundle_turn", 0)
+        given = st.file_uploader("Drop a bundle here", type=["zip"], key=f"bundle-{turn}")
+        if given is None:
+            return
+        st.session_state["bundle_turn"] = turn + 1
+        try:
+            with st.spinner("Checking the bundle …"), own_folder("loupe-bundle-") as folder:
+                path = folder / BUNDLE
+                with path.open("wb") as target:
+                    shutil.copyfileobj(given, target)
+                run = open_bundle(path, brief(given.name, 80))
+        except LoupeError as error:
+            st.session_state[REFUSED] = without_folders(str(error))
+        else:
+            state.show_run(shelf_id(run))
+        st.rerun()
 
 
 def trash_can() -> None:

@@ -22,6 +22,7 @@ from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
 from core.runs import FINISHED, Progress, Run, open_run, read_results
+from core.runs.opened import READ_ONLY, bundle_of, is_opened
 from core.runs.shelf import label_of, listed_run, shelf, shelf_id, trash_folder
 from core.runs.store import AT_WORK
 from core.settings import datasets_folder
@@ -59,6 +60,9 @@ def choose_run() -> None:
 def _standing(run: Run) -> None:
     """The state of the selected run in the sidebar, read again by a timer on every page."""
     with problems_shown():
+        if is_opened(run):
+            st.badge("read only", color="violet", icon=":material/folder_zip:")
+            st.caption(plain(f"Opened from {bundle_of(run)}. A bundle has no images: maps are drawn over grey."))
         now = progress_of(run)
         name, colour = state_of(now)
         st.badge(name, color=colour)
@@ -124,11 +128,11 @@ def run_label(run: Run) -> str:
         title = label_of(shelf_id(run)).name or brief(run.plan.declared.title, 80)
     except (LoupeError, OSError, ValueError):
         title = "damaged run"
-    return f"{title} · {started(run)}"
+    return f"{title} · {READ_ONLY if is_opened(run) else started(run)}"
 
 
 def started(run: Run) -> str:
-    """When the run was requested."""
+    """When the run was requested; of a bundle, when it was opened."""
     return datetime.fromtimestamp(run.requested).strftime("%d %b %Y, %H:%M")
 
 

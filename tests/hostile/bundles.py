@@ -21,10 +21,13 @@ UNITS = "position,key,images,state,tries,seconds,rows,sha256,error\n"
 
 
 def items() -> Iterator[Item]:
-    """Every bundle, carried to `verify`: none is sound."""
+    """Every bundle, carried to `verify`, and to be opened in the app: none is sound."""
     for name, make in {**_whole(), **_parts()}.items():
         heavy = name.endswith(("a-gigabyte-of-sums", "a-gigabyte-of-plan", "a-gigabyte-unlisted"))
         yield item(f"bundles/{name}", "verify", f"{name}.zip", writes(f"{name}.zip", make), *BAD, heavy=heavy)
+        yield item(
+            f"bundles/{name}-opened", "open_bundle", f"{name}.zip", writes(f"{name}.zip", make), ERROR, heavy=heavy
+        )
 
 
 def files(**other: bytes | None) -> dict[str, bytes]:

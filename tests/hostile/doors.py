@@ -186,6 +186,15 @@ def verify(path: Path, root: Path) -> Told:
     return (TAKEN if code == 0 else REFUSED), [line.replace(str(root), "") for line in [*out, *err]]
 
 
+def open_bundle(path: Path, root: Path) -> Told:
+    """`open` of a bundle: one line of an error, and nothing of it in the workspace."""
+    code, out, err = command("open", str(path))
+    home = root / "home" / ".loupe"
+    assert code == 2, f"exit code {code}"
+    assert not (home / "opened").exists(), "a folder was left"
+    return ERROR, [line.replace(str(root), "") for line in [*out, *err]]
+
+
 def run(path: Path, root: Path) -> Told:
     """The commands that only look at a run; "taken" means that `verify` calls it sound."""
     told: list[str] = []
@@ -277,6 +286,7 @@ DOORS: dict[str, Callable[[Path, Path], Told]] = {
     "declared": declared,
     "plan": plan,
     "verify": verify,
+    "open_bundle": open_bundle,
     "run": run,
     "upload": upload,
     "explain": explain,

@@ -13,6 +13,7 @@ from core.drafts import write_whole
 from core.errors import InputError, LoupeError, Refused, RunError, first_line
 from core.processes import locked
 from core.runs.access import Actor, Role, barrier, check, roles
+from core.runs.opened import READ_ONLY, check_changeable, is_opened
 from core.runs.plan import first_problem
 from core.runs.results import file_sha256
 from core.runs.review.entry import JUDGING, MOST_ENTRIES, Entry, Kind, Review, StepKind
@@ -122,6 +123,7 @@ def add_entry(run: Run, by: str | Actor, kind: Kind, finding: str = "", value: s
     value and for a finding that the run does not have; `RunError` if the log was changed.
     """
     actor = by if isinstance(by, Actor) else Actor(by)
+    check_changeable(run)
     check(actor, *needed_for(kind))
     with locked(run.folder):
         review = _load(run)
@@ -149,7 +151,7 @@ def obstacle(run: Run, review: Review, actor: Actor, kind: StepKind) -> str:
 
     Nothing is written. Raises `InputError` if the file of roles is wrong.
     """
-    problem = barrier(actor, *needed_for(kind))
+    problem = READ_ONLY if is_opened(run) else barrier(actor, *needed_for(kind))
     if problem:
         return problem
     try:
