@@ -27,6 +27,7 @@ SAME_ROOM = {
     "outcome": "commands",
     "planted": "commands",
     "region_names": "commands",
+    "replanning": "commands",
     "reproducing": "commands",
     "request": "commands",
     "reviewing": "commands",
