@@ -30,12 +30,29 @@ STORED = ("embeddings", "scores")
 # What a stored plan settles, so that it cannot be given beside `--plan`.
 SETTLED = (
     "texts", "classes", "template", "prompt_set", "top_classes", "no_captions", "model", "pretrained", "weights",
-    "device", "methods", "applications", "option", "concepts", "effort", "again", "no_curves", "limit", "seed", "title",
-    "purpose", "preparer", "embeddings", "scores",
+    "device", "methods", "applications", "option", "concepts", "effort", "again", "no_curves", "limit", "seed",
+    "embeddings", "scores", *Declared.model_fields,
 )  # fmt: skip
 
 # What of a stored plan a request holds as well; the rest of it depends on the images and thresholds that are given.
 _REPEATED = ("model", "texts", "methods", "applications", "trust", "seed", "declared")
+
+
+DECLARATIONS = {
+    "title": "title of the report",
+    "purpose": "declared purpose of the model",
+    "provenance": "declared origin of images, captions and labels",
+    "licence": "declared licence of the images",
+    "preparer": "name of the person who prepares the report",
+    "reviewer": "name of the person who is to review the report",
+    "confidentiality": "printed on the report",
+}
+
+
+def declared_arguments(parser: argparse.ArgumentParser) -> None:
+    """What people state about an audit; it is printed as declared."""
+    for name, text in DECLARATIONS.items():
+        parser.add_argument(f"--{name}", default=getattr(Declared(), name), help=text)
 
 
 def audit_request(chosen: argparse.Namespace) -> AuditRequest:
@@ -93,7 +110,7 @@ def _given_parts(chosen: argparse.Namespace) -> dict[str, Any]:
         "applications": applications,
         "trust": trust_at(chosen.effort, curves=not chosen.no_curves, **again),
         "seed": chosen.seed,
-        "declared": checked(Declared, {"title": chosen.title, "purpose": chosen.purpose, "preparer": chosen.preparer}),
+        "declared": checked(Declared, {name: getattr(chosen, name) for name in Declared.model_fields}),
     }
 
 

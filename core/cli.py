@@ -28,7 +28,7 @@ from core import (
     studying,
     verifying,
 )
-from core.arguments import SETTLED, model_arguments
+from core.arguments import SETTLED, declared_arguments, model_arguments
 from core.characters import brief, legible, legible_values
 from core.errors import LoupeError, Refused
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
@@ -177,9 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         help="audit N images, drawn at random (see --seed) within strata of class and metadata",
     )
     audit.add_argument("--seed", type=int, default=0)
-    audit.add_argument("--title", default="Audit of a vision-language model")
-    audit.add_argument("--purpose", default="", help="declared purpose of the model")
-    audit.add_argument("--preparer", default="", help="name of the person who prepares the report")
+    declared_arguments(audit)
     audit.add_argument(
         "--applications", help="comma-separated names, or none (default: every application; see `applications`)"
     )

@@ -27,6 +27,12 @@ DEAREST, DEAREST_METHOD = 75, 10
 # A caption and the best class.
 TEXTS = 2
 PURPOSE = "Shows an example of an audit, on the bundled sample and the embedded model."
+ORIGIN = (
+    "Photographs under free licences, some of them made smaller; the image index names the author of each. Captions, "
+    "class labels and the columns light (in which light the photograph was taken) and collection (the kind of source) "
+    "were written for this sample; nobody checked them independently."
+)
+LICENCE = "That of each photograph, named in the image index"
 METHODS_FOLDER = "methods"
 
 
@@ -104,6 +110,6 @@ def _request(
         methods=methods_at(effort, methods),
         applications=applications_at(effort, applications),
         trust=trust_at(effort),
-        declared=Declared(title=title, purpose=PURPOSE, preparer="Loupe demo"),
+        declared=Declared(title=title, purpose=PURPOSE, preparer="Loupe demo", provenance=ORIGIN, licence=LICENCE),
         compare_with=compare_with,
     )

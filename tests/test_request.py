@@ -55,6 +55,7 @@ def test_the_command_line_can_ask_for_what_the_demonstration_asks_for(tmp_path: 
     assert last.compare_with == (others[0].out,)
     sample = ["--images", str(SAMPLE / "images"), "--table", str(SAMPLE / "captions.csv"), "--classes"]
     same = [*sample, str(SAMPLE / "classes.txt"), "--effort", "quick", "--preparer", "Loupe demo"]
+    same += ["--provenance", last.declared.provenance, "--licence", last.declared.licence]
     declared = ["--purpose", last.declared.purpose, "--title", last.declared.title]
     few = ["--methods", named(last.methods), "--applications", named(last.applications)]
     assert asked(*same, *declared, *few, "--model", DEFAULT, "--out", str(tmp_path)) == last.model_copy(

@@ -80,6 +80,8 @@ def run_applications(
             note_failure(run, "application failed", f"{part.name}: {problems[part.name]}")
             tell(f"{info.title} failed: {problems[part.name]}")
         ended(part.name, state)
+        if state != "failed":
+            run.store.log("analysis " + ("done" if state == "done" else "left out"), info.title)
         # At once: whoever is told of the run after a kill is told of it too.
         run.update_manifest(application_problems=problems)
     run.update_manifest(application_problems=problems)

@@ -125,6 +125,8 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
     found = adopt(run, shards)
     if found:
         store.log("adopted", f"{found} units were complete but not recorded")
+    left = sum(unit["state"] != "done" for unit in store.units())
+    store.log("begun", f"{left} of {len(units)} units to compute, {len(plan.applications)} analyses planned")
     store.set(stage="preparing")
     bench = prepare(run, model)
     cost = estimate(plan, run.dataset)

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel
+
+from core.applications.registry import APPLICATIONS, application_info
 from core.content.context import ReportContext
 from core.content.parts import Fact, Sample, Section
 from core.content.words import plural, reported_state, rest_of
@@ -33,7 +36,8 @@ from core.runs import Run
 MOST_ROWS = 300
 # What other annexes list, and a setting that nothing uses any more.
 LEFT_OUT: Any = {
-    "images": True, "declared": True, "methods": True, "dataset_root": True, "trust": {"resamples"},
+    "images": True, "declared": True, "methods": True, "applications": True, "dataset_root": True,
+    "trust": {"resamples"},
 }  # fmt: skip
 IN_FULL = (
     "What the body leaves out of each chapter: how it was measured, the settings, further tables and images, and every "
@@ -83,13 +87,25 @@ def _settings(run: Run) -> Section:
         (f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value
     ]
     for method in run.plan.methods:
-        used = METHODS[method.name].parse(method.options).model_dump()
-        rows += [(f"methods.{method.name}.{name}", str(value)) for name, value in used.items()]
+        rows += _options(f"methods.{method.name}", METHODS[method.name].parse(method.options))
+    for part in run.plan.applications:
+        name = f"applications.{part.name}"
+        # What this version does not know is printed as it was planned.
+        known = part.name in APPLICATIONS
+        rows += _options(name, application_info(part.name).parse(part.options)) if known else _flat(name, part.options)
     title = f"Every setting of the plan; annex {LETTERS['images']} lists the images"
     table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, "plan.json"))
     return Section(
         "Settings in full", (Fact("Plan digest", run.plan.digest, code=True),), sentences=(DIGEST,), tables=(table,)
     )
+
+
+def _options(name: str, options: BaseModel) -> list[tuple[str, str]]:
+    """Every option, defaults included; one that nobody set has no value of its own."""
+    used = options.model_dump(mode="json")
+    return [(f"{name}.{key}", "not set" if value is None else _written(value)) for key, value in used.items()] or [
+        (name, "no options")
+    ]
 
 
 def _log(run: Run, summary: Summary) -> Section:
@@ -178,6 +194,12 @@ def _files(files: Mapping[str, str]) -> Section:
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [row for key, part in value.items() for row in _flat(f"{name}.{key}", part)]
+    if name == "thresholds" and not value:
+        return [(name, "built-in")]
+    return [(name, "none" if value is None else _written(value))]
+
+
+def _written(value: Any) -> str:
     if isinstance(value, list):
-        return [(name, json.dumps(value, ensure_ascii=False) if value else "none")]
-    return [(name, "none" if value in (None, "") else str(value))]
+        return json.dumps(value, ensure_ascii=False) if value else "none"
+    return "none" if value == "" else str(value)

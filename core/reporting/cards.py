@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from core.content.context import ReportContext
 from core.content.parts import Card, Fact, Section, Table
@@ -50,7 +52,7 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
             Fact("Known failure modes", info.fails),
             Fact("Deviations from the reference implementation", info.differs),
             Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
-            Fact("Parameters", ", ".join(f"{key} = {value}" for key, value in used.items()) or "none", code=True),
+            Fact("Parameters", ", ".join(_parameters(used)) or "none", code=True),
             Fact(
                 "Cost, checks",
                 f"{cost.image:.3g} forward passes per image, {cost.pair:.3g} per image and text, {cost.pool:.3g} "
@@ -66,6 +68,11 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
             facts.append(Fact("Side not run", "; ".join(reasons[name])))
         out.append(Card(title_of(name), info.paper, status, tuple(facts)))
     return tuple(out)
+
+
+def _parameters(used: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in used.items():
+        yield f"{key} = {'not set' if value is None else value}"
 
 
 def absent(context: ReportContext) -> Table | None:
