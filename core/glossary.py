@@ -120,6 +120,18 @@ _ENTRIES = (
         ("Faithfulness", "Insertion"),
     ),
     Entry(
+        "Embedding",
+        "The vector by which a model represents an image or a text. Images that are similar for the model have "
+        "embeddings with a high cosine.",
+        ("Cosine", "Embedding map"),
+    ),
+    Entry(
+        "Embedding map",
+        "A layout of all images in two dimensions by their embeddings. It shows which images lie together; the "
+        "distance between groups and their size have no meaning. The share of neighbours that it preserves is stated with it.",
+        ("Embedding", "Trustworthiness"),
+    ),
+    Entry(
         "Evidence",
         "The measured values behind a finding, each with its interval, the number of observations and their unit.",
         ("Counter-evidence",),
@@ -239,6 +251,12 @@ _ENTRIES = (
         ("Attribution", "Native grid"),
     ),
     Entry(
+        "Saved view",
+        "A selection of images of an audit under a name. It limits which images the pages list until it is removed, "
+        "and it changes neither the audit nor its report.",
+        ("Embedding map",),
+    ),
+    Entry(
         "Score",
         "The quantity that is explained: the cosine of the image embedding and the text embedding.",
         ("Cosine",),
@@ -287,6 +305,12 @@ _ENTRIES = (
         ("Class",),
     ),
     Entry("Unit", "A small group of images that is computed and stored together, in one file with a SHA-256 hash."),
+    Entry(
+        "Trustworthiness",
+        "Of a layout of images: 1 less a penalty for images that are near in the layout and not by their embeddings, "
+        "after the rank that they have there (Venna and Kaski). It is 1 where all neighbours are right.",
+        ("Embedding map",),
+    ),
     Entry(
         "Weight β",
         "The weight of the information term relative to the similarity in a bottleneck method. With a large β the "

@@ -33,6 +33,8 @@ FONT = "IBM Plex Sans"
 INK, MUTED, GRID, ACCENT = "#16202c", "#5b6878", "#e3e8ee", "#0b4f8a"
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#6b7280")
+# From low to high where points lie on a light or a dark page: each end differs from both, and from grey, for every eye.
+RAMP = ("#0072b2", "#8a97a6", "#d55e00")
 DASHES = ([1, 0], [5, 3], [1.5, 2], [6, 2, 1, 2])
 SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
 WIDTH = 560

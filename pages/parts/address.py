@@ -12,7 +12,7 @@ from typing import TypeVar
 import streamlit as st
 
 Value = TypeVar("Value")
-NAMES = ("image", "item", "kind", "text", "method", "view", "severity", "subject")
+NAMES = ("image", "item", "kind", "text", "method", "view", "severity", "subject", "saved", "colour", "search")
 MOST = 100
 NOTE = "Part of the address names nothing that this page offers; that part is left out."
 

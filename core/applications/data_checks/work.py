@@ -17,7 +17,7 @@ from core.applications.data_checks.copies import FINE, Pair, coarse, copies, joi
 from core.applications.data_checks.issues import measured_image, reduced
 from core.applications.data_checks.kinds import LIMIT, SIGNALS, kinds, signal_z
 from core.applications.data_checks.record import DataRecord
-from core.applications.work.subject import BATCH, Subject, Tell
+from core.applications.work.subject import BATCH, Subject, Tell, comparable
 from core.characters import folded
 from core.datasets import load_dataset
 from core.datasets.languages import languages
@@ -76,15 +76,6 @@ def work(subject: Subject, options: DataOptions, out: Path, tell: Tell) -> None:
             "texts": texts,
         },
     )
-
-
-def comparable(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Embeddings as they are; stored scores, which are no unit vectors, less their mean and of unit length."""
-    if np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
-        return rows
-    centred = rows - rows.mean(axis=0)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
 
 
 def compared_with(

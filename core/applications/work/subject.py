@@ -61,3 +61,12 @@ class Subject:
         plan = self.run.plan.texts
         captions = image.captions[: plan.captions_each] if plan.captions else ()
         return list(dict.fromkeys([*captions, *plan.prompts]))
+
+
+def comparable(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Embeddings as they are; stored scores, which are no unit vectors, less their mean and of unit length."""
+    if np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
+        return rows
+    centred = rows - rows.mean(axis=0)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)

@@ -1,0 +1,20 @@
+"""The tables on the faithfulness of a layout, for the report and the page. No torch."""
+
+from __future__ import annotations
+
+from core.content.tables import ColumnSpec, TableSpec
+from core.content.words import bounded
+
+TITLES = {"preserved": "nearest neighbours preserved", "trustworthiness": "trustworthiness"}
+FAITHFULNESS = TableSpec(
+    ColumnSpec("Layout", lambda row: f"{row.layout[:1].upper()}{row.layout[1:]}", share=28),
+    ColumnSpec(
+        "Measure",
+        lambda row: TITLES.get(row.measure, row.measure),
+        share=32,
+        help="Share of the nearest images in the layout that are nearest by embedding too, or 1 less the penalty for "
+        "those that are not, by their rank; both from 0 to 1",
+    ),
+    ColumnSpec("Mean, 95 % interval", lambda row: bounded(row.value, row.low, row.high), "number", 28),
+    ColumnSpec("n", "n", "number", 12, value="n"),
+)
