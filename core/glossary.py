@@ -120,16 +120,11 @@ _ENTRIES = (
         ("Faithfulness", "Insertion"),
     ),
     Entry(
-        "Embedding",
-        "The vector by which a model represents an image or a text. Images that are similar for the model have "
-        "embeddings with a high cosine.",
-        ("Cosine", "Embedding map"),
-    ),
-    Entry(
         "Embedding map",
         "A layout of all images in two dimensions by their embeddings. It shows which images lie together; the "
-        "distance between groups and their size have no meaning. The share of neighbours that it preserves is stated with it.",
-        ("Embedding", "Trustworthiness"),
+        "distance between groups and their size have no meaning. The share of neighbours that it preserves is "
+        "stated with it.",
+        ("Trustworthiness",),
     ),
     Entry(
         "Evidence",

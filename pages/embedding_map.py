@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from core.applications.embedding_map.chapter import HOW, faithfulness_sentence
-from core.applications.embedding_map.groups import best_classes
 from core.applications.embedding_map.record import LayoutRecord
 from core.applications.embedding_map.tables import FAITHFULNESS
+from core.content.groups import best_classes
 from core.content.words import plural
 from core.rules.writing import unbroken
 from core.runs import Run

@@ -17,7 +17,7 @@ from core.datasets import DatasetImage
 from core.evaluation.metrics import STORED
 from core.reporting.gallery import word_strip
 from core.runs import Run, text_id
-from pages.parts import address, charts, entry, large_map, maps, state
+from pages.parts import address, charts, entry, large_map, maps, saved_views, state
 from pages.parts.words import coloured_words, empty, number, plain, problems_shown, tab
 
 ACROSS = 4
@@ -39,8 +39,13 @@ def explore() -> None:
     if not summary.images:
         empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return
+    view = saved_views.limited(run)
+    scores = summary.scores if view is None else summary.scores[summary.scores["image"].isin(view.images)]
+    if scores.empty:
+        st.info("No image of this view has been processed yet. Remove the view to see the others.")
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        image, names = pick_image(run, summary.scores, summary.pair_agreement)
+        image, names = pick_image(run, scores, summary.pair_agreement)
         view = pick_view(run)
     # Not a popover: it would make its widgets when it is opened, without the values that the address gave them.
     options = st.expander("Methods and display", icon=":material/tune:")
@@ -97,6 +102,9 @@ def pick_image(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple
         names = dict(sorted(names.items(), key=lambda item: float(lowest.get(item[0], np.inf))))
     if st.session_state.get("wanted_image") in names:
         st.session_state[key] = st.session_state.pop("wanted_image")
+    if st.session_state.get(key) not in {*names, None}:
+        # It was chosen before a saved view left it out.
+        st.session_state[key] = next(iter(names))
     address.enter(key, "image", list(names), next(iter(names)), str)
     at = list(names).index(st.session_state[key]) if st.session_state[key] in names else 0
     _step("Previous image", ":material/chevron_left:", names, at - 1)

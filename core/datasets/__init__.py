@@ -15,6 +15,7 @@ from core.datasets.dataset import Dataset, DatasetImage, Duplicate, Refusal, Rem
 from core.datasets.intake import ingest
 from core.datasets.label_maps import read_label_maps
 from core.datasets.sources import Upload
+from core.datasets.subset import subset
 from core.datasets.text_lists import read_texts
 from core.datasets.texts import escape_cell, write_csv
 
@@ -37,5 +38,6 @@ __all__ = [
     "read_annotations",
     "read_label_maps",
     "read_texts",
+    "subset",
     "write_csv",
 ]

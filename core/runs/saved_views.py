@@ -47,7 +47,9 @@ def saved_views(run: Run) -> dict[str, SavedView]:
         if not (isinstance(entry, dict) and isinstance(entry.get("name"), str)):
             continue
         images = entry.get("images")
-        known = tuple(one for one in images if one in planned) if isinstance(images, list) else ()
+        known = (
+            tuple(one for one in images if isinstance(one, str) and one in planned) if isinstance(images, list) else ()
+        )
         if known:
             views[entry["name"]] = SavedView(entry["name"], known)
     return views

@@ -16,7 +16,7 @@ from core.content.words import plural
 from core.errors import RunError
 from core.findings import load_findings
 from core.runs import STOPPED, Run
-from pages.parts import entry, state, tables
+from pages.parts import entry, saved_views, state, tables
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 Record = TypeVar("Record")
@@ -41,7 +41,10 @@ def show(name: str, of_run: Callable[[Run], Record | None], body: Callable[[Run,
             empty(missing(run, name), *PLAN)
             return
         answer(run, name)
+        above = st.container()
         body(run, record)
+        with above:
+            saved_views.told(run)
 
 
 def answer(run: Run, name: str) -> None:

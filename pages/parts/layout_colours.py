@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from core.applications.columns import column_values
-from core.applications.embedding_map.groups import best_classes
 from core.applications.registry import image_measures
+from core.content.groups import best_classes
 from core.content.words import shorten
 from core.datasets import labels_column
 from core.evaluation.summary import Summary

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.applications.embedding_map.groups import OTHERS, frequent
 from core.content.charts import PALETTE, RAMP
+from core.content.groups import OTHERS, frequent
 from core.content.words import shorten
 
 # Up to so many points are drawn as elements of the page, which every browser can; more of them by WebGL.

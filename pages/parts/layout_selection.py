@@ -7,11 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.characters import brief
 from core.content.words import plural, shorten
-from core.datasets import DatasetImage
+from core.datasets import DatasetImage, subset
 from core.runs import Run
 from core.runs.saved_views import delete_view, save_view, saved_views
 from core.runs.shelf import NAME_CHARACTERS
+from core.settings import datasets_folder
 from pages.parts import maps, state
 from pages.parts import saved_views as views
 from pages.parts.words import plain, problems_shown
@@ -30,13 +32,14 @@ def show(run: Run, images: Sequence[str], *, lasso: bool) -> None:
     choose_view(run)
     if not present:
         st.caption(
-            "Draw around points with the lasso or the box of the map’s toolbar, or search. A double-click on the map "
+            "Draw around points with the lasso or the box of the map's toolbar, or search. A double-click on the map "
             "removes the selection."
         )
         return
     st.caption(plural(len(present), "image"))
     thumbnails(run, present)
     save(run, [image.id for image in present])
+    audit(run, [image.id for image in present])
 
 
 def choose_view(run: Run) -> None:
@@ -85,6 +88,29 @@ def save(run: Run, images: Sequence[str]) -> None:
         with problems_shown():
             views.choose(run, save_view(run, name, images).name)
             st.rerun()
+
+
+def audit(run: Run, images: Sequence[str]) -> None:
+    """The button to a new audit of the images: they become a dataset, and its form has the texts of this audit."""
+    if not st.button(
+        "Audit these images",
+        icon=":material/play_circle:",
+        key=f"audit-selected-{run.id}",
+        help="Stores the images as a dataset of their own and opens the form of a new audit with these texts.",
+    ):
+        return
+    with problems_shown():
+        dataset, view = state.dataset_of(run), views.chosen(run)
+        whole = view is not None and set(view.images) == set(images)
+        name = view.name if view is not None and whole else f"{plural(len(images), 'image')} of {dataset.name}"
+        with st.spinner("Storing the images …"):
+            stored = subset(dataset, images, datasets_folder(), brief(name, NAME_CHARACTERS))
+        for kind, texts in (("prompts", run.plan.texts.prompts), ("classes", run.plan.texts.classes)):
+            if texts:
+                st.session_state[f"{kind}-{stored.id}"] = "\n".join(texts)
+        st.session_state["wanted_view"] = "new"
+        state.show_dataset(stored.id)
+        st.switch_page("pages/audit.py")
 
 
 def _chosen(run: Run, key: str) -> None:

@@ -12,7 +12,7 @@ from core.runs.saved_views import SavedView, saved_views
 from pages.parts import address
 from pages.parts.words import plain
 
-NAME = "saved"
+NAME, USED = "saved", "saved_view_used"
 
 
 def chosen(run: Run) -> SavedView | None:
@@ -46,6 +46,18 @@ def limited(run: Run, *, total: int | None = None) -> SavedView | None:
             help="Show all images again. The view stays saved.",
         )  # fmt: skip
     return view
+
+
+def note() -> None:
+    """Called by a part of a page that leaves images out because of the chosen view."""
+    st.session_state[USED] = True
+
+
+def told(run: Run) -> None:
+    """Announce the chosen view if a part of the page has left images out because of it; tables count all images."""
+    if st.session_state.pop(USED, False):
+        limited(run)
+        st.caption("The view limits the images that are shown on this page. Its numbers are of all images.")
 
 
 def within(view: SavedView | None, images: Collection[str]) -> list[str]:

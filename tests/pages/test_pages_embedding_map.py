@@ -9,9 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.applications.embedding_map.record import LayoutRecord
+from core.datasets import load_dataset
 from core.runs import Run
 from core.runs.saved_views import save_view, saved_views
-from core.settings import runs_folder
+from core.settings import datasets_folder, runs_folder
 from pages.parts import layout_figure
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_layout import write_layout
@@ -137,6 +138,33 @@ def test_a_view_without_a_name_is_refused_in_one_line(run: Run, monkeypatch: pyt
     app = opened("embedding_map", run)
     next(button for button in app.button if button.label == "Save as a view").click().run()
     assert [item.value for item in app.error] == ["the view needs a name"] and not saved_views(run)
+
+
+def test_a_view_limits_explore_until_it_is_removed(run: Run) -> None:
+    images = run.dataset.images
+    save_view(run, "some", [images[1].id, images[4].id])
+    app = opened("explore", run, saved="some")
+    assert not app.error and "**2 of 6 images**: view some" in words(app)
+    assert len(app.selectbox(key=f"image-{run.id}").options) == 2
+    app.button(key="remove-saved-view").click().run()
+    assert not app.error and len(app.selectbox(key=f"image-{run.id}").options) == 6
+    # An image that the view leaves out is not shown, although the session had chosen it.
+    app.selectbox(key=f"image-{run.id}").set_value(images[0].id).run()
+    app.session_state[f"saved-view-{run.id}"] = "some"
+    app.run()
+    assert not app.error and app.selectbox(key=f"image-{run.id}").value == images[1].id
+
+
+def test_selected_images_become_the_dataset_of_a_new_audit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, 1, 4)
+    app = opened("embedding_map", run)
+    app.button(key=f"audit-selected-{run.id}").click().run()
+    assert not app.error and not app.exception
+    assert "audit" in str(app.query_params) or app.title[0].value == "Audit"
+    stored = load_dataset(datasets_folder() / app.session_state["dataset_id"])
+    assert [image.name for image in stored.images] == [run.dataset.images[at].name for at in (1, 4)]
+    assert stored.name == "2 images of drawn shapes"
+    assert app.session_state[f"classes-{stored.id}"] == "\n".join(CLASSES)
 
 
 @pytest.mark.parametrize("row", [-1, 6, "0", None, [], [99], 1e300, {"a": 1}, float("nan")])

@@ -6,12 +6,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.applications.embedding_map.groups import OTHERS, best_classes, frequent
 from core.applications.embedding_map.record import LayoutRecord, LayoutRow
 from core.applications.embedding_map.tables import FAITHFULNESS
 from core.applications.sampling import images_of
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
+from core.content.groups import OTHERS, best_classes, frequent
 from core.content.parts import Chart, Fact, Section
 from core.content.words import measured, plural, shorten
 from core.runs.rows import typed

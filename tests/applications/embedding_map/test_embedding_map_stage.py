@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from core.applications.embedding_map.chapter import layout_chart, sections
-from core.applications.embedding_map.groups import OTHERS, best_classes, frequent
 from core.applications.embedding_map.layout import COMPONENTS, RANDOM, TSNE
 from core.applications.embedding_map.record import LayoutRecord
 from core.applications.work.stage import run_stage
 from core.applications.work.subject import Subject
 from core.content.assets import Assets
+from core.content.groups import OTHERS, best_classes, frequent
 from core.runs import Run
 from core.settings import ROOT
 from tests.audit.small import loaded, new_run, plan_for, save_model, take_in
