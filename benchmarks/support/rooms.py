@@ -41,6 +41,7 @@ SAME_ROOM = {
     "characters": "settings",
     "errors": "settings",
     "glossary": "settings",
+    "terms": "settings",
     "memory": "settings",
     "drafts": "settings",
     "processes": "settings",
