@@ -39,8 +39,8 @@ def explore() -> None:
     if not summary.images:
         empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return
-    view = saved_views.limited(run)
-    scores = summary.scores if view is None else summary.scores[summary.scores["image"].isin(view.images)]
+    saved = saved_views.limited(run)
+    scores = summary.scores if saved is None else summary.scores[summary.scores["image"].isin(saved.images)]
     if scores.empty:
         st.info("No image of this view has been processed yet. Remove the view to see the others.")
         return
