@@ -30,6 +30,7 @@ from core import (
 )
 from core.arguments import SETTLED, declared_arguments, model_arguments
 from core.characters import brief, legible, legible_values
+from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.reviewing import review_arguments, review_command
@@ -109,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="audit a variant of the embedded model that responds to a sticker instead, on images with and without it",
     )
+
+    engine_arguments(demo)
 
     audit = command("audit", "audit images and render the report", commands.audit)
     audit.add_argument(
@@ -196,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--plan", type=Path, help="plan.json of a run: repeat the same audit on the given images")
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
+    engine_arguments(audit)
     audit.set_defaults(defaults={name: audit.get_default(name) for name in SETTLED})
 
     explain = command("explain", "explain single images, without an audit", explaining.explain)
@@ -224,9 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     model_arguments(region)
 
-    resume = command("resume", "finish a run that was stopped", commands.resume)
-    resume.add_argument("run_directory", help="run directory or id")
-    resume.add_argument("--recompute", action="store_true", help="recompute what another version, weights or plan made")
+    resume_arguments(command("resume", "finish a run that was stopped", commands.resume))
 
     cancel = command("cancel", "stop a run within seconds; `resume` continues it", run_commands.cancel)
     cancel.add_argument("run_directory", help="run directory or id")
@@ -288,9 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     model_arguments(describe)
     describe.add_argument("--speed", action="store_true", help="also time it for two seconds, for later estimates")
 
-    worker = command("worker", "do the work of a run (started by the app)", commands.worker)
-    worker.add_argument("run_directory", help="run directory or id")
-    worker.add_argument("--launched", action="store_true", help=argparse.SUPPRESS)
+    worker_arguments(command("worker", "do the work of a run (started by the app)", commands.worker))
     return parser
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from core.arguments import audit_request
+from core.audit.engines import Engine
 from core.audit.hold import check_free
 from core.comparing import models_side_by_side
 from core.demonstration import demonstration
+from core.engine_arguments import chosen_engine
 from core.errors import InputError, LoupeError
 from core.outcome import outcome
 from core.planted import planted
@@ -32,12 +34,13 @@ def demo(chosen: argparse.Namespace) -> Answer:
     from core.reporting import check_renderer
 
     check_renderer()
+    engine = chosen_engine(chosen)
     if chosen.planted:
-        return perform(planted(chosen.out or DEMO / "planted", chosen.effort))
+        return perform(planted(chosen.out or DEMO / "planted", chosen.effort), engine)
     answer: tuple[dict[str, Any], int] = {"text": "", "data": {}}, 0
     for request in demonstration(chosen.out or DEMO / "demo", chosen.effort, short=chosen.short):
         _tell(f"{request.model.name}:")
-        answer = perform(request)
+        answer = perform(request, engine)
         if answer[1]:
             break
     return answer
@@ -45,10 +48,10 @@ def demo(chosen: argparse.Namespace) -> Answer:
 
 def audit(chosen: argparse.Namespace) -> Answer:
     """The audit that the arguments ask for."""
-    return perform(audit_request(chosen))
+    return perform(audit_request(chosen), chosen_engine(chosen))
 
 
-def perform(request: AuditRequest) -> Answer:
+def perform(request: AuditRequest, engine: Engine) -> Answer:
     """Ingest, plan, work, report. Nothing is written before the model and every argument are known to be good."""
     from core.audit.worker import work
     from core.models.loading import load_model
@@ -67,24 +70,29 @@ def perform(request: AuditRequest) -> Answer:
         if new:
             shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    return outcome(run, work(run, _tell, model), request.fail_on)
+    return outcome(run, work(run, _tell, model, engine=engine), request.fail_on)
 
 
 def resume(chosen: argparse.Namespace) -> Answer:
     """Go on with a run."""
-    run = find_run(chosen.run_directory)
+    run, engine = find_run(chosen.run_directory), chosen_engine(chosen)
     check_free(run)
     from core.audit.worker import work
 
-    return outcome(run, work(run, _tell, recompute=chosen.recompute), None)
+    return outcome(run, work(run, _tell, recompute=chosen.recompute, engine=engine), None)
 
 
 def worker(chosen: argparse.Namespace) -> Answer:
-    """What the app starts."""
+    """What the app starts, and what a worker starts to share its units."""
+    run = find_run(chosen.run_directory)
+    if chosen.joins:
+        from core.audit.engines.member import join
+
+        spent = join(run, chosen.joins, chosen.threads)
+        return {"text": "", "data": {"image_forwards": spent.image, "text_forwards": spent.text}}, 0
     from core.audit.worker import work
 
-    run = find_run(chosen.run_directory)
-    return outcome(run, work(run, _tell, launched=chosen.launched), None)
+    return outcome(run, work(run, _tell, launched=chosen.launched, engine=chosen_engine(chosen)), None)
 
 
 def report(chosen: argparse.Namespace) -> Answer:

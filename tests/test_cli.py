@@ -249,12 +249,12 @@ def test_an_audit_of_which_nothing_succeeds_exits_1(
     config: Path, images: Path, tmp_path: Path, rendered: list[str], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from core.audit import worker
+    from core.audit.engines import local
 
     def breaks(*_: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(worker, "run_unit", breaks)
+    monkeypatch.setattr(local, "run_unit", breaks)
     assert main(audit(config, images, tmp_path / "run")) == 1
     out = capsys.readouterr().out
     assert out.startswith("failed:")
@@ -264,12 +264,12 @@ def test_an_audit_of_which_nothing_succeeds_exits_1(
 def test_an_interrupt_exits_130_and_says_how_to_go_on(
     config: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from core.audit import worker
+    from core.audit.engines import local
 
     def stopped(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker, "run_unit", stopped)
+    monkeypatch.setattr(local, "run_unit", stopped)
     assert main(audit(config, images, tmp_path / "run")) == 130
     assert "resume" in capsys.readouterr().err
     assert open_run(tmp_path / "run").progress().state == "cancelled"
@@ -278,7 +278,7 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(
 def test_the_demo_performs_the_audits_of_the_demonstration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[AuditRequest] = []
 
-    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+    def instead(request: AuditRequest, *_: Any) -> tuple[dict[str, Any], int]:
         asked.append(request)
         return {"text": "", "data": {}}, 0
 
@@ -294,7 +294,7 @@ def test_the_demo_performs_the_audits_of_the_demonstration(monkeypatch: pytest.M
 def test_the_demo_ends_with_the_first_audit_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[AuditRequest] = []
 
-    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+    def instead(request: AuditRequest, *_: Any) -> tuple[dict[str, Any], int]:
         asked.append(request)
         return {"text": "", "data": {}}, 1
 
@@ -317,7 +317,7 @@ def test_maps_are_tested_once_more_as_the_effort_or_the_caller_says(
 ) -> None:
     asked: list[AuditRequest] = []
 
-    def instead(request: AuditRequest) -> tuple[dict[str, Any], int]:
+    def instead(request: AuditRequest, *_: Any) -> tuple[dict[str, Any], int]:
         asked.append(request)
         return {"text": "", "data": {}}, 0
 

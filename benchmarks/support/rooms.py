@@ -21,6 +21,7 @@ SAME_ROOM = {
     "comparing": "commands",
     "demonstration": "commands",
     "describing": "commands",
+    "engine_arguments": "commands",
     "explaining": "commands",
     "extents": "commands",
     "listings": "commands",

@@ -41,9 +41,11 @@ class LostError(RunError):
 class Hold:
     """This process's hold on a run. `check` raises `LostError` once another one has it."""
 
-    def __init__(self, run: Run, owner: str) -> None:
+    def __init__(self, run: Run, owner: str, leader: str = "") -> None:
         self.run = run
         self.owner = owner
+        # Who holds the run itself: this process, or the one whose units it shares.
+        self.leader = leader or owner
         self.mine = True
         # Whether something under the seal was not what was sealed, when the seal was taken off.
         self.changed = False
@@ -79,14 +81,22 @@ class Hold:
             wait = LOOK_SECONDS
             # A disk that is full for a moment costs a look, not the thread.
             with suppress(LoupeError, OSError):
-                if self.stoppable and self.run.store.get("state") == "cancelling":
+                if self.stoppable and self._asked():
                     # To the thread itself: it may wait for a child process.
                     signal.pthread_kill(threading.main_thread().ident or 0, _STOP)
                     wait = AGAIN_SECONDS
 
+    def _asked(self) -> bool:
+        """Whether the work is to stop: on request, or because the process that it is done for is gone."""
+        store = self.run.store
+        if store.get("state") == "cancelling":
+            return True
+        holder = None if self.leader == self.owner else store.holder()
+        return self.leader != self.owner and (holder is None or holder.owner != self.leader)
+
     def check(self) -> None:
         """Go on only while the run is ours."""
-        if self.run.store.get("worker") != self.owner:
+        if self.run.store.get("worker") != self.leader:
             self.mine = False
             raise LostError(
                 f"another worker took over {self.run.handle} while this one was not running; this one has stopped"
@@ -113,7 +123,7 @@ def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> I
     if mended:
         tell(mended)
     stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(run, owner, stop), daemon=True)
+    beat = threading.Thread(target=_beat, args=(run, owner, owner, stop), daemon=True)
     beat.start()
     try:
         sweep_run(run)
@@ -124,6 +134,24 @@ def hold(run: Run, tell: Tell = lambda line: None, *, handed: bool = False) -> I
         # A disk that is full must not hide what went wrong; the lease ends by itself.
         with suppress(LoupeError, OSError):
             run.store.leave(owner)
+
+
+@contextmanager
+def membership(run: Run, leader: str) -> Iterator[Hold]:
+    """Share the units of a run that `leader` holds, and renew the leases of those in hand until the end.
+
+    Raises `LostError` if `leader` does not hold the run.
+    """
+    held = Hold(run, this_owner(), leader)
+    held.check()
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(run, held.owner, leader, stop), daemon=True)
+    beat.start()
+    try:
+        yield held
+    finally:
+        stop.set()
+        beat.join()
 
 
 def check_free(run: Run) -> None:
@@ -178,8 +206,8 @@ def _held(run: Run, other: Holder) -> RunError:
     )
 
 
-def _beat(run: Run, owner: str, stop: threading.Event) -> None:
+def _beat(run: Run, owner: str, leader: str, stop: threading.Event) -> None:
     while not stop.wait(LEASE_SECONDS / 6):
         # A disk that is full for a moment costs a beat, not the thread.
         with suppress(LoupeError, OSError):
-            run.store.beat(owner)
+            run.store.beat(owner, leader)

@@ -5,32 +5,31 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import torch
 
 from core.audit.cost import estimate, record_speed
-from core.audit.hold import CancelRequest, Hold, hold, wait_for_units
-from core.audit.outcome import note_failure, settle
+from core.audit.engines import MAX_THREADS, Engine
+from core.audit.engines.local import compute_locally
+from core.audit.hold import CancelRequest, Hold, hold
+from core.audit.outcome import settle
 from core.audit.stages import applications_failed, compare_runs, run_applications
 from core.audit.steps import Steps
-from core.audit.units import Bench, prepare, run_unit, unit_key
-from core.errors import LoupeError, RunError, first_line
+from core.audit.units import prepare, unit_key
+from core.errors import RunError
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
-from core.runs import FINISHED, Run, break_seal, environment, write_unit
+from core.runs import FINISHED, Run, break_seal, environment
 from core.runs.packages import installed
-from core.runs.queue import Unit
 from core.runs.rebuild import adopt
 from core.runs.seal import seal
 from core.runs.steps import FINDINGS, IMAGES, REPORT
 from core.runs.versions import made_elsewhere, refusal, remove_replaced
 from core.runs.versions import recompute as replace_units
-from core.storage import is_passing, without_folders
 
 Tell = Callable[[str], None]
-MAX_THREADS = 8
+HERE = Engine()
 # Of what was changed under a seal, in the log.
 LINES = 20
 
@@ -43,13 +42,15 @@ def work(
     report: bool = True,
     recompute: bool = False,
     launched: bool = False,
+    engine: Engine = HERE,
 ) -> str:
     """Do all that is left of a run, and return its state at the end. A `model` that is loaded already may be given.
 
     Without `report` the run is judged and nothing is rendered; the command `report` does that later. Safe to call on a
     run that was killed: finished units are kept, the one in hand starts again. With `recompute`, units that other code,
     weights or another plan made are computed again; without it they are refused. `launched`: another process started
-    this one for the run, and may have cancelled it since.
+    this one for the run, and may have cancelled it since. `engine` says who computes the units; everything after them
+    is done by this process.
 
     Raises `RunError` if another worker holds the run or it cannot be continued; a run that has ended keeps its state
     then.
@@ -77,7 +78,7 @@ def work(
 
         try:
             with held.stopping():
-                return _work(held, tell, model, report, recompute, begin)
+                return _work(held, tell, model, report, recompute, begin, engine)
         except CancelRequest as request:
             settle(held, before, begun, request)
             return store.get("state")
@@ -86,10 +87,20 @@ def work(
             raise
 
 
-def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: bool, begin: Callable[[], None]) -> str:
+def _work(
+    held: Hold,
+    tell: Tell,
+    model: Model | None,
+    report: bool,
+    recompute: bool,
+    begin: Callable[[], None],
+    engine: Engine,
+) -> str:
     run = held.run
     store, plan = run.store, run.plan
-    torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS))
+    cores = torch.get_num_threads()
+    threads = _unit_threads(run, engine, cores, tell)
+    torch.set_num_threads(threads)
     began, started_at = time.monotonic(), time.time()
     spec = plan.model
     if report:
@@ -127,13 +138,13 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
         store.log("adopted", f"{found} units were complete but not recorded")
     left = sum(unit["state"] != "done" for unit in store.units())
     store.log("begun", f"{left} of {len(units)} units to compute, {len(plan.applications)} analyses planned")
-    store.set(stage="preparing")
+    store.set(stage="preparing", workers=str(engine.workers))
     bench = prepare(run, model)
     cost = estimate(plan, run.dataset)
     steps = Steps(run, cost, started_at, report=report)
     tell(f"at most {cost.image_forwards:,.0f} image forward passes. {cost.sampled}".rstrip())
     run.update_manifest(
-        environment={**environment(), "threads": torch.get_num_threads()},
+        environment={**environment(), "threads": threads, **engine.describe()},
         installed=installed(),
         model=model.describe(),
         removal=removal_of(model, plan.trust.removal),
@@ -149,11 +160,15 @@ def _work(held: Hold, tell: Tell, model: Model | None, report: bool, recompute: 
     steps.begin(IMAGES)
     with model.meter.measuring() as spent:
         started = time.monotonic()
-        finished = _units(held, bench, shards, tell)
+        finished, spent_by_others = compute_locally(held, bench, shards, tell, engine.workers, threads)
         seconds = time.monotonic() - started
     steps.end(IMAGES)
-    record_speed(plan, spent.image, seconds, prepared)
+    # What several processes did in this time is no speed of one.
+    if engine.workers == 1:
+        record_speed(plan, spent.image, seconds, prepared)
     _add_cost(run, spent)
+    _add_cost(run, spent_by_others)
+    torch.set_num_threads(min(cores, MAX_THREADS))
     if finished and run.progress().done:
         with model.meter.measuring() as spent:
             finished = run_applications(run, model, tell, bench.kept, held.cancelled, steps)
@@ -169,46 +184,6 @@ def _cancelled(run: Run) -> str:
     run.store.set(state="cancelled", stage="", message="cancelled; finished work is kept", before="")
     run.store.log("cancelled", "on request")
     return "cancelled"
-
-
-def _units(held: Hold, bench: Bench, shards: list[tuple[str, ...]], tell: Tell) -> bool:
-    """Run units until all are finished (True) or the run is cancelled (False)."""
-    run = held.run
-    store = run.store
-    while True:
-        if held.cancelled():
-            return False
-        unit = store.claim(held.owner)
-        if unit is None and wait_for_units(held, tell):
-            continue
-        if unit is None:
-            return True
-        _one(run, bench, unit, shards[unit.position])
-        progress = store.progress()
-        store.set(stage="explaining images")
-        left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
-        tell(f"{progress.images_done}/{progress.images_total} images{left}")
-
-
-def _one(run: Run, bench: Bench, unit: Unit, shard: tuple[str, ...]) -> None:
-    store = run.store
-    began = time.monotonic()
-    try:
-        rows = run_unit(bench, unit.key, shard)
-        _, sha256, count = write_unit(run.folder, unit.key, rows)
-        store.finish(unit, sha256, count, time.monotonic() - began)
-    except (KeyboardInterrupt, SystemExit):
-        store.give_back(unit)
-        raise
-    except Exception as error:
-        if is_passing(error):
-            # The disk failed, not the unit: no other one would fare better, and it costs no try.
-            with suppress(LoupeError, OSError):
-                store.give_back(unit)
-            raise
-        line = without_folders(f"{type(error).__name__}: {first_line(error)}")[:300]
-        store.give_back(unit, line)
-        note_failure(run, "unit failed", f"unit {unit.position}: {line}")
 
 
 def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
@@ -252,6 +227,16 @@ def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
     store.set(state=state, stage="", message=message, before="")
     seal(run)
     return state
+
+
+def _unit_threads(run: Run, engine: Engine, cores: int, tell: Tell) -> int:
+    """How many threads compute a unit: as many as those that are done had, because sums over others round otherwise."""
+    wanted = engine.threads_each(cores)
+    known = run.manifest.get("environment", {}).get("threads")
+    if not isinstance(known, int) or known < 1 or not run.progress().done or known == wanted:
+        return wanted
+    tell(f"units are computed with as many threads as the finished ones were: {known}")
+    return known
 
 
 def _add_cost(run: Run, spent: Meter) -> None:

@@ -96,11 +96,11 @@ class RunStore(Queue):
         done, images_done = counts.get("done", (0, 0))
         failed, images_failed = counts.get("failed", (0, 0))
         left = images_total - images_done - images_failed
-        per_image = spent[0] / spent[1] if spent[0] and spent[1] else None
+        # Units that are computed at the same time take less time by the clock than the sum of theirs.
+        seconds = spent[0] / _workers(values) if spent[0] else None
+        per_image = seconds / spent[1] if seconds and spent[1] else None
         by_units = per_image * left if per_image is not None else None
-        steps = _with_images(
-            read(values.get("steps", "")), 1.0 - left / images_total if images_total else 0.0, spent[0]
-        )
+        steps = _with_images(read(values.get("steps", "")), 1.0 - left / images_total if images_total else 0.0, seconds)
         return Progress(
             state=values.get("state", "planned"),
             stage=values.get("stage", ""),
@@ -170,12 +170,16 @@ class RunStore(Queue):
         with self._read() as db:
             return _holder(dict(db.execute("SELECT key, value FROM run").fetchall()))
 
-    def beat(self, owner: str) -> bool:
-        """Renew the leases of `owner` on the run and its units; False, changing nothing, if another one has the run."""
+    def beat(self, owner: str, leader: str = "") -> bool:
+        """Renew the leases of `owner` on the run and its units; False, changing nothing, if another one has the run.
+
+        A process that shares the units of `leader` renews those that it has in hand, while `leader` has the run.
+        """
         with self._write() as db:
-            if value(db, "worker") not in (owner, ""):
+            worker = value(db, "worker")
+            if worker not in (leader or owner, ""):
                 return False
-            if value(db, "worker"):
+            if worker == owner:
                 _lease(db, owner)
             db.execute("UPDATE units SET lease = ? WHERE state = 'running' AND owner = ?", (lease_end(), owner))
         return True
@@ -208,6 +212,12 @@ def _with_images(steps: tuple[Step, ...], share: float, seconds: float | None) -
 
 def _lease(db: sqlite3.Connection, owner: str) -> None:
     db.execute("INSERT OR REPLACE INTO run VALUES ('worker', ?), ('lease', ?)", (owner, repr(lease_end())))
+
+
+def _workers(values: dict[str, str]) -> int:
+    """Among how many processes the units are shared; one where a run from outside holds something else."""
+    found = values.get("workers", "")
+    return max(int(found), 1) if found.isdecimal() and len(found) < 6 else 1
 
 
 def _holder(values: dict[str, str]) -> Holder | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.audit import hold, units, worker
+from core.audit.engines import local, record
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.errors import LoupeError, RunError, ScopeError
@@ -168,7 +169,7 @@ def test_a_worker_that_was_replaced_stops_and_changes_nothing(
         bench.run.store.set(worker=ELSEWHERE, lease=repr(lease.lease_end()), state="running", message="theirs")
         return plain(bench, key, shard)
 
-    monkeypatch.setattr(worker, "run_unit", replaced)
+    monkeypatch.setattr(local, "run_unit", replaced)
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     with pytest.raises(RunError, match="another worker took"):
         work(run, model=loaded(vit))
@@ -185,7 +186,7 @@ def test_a_full_disk_costs_no_try_and_the_run_goes_on_to_the_same_bytes(
         raise OSError(errno.ENOSPC, "No space left on device", "/home/person/runs/other/results/k.part")
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "write_unit", full)
+        patch.setattr(record, "write_unit", full)
         for _ in range(4):
             with pytest.raises(OSError, match="No space"):
                 work(other, model=loaded(vit))

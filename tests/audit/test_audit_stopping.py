@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.audit import worker
 from core.audit.death import death
+from core.audit.engines import local
 from core.audit.steps import counted
 from core.audit.worker import work
 from core.datasets import Dataset
@@ -31,7 +31,7 @@ PIECES = range(10**9)
 
 
 def test_a_request_stops_a_unit_in_the_middle(run: Run, vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = worker.run_unit
+    plain = local.run_unit
 
     def endless(*_: Any) -> Any:
         run.store.cancel()
@@ -41,12 +41,12 @@ def test_a_request_stops_a_unit_in_the_middle(run: Run, vit: Path, monkeypatch: 
             except Exception:
                 continue
 
-    monkeypatch.setattr(worker, "run_unit", endless)
+    monkeypatch.setattr(local, "run_unit", endless)
     assert work(run, model=loaded(vit), report=False) == "cancelled"
     now = run.progress()
     assert (now.state, now.alive, now.done) == ("cancelled", False, 0)
     assert [(unit["state"], unit["tries"]) for unit in run.store.units()] == [("waiting", 0)] * 4
-    monkeypatch.setattr(worker, "run_unit", plain)
+    monkeypatch.setattr(local, "run_unit", plain)
     assert work(run, model=loaded(vit), report=False) == "done"
     assert {step.state for step in run.progress().steps} == {"done"}
 

@@ -14,7 +14,8 @@ import torch
 
 from core.attribution import clip_surgery, raw
 from core.attribution.explain import explain
-from core.audit import hold, units, worker
+from core.audit import hold, units
+from core.audit.engines import local
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.errors import InputError, LoupeError, RunError
@@ -216,7 +217,7 @@ def test_a_unit_that_raises_is_tried_again_and_then_fails(
             raise ZeroDivisionError("a defect")
         return plain(bench, key, shard)
 
-    monkeypatch.setattr(worker, "run_unit", breaks)
+    monkeypatch.setattr(local, "run_unit", breaks)
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     assert go(run, vit) == "done_with_errors"
     assert len(tries) == TRIES
@@ -227,7 +228,7 @@ def test_a_unit_that_raises_is_tried_again_and_then_fails(
     assert rendered == [run.id]
     assert set(run.results().image) == set(run.plan.images) - {run.plan.images[1]}
     # Once the defect is gone a resume does what is missing, and only that.
-    monkeypatch.setattr(worker, "run_unit", plain)
+    monkeypatch.setattr(local, "run_unit", plain)
     before = result_hashes(run)
     assert go(run, vit) == "done"
     assert before.items() < result_hashes(run).items()
@@ -268,7 +269,7 @@ def test_a_run_of_which_every_unit_fails_has_failed(
     def breaks(*_: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(worker, "run_unit", breaks)
+    monkeypatch.setattr(local, "run_unit", breaks)
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     assert go(run, vit) == "failed"
     assert "a defect" in run.progress().message
@@ -284,15 +285,15 @@ def test_a_cancelled_run_stops_between_units_and_goes_on(
         bench.run.store.set(state="cancelling")
         return plain(bench, key, shard)
 
-    monkeypatch.setattr(worker, "run_unit", cancels)
+    monkeypatch.setattr(local, "run_unit", cancels)
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     assert go(run, vit) == "cancelled"
     progress = run.progress()
     assert (progress.state, progress.done, progress.total) == ("cancelled", 1, 4)
     assert rendered == []
-    monkeypatch.setattr(worker, "run_unit", plain)
+    monkeypatch.setattr(local, "run_unit", plain)
     seen: list[str] = []
-    monkeypatch.setattr(worker, "run_unit", lambda bench, key, shard: seen.append(key) or plain(bench, key, shard))
+    monkeypatch.setattr(local, "run_unit", lambda bench, key, shard: seen.append(key) or plain(bench, key, shard))
     assert go(run, vit) == "done"
     assert len(seen) == 3
     assert rendered == [run.id]
@@ -304,14 +305,14 @@ def test_an_interrupt_gives_the_unit_back_and_leaves_the_run_cancelled(
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    plain = worker.run_unit
-    monkeypatch.setattr(worker, "run_unit", interrupted)
+    plain = local.run_unit
+    monkeypatch.setattr(local, "run_unit", interrupted)
     run = new_run(tmp_path / "run", plan_for(dataset, vit))
     with pytest.raises(KeyboardInterrupt):
         go(run, vit)
     assert run.progress().state == "cancelled"
     assert [(unit["state"], unit["tries"]) for unit in run.store.units()] == [("waiting", 0)] * 4
-    monkeypatch.setattr(worker, "run_unit", plain)
+    monkeypatch.setattr(local, "run_unit", plain)
     assert go(run, vit) == "done"
 
 
