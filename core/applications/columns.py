@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,47 @@ def metadata_groups(images: Sequence[DatasetImage], least: int) -> tuple[Group, 
     for (first, a), (second, b) in combinations(list(columns.items())[:MOST_CROSSED], 2):
         groups += _of_two(first, a, second, b, least)
     return _distinct(groups)
+
+
+@dataclass(frozen=True)
+class Confounded:
+    """Groups of one column that lie wholly in one group of another, so that the two columns cannot be told apart there.
+
+    column, values, images: the groups, and how many images they have together.
+    other, value, share: the group of the other column, and its share of all images with a value there.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    images: int
+    other: str
+    value: str
+    share: float
+
+
+def confounded(images: Sequence[DatasetImage], least: int) -> tuple[Confounded, ...]:
+    """Every group of at least `least` images all of which have one value of another column, by column and value.
+
+    Columns of the same groups are left out: they are one column under two names.
+    """
+    columns = column_values(images)
+    found = []
+    for column, other in permutations(list(columns)[:MOST_CROSSED], 2):
+        inside: dict[str, dict[str, list[str]]] = {}
+        for image, value in columns[column].items():
+            inside.setdefault(value, {}).setdefault(columns[other].get(image, ""), []).append(image)
+        lies = {value: next(iter(parts)) for value, parts in inside.items() if len(parts) == 1 and "" not in parts}
+        if len(lies) == len(inside) == len(set(lies.values())):
+            continue
+        sizes, counted = _sizes(columns[column]), _sizes(columns[other])
+        whole = {value: size / len(columns[other]) for value, size in counted.items()}
+        for where in dict.fromkeys(lies.values()):
+            values = sorted(value for value, there in lies.items() if there == where and sizes[value] >= least)
+            if values:
+                found.append(
+                    Confounded(column, tuple(values), sum(sizes[value] for value in values), other, where, whole[where])
+                )
+    return tuple(found)
 
 
 def _distinct(groups: Sequence[Group]) -> tuple[Group, ...]:

@@ -40,6 +40,8 @@ class ImageMeasure:
     title: what a sentence prints, such as "lead of the best class".
     subject: "model" where a difference between groups says something about the model, "data" where about the images.
     values: by the id of the image; images without a value are missing.
+    better: which values are favourable to a group: "higher", "lower", or neither by itself.
+    states_errors: whether the values are 1 where the model is right and 0 where it is wrong.
     words: those by which a column of the metadata states the same property, in lower case.
     """
 
@@ -47,6 +49,8 @@ class ImageMeasure:
     title: str
     subject: Literal["model", "data"]
     values: Mapping[str, float]
+    better: Literal["higher", "lower", ""] = ""
+    states_errors: bool = False
     words: frozenset[str] = field(default=frozenset(), compare=False)
 
     def stated_by(self, column: str, value: str) -> bool:

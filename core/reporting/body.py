@@ -55,7 +55,8 @@ def _out_of_scope(findings: Sequence[Finding], labels: Sequence[str]) -> str:
     accuracy = "Accuracy beyond the use of labels named below" if labels else "Accuracy"
     compared = any(finding.rule == GROUPS for finding in findings)
     groups = (
-        "whether a difference between groups is unfair (differences are tested, but not which predictions are right)"
+        f"whether a difference between groups is unfair (differences are tested{'' if labels else ', but not which '}"
+        f"{'' if labels else 'predictions are right'})"
         if compared
         else "differences and fairness between groups"
     )

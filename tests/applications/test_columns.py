@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.applications.columns import MOST_VALUES, column_values, metadata_groups
+import pytest
+
+from core.applications.columns import MOST_VALUES, column_values, confounded, metadata_groups
 from core.datasets import DatasetImage
 
 
@@ -72,3 +74,15 @@ def test_of_groups_of_the_same_images_that_with_the_most_others_stays() -> None:
         one for one in metadata_groups(images(few=few, all=["x"] * 10 + ["y"] * 30), 8) if "and" not in one.column
     )
     assert (group.column, len(group.members), len(group.others)) == ("all", 10, 30)
+
+
+def test_groups_that_lie_in_one_group_of_another_column_are_confounded() -> None:
+    kinds = ["owl"] * 10 + ["fox"] * 10 + ["oak"] * 10
+    sources = ["zoo"] * 20 + ["wood", "zoo"] * 5
+    (found,) = confounded(images(kind=kinds, source=sources), 8)
+    assert (found.column, found.values, found.images) == ("kind", ("fox", "owl"), 20)
+    assert (found.other, found.value) == ("source", "zoo") and found.share == pytest.approx(25 / 30)
+    # Neither groups that are too small, nor columns that mix, nor one column under two names.
+    assert confounded(images(kind=kinds, source=sources), 11) == ()
+    assert confounded(images(kind=["owl", "fox"] * 15, source=["zoo", "zoo", "wood", "wood", "zoo"] * 6), 8) == ()
+    assert confounded(images(kind=kinds, name=[kind.upper() for kind in kinds]), 8) == ()

@@ -137,7 +137,7 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
             title,
             "data",
             dict(zip(ids, record.images[name].astype(float), strict=True)),
-            frozenset(words.split()),
+            words=frozenset(words.split()),
         )
         for name, (title, words) in PROPERTIES.items()
     )

@@ -67,8 +67,10 @@ def naming_sentences(record: PairsRecord) -> tuple[str, ...]:
     return (
         f"Share of images whose caption names a class of the plan, with 95 % interval: {text}. A class counts as named "
         "by its own word, a synonym or a narrower word of WordNet.",
-        "Where a caption names the class, results on captions and on classes are not independent: the caption cannot "
-        "serve as evidence for the class, and a class that was taken from the caption evaluates the caption.",
+        "Where a caption names a class, results on that caption and on that class are not independent: agreement of "
+        "the two is one observation, not two. That the predicted class differs from what a caption names shows a "
+        "conflict of model and caption, and not which of the two is wrong. Classes or labels that were taken from the "
+        "captions cannot confirm them.",
     )
 
 

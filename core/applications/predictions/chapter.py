@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.applications.predictions.labels import Labelled, by_label, labels_of
+from core.applications.predictions.labels import Labelled, by_label, confusions, labels_of, largest_confusions
 from core.applications.predictions.measures import (
     by_class,
     contradicted_share,
@@ -12,18 +12,34 @@ from core.applications.predictions.measures import (
     least_error,
     listed,
     reasons,
+    share_without_captions,
 )
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
-from core.applications.predictions.tables import AGREEMENT, BY_LABEL, CLASSES, JUDGES, LISTED, STRATA
+from core.applications.predictions.score import weights_sentence
+from core.applications.predictions.tables import (
+    AGREEMENT,
+    BY_LABEL,
+    CLASSES,
+    CONFUSIONS,
+    JUDGES,
+    LISTED,
+    STRATA,
+    WRONG,
+    matrix,
+)
 from core.applications.spot_check import Accuracy, accuracy, agreements, spot_check_of
 from core.content.context import ReportContext
 from core.content.heat import fit
-from core.content.parts import Fact, Heat, Section
+from core.content.parts import Fact, Heat, Section, Table
 from core.content.words import measured, percent, plural, rest_of, shorten
 from core.runs.rows import typed
 from core.runs.spot_check import PROTOCOL, SpotCheck, counts
 
 PRINTED, SHEET, SIDE = 20, 9, 240
+# A table of up to `LONGEST` rows stands whole in the body; an annex prints no more than `MOST`; a table of labels by
+# classes has at most `MOST_CLASSES` of each.
+LONGEST, MOST, MOST_CLASSES = 40, 500, 14
+SOURCE = PredictionsRecord.file_of("predictions")
 HOW = (
     "The predicted class is the one with the highest similarity. The score of implausibility, from 0 to 1, combines "
     "what the caption names, how clear the decision between the classes is, the agreement over small changes of the "
@@ -80,10 +96,12 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
         Fact("Changes of each image", ", ".join(about["disturbances"]) or "none"),
         Fact("Forward passes of the image tower", f"{about['image_forwards']:g}"),
     ]
-    contradicted, bound = contradicted_share(record), least_error(record)
+    contradicted, bound, bare = contradicted_share(record), least_error(record), share_without_captions(record)
     known = context.judged.record(labels_of)
     results = [share_sentence(record)]
     if contradicted.n:
+        value = measured(bare.value, bare.low, bare.high, bare.n)
+        results.append(f"By the other signals alone, without the captions, the share is: {value}.")
         value = measured(contradicted.value, contradicted.low, contradicted.high, contradicted.n)
         results.append(f"Of the images whose captions name a class, the predicted class is another one in: {value}.")
     if bound.n:
@@ -94,19 +112,49 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
         )
     if by_labels := label_sentence(known):
         results.append(by_labels)
-    source = PredictionsRecord.file_of("predictions")
-    more = rest_of(len(found), PRINTED, source)
-    table = LISTED.table("Implausible predictions, the least plausible first", found.head(PRINTED), more, "body")
+    if known is not None and (named := largest_confusions(known)) != "none":
+        results.append(f"Largest confusions by label (predicted class for label): {named}.")
+    title = "Implausible predictions, the least plausible first"
+    table = LISTED.table(title, found.head(LONGEST), rest_of(len(found), LONGEST, SOURCE), "body")
+    if len(found) > LONGEST:
+        # The body names the first; the annex has all, so that each can be looked at.
+        table = LISTED.table(title, found.head(PRINTED), f"All {len(found):,} are in the annex.", "body")
     rows = by_class(record)
-    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED, source))
+    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED, SOURCE))
     tables = (table, classes) if len(found) else (classes,)
+    if len(found) > LONGEST:
+        tables = (
+            *tables,
+            LISTED.table("All implausible predictions", found.head(MOST), rest_of(len(found), MOST, SOURCE)),
+        )
     if known is not None:
-        labels = by_label(known)
-        title = f"By label, least agreement first (metadata column {known.column})"
-        tables = (BY_LABEL.table(title, labels[:PRINTED], rest_of(len(labels), PRINTED, source)), *tables)
+        tables = (*label_tables(known, record), *tables)
     return Section(
-        "Plausibility of predictions", facts=tuple(facts), sentences=HOW, tables=tables, results=tuple(results)
+        "Plausibility of predictions",
+        facts=tuple(facts),
+        sentences=(*HOW, weights_sentence()),
+        tables=tables,
+        results=tuple(results),
     )
+
+
+def label_tables(known: Labelled, record: PredictionsRecord) -> tuple[Table, ...]:
+    """The agreement by label, the confusions, and every wrong prediction."""
+    labels, pairs = by_label(known), confusions(known)
+    column = f"metadata column {known.column}"
+    title = f"By label, least agreement first ({column})"
+    tables = [BY_LABEL.table(title, labels[:MOST], rest_of(len(labels), MOST, SOURCE))]
+    if not pairs:
+        return tuple(tables)
+    if len(labels) <= MOST_CLASSES and known.rows["predicted"].nunique() <= MOST_CLASSES:
+        tables.append(matrix(known))
+    else:
+        title = f"Confusions, the most images first ({column})"
+        tables.append(CONFUSIONS.table(title, pairs[:MOST], rest_of(len(pairs), MOST, SOURCE)))
+    more = record.predictions[["image", "probability", "implausible"]]
+    wrong = known.rows[~known.rows["right"]].merge(more, on="image").sort_values(["label", "predicted", "image_name"])
+    title = f"Wrong predictions, by label ({column})"
+    return (*tables, WRONG.table(title, wrong.head(MOST), rest_of(len(wrong), MOST, SOURCE)))
 
 
 def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
@@ -121,7 +169,7 @@ def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
                     context.assets.photo(small),
                     f"The image {row.image_name}, for which the model prefers the class {row.predicted}",
                     shorten(f"predicted: {row.predicted}", 34),
-                    shorten(reasons(row), 110),
+                    shorten(reasons(row), 180),
                 )
             )
     return Section("Least plausible predictions", heats=tuple(heats))

@@ -13,6 +13,9 @@ from core.runs.rows import typed
 from core.statistics import Interval
 from core.statistics.shares import share_of_images
 
+# A single image is no pattern.
+LEAST_CONFUSED = 2
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -75,6 +78,39 @@ def by_label(known: Labelled) -> list[LabelRow]:
         for name, part in known.rows.groupby("label", sort=True)
     ]
     return sorted(found, key=lambda row: row.right / row.images)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The images with one label for which one other class is predicted, and how many have the label."""
+
+    label: str
+    predicted: str
+    images: int
+    of: int
+
+
+def confusions(known: Labelled) -> list[Confusion]:
+    """Each label with each wrong class that is predicted for it, the most images first."""
+    sizes = known.rows["label"].value_counts()
+    counted = known.rows[~known.rows["right"]].groupby(["label", "predicted"]).size()
+    found = [Confusion(label, predicted, int(n), int(sizes[label])) for (label, predicted), n in counted.items()]
+    return sorted(found, key=lambda row: (-row.images, -row.images / row.of, row.label, row.predicted))
+
+
+def largest_confusions(known: Labelled, most: int = 4) -> str:
+    """The confusions of at least two images, such as "castle for temple, 5 of 8"; "none" without any."""
+    found = [row for row in confusions(known) if row.images >= LEAST_CONFUSED]
+    named = [f"{row.predicted} for {row.label}, {row.images} of {row.of}" for row in found[:most]]
+    return "; ".join([*named, *([f"and {len(found) - most} more"] if len(found) > most else [])]) or "none"
+
+
+def absorbing(known: Labelled) -> str:
+    """The class that is predicted wrongly most often, and in how many of all wrong predictions; "none" below two."""
+    counted = known.rows.loc[~known.rows["right"], "predicted"].value_counts().sort_index(kind="stable")
+    if counted.empty or counted.max() < LEAST_CONFUSED:
+        return "none"
+    return f"{counted.idxmax()}, {counted.max()} of {counted.sum()}"
 
 
 def labels_of(run: Run) -> Labelled | None:

@@ -8,18 +8,25 @@ import numpy as np
 import pandas as pd
 
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
+from core.applications.predictions.score import without_captions
 from core.content.words import percent
 from core.runs.rows import typed
 from core.statistics import Interval, interval_of_means, share_of_images
 
-# Below these, and above the last, a signal is named as a reason; they only choose words.
-CLEAR_MARGIN, STABLE, NEAR, UNCLEAR = 0.2, 0.75, 0.5, 0.5
+# Below the first two, and above the last, a signal of the score is named as a reason; they only choose words.
+STABLE, NEAR, UNCLEAR = 0.75, 0.5, 0.5
 
 
 def implausible_share(record: PredictionsRecord) -> Interval:
     """The share of images whose prediction is implausible, with Wilson's interval."""
     rows = record.predictions
     return share_of_images(rows["implausible"].to_numpy(dtype=float), rows["image"].to_numpy())
+
+
+def share_without_captions(record: PredictionsRecord) -> Interval:
+    """The share that would be implausible by the signals other than the caption, with Wilson's interval."""
+    rows = record.predictions
+    return share_of_images(without_captions(rows).astype(float), rows["image"].to_numpy())
 
 
 def contradicted_share(record: PredictionsRecord) -> Interval:
@@ -57,19 +64,20 @@ def plausible(record: PredictionsRecord) -> pd.DataFrame:
 
 
 def reasons(row: PredictionRow) -> str:
-    """What speaks against the prediction of a row of the record, in a few words; empty if nothing does."""
+    """Which signals of the score speak against the prediction of a row, in a few words; empty if none does.
+
+    Only signals with a weight in the score are reasons: neither the lead over the second class nor the templates.
+    """
     found = []
     if row.relation == "other":
         found.append(f"the caption names {', '.join(row.caption_classes)}")
-    if row.margin < CLEAR_MARGIN:
-        found.append(f"hardly ahead of {row.second}")
+    if row.entropy > UNCLEAR:
+        found.append(f"unclear, entropy {percent(row.entropy)} of its maximum")
     if row.disturbances == row.disturbances and row.disturbances < STABLE:
         changed = [name for name in row.disturbed if name != row.predicted]
         found.append(f"changes to {', '.join(dict.fromkeys(changed))} in {len(changed)} of {len(row.disturbed)} copies")
-    if row.templates == row.templates and row.templates < STABLE:
-        found.append(f"predicted with only {percent(row.templates)} of the prompt templates")
     if row.neighbours < NEAR:
-        found.append(f"mean probability of the class in the nearest images: {percent(row.neighbours)}")
+        found.append(f"probability in the nearest images: {percent(row.neighbours)}")
     return "; ".join(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.applications.predictions.labels import Labelled, labels_of
+from core.applications.predictions.labels import Labelled, absorbing, labels_of, largest_confusions
 from core.applications.predictions.measures import (
     contradicted_share,
     implausible_share,
@@ -15,9 +15,11 @@ from core.applications.predictions.measures import (
     listed,
     plausible,
     reasons,
+    share_without_captions,
     signals_against,
 )
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
+from core.applications.predictions.score import without_captions
 from core.applications.spot_check import accuracy, spot_check_of
 from core.content.words import plural
 from core.rules import Context, Outcome, Rule, Sample, Wording
@@ -25,10 +27,13 @@ from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
 from core.rules.power import Against
 from core.rules.quantity import Quantity
+from core.rules.writing import typeset
 from core.runs.rows import typed
 from core.runs.spot_check import counts
+from core.statistics import Interval
 
 IMPLAUSIBLE_SHARE = Quantity("share of images with an implausible prediction")
+BARE = Quantity("share of images with an implausible prediction by the signals other than the caption")
 CONTRADICTED = Quantity("share of captions that name another class, of those that name any")
 LEAST_ERROR = Quantity("lower bound of the error rate if classes are mutually exclusive")
 RIGHT = Quantity("share of labelled images whose predicted class is the label")
@@ -43,7 +48,9 @@ def implausible_predictions(context: Context) -> Iterator[Outcome]:
     most = float(context.thresholds["predictions.implausible.most_share"])
     least_n = int(context.thresholds["general.least_images"])
     share, contradicted, bound = implausible_share(record), contradicted_share(record), least_error(record)
+    bare, known = share_without_captions(record), context.record(labels_of)
     verdict = status_of([decision(share, most, at_most=True, least_n=least_n)])
+    alone = decision(bare, most, at_most=True, least_n=least_n)
     finding = verdict == "finding"
     assert share.value is not None
     rows = record.predictions
@@ -54,10 +61,13 @@ def implausible_predictions(context: Context) -> Iterator[Outcome]:
         "signals": signals_against(record),
         "named": contradicted.n,
         "without": int(rows["relation"].isin(["", "none"]).sum()),
-        "known": _known(context.record(labels_of), record),
+        "known": _known(known, record),
+        "bare": _share(int(without_captions(rows).sum()), bare) if contradicted.n else "none",
+        "inspect": _INSPECT if known is None else _LABELLED,
     }
     evidence = [IMPLAUSIBLE_SHARE.of(share)]
     if contradicted.n:
+        evidence.append(BARE.of(bare))
         evidence.append(CONTRADICTED.of(contradicted))
     if bound.n:
         evidence.append(LEAST_ERROR.of(bound))
@@ -65,12 +75,17 @@ def implausible_predictions(context: Context) -> Iterator[Outcome]:
         verdict,
         n=share.n,
         likelihood=share.value,
+        wording="captions" if finding and alone != "fails" else "",
         values={**vars(share), **counted},
         evidence=tuple(evidence),
         against=Against(most, percent=True, counts=True),
         samples=_samples(listed(record).head(SAMPLES)) if finding else (),
         counter=_samples(plausible(record).head(SAMPLES)) if finding else (),
     )
+
+
+def _share(count: int, share: Interval) -> str:
+    return typeset(f"{count} of {share.n}, {share.value:.0%} [{share.low:.0%}, {share.high:.0%}]")
 
 
 def _known(known: Labelled | None, record: PredictionsRecord) -> str:
@@ -90,6 +105,14 @@ def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
     )
 
 
+_COUNTED = (
+    "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. For "
+    "{contradicted} of them the caption names another class of the list and not the predicted one. "
+)
+_BARE = "By the other signals alone, without the captions, images that would be implausible: {bare}. "
+_AGAINST = "Signals against the other {rest}, several of which can apply to one image: {signals}. {known}"
+_INSPECT = "then estimate the accuracy by a spot check (python -m core spot-check RUN --sheet)"
+_LABELLED = "then see which of them the labels call wrong"
 IMPLAUSIBLE = Rule(
     id="predictions.implausible",
     subject="model",
@@ -101,27 +124,32 @@ IMPLAUSIBLE = Rule(
     wordings={
         "finding": Wording(
             "{count} of {n} images have an implausible prediction",
-            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. For "
-            "{contradicted} of them the caption names another class of the list and not the predicted one. Signals "
-            "against the other {rest}, several of which can apply to one image: {signals}. {known}",
+            _COUNTED + _BARE + _AGAINST,
+        ),
+        "captions": Wording(
+            "{count} of {n} images have an implausible prediction, mainly because the caption names another class",
+            _COUNTED + _BARE + "By themselves these would not be a finding: it rests on the captions, and holds as far "
+            "as these name what is visible. " + _AGAINST,
         ),
         "passed": Wording(
             "Predictions are plausible",
             "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. "
-            "A model that is wrong with confidence can look plausible where captions name no class; that holds for "
+            + _BARE
+            + "A model that is wrong with confidence can look plausible where captions name no class; that holds for "
             "{without} images.",
         ),
         "cannot_conclude": Wording(
             "Inconclusive: whether predictions are plausible",
-            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. The "
-            "interval contains the limit, or there are too few images.",
+            "The predicted class is implausible for {count} of {n} images: {value:.0%} [{low:.0%}, {high:.0%}]. "
+            + _BARE
+            + "The interval contains the limit, or there are too few images.",
         ),
     },
     cause="Hypothesis: the model does not distinguish some of these classes, the list lacks the class of some images, "
     "or captions name something else that is visible.",
     effect="Decisions based on these predictions may be wrong.",
-    recommendation="Inspect the listed images, then estimate the accuracy by a spot check (python -m core "
-    "spot-check RUN --sheet). Add missing classes to the list, or do not use the model for the classes concerned.",
+    recommendation="Inspect the images with implausible predictions, {inspect}. Add missing classes to the list, or "
+    "do not use the model for the classes concerned.",
     samples="the least plausible predictions",
     counter="the most plausible predictions",
 )
@@ -221,6 +249,8 @@ def labelled_accuracy(context: Context) -> Iterator[Outcome]:
             "right": int(rows["right"].sum()),
             "wrong": int((~rows["right"]).sum()),
             "column": known.column,
+            "confusions": largest_confusions(known),
+            "absorbing": absorbing(known),
             "others": (
                 f"{plural(known.others, 'image has', 'images have')} no label among the candidates and "
                 f"{'is' if known.others == 1 else 'are'} not counted."
@@ -244,7 +274,8 @@ def _labelled(rows: pd.DataFrame) -> tuple[Sample, ...]:
 
 _BY_LABELS = (
     "The predicted class is the label in the metadata column {column} for {right} of {n} images: {value:.0%} "
-    "[{low:.0%}, {high:.0%}]. {others}"
+    "[{low:.0%}, {high:.0%}]. {others} Largest confusions (predicted class for label): {confusions}. Class of "
+    "the most wrong predictions: {absorbing}."
 )
 LABELS = Rule(
     id="predictions.labels",
@@ -265,8 +296,9 @@ LABELS = Rule(
     cause="Hypothesis: the model does not distinguish some of these classes, labels are wrong, or several classes fit "
     "an image that has one label.",
     effect="Decisions that rest on the predicted class are wrong wherever that class is wrong.",
-    recommendation="Do not use the predicted class without a check by a person where errors matter; the chapter on "
-    "predictions lists the errors by label. Check whether the labels themselves are right.",
+    recommendation="Do not use the predicted class without a check by a person where errors matter, above all "
+    "between classes that are confused. Check whether the labels themselves are right: the annex on predictions has a "
+    "table of labels by predicted classes and names every wrong prediction.",
     samples="the first images, in the order of the dataset, whose predicted class is not the label",
     counter="the first images, in the order of the dataset, whose predicted class is the label",
 )

@@ -12,14 +12,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.signals import Floats, Signals
 from core.concepts.mentions import ClassNames, Mentions
 from core.datasets import DatasetImage
+from core.rules.writing import typeset
 
 # A prediction is called implausible above this score.
 HALF = 0.5
+MINUS = "\u2212"
 # What each signal adds to the weighted sum. The agreement of templates adds nothing: on those photographs it does not
 # tell wrong predictions from right ones.
 CONSTANT = -0.5
@@ -39,6 +42,30 @@ def implausibility(entropy: Floats, disturbances: Floats, neighbours: Floats, re
     )
     result: Floats = 1 / (1 + np.exp(-total))
     return result
+
+
+def without_captions(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether each row of a record would be implausible by the other signals, had its image no caption."""
+    entropy, disturbances, neighbours = (frame[name].to_numpy(dtype=float) for name in WEIGHTS)
+    return implausibility(entropy, disturbances, neighbours, [""] * len(frame)) > HALF
+
+
+def weights_sentence() -> str:
+    """How the score is made of its signals, with every weight, in sentences."""
+    parts = {
+        "entropy": "the entropy of the class probabilities as a share of its maximum",
+        "disturbances": "the share of changed copies with the same best class",
+        "neighbours": "the mean probability of the class in the nearest images",
+    }
+    terms = [f"{'+' if WEIGHTS[name] > 0 else MINUS} {abs(WEIGHTS[name]):g} × {text}" for name, text in parts.items()]
+    caption = (
+        f"{CAPTION['named']:g} where the caption names the class, {CAPTION['broader']:g} where it has a broader word "
+        f"for it, +{CAPTION['other']:g} where it names other classes only, and 0 otherwise"
+    )
+    return typeset(
+        f"The score is 1 / (1 + exp({MINUS}t)) with t = {CONSTANT:g} {' '.join(terms)}, and the term of the caption: "
+        f"{caption}. The lead over the second class and the agreement of prompt templates have no weight."
+    )
 
 
 def frame_of(values: Signals, names: ClassNames, images: Sequence[DatasetImage]) -> pd.DataFrame:

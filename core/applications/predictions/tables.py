@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
+from core.applications.predictions.labels import Labelled
+from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, percent, shorten
 
@@ -40,6 +44,19 @@ BY_LABEL = TableSpec(
         34,
     ),
 )
+WRONG = TableSpec(
+    ColumnSpec("Image", "image_name"),
+    ColumnSpec("Label", "label", share=20),
+    ColumnSpec("Predicted", "predicted", share=20),
+    ColumnSpec("Probability", lambda row: percent(row.probability), "number", 12, help="Softmax at the model's scale"),
+    ColumnSpec("Implausible", lambda row: "yes" if row.implausible else "no", share=12),
+)
+CONFUSIONS = TableSpec(
+    ColumnSpec("Label", "label"),
+    ColumnSpec("Predicted instead", "predicted"),
+    ColumnSpec("Images", "images", "number", 14, value="images"),
+    ColumnSpec("Images with the label", "of", "number", 24, value="of"),
+)
 STRATA = TableSpec(
     ColumnSpec("Stratum", "name"),
     ColumnSpec("Images", "size", "number", 12, value="size"),
@@ -75,3 +92,15 @@ AGREEMENT = TableSpec(
         32,
     ),
 )
+
+
+def matrix(known: Labelled) -> Table:
+    """How often each class is predicted for each label: labels as rows, predicted classes as columns."""
+    counted = pd.crosstab(known.rows["label"], known.rows["predicted"])
+    ordered = [*(name for name in counted.index if name in counted), *counted.columns.difference(counted.index)]
+    spec = TableSpec(
+        ColumnSpec("Label", 0, share=16),
+        *(ColumnSpec(name, at, "number") for at, name in enumerate(ordered, start=1)),
+    )
+    rows = [(label, *(int(row[name]) or "" for name in ordered)) for label, row in counted.iterrows()]
+    return spec.table("Images by label (rows) and predicted class (columns)", rows)

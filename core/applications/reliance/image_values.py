@@ -25,5 +25,5 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
         sums = rows.groupby("image")[["fall", "total"]].sum().astype(float)
         title = f"share of the score lost without the {place}"
         values = (sums["fall"] / sums["total"]).to_dict()
-        measures.append(ImageMeasure(f"reliance.{place}", title, "model", values))
+        measures.append(ImageMeasure(f"reliance.{place}", title, "model", values, better="lower"))
     return tuple(measures)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.applications.columns import Group, metadata_groups
+from core.applications.subgroups.comparisons import planned_images
 from core.applications.subgroups.record import GroupsRecord
 from core.rules import Context
 from core.statistics import jackknife
@@ -119,9 +120,7 @@ def _associations(context: Context) -> tuple[Association, ...]:
     if record.words["word"].nunique() > 1:
         values |= {str(word): _by_image(part) for word, part in record.words.groupby("word", sort=False)}
     least = int(context.thresholds["groups.least_group"])
-    planned = set(context.run.plan.images)
-    images = [image for image in context.run.dataset.images if image.id in planned]
-    return associated(metadata_groups(images, least), values, least, context.run.plan.seed)
+    return associated(metadata_groups(planned_images(context), least), values, least, context.run.plan.seed)
 
 
 def _by_image(frame: pd.DataFrame) -> dict[str, float]:

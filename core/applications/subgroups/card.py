@@ -29,8 +29,9 @@ CARD = ApplicationInfo(
     "other images by every measure that the audit has of single images: scores, the lead of the best class, what other "
     "applications measured, and properties of the pixels. All comparisons are adjusted together.",
     assumes="The metadata are right, and images are independent.",
-    fails="Groups that show different subjects differ in scores for that reason alone; a difference does not "
-    "show that the model is more often wrong there. Groups below the smallest size are not tested.",
+    fails="Groups that show different subjects differ in scores for that reason alone; a difference shows "
+    "that the model is more often wrong there only where labels are known. Groups below the smallest size are not "
+    "tested.",
     differs="The effect size is the probability that an image of the group has the higher value, which needs no unit; "
     "the association of words is the cosine with them beyond that with the texts of the audit, or with a second list; "
     "images are compared instead of target words.",

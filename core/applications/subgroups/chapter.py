@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from core.applications.columns import confounded
 from core.applications.subgroups.association import ASSOCIATIONS, Association, associations
-from core.applications.subgroups.comparisons import COMPARISONS, Effect, effects
+from core.applications.subgroups.comparisons import COMPARISONS, Effect, effects, planned_images
 from core.applications.subgroups.record import GroupsRecord
 from core.applications.subgroups.tables import ASSOCIATED, EFFECTS
 from core.content.context import ReportContext
 from core.content.parts import Fact, Section
-from core.content.words import rest_of
+from core.content.words import p_value, percent, rest_of
+from core.rules import Context
 
-PRINTED = 25
+PRINTED, WORST, MOST_CONFOUNDED = 25, 3, 6
 HOW = (
     "Each group is compared with the other images that have a value in the same column. The effect is the probability "
     "that an image of the group has the higher value: 0.5 means no difference, 0 and 1 complete separation.",
@@ -39,9 +41,45 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     more = rest_of(len(every), PRINTED, "dataset.json and the records of the applications")
     table = EFFECTS.table("The largest effects", every[:PRINTED], more, "body")
     sentences = (*HOW, family(every))
-    groups = Section("Groups of images", facts=facts, sentences=sentences, tables=(table,) if every else ())
+    groups = Section(
+        "Groups of images",
+        facts=facts,
+        sentences=sentences,
+        tables=(table,) if every else (),
+        results=(*error_sentences(every), *confounded_sentences(context.judged)),
+    )
     words = _words(record, associations(context.judged))
     return (groups, words) if words is not None else (groups,)
+
+
+def error_sentences(every: Sequence[Effect]) -> tuple[str, ...]:
+    """In which groups the predicted class is least often the label; nothing without labels."""
+    stated = [effect for effect in every if effect.measure.states_errors and not effect.group.parents]
+    if not stated:
+        return ()
+    worst = sorted(stated, key=lambda effect: effect.mean)[:WORST]
+    lines = [
+        f"“{effect.group.value}” ({effect.group.column}) {percent(effect.mean)} against {percent(effect.other_mean)} "
+        f"of the other images (n = {effect.n} and {effect.others}, adjusted p = {p_value(effect.p_adjusted)})"
+        for effect in worst
+    ]
+    return (f"Share of images whose predicted class is the label, the lowest groups: {'; '.join(lines)}.",)
+
+
+def confounded_sentences(context: Context) -> tuple[str, ...]:
+    """Which groups lie wholly in one group of another column; nothing where none does."""
+    found = confounded(planned_images(context), int(context.thresholds["groups.least_group"]))
+    if not found:
+        return ()
+    lines = [
+        f"all {row.images} images of {', '.join(f'“{value}”' for value in row.values)} ({row.column}) are "
+        f"“{row.value}” ({row.other}), as are {percent(row.share)} of all"
+        for row in found[:MOST_CONFOUNDED]
+    ]
+    more = [f"and {len(found) - MOST_CONFOUNDED} more"] if len(found) > MOST_CONFOUNDED else []
+    return (
+        f"Confounded columns: {'; '.join([*lines, *more])}. A difference of such a group can come from either column.",
+    )
 
 
 def _words(record: GroupsRecord, rows: Sequence[Association]) -> Section | None:

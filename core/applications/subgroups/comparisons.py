@@ -15,6 +15,7 @@ from core.applications.columns import Group, metadata_groups
 from core.applications.image_measures import ImageMeasure
 from core.applications.registry import image_measures
 from core.applications.subgroups.record import GroupsRecord
+from core.datasets import DatasetImage
 from core.rules import Context
 from core.statistics import auroc_bounds
 from core.statistics.families import Family
@@ -48,6 +49,18 @@ class Effect:
     def side(self) -> str:
         """Whether the group has the lower or the higher values."""
         return "lower" if self.value < 0.5 else "higher"
+
+    @property
+    def favour(self) -> str:
+        """Whether it is "favourable" or "unfavourable" to the group; empty where neither direction is by itself."""
+        if not self.measure.better:
+            return ""
+        return "favourable" if self.side == self.measure.better else "unfavourable"
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that define the group, under all their names."""
+        return frozenset([column for column, _ in self.group.parents] or [self.group.column, *self.group.also])
 
     @property
     def stated(self) -> bool:
@@ -98,13 +111,17 @@ def beyond(every: Sequence[Effect], limit: float, significance: float) -> list[E
     return sorted(kept, key=lambda effect: -abs(effect.value - 0.5))
 
 
+def planned_images(context: Context) -> list[DatasetImage]:
+    """The images of the dataset that the plan audits."""
+    planned = set(context.run.plan.images)
+    return [image for image in context.run.dataset.images if image.id in planned]
+
+
 def _effects(context: Context) -> tuple[Effect, ...]:
     if context.record(GroupsRecord.of_run) is None:
         return ()
     least = int(context.thresholds["groups.least_group"])
-    planned = set(context.run.plan.images)
-    images = [image for image in context.run.dataset.images if image.id in planned]
-    return compared(metadata_groups(images, least), image_measures(context.run), least)
+    return compared(metadata_groups(planned_images(context), least), image_measures(context.run), least)
 
 
 def _effect(group: Group, measure: ImageMeasure, least: int) -> Effect | None:

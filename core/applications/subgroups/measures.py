@@ -39,8 +39,8 @@ def class_measures(run: Run) -> list[ImageMeasure]:
     ordered = -pd.DataFrame(-scores.to_numpy(), index=scores.index).apply(sorted, axis=1, result_type="expand")
     best, lead = ordered[0], ordered[0] - ordered[1]
     measures = [
-        ImageMeasure("groups.score", "score of the best class", "model", dict(best)),
-        ImageMeasure("groups.lead", "lead of the best class over the second", "model", dict(lead)),
+        ImageMeasure("groups.score", "score of the best class", "model", dict(best), better="higher"),
+        ImageMeasure("groups.lead", "lead of the best class over the second", "model", dict(lead), better="higher"),
     ]
     named = naming(run.dataset.images, list(scores.columns))
     frequent = sorted(named.items(), key=lambda entry: (-len(entry[1]), entry[0]))[:MOST_CLASSES]
@@ -48,7 +48,7 @@ def class_measures(run: Run) -> list[ImageMeasure]:
         values = scores[name].reindex(images).dropna()
         if len(values) >= LEAST_IMAGES:
             title = f"score of “{name}” where captions name it"
-            measures.append(ImageMeasure(f"groups.class.{name}", title, "model", dict(values)))
+            measures.append(ImageMeasure(f"groups.class.{name}", title, "model", dict(values), better="higher"))
     return measures
 
 
@@ -59,7 +59,8 @@ def caption_measures(run: Run) -> list[ImageMeasure]:
     if rows.empty:
         return []
     means = rows.drop_duplicates(["image", "text"]).groupby("image")["score"].mean().astype(float)
-    return [ImageMeasure("groups.captions", "score of the image's captions", "model", dict(means))]
+    title = "score of the image's captions"
+    return [ImageMeasure("groups.captions", title, "model", dict(means), better="higher")]
 
 
 def naming(images: tuple[DatasetImage, ...], classes: list[str]) -> dict[str, list[str]]:

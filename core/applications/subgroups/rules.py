@@ -12,13 +12,26 @@ import numpy as np
 from core.applications.subgroups.comparisons import COMPARISONS, Effect, beyond, effects
 from core.applications.subgroups.record import GroupsRecord
 from core.content.words import percent, plural
+from core.datasets.annotations import labels_column
 from core.rules import Context, Number, Outcome, Rule, Sample, Status, Wording
 from core.rules.decision import MOST_NEEDED
 from core.rules.parts import NAMED, SAMPLES
 from core.rules.quantity import Quantity, tested
+from core.rules.writing import typeset
 from core.statistics import LEVEL
 from core.statistics.power import POWER
 
+_MEASURES = {
+    "model": ("measure of the model differs", "measures of the model differ"),
+    "data": ("property of the images differs", "properties of the images differ"),
+}
+_SELECTS = "A single threshold on these values selects a different share of the group than of the other images."
+_CLASSES = "Where the group is a class of the labels, results are not equally good for all classes."
+_COMPARE = "Compare images of the same subjects and the same quality across groups before drawing conclusions."
+_COMPARE_CLASSES = (
+    "Do not state one result for all classes: report, and where needed restrict, the use of the model by class. Check "
+    "the images of these classes for quality and for other subjects first."
+)
 _Z, _POWER = NormalDist().inv_cdf((1 + LEVEL) / 2), NormalDist().inv_cdf(POWER)
 HIGHER = Quantity("{measure} {side} in “{group.value}” ({group.column}), share of pairs")
 
@@ -52,6 +65,10 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
             "mine": plural(len(every), "comparison"),
             "count": (count := sum(effect.exceeds(limit, significance) for effect in every)),
             "left": count - len(exceeding) or "none",
+            "measures": plural(len({effect.measure.name for effect in exceeding}), *_MEASURES[subject]),
+            "unfavourable": sum(effect.favour == "unfavourable" for effect in exceeding) or "none",
+            "favourable": sum(effect.favour == "favourable" for effect in exceeding) or "none",
+            **_texts(labels_column(context.run.dataset), exceeding, every),
             "list": _listed(rows) if len(rows) > 1 else "none",
             "undecided": len(undecided),
             "stated": plural(len(stated), "comparison") if stated else "none",
@@ -63,6 +80,37 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
         samples=members if exceeding else (),
         counter=counter if exceeding else (),
     )
+
+
+def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> dict[str, str]:
+    """What the effect and the recommendation of a finding say: of groups, or of the classes of a label column."""
+    errors = [effect for effect in every if effect.measure.states_errors]
+    lower = [effect for effect in exceeding if effect.measure.states_errors and effect.side == "lower"]
+    classes = [effect for effect in exceeding if column in effect.columns]
+    if not errors:
+        wrong = (
+            "No labels are known, so that the comparison does not consider which predictions are right and does not "
+            "show that more are wrong there."
+        )
+    elif lower:
+        wrong = f"More predictions are wrong there: {_listed(lower)}."
+    else:
+        worst = min(errors, key=lambda effect: effect.mean)
+        wrong = typeset(
+            f"By the labels it is not shown that more predictions are wrong in any group; the largest share of wrong "
+            f"ones, {1 - worst.mean:.0%} of {worst.n} against {1 - worst.other_mean:.0%} of {worst.others}, is that of "
+            f"“{worst.group.value}” ({worst.group.column}), adjusted p = {worst.p_adjusted:.2g}."
+        )
+    return {
+        "selects": _SELECTS + (f" {_CLASSES}" if classes else ""),
+        "wrong": wrong,
+        "compare": _COMPARE_CLASSES if classes and len(classes) == len(exceeding) else _COMPARE,
+        "by_class": (
+            f"{len(classes)} of {len(exceeding)} (column {column}); such a group is a class, not a group of users"
+            if classes
+            else "none"
+        ),
+    }
 
 
 def _concerned(exceeding: list[Effect]) -> float:
@@ -116,7 +164,8 @@ def _one_side(effect: Effect) -> tuple[float, tuple[float, float]]:
 def _line(effect: Effect) -> str:
     share, _ = _one_side(effect)
     where = f"“{effect.group.value}” ({effect.group.column})"
-    return f"{where}, {effect.measure.title} {effect.side} in {percent(share)} of pairs"
+    favour = f", {effect.favour}" if effect.favour else ""
+    return f"{where}, {effect.measure.title} {effect.side} in {percent(share)} of pairs{favour}"
 
 
 def _listed(rows: list[Effect]) -> str:
@@ -175,7 +224,8 @@ def _wordings(finding: str, passed: str, undecided: str) -> dict[str, Wording]:
             f"The limit is exceeded in {{count}} of {FAMILY}. Intersections of a group that "
             "itself exceeds the limit in the same measure, counted but not listed here: {left}. The largest effect "
             f"listed: {LARGEST}, "
-            "adjusted p = {p:.2g}. In order: {list}." + STATED,
+            "adjusted p = {p:.2g}. In order: {list}. Unfavourable to the group: {unfavourable}. Favourable: "
+            "{favourable}. Groups made by the column of labels: {by_class}." + STATED,
         ),
         "passed": Wording(
             passed,
@@ -209,7 +259,7 @@ DIFFERENCE = Rule(
     measure=partial(differences, subject="model", threshold="groups.difference.least_effect"),
     thresholds=("groups.difference.least_effect", "groups.least_group", "general.significance"),
     wordings=_wordings(
-        "The {title} is {side} for “{group}” ({column})",
+        "{measures} between groups of images; largest: {title}, {side} for “{group}” ({column})",
         "No measure of the model differs between groups by more than the limit",
         "Inconclusive: whether measures of the model differ between groups",
     ),
@@ -217,9 +267,8 @@ DIFFERENCE = Rule(
     counter="members of the group on the other side of that median",
     cause="Hypothesis: the model has learned more, or less, from such images; the images of the group are of another "
     "quality; or the groups show different subjects.",
-    effect="A single threshold on these values selects a different share of the group than of the other images. The "
-    "comparison does not consider which predictions are right, so it does not show that more are wrong there.",
-    recommendation="Compare images of the same subjects and the same quality across groups before drawing conclusions.",
+    effect="{selects} {wrong}",
+    recommendation="{compare}",
 )
 QUALITY = Rule(
     id="groups.quality",
@@ -230,7 +279,7 @@ QUALITY = Rule(
     measure=partial(differences, subject="data", threshold="groups.quality.least_effect"),
     thresholds=("groups.quality.least_effect", "groups.least_group", "general.significance"),
     wordings=_wordings(
-        "Images of “{group}” ({column}) are {side} in {title}",
+        "{measures} between groups; largest: {title}, {side} for “{group}” ({column})",
         "No property of the images differs between groups by more than the limit",
         "Inconclusive: whether properties of the images differ between groups",
     ),

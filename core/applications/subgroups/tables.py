@@ -18,6 +18,12 @@ EFFECTS = TableSpec(
     ),
     ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 11),
     ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
+    ColumnSpec(
+        "For the group",
+        "favour",
+        share=12,
+        help="Favourable: higher scores, a larger lead, more agreement with labels, fewer flips, less implausibility",
+    ),
     ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 9, help="Mean of the measure in the group"),
     ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 9, help="Mean in the other images"),
 )

@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from core.applications.predictions.chapter import label_sentence
-from core.applications.predictions.labels import Labelled, by_label, label_use, labelled, labels_of
+from core.applications.predictions import chapter
+from core.applications.predictions.chapter import label_sentence, label_tables
+from core.applications.predictions.labels import (
+    Labelled,
+    absorbing,
+    by_label,
+    confusions,
+    label_use,
+    labelled,
+    labels_of,
+    largest_confusions,
+)
 from core.applications.predictions.rules import IMPLAUSIBLE, LABELS
 from core.findings import Finding, apply, load_thresholds
 from core.statistics import wilson
@@ -112,6 +122,41 @@ def test_right_predictions_pass_and_some_wrong_ones_decide_nothing() -> None:
 
 def test_the_rule_is_silent_without_labels() -> None:
     assert judged(20, {"light": true}) == []
+
+
+def test_confusions_are_counted_and_every_wrong_prediction_is_printed() -> None:
+    record = record_of(IMAGES, 20)
+    known = labelled(run_with({"label": true}), record)
+    assert known is not None
+    found = confusions(known)
+    # Each wrong prediction is the next class; 20 wrong ones of 8 classes, the first four three times.
+    assert sum(row.images for row in found) == 20 and [row.images for row in found[:5]] == [3, 3, 3, 3, 2]
+    named = largest_confusions(known)
+    assert named.startswith("giraffe for cat, 3 of 5; cat for dog, 3 of 5") and named.endswith("; and 4 more")
+    assert absorbing(known) in {f"{name}, 3 of 20" for name in CLASSES}
+    _, matrix, wrong = label_tables(known, record)
+    assert (
+        len(wrong.rows) == 20
+        and not wrong.more
+        and {row[0] for row in wrong.rows} == {f"{n:03}.png" for n in range(20)}
+    )
+    assert all(row[1] != row[2] for row in wrong.rows)
+    heads = [column.title for column in matrix.columns]
+    (dogs,) = [row for row in matrix.rows if row[0] == "dog"]
+    assert dogs[heads.index("dog")] == "2" and dogs[heads.index("cat")] == "3" and len(matrix.rows) == len(CLASSES)
+    # The companion: without errors there is nothing to list.
+    right = labelled(run_with({"label": true}), record_of(IMAGES, 0))
+    assert right is not None and confusions(right) == [] and largest_confusions(right) == absorbing(right) == "none"
+    assert len(label_tables(right, record_of(IMAGES, 0))) == 1
+
+
+def test_many_classes_are_listed_as_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapter, "MOST_CLASSES", 5)
+    record = record_of(IMAGES, 20)
+    known = labelled(run_with({"label": true}), record)
+    assert known is not None
+    pairs = label_tables(known, record)[1]
+    assert pairs.rows[0] == ("cat", "giraffe", "3", "5") and len(pairs.rows) == 8
 
 
 def test_labels_are_counted_one_by_one_and_say_how_many_implausible_predictions_are_wrong() -> None:

@@ -15,11 +15,12 @@ from core.applications.predictions.measures import (
     least_error,
     listed,
     reasons,
+    share_without_captions,
     signals_against,
 )
 from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.rules import ACCURACY, IMPLAUSIBLE
-from core.applications.predictions.score import HALF, implausibility
+from core.applications.predictions.score import HALF, implausibility, weights_sentence
 from core.applications.predictions.strata import population
 from core.applications.spot_check import accuracy, agreements, draw, drawn, spot_check_of
 from core.errors import InputError
@@ -51,6 +52,7 @@ def test_wrong_predictions_are_a_finding_about_the_model(run: Run, captions: boo
     (finding,) = judged(IMPLAUSIBLE, saved(run, record))
     assert finding.status == "finding" and finding.subject == "model" and finding.n == 60
     assert finding.title == "24 of 60 images have an implausible prediction"
+    assert ("without the captions" in finding.condition) == captions
     wrong = {f"{at:03}.png" for at in range(24)}
     assert {sample.image_name for sample in finding.samples} <= wrong and len(finding.samples) == 3
     assert not {sample.image_name for sample in finding.counter} & wrong and finding.counter
@@ -86,7 +88,9 @@ def test_reasons_are_those_of_the_row(run: Run) -> None:
     # Right predictions are clear and stable, and their neighbours agree: nothing speaks against them.
     assert [sample.note for sample in finding.counter] == ["", "", ""]
     assert "nearest images: 10 %" in finding.samples[0].note
-    assert "predicted with only 40 % of the prompt templates" in finding.samples[0].note
+    assert "unclear, entropy 80 % of its maximum" in finding.samples[0].note
+    # Neither the small lead nor the templates have a weight in the score, so that they are no reasons.
+    assert "template" not in finding.samples[0].note and "ahead" not in finding.samples[0].note
     assert "Signals against the other 24, several of which can apply to one image" in finding.condition
     assert "below 50 %, 24." in finding.condition and "fewer than 75 % of the changed copies, 24;" in finding.condition
     # Where every caption contradicts, no other signal is needed.
@@ -102,17 +106,50 @@ def test_every_implausible_prediction_has_a_reason() -> None:
     entropy, disturbances, neighbours = random.random((3, 4000))
     relations = random.choice(["named", "broader", "other", "none"], 4000)
     score = implausibility(entropy, disturbances, neighbours, relations.tolist())
-    base = record_of(1, 0).predictions.iloc[0].to_dict() | {"margin": 9.0, "templates": 1.0}
+    # A small lead and few templates are no reasons.
+    base = record_of(1, 0).predictions.iloc[0].to_dict() | {"margin": 0.0, "templates": 0.0}
     unstated = [
         at
         for at in range(4000)
         if not reasons(
             SimpleNamespace(
-                **base | {"disturbances": disturbances[at], "neighbours": neighbours[at], "relation": relations[at]}
+                **base
+                | {
+                    "entropy": entropy[at],
+                    "disturbances": disturbances[at],
+                    "neighbours": neighbours[at],
+                    "relation": relations[at],
+                }
             )
         )
     ]
     assert unstated and not (score[unstated] > HALF).any() and (score > HALF).any()
+
+
+def test_a_finding_says_whether_it_rests_on_the_captions(run: Run) -> None:
+    record = record_of(60, 24)
+    # By the other signals these predictions are plausible; only their captions name another class.
+    calm = record.predictions.assign(entropy=0.6, disturbances=1.0, neighbours=0.2)
+    score = implausibility(
+        *(calm[name].to_numpy() for name in ("entropy", "disturbances", "neighbours")), calm["relation"]
+    )
+    changed = replace(record, predictions=calm.assign(score=score, implausible=score > HALF))
+    (finding,) = judged(IMPLAUSIBLE, saved(run, changed))
+    assert finding.status == "finding" and finding.title.endswith("mainly because the caption names another class")
+    assert "images that would be implausible: 0 of 60, 0 % [0 %, 6 %]" in finding.condition
+    assert "it rests on the captions" in finding.condition and share_without_captions(changed).value == 0
+    # The companion: signals that speak against the same images without the captions.
+    (finding,) = judged(IMPLAUSIBLE, saved(run, record))
+    assert "would be implausible: 24 of 60, 40 %" in finding.condition and "rests" not in finding.condition
+
+
+def test_the_printed_weights_are_those_of_the_score() -> None:
+    sentence = weights_sentence()
+    assert "t = −0.5 + 2 × the entropy" in sentence and "− 1 × the share of changed copies" in sentence
+    assert "−4 where the caption names the class" in sentence and "+1.5 where it names other classes" in sentence
+    total = -0.5 + 2 * 0.3 - 1 * 0.5 - 2 * 0.1 + 1.5
+    (score,) = implausibility(np.array([0.3]), np.array([0.5]), np.array([0.1]), ["other"])
+    assert score == pytest.approx(1 / (1 + np.exp(-total)))
 
 
 def test_without_a_record_nothing_is_judged(run: Run) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from core.applications.columns import metadata_groups
 from core.applications.image_measures import ImageMeasure
 from core.applications.subgroups import rules
-from core.applications.subgroups.chapter import sections
+from core.applications.subgroups.chapter import error_sentences, sections
 from core.applications.subgroups.comparisons import beyond, compared
 from core.applications.subgroups.record import GroupsRecord
 from core.applications.subgroups.rules import RULES
@@ -27,8 +27,14 @@ from tests.applications.test_columns import images
 from tests.audit.small import loaded, new_run, plan_for, save_model
 from tests.support.contexts import context_of
 from tests.support.made_photos import folder_of, night, photo
+from tests.support.made_run import made_run
 
 COUNT = 36
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_run(tmp_path_factory.mktemp("groups") / "run", images=2, methods=("raw",))
 
 
 def measure(values: list[float], name: str = "made", subject: str = "model") -> ImageMeasure:
@@ -92,23 +98,22 @@ def outcome(monkeypatch: pytest.MonkeyPatch, run: Run, values: list[float], **co
     return next(iter(apply(rules.DIFFERENCE, Context.of(run, thresholds=load_thresholds()))))
 
 
-def test_the_counts_and_the_largest_effect_are_those_of_the_table(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_counts_and_the_largest_effect_are_those_of_the_table(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     site, sex = ["a", "b"] * 40, (["f"] * 2 + ["m"] * 2) * 20
     noise = 0.3 * np.random.default_rng(1).normal(size=80)
     whole = np.array([s == "a" for s in site])
-    finding = outcome(monkeypatch, Run(tmp_path / "run"), (noise + whole).tolist(), site=site, sex=sex)
+    finding = outcome(monkeypatch, run, (noise + whole).tolist(), site=site, sex=sex)
     every = rules.effects(None)  # type: ignore[arg-type]
     exceeding = [effect for effect in every if effect.exceeds(0.64, 0.05)]
     left = [effect for effect in exceeding if effect.group.parents]
     assert left and len(exceeding) == len(left) + 1
     assert f"exceeded in {len(exceeding)} of {len(every)} comparisons" in finding.condition
     assert f"counted but not listed here: {len(left)}. The largest effect listed: “a” (site)" in finding.condition
-    assert finding.title == "The made is higher for “a” (site)" and "In order" not in finding.condition
+    largest = "1 measure of the model differs between groups of images; largest: made, higher for “a” (site)"
+    assert finding.title == largest and "In order" not in finding.condition
     # Without a column that exceeds the limit by itself nothing is left out, and all are listed.
     crossed = np.array([(s == "a") == (x == "f") for s, x in zip(site, sex, strict=True)])
-    finding = outcome(monkeypatch, Run(tmp_path / "run"), (noise + crossed).tolist(), site=site, sex=sex)
+    finding = outcome(monkeypatch, run, (noise + crossed).tolist(), site=site, sex=sex)
     assert "not listed" not in finding.condition and "In order: “" in finding.condition
 
 
@@ -142,23 +147,22 @@ def test_a_measure_is_stated_by_the_name_of_a_column_or_a_whole_cell(column: str
     assert one.stated_by(column, cell) == stated
 
 
-def test_what_the_metadata_state_is_confirmed_and_no_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_the_metadata_state_is_confirmed_and_no_finding(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """ "Images of low light are darker" was a finding of medium severity."""
-    run, cells = Run(tmp_path / "run"), ["low"] * 20 + ["other"] * 60
+    cells = ["low"] * 20 + ["other"] * 60
     finding = quality(monkeypatch, run, "light", cells)
     assert finding.status != "finding" and "“low”" not in finding.title
     assert "confirms beyond the limit: “low” (light), brightness lower in" in finding.condition
     assert "state the measured property itself: 4 comparisons" in finding.condition
     # What they do not state remains a finding, and so does brightness by a column of another name.
     other = quality(monkeypatch, run, "light", cells, extra=True)
-    assert other.status == "finding" and other.title == "Images of “low” (light) are lower in size"
+    assert other.status == "finding" and other.title.endswith("between groups; largest: size, lower for “low” (light)")
     other = quality(monkeypatch, run, "camera", cells)
-    assert other.status == "finding" and other.title == "Images of “low” (camera) are lower in brightness"
+    assert other.status == "finding" and other.title.endswith("largest: brightness, lower for “low” (camera)")
     assert "Left out" not in other.condition
 
 
-def test_likelihood_counts_the_images_of_every_group_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
+def test_likelihood_counts_the_images_of_every_group_once(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     site = ["a", "b", "c", "c"] * 20
     high = np.array([{"a": 4.0, "b": -4.0, "c": 0.0}[cell] for cell in site])
     noise = 0.1 * np.random.default_rng(0).normal(size=80)
@@ -167,6 +171,58 @@ def test_likelihood_counts_the_images_of_every_group_once(monkeypatch: pytest.Mo
     # The companion: one group of the two.
     one = outcome(monkeypatch, run, (noise + np.maximum(high, 0)).tolist(), site=site[:-40] + ["c"] * 40)
     assert one.grade is not None and one.grade.likelihood < 0.5
+
+
+def with_errors(monkeypatch: pytest.MonkeyPatch, run: Run, right: list[float], column: str) -> Finding:
+    """The finding on a score that is lower for the first of two values of a column, and on right and wrong images."""
+    cells = ["a"] * 40 + ["b"] * 60
+    low = np.array([cell == "a" for cell in cells])
+    given = images(**{column: cells})
+    score = (0.3 * np.random.default_rng(0).normal(size=100) - low).tolist()
+    measures = [
+        replace(measure(score), title="score", better="higher"),
+        replace(measure(right, "right"), title="agreement", better="higher", states_errors=True),
+    ]
+    every = compared(metadata_groups(given, 8), measures, 8)
+    GroupsRecord.write(GroupsRecord.folder_of(run), {"columns": [column], "words": []}, GroupsRecord.frames({}))
+    monkeypatch.setattr(rules, "effects", lambda context: every)
+    monkeypatch.setattr(rules, "_members", lambda context, effect: ((), ()))
+    monkeypatch.setattr(rules, "labels_column", lambda dataset: "class")
+    return next(iter(apply(rules.DIFFERENCE, Context.of(run, thresholds=load_thresholds()))))
+
+
+def test_where_labels_are_known_a_finding_says_for_whom_the_model_fails(
+    monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    worse = with_errors(monkeypatch, run, [0.0] * 36 + [1.0] * 64, "site")
+    assert worse.title.startswith("2 measures of the model differ between groups of images; largest: ")
+    assert "More predictions are wrong there: “a” (site), agreement lower" in worse.effect
+    assert "Unfavourable to the group: 2." in worse.condition and "Favourable:" not in worse.condition
+    assert "column of labels" not in worse.condition and "same subjects" in worse.recommendation
+    # The companion: as many errors in the rest.
+    equal = with_errors(monkeypatch, run, [0.0, 1.0] * 50, "site")
+    assert "not shown that more predictions are wrong in any group" in equal.effect and "50 % of 40" in equal.effect
+    assert "More predictions are wrong there" not in equal.effect and equal.title.startswith("1 measure")
+    # A class of the labels is no group of users.
+    of_class = with_errors(monkeypatch, run, [0.0] * 36 + [1.0] * 64, "class")
+    assert "such a group is a class, not a group of users" in of_class.condition
+    assert "use of the model by class" in of_class.recommendation and "equally good for all classes" in of_class.effect
+    # The favourable direction has its name: the same values, turned round.
+    turned = compared(
+        metadata_groups(images(site=["a"] * 40 + ["b"] * 60), 8),
+        [replace(measure([1.0] * 40 + [0.0] * 60), better="higher")],
+        8,
+    )
+    assert [effect.favour for effect in turned] == ["favourable"]
+
+
+def test_the_chapter_names_the_groups_with_the_most_errors_and_confounded_columns() -> None:
+    cells = ["a"] * 20 + ["b"] * 20
+    made = replace(measure([0.0] * 15 + [1.0] * 25, "right"), better="higher", states_errors=True)
+    every = compared(metadata_groups(images(site=cells), 8), [made, measure(list(map(float, range(40))))], 8)
+    (sentence,) = error_sentences(every)
+    assert "“a” (site) 25 % against 100 % of the other images (n = 20 and 20" in sentence
+    assert error_sentences([effect for effect in every if not effect.measure.states_errors]) == ()
 
 
 def test_false_alarms_are_rare() -> None:
@@ -212,7 +268,7 @@ def test_a_group_of_dark_images_is_named_and_its_clean_twin_is_not(tmp_path: Pat
     run = run_of(tmp_path / "flawed", True)
     finding = judged(run)["groups.quality"]
     assert finding.status == "finding" and finding.subject == "data" and finding.n == COUNT
-    assert "“third” (camera)" in finding.title and "lower in brightness" in finding.title
+    assert "“third” (camera)" in finding.title and "lower for" in finding.title and "brightness" in finding.title
     assert {int(sample.image_name[:2]) % 3 for sample in finding.samples} == {0}
     section, *_ = sections(context_of(run))
     assert section.tables[0].rows[0][0] == "camera" and "tests were made" in section.sentences[-1]
