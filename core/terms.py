@@ -126,7 +126,8 @@ ENTRIES = (
     ),
     Entry(
         "Evidence bundle",
-        "A ZIP file with the results, tables and hashes of a run, from which a third party can recompute the report.",
+        "A ZIP file with the result rows, tables, thresholds and hashes of a run. A third party can recompute every "
+        "table and finding from it, but no map: images are not in it.",
         ("Seal",),
     ),
     Entry(

@@ -24,6 +24,7 @@ from core.evaluation.summary import Summary
 from core.findings import Finding
 from core.findings.earlier import EARLIER
 from core.reporting import detection
+from core.rules.thresholds import thresholds_of
 from core.runs import Run
 from core.runs.results import file_sha256
 from core.runs.review import REVIEW
@@ -31,6 +32,8 @@ from core.runs.spot_check import SPOT_CHECK
 
 SUMS = "SHA256SUMS"
 IMAGES = "images.csv"
+# Every value that the findings were judged by; `thresholds.toml` has those that the audit was given.
+CRITERIA = "criteria.toml"
 EXPORTS_FOLDER = "exports"
 IMAGE_COLUMNS = ("image", "sha256")
 UNIT_COLUMNS = ["position", "key", "images", "state", "tries", "seconds", "rows", "sha256", "error"]
@@ -148,6 +151,7 @@ def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Ite
     yield from run_parts(run)
     yield "findings.json", findings_json(findings)
     yield detection.NAME, detection.FILE.read_bytes()
+    yield CRITERIA, thresholds_of(run).whole
     yield "log.csv", table_csv(pd.DataFrame(run.store.events(), columns=["at", "kind", "message"]))
     # The log may grow after the report; the manifest says where it ended.
     if (run.folder / REVIEW).exists():

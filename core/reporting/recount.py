@@ -25,7 +25,7 @@ from core.reporting import detection
 from core.reporting.binding import Content
 from core.reporting.bundle import OpenBundle
 from core.reporting.comparison_check import comparison_problems
-from core.reporting.evidence import EXPORTS_FOLDER, TABLES, table_csv
+from core.reporting.evidence import CRITERIA, EXPORTS_FOLDER, TABLES, table_csv
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, REPORT, export_files
 from core.reporting.exports.record import ReportRecord
@@ -123,7 +123,7 @@ def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: M
         # Records are a stranger's too, and a rule may fail on them in many ways.
         told = str(error) if isinstance(error, LoupeError) else type(error).__name__
         return [*problems, f"the findings cannot be judged again from the content of the bundle ({told})"]
-    differences = list(_finding_differences(content.findings, again))
+    differences = [*_finding_differences(content.findings, again), *_criteria_problems(bundle, context)]
     environment = content.manifest.get("environment")
     made_by = environment.get("loupe") if isinstance(environment, dict) else None
     if differences and made_by != VERSION:
@@ -132,6 +132,15 @@ def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: M
         )
     problems += [*differences, *_detection_problems(bundle)]
     return problems or list(_export_problems(bundle, context, content, sums["dataset.json"]))
+
+
+def _criteria_problems(bundle: OpenBundle, context: Context) -> Iterator[str]:
+    """Whether the file of every threshold states what the findings were judged by; earlier versions had none."""
+    if CRITERIA in bundle.names:
+        if bundle.read(CRITERIA) != context.thresholds.whole:
+            yield f"{CRITERIA} does not contain the thresholds that the findings are judged by"
+    elif detection.NAME in bundle.names:
+        yield f"{CRITERIA} is missing"
 
 
 def _detection_problems(bundle: OpenBundle) -> Iterator[str]:

@@ -40,6 +40,11 @@ class Thresholds:
         return str(self["version"])
 
     @property
+    def whole(self) -> bytes:
+        """A file of every value in force, those of the built-in file included."""
+        return _bytes(self.limits.model_dump())
+
+    @property
     def sha256(self) -> str:
         """Of the file as it is kept."""
         return hashlib.sha256(self.data).hexdigest()

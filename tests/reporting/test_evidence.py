@@ -15,10 +15,12 @@ from core.errors import RunError
 from core.evaluation.summary import summarise
 from core.findings import judge
 from core.reporting.annex import DIGEST
-from core.reporting.evidence import SUMS, table_csv, write_evidence
+from core.reporting.evidence import CRITERIA, SUMS, table_csv, write_evidence
 from core.reporting.verdict import verify_evidence
+from core.rules.thresholds import load_thresholds
 from core.runs import Run
 from tests.support.made_run import made_run
+from tests.support.tampering import forge
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,17 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
     with zipfile.ZipFile(path, "w") as new:
         for name, data in files.items():
             new.writestr(name, data)
+
+
+def test_the_bundle_has_every_threshold_in_force(bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle) as opened:
+        data = opened.read(CRITERIA)
+    # The hash is the one that the report prints of the built-in thresholds.
+    assert hashlib.sha256(data).hexdigest() == load_thresholds().sha256
+    (tmp_path / CRITERIA).write_bytes(data)
+    assert load_thresholds(tmp_path / CRITERIA).limits == load_thresholds().limits
+    forge(bundle, lambda files: files.pop(CRITERIA))
+    assert verify_evidence(bundle) == [f"{CRITERIA} is missing"]
 
 
 def test_sound_bundle_and_equal_bytes(run: Run, bundle: Path, tmp_path: Path) -> None:

@@ -227,6 +227,12 @@ MANIPULATIONS = (
     ),
     Manipulation(
         BUNDLE,
+        "a threshold of criteria.toml changed, sums rewritten",
+        packed(lambda files: files.update({"criteria.toml": files["criteria.toml"].replace(b"= 0.", b"= 1.", 1)})),
+        "does not contain the thresholds",
+    ),
+    Manipulation(
+        BUNDLE,
         "a count of detection.toml changed, sums rewritten",
         packed(better_checks()),
         "does not contain the figures that Loupe has",
