@@ -55,6 +55,7 @@ def layout() -> None:
             state.choose_run()
         st.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
     if welcome:
+        state.note_bundle(page.url_path)
         page.run()
     else:
         identity.turned_away()

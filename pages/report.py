@@ -95,11 +95,7 @@ def page() -> None:
 
 def from_bundle(run: Run) -> None:
     """What a bundle has of a report: the tables that it prints, the exports, and the bundle itself."""
-    st.info(
-        "This audit was opened from a bundle. A bundle has no PDF and no images; these are the tables and exports of "
-        "its report.",
-        icon=":material/folder_zip:",
-    )
+    st.caption("A bundle has no PDF: these are the tables and exports of its report.")
     sign_off.show(run)
     with st.container(horizontal=True):
         downloads(run, (*DOWNLOADS, *EXPORTED))

@@ -59,6 +59,17 @@ def edit(run: Run) -> None:
     st.switch_page(FORM)
 
 
+def without_dataset() -> None:
+    """Say which audit was to be planned again where this workspace has no dataset at all."""
+    run = listed_run(st.session_state.get(WANTED, ""))
+    if run is not None:
+        st.warning(plain(_gone(earlier_plan(run).plan)), icon=":material/link_off:")
+
+
+def _gone(plan: Plan) -> str:
+    return f"The dataset {plan.dataset[:8]} of that audit no longer exists here; choose another one."
+
+
 def wanted(dataset: Dataset) -> None:
     """Fill the form with the plan that was asked for, once; before its fields are drawn."""
     key = st.session_state.pop(WANTED, None)
@@ -134,7 +145,7 @@ def _fill(plan: Plan, dataset: Dataset) -> list[str]:
     """Set every field of the form; returns a line about each value that the form cannot have."""
     lacks = []
     if dataset.id != plan.dataset:
-        lacks.append(f"The dataset {plan.dataset[:8]} of that audit no longer exists here; choose another one.")
+        lacks.append(_gone(plan))
     lacks += _model(plan.model)
     _texts(plan, dataset)
     effort = _effort(plan)

@@ -35,6 +35,7 @@ def show() -> None:
     """The form, the cost and the start."""
     dataset = state.choose_dataset("Dataset")
     if dataset is None:
+        again.without_dataset()
         st.info("There is no dataset yet. Add images first; then choose the model, the texts and the methods here.")
         st.page_link("pages/dataset.py", label="Add images", icon=":material/arrow_forward:")
         return

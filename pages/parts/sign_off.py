@@ -7,6 +7,7 @@ import streamlit as st
 from core.reporting.assurance import signed
 from core.runs import Run
 from core.runs.access import Actor
+from core.runs.opened import is_opened
 from core.runs.review import STEPS, Standing, StepKind, add_entry, load_review, obstacle, standing
 from pages.parts import identity
 from pages.parts.words import plain, problems_shown
@@ -32,6 +33,9 @@ def show(run: Run) -> None:
         review = load_review(run)
         now = standing(review)
         st.markdown(plain(f"Version {now.version}, {now.status}. {people(now)}"))
+        if is_opened(run):
+            st.caption("Steps are taken where the bundle was made.")
+            return
         st.caption("The person who prepared a version, or started its audit, neither reviews nor approves it.")
         who = identity.actor()
         # The fields are new after each entry, and keep what was typed where one was refused.
@@ -64,7 +68,8 @@ def show(run: Run) -> None:
 def people(now: Standing) -> str:
     """Who prepared, reviewed and approved this version, in one line."""
     preparers = ", ".join(dict.fromkeys(now.preparers))
-    steps = {"Reviewed by": now.reviewed, "Approved by": now.approved, "Superseded by": now.superseded}
-    parts = [f"Prepared by {preparers}"] if preparers else []
+    steps = {"reviewed by": now.reviewed, "approved by": now.approved, "superseded by": now.superseded}
+    parts = [f"prepared by {preparers}"] if preparers else []
     parts += [f"{words} {signed(entry)}" for words, entry in steps.items() if entry is not None]
-    return "; ".join(parts) + ("." if parts else "")
+    line = "; ".join(parts)
+    return f"{line[:1].upper()}{line[1:]}." if line else ""

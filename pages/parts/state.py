@@ -31,6 +31,7 @@ from pages.parts.words import duration, plain, problems_shown
 
 Colour = Literal["red", "orange", "green", "blue"]
 MOST_FAILURES = 4
+NOT_ABOUT_A_RUN = ("", "dataset", "audit", "runs", "playground", "glossary")
 STATE_SECONDS = 1.0  # between two looks at a run that may change
 COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
 
@@ -55,6 +56,16 @@ def choose_run() -> None:
         # What has finished stays as it is; anything else may be worked on by now, here or elsewhere.
         every = None if progress_of(run).state in FINISHED else STATE_SECONDS
         st.fragment(_standing, run_every=every)(run)
+
+
+def note_bundle(page: str) -> None:
+    """Above a page about the selected run: whether that was opened from a bundle, and what it lacks."""
+    run = listed_run(st.session_state.get("run_id", ""))
+    if page not in NOT_ABOUT_A_RUN and run is not None and is_opened(run):
+        st.info(
+            "Opened from a bundle; read only. The bundle has no images: maps are drawn over grey.",
+            icon=":material/folder_zip:",
+        )
 
 
 def _standing(run: Run) -> None:

@@ -137,6 +137,13 @@ def test_a_deleted_dataset_is_named_and_another_can_be_taken(run: Run, monkeypat
     assert new.plan.dataset == other.id and new.plan.methods == run.plan.methods and len(new.plan.images) == 5
 
 
+def test_a_deleted_dataset_is_named_also_where_there_is_no_other(run: Run) -> None:
+    shutil.rmtree(datasets_folder() / run.plan.dataset)
+    app = edited(run)
+    assert f"The dataset {run.plan.dataset[:8]} of that audit no longer exists here" in app.warning[0].value
+    assert "There is no dataset yet" in app.info[0].value
+
+
 def test_a_plan_of_which_nothing_is_left_is_refused(run: Run) -> None:
     changed(run, lambda content: content.update(methods=[{"name": "phrenology"}], applications=[]))
     with pytest.raises(RunError, match="exists in this version; plan a new audit"):
