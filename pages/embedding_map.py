@@ -9,7 +9,6 @@ import streamlit as st
 from core.applications.embedding_map.chapter import HOW, faithfulness_sentence
 from core.applications.embedding_map.record import LayoutRecord
 from core.applications.embedding_map.tables import FAITHFULNESS
-from core.content.groups import best_classes
 from core.content.words import plural
 from core.rules.writing import unbroken
 from core.runs import Run
@@ -17,10 +16,10 @@ from pages.parts import (
     application_page,
     layout_colours,
     layout_figure,
+    layout_scores,
     layout_search,
     layout_selection,
     saved_views,
-    state,
     tables,
 )
 from pages.parts.words import plain
@@ -38,7 +37,7 @@ def page(run: Run, record: LayoutRecord) -> None:
     with colour:
         title, values = layout_colours.choose(run, points)
     with search:
-        best = best_classes(state.summary_of(run).scores)
+        best = layout_scores.best_of(run)
         shown, limited = layout_search.choose(run, points, best, view)
     left, right = st.columns((7, 3), gap="medium")
     with left:

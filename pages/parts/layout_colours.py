@@ -11,12 +11,10 @@ import streamlit as st
 
 from core.applications.columns import column_values
 from core.applications.registry import image_measures
-from core.content.groups import best_classes
 from core.content.words import shorten
 from core.datasets import labels_column
-from core.evaluation.summary import Summary
 from core.runs import Run
-from pages.parts import address, state
+from pages.parts import address, layout_scores, state
 
 NOTHING = "nothing"
 IN, AGAINST, NOT_IN = "listed", "counter-evidence", "not listed"
@@ -35,17 +33,17 @@ def choose(run: Run, points: pd.DataFrame) -> tuple[str, Values]:
 
 def choices(run: Run, points: pd.DataFrame) -> dict[str, Callable[[], Values]]:
     """What can colour the points of this run, by name, each computed when it is chosen."""
-    summary, dataset = state.summary_of(run), state.dataset_of(run)
+    dataset = state.dataset_of(run)
     found: dict[str, Callable[[], Values]] = {}
-    if (summary.scores["text_kind"] == "class").any():
-        found["best class"] = lambda: best_classes(summary.scores)
+    if best := layout_scores.best_of(run):
+        found["best class"] = lambda: best
     columns = column_values(dataset.images)
     label = labels_column(dataset)
     for column in sorted(columns, key=lambda column: (column != label, column)):
         found[f"{'label' if column == label else 'column'}: {column}"] = partial(columns.__getitem__, column)
     found["neighbours preserved"] = lambda: dict(zip(points["image"], points["preserved"], strict=True))
-    for (text, kind), _ in scored_texts(summary).items():
-        found[f"score of the {kind}: {text}"] = partial(text_scores, summary, text, kind)
+    for (text, kind), scores in layout_scores.scores_of(run).items():
+        found[f"score of the {kind}: {text}"] = partial(dict, scores)
     for measure in image_measures(run):
         found[f"measure: {measure.title}"] = partial(getattr, measure, "values")
     for item in state.findings_of(run):
@@ -54,19 +52,6 @@ def choices(run: Run, points: pd.DataFrame) -> dict[str, Callable[[], Values]]:
         if item.status == "finding" and listed:
             found[f"finding: {item.title}"] = partial(_listed, points, listed, against)
     return found or {NOTHING: dict}
-
-
-def scored_texts(summary: Summary) -> dict[tuple[str, str], int]:
-    """The texts that at least two images were scored with, with their kind, those of most images first."""
-    counts = summary.scores.groupby(["text", "text_kind"])["image"].nunique()
-    counts = counts[counts >= 2].sort_values(ascending=False, kind="stable")
-    return {(str(text), str(kind)): int(count) for (text, kind), count in counts.items()}
-
-
-def text_scores(summary: Summary, text: str, kind: str) -> dict[str, float]:
-    """The stored score of each image with a text."""
-    rows = summary.scores[(summary.scores["text"] == text) & (summary.scores["text_kind"] == kind)]
-    return {str(image): float(score) for image, score in rows.groupby("image")["score"].mean().items()}
 
 
 def _listed(points: pd.DataFrame, listed: set[str], against: set[str]) -> dict[str, str]:

@@ -13,8 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.content.words import shorten
 from core.runs import Run
 from core.runs.saved_views import SavedView
-from pages.parts import address, state
-from pages.parts.layout_colours import scored_texts, text_scores
+from pages.parts import address, layout_scores, state
 
 MOST_CHARACTERS = 200
 USUAL_NEAREST = 24
@@ -63,10 +62,10 @@ def matches(run: Run, word: str, best: Mapping[str, str]) -> set[str]:
 
 def nearest(run: Run, text: DeltaGenerator, count: DeltaGenerator) -> set[str] | None:
     """The images with the highest stored scores of a text; None without one. `text` and `count` hold the fields."""
-    summary = state.summary_of(run)
-    texts = list(scored_texts(summary))
+    texts = layout_scores.scores_of(run)
     if not texts:
         return None
+    images = state.summary_of(run).images
     chosen = text.selectbox(
         "Nearest to a text",
         [None, *texts],
@@ -74,10 +73,8 @@ def nearest(run: Run, text: DeltaGenerator, count: DeltaGenerator) -> set[str] |
         key=f"nearest-{run.id}",
         help="By the scores that the audit has stored. No model is asked.",
     )
-    most = count.number_input(
-        "Images", 1, max(summary.images, 1), min(USUAL_NEAREST, summary.images), key=f"nearest-count-{run.id}"
-    )
+    most = count.number_input("Images", 1, max(images, 1), min(USUAL_NEAREST, images), key=f"nearest-count-{run.id}")
     if chosen is None:
         return None
-    scores = text_scores(summary, *chosen)
+    scores = texts[chosen]
     return set(sorted(scores, key=lambda image: (-scores[image], image))[: int(most)])

@@ -203,20 +203,21 @@ def dataset_of(run: Run) -> Dataset:
 
 def summary_of(run: Run) -> Summary:
     """The tables of the results so far."""
-    return _summary(str(run.folder), _version(run))
+    return _summary(str(run.folder), version_of(run))
 
 
 def findings_of(run: Run) -> tuple[Finding, ...]:
     """The register of findings on the results so far."""
-    return _findings(str(run.folder), _version(run))
+    return _findings(str(run.folder), version_of(run))
 
 
 def rows_of(run: Run, image: str) -> pd.DataFrame:
     """The result rows of one image, read from its own unit only."""
-    return _rows(str(run.folder), _version(run), image)
+    return _rows(str(run.folder), version_of(run), image)
 
 
-def _version(run: Run) -> tuple[int, int]:
+def version_of(run: Run) -> tuple[int, int]:
+    """What a cached reading of the results depends on: how many units are done, and how many failed."""
     progress = progress_of(run)
     return progress.done, progress.failed
 

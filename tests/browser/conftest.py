@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from core.reporting import render_report
 from core.settings import ROOT
 from core.system import WITHOUT_BROWSER
+from tests.support.made_layout import write_layout
 from tests.support.made_run import made_run
 
 FINISHED = "20260115-093000-abcdef"
@@ -66,7 +67,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def home_with_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the finished run `FINISHED` and its report."""
     home = tmp_path_factory.mktemp("home")
-    render_report(made_run(home / "runs" / FINISHED, failed_rows=1))
+    run = made_run(home / "runs" / FINISHED, failed_rows=1)
+    write_layout(run)
+    render_report(run)
     return home
 
 
