@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.content.assets import Assets
@@ -12,12 +13,15 @@ from core.runs import Run
 
 @dataclass(frozen=True)
 class ReportContext:
-    """Made once for a report and passed down to every chapter. `trusted`: the methods that fail no check."""
+    """Made once for a report and passed down to every chapter.
+
+    `consensus`: for each kind of text the methods that a consensus of maps is made of.
+    """
 
     judged: Context
     findings: tuple[Finding, ...] = ()
     assets: Assets = field(default_factory=Assets)
-    trusted: tuple[str, ...] = ()
+    consensus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def run(self) -> Run:

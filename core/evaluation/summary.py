@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from core.evaluation.against_controls import against_controls
 from core.evaluation.gains import KEY, Gains, above_floor
 from core.evaluation.method_pairs import method_agreement
 from core.evaluation.metrics import METRICS, with_measures
-from core.evaluation.tables import FailureRow, ScoreRow, TextRow, TrustRow, VersusRow
+from core.evaluation.tables import FailureRow, ScoreRow, TextRow, TrustRow
 from core.runs import Plan, Run
 from core.runs.rows import columns_of
-from core.statistics import Interval, intervals_of_groups, mean_over_images, sign_flip_p
-from core.statistics.families import CONTROLS as CONTROL_TESTS
+from core.statistics import Interval, intervals_of_groups, mean_over_images
 from core.statistics.intervals import AT_MOST_ONE, CORRELATION
 
 CONTROLS = ("random", "centre", "edge")
-TRUST, VERSUS, TEXTS = (columns_of(row) for row in (TrustRow, VersusRow, TextRow))
+TRUST, TEXTS = (columns_of(row) for row in (TrustRow, TextRow))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def summary_of(rows: pd.DataFrame, plan: Plan, not_run: Iterable[tuple[str, str,
         pairs=len(explained.drop_duplicates(KEY)),
         methods=tuple(dict.fromkeys(method.name for method in plan.methods)),
         trust=_trust(pd.concat([explained, controls])),
-        versus=_versus(explained, controls),
+        versus=against_controls(explained, controls),
         agreement=agreement.methods,
         pair_agreement=agreement.pairs,
         image_agreement=agreement.images,
@@ -94,30 +94,6 @@ def _ceiling(rows: pd.DataFrame) -> Interval:
     pairs = rows[rows.additive_share.notna()].drop_duplicates(KEY)
     values = pairs.additive_share.to_numpy(float)
     return mean_over_images(values, pairs.image.to_numpy(), within=AT_MOST_ONE)
-
-
-def _versus(explained: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:
-    rows = pd.concat([explained, controls])
-    if explained.empty or controls.empty:
-        return pd.DataFrame(columns=VERSUS)
-    pair = rows.groupby(KEY, sort=False, dropna=False).ngroup()
-    image = rows["image"].groupby(pair).first()
-    # A text that stands twice with an image is another pair each time.
-    again = rows.groupby([pair, "kind", "method"], sort=False).cumcount()
-    wide = rows.assign(pair=pair, again=again).pivot(index=["pair", "again"], columns=["kind", "method"])[
-        "faithfulness"
-    ]
-    own, other = (wide[kind].sort_index(axis=1) for kind in ("method", "control"))
-    differences = (own.to_numpy()[:, :, None] - other.to_numpy()[:, None, :]).reshape(len(wide), -1)
-    of = image.loc[wide.index.get_level_values("pair")].to_numpy()
-    means = pd.DataFrame(differences).groupby(of).mean().to_numpy().T
-    got = intervals_of_groups(means.ravel(), np.repeat(np.arange(len(means)), means.shape[1]))
-    got["method"] = np.repeat(own.columns, other.shape[1])
-    got["control"] = np.tile(other.columns, own.shape[1])
-    got["p"] = [sign_flip_p(one) for one in means]
-    got = got[got["n"] > 0].reset_index(drop=True)
-    got["p_adjusted"] = CONTROL_TESTS.adjusted(got)
-    return got[VERSUS]
 
 
 def _texts(scores: pd.DataFrame) -> pd.DataFrame:

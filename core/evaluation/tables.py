@@ -22,10 +22,26 @@ class TrustRow(NamedTuple):
 
 
 class VersusRow(NamedTuple):
-    """The paired difference of faithfulness of a method from a control, with the p of its sign-flip test."""
+    """The paired difference of faithfulness of a method from a control on texts of one kind, with the p of its test."""
 
     method: str
     control: str
+    text_kind: str
+    value: float
+    low: float
+    high: float
+    n: int
+    p: float
+    p_adjusted: float
+
+
+class MeasureRow(NamedTuple):
+    """As `VersusRow`, in the unit of any `metric`, and whichever direction is better by it."""
+
+    metric: str
+    method: str
+    control: str
+    text_kind: str
     value: float
     low: float
     high: float

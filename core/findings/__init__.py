@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core.findings.control_rules import beats, healthy_methods, standings
+from core.findings.control_rules import above_by_kind, beats, methods_above_controls, standings
 from core.findings.judgement import apply, apply_rules, every_rule, judge
 from core.findings.method_checks import failed_methods, failing_methods, limits_of_checks, reliability_of
 from core.findings.stored import load_findings, save_findings
-from core.findings.trusted import methods_above_controls, not_drawn, trusted_methods, trusted_summary
+from core.findings.trusted import consensus_methods, not_drawn, trusted_methods, trusted_summary
 from core.findings.work_rules import NOTHING, failed_applications
 from core.rules import (
     Finding,
@@ -26,14 +26,15 @@ __all__ = [
     "Number",
     "Sample",
     "Thresholds",
+    "above_by_kind",
     "apply",
     "apply_rules",
     "beats",
+    "consensus_methods",
     "every_rule",
     "failed_applications",
     "failed_methods",
     "failing_methods",
-    "healthy_methods",
     "judge",
     "limits_of_checks",
     "load_findings",

@@ -10,10 +10,10 @@ import pandas as pd
 from core.evaluation.agreement import stored_grid
 from core.evaluation.method_pairs import method_agreement
 from core.evaluation.summary import Summary
-from core.findings.control_rules import healthy_methods
+from core.findings.control_rules import methods_above_controls
 from core.findings.method_checks import failing_methods
 from core.rules import Context
-from core.rules.parts import names_of
+from core.rules.parts import TEXT_KINDS, names_of
 from core.statistics import spearman
 
 MAPS = ("image", "image_name", "text", "text_kind", "kind", "status", "method", "map", "rows", "columns")
@@ -29,10 +29,12 @@ def trusted_methods(context: Context) -> tuple[str, ...]:
     return tuple(name for name in context.summary.methods if name not in failing)
 
 
-def methods_above_controls(context: Context) -> tuple[str, ...]:
-    """The trusted methods that are shown above every control, in the plan's order."""
-    failing = failing_methods(context)
-    return tuple(name for name in healthy_methods(context.summary, context.thresholds) if name not in failing)
+def consensus_methods(context: Context) -> dict[str, tuple[str, ...]]:
+    """For each kind of text the methods whose maps a consensus is made of: those above every control for that kind,
+    or, where no method is, all that fail no check.
+    """
+    above, every = methods_above_controls(context), trusted_methods(context)
+    return {kind: above.get(kind) or every for kind in TEXT_KINDS}
 
 
 def trusted_summary(context: Context) -> Summary:

@@ -39,16 +39,15 @@ def build_report(
     """Everything the templates print. Images and charts are added to `assets`; nothing depends on the clock."""
     run, findings = context.run, context.findings
     review = load_review(run)
-    plates = Plates(run, context.assets, failing_methods(context.judged))
+    plates = Plates(run, context.assets, failing_methods(context.judged), methods_above_controls(context.judged))
     date = report_date(run)
     replaced = version_facts((version or Version()).predecessor)
     told = limits(context)
     chosen, rule = choose(context)
     methods, whole = choose_methods(context)
     # The first image shows every method; text strips are kept for all.
-    healthy = methods_above_controls(context.judged)
     samples = [
-        plates.sample(image, why, methods=() if at == 0 else methods, agreed=healthy if at == 0 else None)
+        plates.sample(image, why, methods=() if at == 0 else methods, agreed=at == 0)
         for at, (image, why) in enumerate(chosen)
     ]
     here, further, rule = parted([sample for sample in samples if sample is not None], f"{rule} {whole}".strip())

@@ -14,7 +14,6 @@ from core.findings import (
     failed_applications,
     failing_methods,
     limits_of_checks,
-    methods_above_controls,
     trusted_summary,
 )
 from core.findings.opinion import TRUST, by_concern, opinion
@@ -22,8 +21,9 @@ from core.reporting.assurance import signatories, status_line
 from core.reporting.gallery import Plates
 from core.reporting.labels import accuracy_limit
 from core.reporting.letters import LETTERS
+from core.reporting.trust import above_controls
 from core.rules import Context
-from core.rules.parts import title_of
+from core.rules.parts import kind_words, title_of
 from core.runs import FINISHED, Run
 
 # Characters of a condition on the summary page, which is one page; the finding itself has all of it.
@@ -199,17 +199,17 @@ def _tested(context: ReportContext) -> str:
         excluded = f" Excluded, because they fail a check: {each}."
     if sound.empty:
         return f"{base} Every method fails a check, so that no conclusion rests on a heat map.{excluded}"
-    better = [name for name in methods_above_controls(context.judged) if name in set(sound.method)]
-    base = f"{base} {share(len(better), len(sound))} methods are shown to beat every control."
+    base = " ".join((base, *above_controls(context.judged)))
     best = sound.sort_values("value", ascending=False).iloc[0]
     highest = measured(best.value, best.low, best.high, int(best.n))
     among = " among methods that fail no check" if failed else ""
+    kinds = sorted(set(context.judged.summary.versus.text_kind))
+    over = f", over {' and '.join(kind_words(kind) for kind in kinds)} together," if len(kinds) > 1 else ""
     alike = int(((sound.high >= best.value) & (sound.method != best.method)).sum())
     whose = "the interval of one other method includes" if alike == 1 else f"the intervals of {alike} others include"
     others = f"; {whose} this value, and differences between methods are not tested" if alike else ""
-    return (
-        f"{base} The highest mean faithfulness{among} is that of {title_of(best.method)}: {highest}{others}.{excluded}"
-    )
+    held_by = f"The highest mean faithfulness{among}{over} is that of {title_of(best.method)}"
+    return f"{base} {held_by}: {highest}{others}.{excluded}"
 
 
 def _on_explanations(context: ReportContext) -> str:

@@ -23,7 +23,7 @@ from core.findings import failing_methods, trusted_summary
 from core.methods import METHODS
 from core.models.geometry import Geometry
 from core.rules.finding import Sample as FindingSample
-from core.rules.parts import title_of
+from core.rules.parts import kind_words, title_of
 from core.runs import Run
 from core.runs.results import ResultRow
 from core.runs.rows import typed
@@ -42,11 +42,14 @@ class Plates:
     """The heat maps of one run, each drawn once; an image is opened and scaled down once.
 
     `failing` are the methods that fail a check: their maps are marked, and shown only where they are asked for by name.
+    `above` are, for each kind of text that was tested, the methods above every control: of an image's texts, those with
+    most of them come first, and a row without one states so.
     """
 
     run: Run
     assets: Assets
     failing: Mapping[str, str] = field(default_factory=dict)
+    above: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: pd.DataFrame = field(init=False)
     images: dict[str, DatasetImage] = field(init=False)
     _small: dict[str, Image.Image] = field(default_factory=dict)
@@ -87,15 +90,18 @@ class Plates:
         alt = f"Heat map of {title} on {image.name} for the text {row.text}; raw range {reach}"
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
-    def agreed(self, rows: pd.DataFrame, healthy: Sequence[str]) -> list[Heat]:
-        """Consensus and disagreement of the maps of one image and text; none for fewer than two.
+    def agreed(self, rows: pd.DataFrame, kind: str) -> list[Heat]:
+        """Consensus and disagreement of the maps of one image and text of a kind; none for fewer than two.
 
-        Of the methods in `healthy`, those above every control, or of all that fail no check where fewer than two are.
+        Of the methods above every control for this kind, or of all that fail no check where fewer than two are.
         """
         rows = rows[[np.ptp(values) > 0 for values in rows["map"]]]
         rows = rows[~rows.method.isin(list(self.failing))]
-        good = rows[rows.method.isin(list(healthy))]
-        whose = "above every control" if len(good) > 1 else "not shown to be above every control"
+        good = rows[rows.method.isin(list(self.above.get(kind, ())))]
+        texts = kind_words(kind)
+        whose = (
+            f"above every control for {texts}" if len(good) > 1 else f"not shown to be above every control for {texts}"
+        )
         used = good if len(good) > 1 else rows
         if len(used) < 2:
             return []
@@ -127,11 +133,11 @@ class Plates:
         text: str | None = None,
         methods: Sequence[str] = (),
         texts: int = MOST_TEXTS,
-        agreed: Sequence[str] | None = None,
+        agreed: bool = False,
     ) -> Sample | None:
         """An image's rows (all its texts, or `text`; all methods, or `methods`); None if the image is not stored.
 
-        With `agreed`, the methods above every control, its first row ends with consensus and disagreement.
+        With `agreed`, its first row ends with consensus and disagreement.
         """
         entry = self.images.get(image)
         if entry is None:
@@ -143,19 +149,21 @@ class Plates:
             explained = explained[explained.method.isin(list(methods))]
         order = {method.name: at for at, method in enumerate(self.run.plan.methods)}
         out: list[HeatRow] = []
-        for (kind, words), part in explained.groupby(["text_kind", "text"], sort=True, dropna=False):
-            if len(out) == texts:
-                break
+        groups = list(explained.groupby(["text_kind", "text"], sort=True, dropna=False))
+        groups.sort(key=lambda group: -len(self.above.get(str(group[0][0]), ())))
+        for (kind, words), part in groups[:texts]:
             part = part.sort_values("method", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
             mapped = part[part["map"].notna()]
             brief = len(mapped) > MOST_FULL_CAPTIONS
             heats = [self.photo(image), *(self.heat(row, brief) for row in typed(mapped, ResultRow))]
-            if agreed is not None and not out:
-                heats += self.agreed(mapped, agreed)
+            if agreed and not out:
+                heats += self.agreed(mapped, str(kind))
             # A single word has nothing to be compared with.
             with_tokens = typed(part[part["tokens"].notna()], ResultRow)
             strips = [self._words(row) for row in with_tokens if len(word_strip(row)[0]) > 1]
             facts = f"{kind}, cosine {number(part.score.iloc[0])}"
+            if kind in self.above and not self.above[kind]:
+                facts += f"; no method is shown to beat every control for {kind_words(kind)}"
             out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
         if not out:
             out.append(HeatRow("", "no heat map in this run", (self.photo(image),)))

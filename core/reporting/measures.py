@@ -1,25 +1,34 @@
-"""The one table of further measures: means only, a method a row; intervals are in the evidence. No chart."""
+"""The further measures: their means, a method a row, and by which of them a method is better than the controls."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pandas as pd
 
-from core.content.parts import Fact, Section
-from core.content.tables import TableSpec
+from core.content.context import ReportContext
+from core.content.parts import Fact, Section, Table
+from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import number
 from core.evaluation.metrics import BY_NAME, FURTHER, Metric
 from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow
+from core.findings.measure_verdicts import measure_verdicts
 from core.reporting.tables import CellsRow, by_title, cell_column, wide
-from core.rules.parts import title_of
+from core.rules import Context
+from core.rules.parts import kind_words, names_by_kind, title_of
 from core.runs.rows import typed
 
 TITLE = "Other measures"
 DIGITS = 2
+# Methods and kinds of text that a sentence counts measures for; of more, the table alone tells.
+MOST_PAIRS = 8
 
 
-def other_measures(summary: Summary) -> Section:
+def other_measures(context: ReportContext) -> Section:
     """Every further metric that was taken, of methods and controls; empty if none was."""
+    summary = context.summary
     table = summary.trust[summary.trust.metric.isin([metric.name for metric in FURTHER])]
     metrics = [metric for metric in FURTHER if metric.name in set(table.metric)]
     if not metrics:
@@ -34,8 +43,43 @@ def other_measures(summary: Summary) -> Section:
             "agree; a method that is no better than a control by a metric gives no evidence by it. Sensitivity-n and "
             "infidelity favour RISE and LIME, which are fitted to coalitions of the same draw.",
         ),
-        tables=(spec.table(f"Means over images, {_counts(table)}{beside}", rows, _WHERE),),
+        results=against_controls_sentences(context.judged),
+        tables=(
+            spec.table(f"Means over images, {_counts(table)}{beside}", rows, _where(rows, len(metrics))),
+            *by_measure(context.judged),
+        ),
     )
+
+
+def by_measure(context: Context) -> tuple[Table, ...]:
+    """The table of what each measure shows of each method against the controls; none where nothing was tested."""
+    verdicts = measure_verdicts(context)
+    if not verdicts.rows:
+        return ()
+    few = any(row.few for row in verdicts.rows)
+    least = context.thresholds["general.least_images"]
+    left = f" A method with fewer than {least} images for a kind of text is not in the table for it." if few else ""
+    note = (
+        "For each kind of text, by the same paired test as faithfulness: the whole interval of the difference on one "
+        f"side of 0, and an adjusted p below {context.thresholds['general.significance']:g}. {verdicts.tests}{left}"
+    )
+    return (BY_MEASURE.table("Each method against the controls, by every measure", verdicts.rows, note, "body"),)
+
+
+def against_controls_sentences(context: Context) -> tuple[str, ...]:
+    """By how many measures each trusted method is shown to be better than every control, or worse than one."""
+    rows = measure_verdicts(context).rows
+    better = Counter(pair for row in rows for pair in row.better)
+    worse = Counter(pair for row in rows for pair in row.worse)
+    tested = Counter(pair for row in rows for pair in (*row.better, *row.not_shown, *row.worse))
+    if not tested or len(tested) > MOST_PAIRS:
+        return ()
+    each = "; ".join(
+        f"{title_of(method)} for {kind_words(kind)} {better[method, kind]} of {count} (worse than a control by "
+        f"{worse[method, kind]})"
+        for (method, kind), count in tested.items()
+    )
+    return (f"Number of measures by which a method is shown to be better than every control: {each}.",)
 
 
 def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
@@ -51,9 +95,22 @@ def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
     return wide("Map", 23, columns), sorted(rows, key=by_title)
 
 
-_WHERE = "An empty cell was not measured: words need a text side, and a constant map has no order; maps of "
-_WHERE += "controls are not stored, so that their roughness is not known. Intervals and n of "
-_WHERE += "every cell are in evidence.zip, tables/trust.csv."
+def _where(rows: Sequence[CellsRow], metrics: int) -> str:
+    empty = (
+        "An empty cell was not measured: words need a text side, and a constant map has no order; maps of controls are "
+        "not stored, so that their roughness is not known. "
+        if any(len(row.cells) < metrics for row in rows)
+        else ""
+    )
+    return f"{empty}Intervals and n of every cell are in evidence.zip, tables/trust.csv."
+
+
+BY_MEASURE = TableSpec(
+    ColumnSpec("Measure", lambda row: f"{BY_NAME[row.metric].title} ({BY_NAME[row.metric].direction})", share=25),
+    ColumnSpec("Better than every control", lambda row: names_by_kind(row.better), share=25),
+    ColumnSpec("Not shown", lambda row: names_by_kind(row.not_shown), share=25),
+    ColumnSpec("Worse than a control", lambda row: names_by_kind(row.worse), share=25),
+)
 
 
 def _printed(metric: Metric, mean: float, median: float) -> str:

@@ -20,7 +20,7 @@ from core.datasets import Dataset
 from core.errors import LoupeError
 from core.evaluation.comparison import FILE
 from core.evaluation.summary import Summary, summary_of
-from core.findings import Finding, apply_rules, trusted_methods
+from core.findings import Finding, apply_rules, consensus_methods
 from core.reporting import detection
 from core.reporting.binding import Content
 from core.reporting.bundle import OpenBundle
@@ -182,7 +182,7 @@ def _export_problems(bundle: OpenBundle, context: Context, content: Content, dat
         yield f"{detection.NAME} is missing"
         return
     try:
-        report = ReportContext(context, content.findings, trusted=trusted_methods(context))
+        report = ReportContext(context, content.findings, consensus=consensus_methods(context))
         again = record_of(report, dataset_sha256, _detection(bundle))
     except (LoupeError, ValueError, KeyError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
         yield f"{EXPORTS_FOLDER}/{REPORT} cannot be made again from the content of the bundle ({type(error).__name__})"

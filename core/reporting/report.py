@@ -11,7 +11,7 @@ from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.drafts import own_folder
 from core.errors import RunError
-from core.findings import Finding, apply_rules, trusted_methods
+from core.findings import Finding, apply_rules, consensus_methods
 from core.reporting.document import build_report, with_version
 from core.reporting.evidence import attachment, findings_json, write_evidence
 from core.reporting.exports.collect import record_of
@@ -54,7 +54,7 @@ def render_report(
         )
     judged = judged or Context(run)
     findings = tuple(apply_rules(judged) if findings is None else findings)
-    context = ReportContext(judged, findings, Assets(), trusted_methods(judged))
+    context = ReportContext(judged, findings, Assets(), consensus_methods(judged))
     summary, assets = context.summary, context.assets
     run.report.mkdir(parents=True, exist_ok=True)
     with own_folder(".part-", run.report) as draft:

@@ -15,10 +15,10 @@ from core.reporting.detection import detection_sentence
 from core.rules import Finding, Thresholds
 from core.rules.decision import Decision
 from core.rules.finding import SUBJECTS
-from core.rules.parts import title_of
+from core.rules.parts import TEXT_KINDS, kind_words, title_of
 from core.statistics import Interval
 
-KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
+KINDS = {kind: words.capitalize() for kind, words in TEXT_KINDS.items()}
 UNKNOWN = "not known"
 
 
@@ -175,29 +175,30 @@ _STANDINGS: dict[Decision, str] = {
 
 def _needed(row: Standing) -> str:
     if row.decision in ("holds", "fails"):
-        return "decided"
+        return "no more needed"
     return f"about {row.needed:,}" if row.needed else UNKNOWN
 
 
 # Of `core.findings.control_rules.Standing`.
 STANDINGS = TableSpec(
-    ColumnSpec("Method", lambda row: title_of(row.method), share=22),
-    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=15),
+    ColumnSpec("Method", lambda row: title_of(row.method), share=18),
+    ColumnSpec("Texts", lambda row: kind_words(row.text_kind) or "none", share=10),
+    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=14),
     ColumnSpec(
         "Difference",
         lambda row: bounded(row.value, row.low, row.high) if row.n else "not measured",
         "number",
-        20,
+        19,
         "in faithfulness, the method less the control, with 95 % interval over images",
     ),
-    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 10),
-    ColumnSpec("n", "n", "number", 6, "images", value="n"),
-    ColumnSpec("Result", lambda row: _STANDINGS[row.decision], share=15),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 9),
+    ColumnSpec("n", "n", "number", 5, "images", value="n"),
+    ColumnSpec("Result", lambda row: _STANDINGS[row.decision], share=14),
     ColumnSpec(
-        "Would decide",
+        "Images to decide",
         _needed,
         "number",
-        12,
+        11,
         "number of images for 90 % power in the adjusted test, if mean and spread stay the same",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow, VersusRow
 from core.findings import (
     Thresholds,
+    above_by_kind,
     beats,
     failing_methods,
     methods_above_controls,
@@ -31,7 +32,8 @@ from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.tables import STANDINGS, TEXTS, CellsRow, by_title, cell_column, marked, wide
-from core.rules.parts import names_of, title_of
+from core.rules import Context
+from core.rules.parts import kind_words, names_by_kind, names_of, title_of
 from core.runs import Run
 from core.runs.rows import typed
 from core.statistics.families import CONTROLS as CONTROL_TESTS
@@ -40,6 +42,8 @@ from core.statistics.intervals import METHOD
 MOST_TEXTS = 60
 # Over which images the score of a text is a mean.
 SCORED = "A caption is scored with its own images only, prompts and classes with every image."
+# What a statement on methods and controls rests on; every sentence names it.
+MEASURE = "faithfulness (insertion minus deletion)"
 
 
 def trust(context: ReportContext) -> tuple[Section, ...]:
@@ -48,7 +52,7 @@ def trust(context: ReportContext) -> tuple[Section, ...]:
     parts = (
         _faithfulness(context),
         _versus(context),
-        other_measures(summary),
+        other_measures(context),
         against_drawn(run),
         agreement_section(context),
         _scores(summary, assets),
@@ -72,8 +76,8 @@ def _faithfulness(context: ReportContext) -> Section:
             assets,
             trust_chart(trusted_summary(context.judged)),
             "Faithfulness of each method and control with its 95 % interval",
-            f"Mean faithfulness with 95 % interval, n = {n} images. Grey squares are controls that do not depend on "
-            f"the model.{absent}",
+            f"Mean faithfulness with 95 % interval over all texts of an image, n = {n} images. Grey squares are "
+            f"controls that do not depend on the model. Each kind of text is tested by itself.{absent}",
             "body",
         ),
         _chart(
@@ -89,11 +93,11 @@ def _faithfulness(context: ReportContext) -> Section:
     spec, rows = main_table(summary, failed)
     sentences: tuple[str, ...] = (
         "Cells are removed from the image, or shown on an empty one, in the order of the map, and the score is "
-        "recorded. A random ordering yields a faithfulness of 0. A method that is not better than the controls is "
-        "not shown to reflect this model.",
+        "recorded. A random ordering yields a faithfulness of 0. A method that is not better than the controls for a "
+        "kind of text is not shown to reflect this model in its maps of such texts.",
     )
     marked = [f"{title_of(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
-    results = _above(context, [str(name) for name in best[best.kind == "method"].method if name not in failed])
+    results = above_controls(context.judged)
     if marked:
         results += (f"Excluded from conclusions, because they fail a check. {' '.join(marked)}",)
     sentences += gain_sentences(summary)
@@ -121,13 +125,22 @@ def _faithfulness(context: ReportContext) -> Section:
     )
 
 
-def _above(context: ReportContext, methods: Sequence[str]) -> tuple[str, ...]:
-    """How many of the methods that fail no check are shown above every control, and which."""
-    above = [title_of(name) for name in methods_above_controls(context.judged) if name in methods]
-    if not methods:
+def above_controls(context: Context) -> tuple[str, ...]:
+    """By which measure, and for which kinds of text, methods that fail no check are shown above every control."""
+    every = standings(context)
+    if not every:
         return ()
-    each = f": {', '.join(above)}" if above else ""
-    return (f"Shown to beat every control: {share(len(above), len(methods))} methods{each}.",)
+    few = names_by_kind((one.method, one.text_kind) for one in every if one.decision == "too few")
+    least = context.thresholds["general.least_images"]
+    rest = f" Not tested, with fewer than {least} images: {few}." if few != "none" else ""
+    above = above_by_kind(context)
+    if not above:
+        return (f"No method was tested against the controls for any kind of text.{rest}",)
+    shown = names_by_kind((one.method, one.text_kind) for one in every if one.decision == "holds")
+    unshown = [kind_words(kind) for kind, methods in methods_above_controls(context).items() if not methods]
+    each = f" These are {shown}." if shown != "none" else ""
+    no = f" For {' and '.join(unshown)} it is not shown of any method." if unshown and each else ""
+    return (f"By {MEASURE}, methods shown to beat every control: {above}.{each}{no}{rest}",)
 
 
 def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, list[CellsRow]]:
@@ -219,36 +232,38 @@ def _versus(context: ReportContext) -> Section:
         float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
     )
     spec, rows = versus_table(summary, thresholds, failing_methods(context.judged))
-    title = f"Difference of faithfulness on the same images and texts: 95 % interval, p ({CONTROL_TESTS.over})"
+    title = f"Faithfulness less that of the control, same images and texts: 95 % interval, p ({CONTROL_TESTS.over})"
     tables = (spec.table(title + _everywhere(_same(summary.versus)), rows),) if rows else ()
     rule = (
-        f"A method beats a control if the whole interval of their difference lies above {least:g} and the adjusted p "
+        "Each kind of text is tested by itself. A method beats a control if the whole interval of their difference "
+        f"(method less control) lies above {least:g} and the adjusted p "
         f"is below {significance:g}; with few images this can fail although the difference is real."
     )
     if each := standings(context.judged):
         note = (
-            "Of the controls that a method is not shown to be above, the one with the smallest difference; of all "
-            "controls where it is shown to be above each. Numbers of images that would decide are for 90 % power in "
-            "the adjusted test, if mean and spread stay the same."
+            "For each kind of text, of the controls that a method is not shown to be above the one with the smallest "
+            "difference; of all controls where it is shown to be above each. Numbers of images that would decide are "
+            "for 90 % power in the adjusted test, if mean and spread stay the same."
         )
-        tables = (STANDINGS.table(f"{STANDINGS_TITLE}; n counts images", each, note), *tables)
+        tables = (STANDINGS.table(f"{STANDINGS_TITLE}; n counts images", each, note, "body"), *tables)
     return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
 
 
 def versus_table(
     summary: Summary, thresholds: Thresholds, failed: Mapping[str, str]
 ) -> tuple[TableSpec, list[CellsRow]]:
-    """The paired differences in faithfulness of each method from each control."""
+    """The paired differences in faithfulness of each method from each control, a row per kind of text."""
     controls, same = list(dict.fromkeys(summary.versus.control)), _same(summary.versus)
     rows = [
         CellsRow(
-            marked(str(method), failed),
+            f"{marked(str(method), failed)}, {kind_words(str(kind))}",
             {row.control: _difference(row, thresholds, same) for row in typed(part, VersusRow)},
         )
-        for method, part in summary.versus.groupby("method", sort=True)
+        for (method, kind), part in summary.versus.groupby(["method", "text_kind"], sort=True)
     ]
     width = 75 // max(len(controls), 1)
-    return wide("Method", 25, [cell_column(name, f"Above {title_of(name)}", width) for name in controls]), rows
+    columns = [cell_column(name, f"Above {title_of(name)}", width) for name in controls]
+    return wide("Method and texts", 25, columns), rows
 
 
 def _scores(summary: Summary, assets: Assets) -> Section:

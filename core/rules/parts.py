@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,8 @@ from core.rules.writing import typeset
 SAMPLES = 3
 # How many rows of evidence a finding names.
 NAMED = 4
+# The kinds of texts that maps are about, as a sentence names them.
+TEXT_KINDS = {"caption": "captions", "class": "classes", "prompt": "prompts"}
 CONTROL_TITLES = {"random": "Random map", "centre": "Centre Gaussian", "edge": "Edge map"}
 
 
@@ -51,6 +53,27 @@ def names_of(methods: Sequence[str]) -> str:
     """The titles of methods as a list in a sentence; "none" where it is empty."""
     titles = [title_of(name) for name in methods]
     return " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else (titles or ["none"])[0]
+
+
+def kind_words(kind: str) -> str:
+    """How a kind of text is named in a sentence: `captions`."""
+    return TEXT_KINDS.get(kind, kind)
+
+
+def names_by_kind(pairs: Iterable[tuple[str, str]]) -> str:
+    """Methods, each with a kind of text, as a list in a sentence: `RISE for captions and classes; LIME for classes`."""
+    kinds: dict[str, list[str]] = {}
+    for method, kind in pairs:
+        kinds.setdefault(method, []).append(kind_words(kind))
+    methods: dict[tuple[str, ...], list[str]] = {}
+    for method, of in kinds.items():
+        methods.setdefault(tuple(sorted(of)), []).append(method)
+    return "; ".join(names_of(names) + _for(of) for of, names in methods.items()) or "none"
+
+
+def _for(kinds: tuple[str, ...]) -> str:
+    words = " and ".join([", ".join(kinds[:-1]), kinds[-1]]) if len(kinds) > 1 else kinds[0]
+    return f" for {words}" if words else ""
 
 
 def known(value: float | None) -> float | None:

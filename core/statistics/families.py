@@ -60,8 +60,11 @@ class Family:
         )
 
 
-# Only a method that is above *every* control counts, so that each control is a family of its own over the methods.
-CONTROLS = Family("trust.controls", "sign-flip test", "methods", within="control", each="control")
+# A method is said to be above the controls, or below one of them, for each kind of text: any of these statements can be
+# wrong, so that all of their tests are one family.
+CONTROLS = Family("trust.controls", "sign-flip test", "methods, controls and kinds of text")
+# The same for every measure by itself: nothing is concluded from one measure about another.
+MEASURES = Family("trust.measures", "sign-flip test", CONTROLS.members, within="metric", each="measure")
 MODELS = Family("comparison", "sign-flip test", "methods of one compared model")
 # Only pairs whose upper bound is known: without it there is no limit to test against.
 PAIRS = Family("agreement.methods", "sign-flip test", "pairs of methods whose upper bound is known")

@@ -16,7 +16,7 @@ from core.applications.reliance.rows import RegionRow
 from core.applications.reliance.specs import DECLARED, NAMES, PROFILE, share_of_row
 from core.applications.reliance.standing import name_checks, standing
 from core.content.words import percent
-from core.findings import trusted_methods
+from core.findings import consensus_methods
 from core.rules import Context
 from core.rules.writing import unbroken
 from core.runs import Run
@@ -112,7 +112,7 @@ def profile(folder: str, plan: str) -> Profile:
     context = Context(Run(Path(folder)))
     record = standing(context) or recorded(of_run, folder)
     thresholds = context.thresholds
-    rows = profile_rows(record, consensus_shares(record, context, trusted_methods(context)))
+    rows = profile_rows(record, consensus_shares(record, context, consensus_methods(context)))
     return Profile(
         record=record,
         table=profile_table(rows, most_related=float(thresholds["reliance.concept.most_related"]), look=record.look),

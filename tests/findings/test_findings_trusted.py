@@ -9,8 +9,15 @@ import pytest
 
 from core.content.assets import Assets
 from core.evaluation.summary import summarise
-from core.findings import failed_methods, judge, trusted_methods, trusted_summary
-from core.findings.trusted import methods_above_controls, most_opposed, trusted_agreement
+from core.findings import (
+    consensus_methods,
+    failed_methods,
+    judge,
+    methods_above_controls,
+    trusted_methods,
+    trusted_summary,
+)
+from core.findings.trusted import most_opposed, trusted_agreement
 from core.reporting.document import build_report
 from core.rules import Context
 from core.runs import Run
@@ -33,10 +40,14 @@ def test_a_failing_method_is_not_trusted_and_in_no_table_of_the_trusted(run: Run
     summary = summarise(run)
     before = Context.of(run, summary, PINNED)
     assert trusted_methods(before) == METHODS and trusted_summary(before) is summary
-    assert "rise" in methods_above_controls(before)
+    assert set(methods_above_controls(before)) == {"caption", "class"}
+    assert all("rise" in methods and "raw" not in methods for methods in methods_above_controls(before).values())
+    assert "rise" in consensus_methods(before)["class"] and consensus_methods(before)["prompt"] == METHODS
     made_sanity(run, RISE)
     context = Context.of(run, summary, PINNED)
-    assert trusted_methods(context) == ("raw", "m2ib", "gradcam") and "rise" not in methods_above_controls(context)
+    assert trusted_methods(context) == ("raw", "m2ib", "gradcam")
+    assert not any("rise" in methods for methods in methods_above_controls(context).values())
+    assert not any("rise" in methods for methods in consensus_methods(context).values())
     trusted = trusted_summary(context)
     for names in (trusted.trust.method, trusted.versus.method, trusted.agreement.a, trusted.agreement.b):
         assert "rise" not in set(names) and len(names)
@@ -55,7 +66,7 @@ def test_no_sample_of_a_rule_shows_a_failing_method_unless_the_finding_is_about_
     shown = [*(sample for finding in others for sample in (*finding.samples, *finding.counter))]
     assert not any("rise" in sample.methods for sample in shown)
     controls = next(finding for finding in others if finding.rule == "trust.controls")
-    assert "of 3 methods" in controls.title and "fail a check: RISE" in controls.condition
+    assert "of 3 for captions" in controls.title and "fail a check: RISE" in controls.condition
     assert not any("RISE" in number.name for number in controls.evidence)
     agreement = next(finding for finding in others if finding.rule == "agreement.methods")
     assert agreement.title.startswith("3 pairs of methods tested: ")

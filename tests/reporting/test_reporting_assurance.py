@@ -12,7 +12,7 @@ import pytest
 from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.content.parts import Report, Section
-from core.findings import apply_rules, every_rule, save_findings, trusted_methods
+from core.findings import apply_rules, consensus_methods, every_rule, save_findings
 from core.findings.earlier import keep_earlier
 from core.reporting.assurance import LEVELS, assurance, status_line
 from core.reporting.detection import detection_record, detection_sentence, detection_table, limits_of_rule
@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> Run:
 def context_of(run: Run) -> ReportContext:
     judged = Context(run)
     findings = tuple(apply_rules(judged))
-    return ReportContext(judged, findings, Assets(), trusted_methods(judged))
+    return ReportContext(judged, findings, Assets(), consensus_methods(judged))
 
 
 def facts(section: Section) -> dict[str, str]:

@@ -18,7 +18,7 @@ from benchmarks import report_schema
 from core.characters import legible
 from core.content.context import ReportContext
 from core.content.words import bounded
-from core.findings import apply_rules, trusted_methods
+from core.findings import apply_rules, consensus_methods
 from core.reporting.detection import FILE, detection_table
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, export_files
@@ -39,7 +39,7 @@ HASH = "a" * 64
 def recorded(run: Run, *more: Finding) -> ReportRecord:
     context = Context(run)
     findings = (*more, *apply_rules(context))
-    report = ReportContext(context, findings, trusted=trusted_methods(context))
+    report = ReportContext(context, findings, consensus=consensus_methods(context))
     return record_of(report, file_sha256(run.dataset.root / "dataset.json"))
 
 

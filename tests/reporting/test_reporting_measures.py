@@ -15,7 +15,7 @@ from core.evaluation.agreement import consensus
 from core.evaluation.gains import Gains
 from core.evaluation.metrics import FURTHER, MAIN, STORED
 from core.evaluation.summary import Summary, summarise
-from core.findings import Finding, healthy_methods
+from core.findings import Finding
 from core.reporting.cards import absent
 from core.reporting.document import build_report
 from core.reporting.front import overview
@@ -41,8 +41,8 @@ def summary(run: Run) -> Summary:
     return summarise(run)
 
 
-def test_one_table_has_a_row_a_map_and_a_column_a_measure(summary: Summary) -> None:
-    (table,) = other_measures(summary).tables
+def test_one_table_has_a_row_a_map_and_a_column_a_measure(run: Run, summary: Summary) -> None:
+    table, _ = other_measures(context_of(run, summary=summary)).tables
     assert [len(row) for row in table.rows] == [1 + len(FURTHER)] * (len(METHODS) + 3)
     assert [row[0].endswith("(control)") for row in table.rows] == [False] * 4 + [True] * 3
     assert len(table.columns) == 1 + len(FURTHER)
@@ -83,7 +83,7 @@ def test_medians_stand_beside_means_that_are_divided_by_a_gain(run: Run, summary
         assert row[at].startswith(number(value["value"], 2))
         assert row[at].endswith(f", median {number(value['median'], 2)}") == bool(metric.divisor)
     assert [metric.name for metric in MAIN if not metric.divisor] == ["correlation"]
-    (table,) = other_measures(summary).tables
+    table, _ = other_measures(context_of(run, summary=summary)).tables
     row, blur = next(row for row in table.rows if "RISE" in row[0]), means.loc[("rise", "blur_faithfulness")]
     assert row[1 + NAMES.index("blur_faithfulness")] == f"{number(blur['value'], 2)} ({number(blur['median'], 2)})"
     assert "(" not in row[1 + NAMES.index("infidelity")]
@@ -123,23 +123,15 @@ def test_agreement_is_set_beside_that_of_other_images(run: Run, summary: Summary
     assert best.value > best.chance_high > best.chance
 
 
-def test_healthy_methods_are_those_above_every_control(summary: Summary) -> None:
-    healthy = healthy_methods(summary, PINNED)
-    assert "raw" not in healthy and {"rise", "m2ib"} <= set(healthy) <= set(METHODS)
-    versus = summary.versus.copy()
-    versus.loc[(versus.method == "rise") & (versus.control == "centre"), ["low", "value"]] = -0.1
-    assert "rise" not in healthy_methods(replace(summary, versus=versus), PINNED)
-    assert healthy_methods(summary, PINNED) == healthy, "the summary that all tests share is as it was"
-
-
 def test_the_first_row_of_the_first_image_ends_with_consensus_and_disagreement(run: Run) -> None:
-    plates = Plates(run, Assets())
+    both = {"caption": ("m2ib", "rise"), "class": ("m2ib", "rise")}
+    plates = Plates(run, Assets(), {}, both)
     image = run.plan.images[0]
-    sample = plates.sample(image, "", agreed=("m2ib", "rise"))
+    sample = plates.sample(image, "", agreed=True)
     plain = plates.sample(image, "")
     assert sample is not None and plain is not None
     assert [heat.title for heat in sample.rows[0].heats[-2:]] == ["Consensus", "Disagreement"]
-    assert "2 methods, above every control" in sample.rows[0].heats[-1].caption
+    assert "2 methods, above every control for captions" in sample.rows[0].heats[-1].caption
     assert len(sample.rows[0].heats) == len(plain.rows[0].heats) + 2
     assert len(sample.rows[1].heats) == len(plain.rows[1].heats)
     rows = plates.rows[(plates.rows.image == image) & (plates.rows.text_kind == "caption")]
@@ -148,9 +140,22 @@ def test_the_first_row_of_the_first_image_ends_with_consensus_and_disagreement(r
     assert sample.rows[0].heats[-2].high == f"{mean.max():.3g}"
     everything, _ = consensus(list(grids.values()))
     assert sample.rows[0].heats[-2].high != f"{everything.max():.3g}"
-    none = plates.sample(image, "", agreed=())
-    assert none is not None and "not shown to be above every control" in none.rows[0].heats[-1].caption
+    none = Plates(run, Assets(), {}, {"caption": (), "class": ()}).sample(image, "", agreed=True)
+    assert none is not None and "not shown to be above every control for cap" in none.rows[0].heats[-1].caption
     assert "4 methods" in none.rows[0].heats[-1].caption
+    assert none.rows[0].facts.endswith("; no method is shown to beat every control for captions")
+
+
+def test_maps_of_texts_for_which_methods_are_trusted_stand_first_and_the_others_say_so(run: Run) -> None:
+    image = run.plan.images[0]
+    sample = Plates(run, Assets(), {}, {"caption": (), "class": ("rise",)}).sample(image, "", agreed=True)
+    assert sample is not None
+    assert [row.facts.partition(",")[0] for row in sample.rows] == ["class", "caption"]
+    assert "no method is shown" in sample.rows[1].facts and "no method is shown" not in sample.rows[0].facts
+    untested = Plates(run, Assets()).sample(image, "")
+    assert untested is not None
+    assert [row.facts.partition(",")[0] for row in untested.rows] == ["caption", "class"]
+    assert not any("is shown" in row.facts for row in untested.rows)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def test_findings_on_the_explanations_are_in_the_summary_whatever_was_tested(run
     )  # fmt: skip
     for one, words in (
         (none, "No map was tested against controls"),
-        (summary, "methods are shown to beat every control"),
+        (summary, "No method was tested against the controls for any kind of text. Not tested, with fewer than 12"),
     ):
         context = context_of(run, summary=one, findings=[finding])
         told = overview(context, Plates(run, context.assets, ()), ()).confidence

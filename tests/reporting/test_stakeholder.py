@@ -9,7 +9,7 @@ import pikepdf
 
 from core.content.assets import Assets
 from core.content.context import ReportContext
-from core.findings import apply_rules, trusted_methods
+from core.findings import apply_rules, consensus_methods
 from core.reporting.document import build_report
 from core.reporting.html import STAKEHOLDER, render_html
 from core.reporting.report import SHORT
@@ -33,7 +33,7 @@ def test_it_has_four_pages_carries_the_evidence_and_is_tagged(report: Path) -> N
 def test_it_says_what_the_full_report_says(hostile_run: Run) -> None:
     judged = Context(hostile_run)
     findings = tuple(apply_rules(judged))
-    context = ReportContext(judged, findings, Assets(), trusted_methods(judged))
+    context = ReportContext(judged, findings, Assets(), consensus_methods(judged))
     made = build_report(context)
     page = render_html(made, context.assets, standalone=False, edition=STAKEHOLDER).replace(NO_BREAK, " ")
     assert made.overview.headlines and made.undecided

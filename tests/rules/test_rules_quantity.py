@@ -35,7 +35,7 @@ def test_an_estimate_is_evidence_with_title_unit_and_n() -> None:
 def test_an_adjusted_p_is_part_of_the_evidence_where_its_family_is_known() -> None:
     row = SimpleNamespace(value=0.5, low=0.4, high=0.6, n=7, p_adjusted=0.02)
     one = Quantity("share", tests=CONTROLS).of(row)
-    assert (one.p, one.test) == (0.02, "sign-flip test, Holm over methods, within each control")
+    assert (one.p, one.test) == (0.02, "sign-flip test, Holm over methods, controls and kinds of text")
     row.tests = MODELS
     assert Quantity("share").of(row).test == "sign-flip test, Holm over methods of one compared model"
     # A p-value of which the family is not told, or that is not known, says nothing.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.settings import ROOT
 from core.statistics import Family, adjusted, holm
-from core.statistics.families import CONTROLS
+from core.statistics.families import CONTROLS, MEASURES
 
 
 def test_holm_of_a_known_family() -> None:
@@ -39,22 +39,24 @@ def test_what_was_not_tested_counts_for_nothing() -> None:
     assert np.isnan(got[1])
 
 
-TESTS = pd.DataFrame({"control": ["a", "a", "b", "b"], "p": [0.01, 0.04, 0.03, None]})
+TESTS = pd.DataFrame({"metric": ["a", "a", "b", "b"], "p": [0.01, 0.04, 0.03, None]})
 
 
 def test_a_family_adjusts_within_what_it_says_and_says_so() -> None:
-    got = CONTROLS.adjusted(TESTS)
+    got = MEASURES.adjusted(TESTS)
     assert got.tolist()[:3] == pytest.approx([0.02, 0.04, 0.03])
     together = Family("t", "sign-flip test", "methods")
     assert together.adjusted(TESTS).tolist()[:3] != pytest.approx([0.02, 0.04, 0.03])
-    told = CONTROLS.sentence(TESTS)
+    told = MEASURES.sentence(TESTS)
     assert told == (
-        "3 sign-flip tests were made; their p-values are adjusted by Holm's method over methods, within each control "
-        "(2 families) and not across controls."
+        "3 sign-flip tests were made; their p-values are adjusted by Holm's method over methods, controls and kinds of "
+        "text, within each measure (2 families) and not across measures."
     )
     assert "together" not in told
     assert together.sentence(TESTS).endswith("over all methods together.")
-    assert (CONTROLS.over, together.over) == ("Holm over methods, within each control", "Holm over methods")
+    assert CONTROLS.adjusted(TESTS).tolist()[:3] == pytest.approx([0.03, 0.06, 0.06]), "controls borrow from each other"
+    assert MEASURES.over == f"{CONTROLS.over}, within each measure"
+    assert CONTROLS.over == "Holm over methods, controls and kinds of text"
 
 
 def test_no_tests_make_no_adjustment() -> None:

@@ -50,15 +50,17 @@ def _trust(rows: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
 def _versus(explained: pd.DataFrame, controls: pd.DataFrame) -> pd.DataFrame:
     key = ["image", "text", "text_kind"]
     records: list[dict[str, Any]] = []
-    for method, part in explained.groupby("method", sort=True):
-        for control, other in controls.groupby("method", sort=True):
+    for (kind, method), part in explained.groupby(["text_kind", "method"], sort=True):
+        for control, other in controls[controls.text_kind == kind].groupby("method", sort=True):
             both = part[[*key, "faithfulness"]].merge(other[[*key, "faithfulness"]], on=key, suffixes=("", "_control"))
             both["difference"] = both["faithfulness"] - both["faithfulness_control"]
             means = both.groupby("image")["difference"].mean().dropna().to_numpy()
             got = interval_of_means(means)
+            p = sign_flip_p(means) if got.low is not None else None
             if got.n:
-                records.append({"method": method, "control": control, **vars(got), "p": sign_flip_p(means)})
-    frame = _frame(records, ["method", "control", "value", "low", "high", "n", "p"])
+                records.append({"method": method, "control": control, "text_kind": kind, **vars(got), "p": p})
+    frame = _frame(records, ["method", "control", "text_kind", "value", "low", "high", "n", "p"])
+    frame["p"] = frame["p"].astype(float)
     frame["p_adjusted"] = CONTROL_TESTS.adjusted(frame)
     return frame
 

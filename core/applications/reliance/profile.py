@@ -6,7 +6,7 @@ trusted methods' maps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,18 @@ class Example:
     part: float
 
 
-def consensus_shares(record: RelianceRecord, context: Context, methods: Collection[str]) -> pd.Series:
-    """The share of the consensus map in each row of `record.regions`; NaN where no method of `methods` has a map.
+def consensus_shares(record: RelianceRecord, context: Context, methods: Mapping[str, Collection[str]]) -> pd.Series:
+    """The share of the consensus map in each row of `record.regions`; NaN where no method has a map.
+
+    `methods` are those of each kind of text.
 
     The consensus is the mean over methods of a map's ranks, from 0 to 1: what all of them rank first counts most, and a
     map without any preference gives each region its share of the area.
     """
     rows = context.rows(MAPS)
-    rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna() & rows.method.isin(list(methods))]
+    rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
+    wanted = pd.MultiIndex.from_tuples([(kind, name) for kind, of in methods.items() for name in of] or [("", "")])
+    rows = rows[pd.MultiIndex.from_frame(rows[["text_kind", "method"]]).isin(wanted)]
     maps: dict[tuple[str, str | None, str | None], list[NDArray[np.float64]]] = {}
     for pair in typed(rows, ResultRow):
         grid = stored_grid(pair.map, pair.rows, pair.columns)

@@ -24,7 +24,7 @@ from core.content.heat import fit, geometry_of, overlay
 from core.content.parts import Heat, Section
 from core.content.words import percent, shorten
 from core.evaluation.gains import LEAST_GAIN
-from core.rules.parts import names_of
+from core.rules.parts import TEXT_KINDS, names_of
 from core.runs.rows import typed
 from core.statistics import FEWEST
 
@@ -59,7 +59,7 @@ def profile_sections(context: ReportContext) -> tuple[Section, ...]:
 def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
     thresholds = context.thresholds
     limit = float(thresholds["reliance.concept.least_share"])
-    rows = profile_rows(record, consensus_shares(record, context.judged, context.trusted))
+    rows = profile_rows(record, consensus_shares(record, context.judged, context.consensus))
     table = profile_table(rows, most_related=float(thresholds["reliance.concept.most_related"]), look=record.look)
     topics = list(dict.fromkeys(table["topic"]))
     printed = [
@@ -69,11 +69,12 @@ def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
     ]
     texts = context.run.plan.texts
     absent = without_image(record, [*texts.classes, *texts.prompts], rows)
-    methods = names_of(context.trusted) if table["mapped"].any() else ""
+    methods = _consensus_of(context) if table["mapped"].any() else ""
     sentences = [RELIES[0], RELIES[1].format(limit=percent(limit))]
     sentences.append(
         f"Attribution: the share of the consensus map (mean of the ranks of the maps of {methods}) inside these "
-        "regions, beside their share of the area."
+        "regions, beside their share of the area. For each kind of text these are the methods that are shown to beat "
+        "every control for it by faithfulness, or all that fail no check where none is."
         if methods
         else "Attribution is not stated: no trusted method has a map of these images and texts."
     )
@@ -85,6 +86,16 @@ def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
     tables = (PROFILE.table(caption, printed, " ".join(more)),) if printed else ()
     heats = _heats(context, record, table, rows, limit)
     return Section("What each text relies on", sentences=tuple(sentences), tables=tables, heats=heats)
+
+
+def _consensus_of(context: ReportContext) -> str:
+    """The methods whose maps are the consensus, for the kinds of texts that have a profile."""
+    texts = context.run.plan.texts
+    kinds = [kind for kind, given in (("class", texts.classes), ("prompt", texts.prompts)) if given]
+    each = [(TEXT_KINDS[kind], names_of(context.consensus[kind])) for kind in kinds if context.consensus.get(kind)]
+    if len({names for _, names in each}) == 1:
+        return each[0][1]
+    return "; ".join(f"{names} for {words}" for words, names in each)
 
 
 def _heats(

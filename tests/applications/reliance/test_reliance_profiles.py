@@ -43,6 +43,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     yield made_run(tmp_path_factory.mktemp("made") / "run", images=32)
 
 
+BOTH = dict.fromkeys(("class", "prompt"), ("raw", "rise"))
+
+
 def context_of(run: Run) -> Context:
     return Context.of(Run(run.folder), thresholds=PINNED)
 
@@ -56,7 +59,7 @@ def table_of(run: Run) -> tuple[pd.DataFrame, pd.DataFrame, RelianceRecord]:
     context = context_of(run)
     record = standing(context)
     assert record is not None
-    rows = profile_rows(record, consensus_shares(record, context, ("raw", "rise")))
+    rows = profile_rows(record, consensus_shares(record, context, BOTH))
     return profile_table(rows, most_related=0.8), rows, record
 
 
@@ -90,9 +93,9 @@ def test_the_share_of_the_consensus_in_regions_that_cover_the_image_is_one(run: 
     context = context_of(run)
     record = standing(context)
     assert record is not None
-    shares = consensus_shares(record, context, ("raw", "rise"))
+    shares = consensus_shares(record, context, BOTH)
     assert shares.notna().any() and ((shares.dropna() >= 0) & (shares.dropna() <= 1)).all()
-    assert consensus_shares(record, context, ()).isna().all()
+    assert consensus_shares(record, context, {}).isna().all()
 
 
 def test_a_name_that_does_not_separate_its_regions_is_no_name(run: Run) -> None:
@@ -235,7 +238,7 @@ def test_a_share_of_a_tiny_gain_is_not_determined(run: Run) -> None:
     assert red.any() and before["own"].notna().all() and (after["n"] == before["n"]).all()
     assert after[red][["own", "value", "low", "high"]].isna().all(axis=None) and after[~red]["own"].notna().all()
     assert share_of_row(after[red].iloc[0]).endswith("not determined")
-    rows = profile_rows(record, consensus_shares(record, Context.of(run), ()))
+    rows = profile_rows(record, consensus_shares(record, Context.of(run), {}))
     small = rows.assign(total=rows["total"] * np.where(rows["text"] == "red circle", 0.1, 1.0))
     table = profile_table(small, most_related=0.8)
     assert table[table["topic"] == "red circle"]["value"].isna().all()
