@@ -131,3 +131,5 @@ def _broken(signatures: Sequence[Signature]) -> Iterator[str]:
             yield f"{each.file}: the signature of {each.signer} does not fit what it covers"
         elif each.state == "changed":
             yield f"{each.file} was changed after {each.signer} signed it"
+        if each.stamp == "broken":
+            yield f"{each.file}: the time stamp of the signature of {each.signer} does not fit it"

@@ -23,6 +23,13 @@ _MOST_SIGNATURES, _MOST_CERTIFICATES = 16, 10
 # Who looks for later changes compares every object of the document, one signature after the other.
 _SECONDS, _BYTES_A_SECOND = 120, 5e4
 State = Literal["valid", "broken", "changed"]
+Stamp = Literal["", "trusted", "untrusted", "broken"]
+_STAMPS: dict[Stamp, str] = {
+    "": "by the clock of the signer",
+    "trusted": "by time stamp",
+    "untrusted": "by the clock of the signer; its time stamp was not issued by a given root",
+    "broken": "by the clock of the signer; its time stamp does not fit it",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Signature:
 
     `state` is valid if it fits what it covers and nothing was changed afterwards, except that further signatures were
     added; `trusted` says whether one of the given roots issued the certificate, and `why` why not; `whole` whether
-    nothing was added afterwards.
+    nothing was added afterwards. `stamp` says what its time stamp is, if it has one; `time` is of a trusted one only.
     """
 
     file: str
@@ -40,15 +47,14 @@ class Signature:
     state: State
     covers: str
     time: str = ""
-    timestamp: bool = False
+    stamp: Stamp = ""
     trusted: bool = False
     why: str = ""
     whole: bool = True
 
     def line(self, roots: bool) -> str:
         """What a person reads; `roots` says whether roots were given."""
-        clock = "by time stamp" if self.timestamp else "by the clock of the signer"
-        when = f" on {self.time} ({clock})" if self.time else ""
+        when = f" on {self.time} ({_STAMPS[self.stamp]})" if self.time else ""
         told = f"{self.file} by {self.signer}{when}; it covers {self.covers}"
         if not roots:
             return f"{told}; certificate SHA-256 {self.certificate_sha256}"
@@ -140,18 +146,27 @@ def _pdf_signature(embedded: Any, file: str, roots: list[str]) -> Signature:
     state: State = "valid" if kept and found.docmdp_ok else "changed"
     if not (found.intact and found.valid):
         state = "broken"
-    stamp = found.timestamp_validity
-    time = stamp.timestamp if stamp is not None and stamp.valid and stamp.trusted else found.signer_reported_dt
+    stamped = found.timestamp_validity
+    stamp = _stamp(stamped)
+    time = stamped.timestamp if stamped is not None and stamp == "trusted" else found.signer_reported_dt
     return Signature(
         **about,
         state=state,
         covers="the whole document" if whole else "the document before a later signature was added",
         time=time.strftime("%Y-%m-%d %H:%M UTC%z").replace("UTC+0000", "UTC") if time else "",
-        timestamp=bool(stamp is not None and stamp.valid and stamp.trusted),
+        stamp=stamp,
         trusted=bool(found.trusted),
         whole=whole,
         why="" if found.trusted else _why(found.trust_problem_indic),
     )
+
+
+def _stamp(found: Any) -> Stamp:
+    if found is None:
+        return ""
+    if not (found.intact and found.valid):
+        return "broken"
+    return "trusted" if found.trusted else "untrusted"
 
 
 def check_statement(data: bytes, path: str, roots: list[str]) -> tuple[Any, bytes]:

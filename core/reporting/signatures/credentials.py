@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import InputError
+from core.errors import InputError, missing
 from core.sandbox.files import named_file
 
 _MOST = 2**20
@@ -37,7 +37,7 @@ class Credentials:
         if len(given) != 1:
             raise InputError("give one key: --pkcs12 FILE, --key PEM with --certificate PEM, or --pkcs11 LIBRARY")
         if self.pkcs11 is not None:
-            with self._session() as session:
+            with self._session() as session, self._told():
                 yield self._on_token(session)
         elif self.pkcs12 is not None:
             yield self._opened(self.pkcs12)
@@ -84,7 +84,7 @@ class Credentials:
             from pyhanko.config.pkcs11 import TokenCriteria
             from pyhanko.sign.pkcs11 import open_pkcs11_session
         except ImportError as error:
-            raise InputError("--pkcs11 needs the package python-pkcs11, which is not installed") from error
+            raise InputError(f"--pkcs11 {missing('pkcs11', 'sign') or 'cannot be used'}") from error
         from pkcs11.exceptions import PKCS11Error
 
         secret = self._secret()
@@ -101,6 +101,17 @@ class Credentials:
             yield session
         finally:
             session.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever a token lacks or refuses when it is read or signs, as one `InputError`."""
+        from pkcs11.exceptions import PKCS11Error
+
+        try:
+            yield
+        except PKCS11Error as error:
+            told = str(error).strip().splitlines() or [type(error).__name__]
+            raise InputError(f"--pkcs11 {self.pkcs11}, --label {self.label}: {told[0]}") from error
 
     def _on_token(self, session: Any) -> Any:
         from pyhanko.sign.pkcs11 import PKCS11Signer

@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from core.content.words import shorten
+from core.datasets.names import printable
 from core.errors import InputError, RunError
 from core.reporting.signatures.field import ROLES, ROWS, Row, add_fields, stamp
 
@@ -36,8 +38,10 @@ def signed_pdf(
     from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter, enumerate_sig_fields
     from pyhanko.sign.general import SigningError
     from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
-    from pyhanko.sign.timestamps import HTTPTimeStamper, TimestampRequestError
+    from pyhanko.sign.timestamps import TimestampRequestError
     from pyhanko.stamp import StaticStampStyle
+
+    from core.reporting.signatures.stamper import NamedServer
 
     part = ROLES[role]
     name = signer_name(signer.signing_cert)
@@ -59,7 +63,7 @@ def signed_pdf(
             certify=first,
             docmdp_permissions=MDPPerm.FILL_FORMS,
         )
-        stamper = HTTPTimeStamper(timestamp_url) if timestamp_url else None
+        stamper = NamedServer(timestamp_url) if timestamp_url else None
         with tempfile.TemporaryDirectory(prefix="loupe-sign-") as folder:
             page = Path(folder) / "stamp.pdf"
             page.write_bytes(stamp(part, name, when))
@@ -75,7 +79,8 @@ def signed_pdf(
             out = PdfSigner(about, signer, stamp_style=style, timestamper=stamper).sign_pdf(writer)
         return bytes(out.getvalue())
     except TimestampRequestError as error:
-        raise InputError(f"--timestamp-url {timestamp_url}: no time stamp was given ({error})") from error
+        told = shorten(printable(str(error)), 200)
+        raise InputError(f"--timestamp-url {timestamp_url}: no time stamp was given ({told})") from error
     except (PdfError, SigningError, LayoutError, ValueError, KeyError) as error:
         raise RunError(f"the report cannot be signed ({type(error).__name__}: {error})") from error
 
