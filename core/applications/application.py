@@ -48,6 +48,13 @@ class MethodChecks(Protocol):
         """How far each method's maps agree with themselves, from 0 to 1; only methods of which it was measured."""
 
 
+class ImageFlags(Protocol):
+    """Marks single images of a run as unusual."""
+
+    def __call__(self, run: Run, /) -> Mapping[str, tuple[str, ...]]:
+        """The words for each marked image, by its id; nothing where the application was not computed."""
+
+
 class ImageMeasures(Protocol):
     """What an application measured of single images, for comparisons of groups; nothing if it was not computed."""
 
@@ -102,6 +109,7 @@ class Application:
 
     `method_checks` is there where the application tests the methods of the audit, `labels` where it can use labels,
     `image_measures` where it has values of single images that groups of images can be compared by,
+    `image_flags` where it marks single images as unusual,
     `spot_check` where it makes a statement about each image that a person can mark as right or wrong,
     `across_models` where its figures can be set side by side for any number of models.
     """
@@ -116,6 +124,7 @@ class Application:
     method_checks: Callable[[], MethodChecks] | None = None
     labels: Callable[[], LabelUse] | None = None
     image_measures: Callable[[], ImageMeasures] | None = None
+    image_flags: Callable[[], ImageFlags] | None = None
     spot_check: Callable[[], Population] | None = None
     across_models: Callable[[], AcrossModels] | None = None
 

@@ -42,6 +42,7 @@ class ImageMeasure:
     values: by the id of the image; images without a value are missing.
     better: which values are favourable to a group: "higher", "lower", or neither by itself.
     states_errors: whether the values are 1 where the model is right and 0 where it is wrong.
+    texts: by the id of the image, the text that its value is about; empty where it is about the image itself.
     words: those by which a column of the metadata states the same property, in lower case.
     """
 
@@ -51,6 +52,7 @@ class ImageMeasure:
     values: Mapping[str, float]
     better: Literal["higher", "lower", ""] = ""
     states_errors: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict, compare=False)
     words: frozenset[str] = field(default=frozenset(), compare=False)
 
     def stated_by(self, column: str, value: str) -> bool:

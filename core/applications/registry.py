@@ -88,6 +88,16 @@ def _located(part: ApplicationPlan, files: dict[str, str]) -> ApplicationPlan:
     return part.model_copy(update={"options": options})
 
 
+def image_flags(run: Run) -> dict[str, tuple[str, ...]]:
+    """What the applications mark single images of a run with, such as "blurred", by the id of the image."""
+    flags: dict[str, tuple[str, ...]] = {}
+    for part in APPLICATIONS.values():
+        if part.image_flags is not None:
+            for image, words in part.image_flags()(run).items():
+                flags[image] = (*flags.get(image, ()), *words)
+    return flags
+
+
 def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
     """What the applications measured of single images of a run, for comparisons of groups; names are unique."""
     parts = [part.image_measures for part in APPLICATIONS.values() if part.image_measures is not None]

@@ -37,8 +37,9 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 RAMP = ("#0072b2", "#8a97a6", "#d55e00")
 DASHES = ([1, 0], [5, 3], [1.5, 2], [6, 2, 1, 2])
 SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
-WIDTH = 560
+WIDTH, PAGE_WIDTH = 560, 658
 MOST_TEXTS = 20
+CAPTIONS = "captions, each on its own image"
 MOST_PRINTED = 12
 MOST_CURVES = 7
 
@@ -186,15 +187,22 @@ def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_chart(summary: Summary) -> alt.LayerChart:
-    """Every image's cosine with each text (ticks) and the mean (points), the texts with the most images first."""
-    texts = summary.texts.sort_values(["n", "value"], ascending=False).head(MOST_TEXTS)
+    """Every image's cosine (ticks) and the mean (point): a row for each class or prompt, and one for all captions."""
+    texts = summary.texts[summary.texts.text_kind != "caption"]
+    texts = texts.sort_values("value", ascending=False, kind="stable").head(MOST_TEXTS)
     labels = {text: shorten(text, 44) for text in texts.text}
-    order = [labels[text] for text in texts.sort_values("value", ascending=False).text]
-    scores = summary.scores[summary.scores.text.isin(list(labels))]
-    ticks = scores.assign(label=scores.text.map(labels))[["label", "image_name", "score"]]
+    named = summary.scores[(summary.scores.text_kind != "caption") & summary.scores.text.isin(list(labels))]
+    captions = summary.scores[summary.scores.text_kind == "caption"].drop_duplicates(["image", "text"])
+    ticks = pd.concat([named.assign(label=named.text.map(labels)), captions.assign(label=CAPTIONS)])
+    ticks = ticks[["label", "image_name", "score"]]
     means = texts.assign(label=texts.text.map(labels))[["label", "value", "n"]]
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=240))
-    x = alt.X("score:Q", title="cosine similarity of image and text", scale=alt.Scale(zero=False))
+    if len(captions):
+        each = captions.groupby("image").score.mean()
+        row = pd.DataFrame({"label": [CAPTIONS], "value": [float(each.mean())], "n": [len(each)]})
+        means = pd.concat([means, row]) if len(means) else row
+    y = alt.Y("label:N", sort=means.label.tolist(), title=None, axis=alt.Axis(labelLimit=240))
+    # Half a tick of room, so that none is cut at the end of the axis.
+    x = alt.X("score:Q", title="cosine similarity of image and text", scale=alt.Scale(zero=False, padding=4))
     marks = (
         alt.Chart(ticks)
         .mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12)
@@ -221,7 +229,7 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
     scale = alt.Scale(domain=list(SEVERITIES), range=list(SEVERITIES.values()))
     base = alt.Chart(frame)
     bars = base.mark_bar(height=22).encode(
-        x=alt.X("count:Q", stack="zero", axis=None),
+        x=alt.X("count:Q", stack="zero", axis=None, scale=alt.Scale(domain=[0, int(frame["count"].sum())], nice=False)),
         order="rank:Q",
         color=alt.Color("severity:N", scale=scale, legend=None),
         tooltip=["severity", "count"],
@@ -229,7 +237,20 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
     words = base.mark_text(fontSize=11, fontWeight=600).encode(
         x="middle:Q", text="label:N", color=alt.condition("datum.severity == 'low'", alt.value(INK), alt.value("white"))
     )
-    return styled(alt.layer(bars, words).properties(width=WIDTH - 20, height=26))
+    # The width of the page's text, without a margin of its own.
+    return styled(alt.layer(bars, words).properties(width=PAGE_WIDTH, height=26, padding=0))
+
+
+def colour_legend(named: Sequence[tuple[str, str]], columns: int = 5) -> alt.LayerChart:
+    """Colours with their names, in rows of `columns`."""
+    frame = pd.DataFrame(named, columns=["name", "colour"])
+    frame = frame.assign(column=frame.index % columns, row=frame.index // columns)
+    hidden: dict[str, Any] = {"axis": None, "scale": alt.Scale(domain=[0, columns], nice=False)}
+    rows = int(frame["row"].max()) + 1 if len(frame) else 1
+    base = alt.Chart(frame).encode(x=alt.X("column:Q", **hidden), y=alt.Y("row:O", axis=None))
+    squares = base.mark_square(size=130, opacity=1).encode(color=alt.Color("colour:N", scale=None))
+    names = base.mark_text(align="left", dx=11, fontSize=11).encode(text="name:N")
+    return styled(alt.layer(squares, names).properties(width=WIDTH, height=rows * 20))
 
 
 def to_svg(chart: Any, title: str) -> str:

@@ -13,8 +13,11 @@ Row = tuple[str, ...]
 # Where the report prints a block: the body has what carries a conclusion, the annexes have everything else.
 Place = Literal["body", "annex"]
 # How many characters a line has across the page, in a table and beside the names of facts, and how many lines in one
-# place are many: a row that has more may be split between two pages.
+# place are many: a fact that has more stands below its name, and may be split between two pages. A row of a table is
+# split only if it has twice as many, because a cell beside it may then be empty on one of the pages.
 LINE, LINE_OF_FACT, MANY_LINES = 115, 90, 12
+# A table of so few rows, each of so few lines, stands on one page.
+FEW_ROWS, FEW_LINES = 7, 4
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,13 @@ class Fact:
     signs: bool = False
 
     @property
+    def lines(self) -> int:
+        """About how many lines it has in print."""
+        return max(1, -(-len(self.value) // LINE_OF_FACT))
+
+    @property
     def tall(self) -> bool:
-        """Whether its row may be split between two pages."""
+        """Whether it stands below its name, and may be split between two pages."""
         return len(self.value) > MANY_LINES * LINE_OF_FACT
 
 
@@ -56,10 +64,19 @@ class Table:
 
     def tall(self, row: Row) -> bool:
         """Whether the row may be split between two pages."""
+        return self._lines(row) > 2 * MANY_LINES
+
+    @property
+    def short(self) -> bool:
+        """Whether all of it stands on one page."""
+        return len(self.rows) <= FEW_ROWS and all(self._lines(row) <= FEW_LINES for row in self.rows)
+
+    def _lines(self, row: Row) -> float:
+        """About how many lines the row has in print."""
         open_ones = sum(not column.share for column in self.columns)
         rest = (100 - sum(column.share for column in self.columns)) / max(open_ones, 1)
         wide = (LINE * max(column.share or rest, 1) / 100 for column in self.columns)
-        return any(len(cell) > MANY_LINES * line for cell, line in zip(row, wide, strict=True))
+        return max(len(cell) / line for cell, line in zip(row, wide, strict=True))
 
 
 @dataclass(frozen=True)
@@ -261,4 +278,6 @@ class Report:
     requirements: tuple[Section, ...]
     annexes: tuple[Section, ...]
     findings_links: tuple[Link, ...] = ()
+    open_questions: tuple[str, ...] = ()  # in the stakeholder edition, with the sentence on all of them
+    open_sentence: str = ""
     fonts: str = ""  # which characters no font can draw, and what to install

@@ -15,7 +15,7 @@ def loading_lines(found: Mapping[str, Any]) -> list[Line]:
     context = found.get("context_length")
     lines = [
         ("Kind of files", found.get("kind")),
-        ("Activations", _sides(found, "activation")),
+        ("Activations (names in the code)", _sides(found, "activation")),
         ("Pooling", _sides(found, "pooling")),
         ("Rows", _rows(found)),
         ("Context length", f"{context} tokens" if context else None),

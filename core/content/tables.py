@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from core.content.parts import Cell, Column, Place, Row, Table
+from core.content.promises import NO_INTERVAL, prints_interval, promised
 from core.glossary import help_of
 
 Getter: TypeAlias = str | int | Callable[[Any], Any]
@@ -56,11 +57,22 @@ class TableSpec:
         self.columns = columns
 
     def table(self, caption: str, rows: Rows, more: str = "", place: Place = "annex") -> Table:
-        """The table as the report prints it; `place` is "body" where it carries the conclusion of its chapter."""
+        """The table as the report prints it; `place` is "body" where it carries the conclusion of its chapter.
+
+        Caption and headings promise an interval only where a cell has one.
+        """
         columns = [column for column in self.columns if column.only != "page"]
         texts: list[Row] = [tuple(column.text(row) for column in columns) for row in _each(rows)]
-        heads = tuple(Column(column.title, column.kind, column.share) for column in columns)
-        return Table(caption, heads, tuple(texts), more, place)
+        shown = [prints_interval(text[at] for text in texts) for at in range(len(columns))]
+        if not any(shown) and any(NO_INTERVAL in cell for text in texts for cell in text):
+            # Said once, where it is true of every cell.
+            texts = [tuple(cell.replace(f" {NO_INTERVAL}", "") for cell in text) for text in texts]
+            more = f"No value has an interval: n is too small. {more}".strip()
+        heads = tuple(
+            Column(promised(column.title, has), column.kind, column.share)
+            for column, has in zip(columns, shown, strict=True)
+        )
+        return Table(promised(caption, any(shown) or not texts), heads, tuple(texts), more, place)
 
     def frame(self, rows: Rows) -> pd.DataFrame:
         """The table as a page shows it: titles as columns; numbers where a column has a `value`."""

@@ -8,11 +8,16 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from core.content.promises import NO_INTERVAL
 from core.rules.writing import typeset
 from core.runs import Progress, Run
 from core.runs.review import load_review
 
 MINUS = "\u2212"
+# How many places a small number may have beyond those asked for.
+FINER = 2
+# Shares of fewer units are printed as counts.
+FEW_UNITS = 20
 SEVERITY_TITLES = {"high": "High", "medium": "Medium", "low": "Low", "note": "Note"}
 # The words for the state of a run, in the report and on every page; each completes "this audit is …".
 STATES = {
@@ -31,12 +36,21 @@ _SENTENCE_END = re.compile("(?<=[.]) (?=[A-Z\u201c])")
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number with a true minus sign; `n/a` if there is none."""
+    """A number with a true minus sign and never an "e"; `n/a` if there is none.
+
+    What would round to 0 has one significant digit, at most `FINER` places more than `digits`, beyond which it is only
+    said to be smaller. From 100 on there are fewer decimal places.
+    """
     if value is None or not math.isfinite(float(value)):
         return "n/a"
-    if value != 0 and abs(value) < 10**-digits:
-        return f"{value:.1g}".replace("-", MINUS)
-    return f"{value:z.{digits}f}".replace("-", MINUS)
+    value, least = float(value), 10.0 ** -(digits + FINER)
+    if 0 < abs(value) < least:
+        smallest = f"{least:.{digits + FINER}f}"
+        return f"< {smallest}" if value > 0 else f"> {MINUS}{smallest}"
+    if 0 < abs(value) < 10.0**-digits:
+        return f"{float(f'{value:.1g}'):.{digits + FINER}f}".rstrip("0").rstrip(".").replace("-", MINUS)
+    places = digits if abs(value) < 100 else min(digits, 1) if abs(value) < 1000 else 0
+    return f"{value:z,.{places}f}".replace("-", MINUS)
 
 
 def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: int = 2) -> str:
@@ -49,8 +63,11 @@ def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: in
 def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) -> str:
     """A measured value as `0.31 [0.24, 0.38]`, where n stands once for the whole table."""
     known = low is not None and high is not None and math.isfinite(float(low)) and math.isfinite(float(high))
-    bounds = f"[{number(low, digits)}, {number(high, digits)}]" if known else "[no interval]"
-    return f"{number(value, digits)}{f' {unit}' if unit else ''} {bounds}"
+    bounds = f"[{number(low, digits)}, {number(high, digits)}]" if known else NO_INTERVAL
+    # Within a wider interval a small value has no more places than the interval.
+    small = known and float(high) - float(low) >= 10.0**-digits and abs(float(value)) < 10.0**-digits
+    told = f"{value:z.{digits}f}".replace("-", MINUS) if small else number(value, digits)
+    return f"{told}{f' {unit}' if unit else ''} {bounds}"
 
 
 def exact(value: Any, digits: int = 2) -> str:
@@ -64,15 +81,23 @@ def percent(value: Any) -> str:
     return f"{number(100 * value, 0)} %" if known else "n/a"
 
 
-def p_value(value: Any, missing: str = "n/a") -> str:
-    """A p-value as printed, never as zero; `missing` where nothing was tested."""
+def part_of(value: Any, n: int) -> str:
+    """The share of n units that something is true of: as a count of few units, otherwise in percent."""
     known = value is not None and math.isfinite(float(value))
-    return missing if not known else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+    return f"{round(n * value):,} of {n:,}" if known and 0 < n < FEW_UNITS else percent(value)
+
+
+def p_value(value: Any, missing: str = "n/a") -> str:
+    """A p-value as printed, to two significant digits and never as zero; `missing` where nothing was tested."""
+    known = value is not None and math.isfinite(float(value))
+    if not known:
+        return missing
+    return "< 0.0001" if value < 0.0001 else "1" if value >= 0.995 else f"{value:#.2g}"
 
 
 def amount(value: float) -> str:
-    """A raw map value in as few digits as tell it apart."""
-    return f"{value:z.3g}".replace("-", MINUS)
+    """A raw map value in as few digits as tell it apart, without an "e"."""
+    return typeset(f"{value:z.3g}")
 
 
 def size(count: int) -> str:
@@ -84,8 +109,21 @@ def size(count: int) -> str:
 
 
 def shorten(text: str, most: int = 60) -> str:
-    """The text in at most `most` characters, cut with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "\u2026"
+    """The text in at most `most` characters, cut with an ellipsis, after a word where it has blanks to cut at."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    whole = cut if text[most - 1] == " " else cut.rpartition(" ")[0]
+    # One long word, such as the name of a file, can only be cut inside.
+    return (whole if 2 * len(whole) >= most else cut).rstrip(" ,;:") + "\u2026"
+
+
+def whole_parts(text: str, most: int) -> str:
+    """The parts between semicolons from the beginning that have at most `most` characters, and at least the first."""
+    parts = text.split("; ")
+    while len(parts) > 1 and len("; ".join(parts)) > most:
+        parts.pop()
+    return "; ".join(parts) + ("; \u2026" if len("; ".join(parts)) < len(text) else "")
 
 
 def first_sentences(text: str, most: int) -> str:

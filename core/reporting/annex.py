@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,21 +16,21 @@ from core.content.parts import Fact, Sample, Section
 from core.content.words import plural, reported_state, rest_of
 from core.evaluation.summary import Summary
 from core.findings import failed_applications
-from core.glossary import GLOSSARY
+from core.glossary import Entry
 from core.methods import METHODS
 from core.reporting.cards import methods
 from core.reporting.letters import LETTERS
 from core.reporting.requirements import absent_checks, details
 from core.reporting.tables import (
+    CREDITS,
     ERRORS,
     EVENTS,
     FAILURES,
-    FILES,
+    FOLDERS,
     NOT_RUN,
     PACKAGES,
     SETTINGS,
     UNITS,
-    index_of_images,
 )
 from core.runs import Run
 
@@ -46,11 +47,15 @@ IN_FULL = (
 
 
 def annexes(
-    context: ReportContext, files: Mapping[str, str], chapters: Sequence[Section] = (), samples: Sequence[Sample] = ()
+    context: ReportContext,
+    files: Mapping[str, str],
+    chapters: Sequence[Section] = (),
+    samples: Sequence[Sample] = (),
+    terms: Sequence[Entry] = (),
 ) -> tuple[Section, ...]:
     """All annexes in the order of their letters.
 
-    files: the SHA-256 of the evidence by name. chapters, samples: what the body does not show.
+    files: the SHA-256 of the evidence by name. chapters, samples: what the body does not show. terms: the glossary.
     """
     run = context.run
     parts = {
@@ -61,8 +66,8 @@ def annexes(
         "requirements": _requirements(context),
         "log": _log(run, context.summary),
         "environment": _environment(run),
-        "images": _index(run),
-        "glossary": Section("Glossary", terms=tuple(GLOSSARY.values())),
+        "images": _index(run, files),
+        "glossary": Section("Glossary", terms=tuple(terms)),
         "files": _files(files),
     }
     out: list[Section] = []
@@ -73,6 +78,19 @@ def annexes(
     return tuple(out)
 
 
+_ENVIRONMENT = {
+    "code_sha256": "SHA-256 of the code that computes",
+    "commit": "Commit of the source",
+    "cpus": "Processor cores",
+    "lock_sha256": "SHA-256 of requirements.lock",
+    "loupe": "Version of Loupe",
+    "machine": "Machine",
+    "packages_unlike_lock": "Packages of another version than in requirements.lock",
+    "platform": "Platform",
+    "python": "Version of Python",
+    "threads": "Threads",
+    "uncommitted_changes": "Uncommitted changes of the source",
+}
 DIGEST = (
     "The plan digest is the SHA-256 of plan.json without “declared”, “dataset_root” and an empty "
     "“files”, written as JSON in UTF-8 with sorted keys and without spaces: what was declared and where files "
@@ -156,8 +174,8 @@ def _environment(run: Run) -> Section:
     environment: dict[str, Any] = run.manifest.get("environment", {})
     facts = tuple(
         Fact(
-            name.replace("_", " "),
-            "not recorded" if value is None else str(value),
+            _ENVIRONMENT.get(name, name.replace("_", " ")),
+            _recorded(value),
             code=name in {"code_sha256", "commit", "lock_sha256"},
         )
         for name, value in environment.items()
@@ -167,7 +185,7 @@ def _environment(run: Run) -> Section:
         (name, version or "not installed") for name, version in sorted(environment.get("packages", {}).items())
     )
     tables = (PACKAGES.table("Packages", packages),) if packages else ()
-    seed = (Fact("seed", str(run.plan.seed)),) if facts else ()
+    seed = (Fact("Seed", str(run.plan.seed)),) if facts else ()
     return Section("Environment", facts + seed, tables=tables)
 
 
@@ -176,19 +194,46 @@ def _requirements(context: ReportContext) -> Section:
     return details(findings, context.run.plan.declared, absent_checks(context.judged, findings))
 
 
-def _index(run: Run) -> Section:
+def _recorded(value: Any) -> str:
+    """A value of the environment in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not recorded" if value is None else str(value)
+
+
+def _index(run: Run, files: Mapping[str, str]) -> Section:
     planned = set(run.plan.images)
     images = [image for image in run.dataset.images if image.id in planned]
-    title = "Planned images: identifier (hash of the pixels) and SHA-256 of the original file"
-    spec = index_of_images("credit" in run.dataset.columns)
-    table = spec.table(title, images[:MOST_ROWS], rest_of(len(images), MOST_ROWS, "dataset.json"))
-    return Section("Image index", tables=(table,) if images else ())
+    if not images:
+        return Section("Image index")
+    told = (
+        f"The plan has {plural(len(images), 'image')}. For each, images.csv in evidence.zip lists the "
+        "identifier (hash of the pixels) and the SHA-256 of the original file; dataset.json there adds names and "
+        "metadata."
+    )
+    credited = [image for image in images if image.metadata.get("credit")]
+    table = CREDITS.table(
+        "Credits of the images", credited[:MOST_ROWS], rest_of(len(credited), MOST_ROWS, "dataset.json")
+    )
+    hashes = _hash_of(files, "images.csv")
+    return Section("Image index", sentences=(told,), facts=hashes, tables=(table,) if credited else ())
 
 
 def _files(files: Mapping[str, str]) -> Section:
-    rows = tuple(sorted(files.items()))
-    table = FILES.table("Files of evidence.zip", rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, "SHA256SUMS"))
-    return Section("Evidence files", tables=(table,) if rows else ())
+    if not files:
+        return Section("Evidence files")
+    folders = Counter(name.rpartition("/")[0] or "(top level)" for name in files)
+    told = (
+        f"evidence.zip has {plural(len(files), 'file')}. SHA256SUMS in it lists the SHA-256 of each, in the form "
+        "that sha256sum reads; the SHA-256 of evidence.zip itself is on the cover."
+    )
+    table = FOLDERS.table("Folders of evidence.zip", sorted(folders.items()))
+    return Section("Evidence files", sentences=(told,), tables=(table,))
+
+
+def _hash_of(files: Mapping[str, str], name: str) -> tuple[Fact, ...]:
+    """The hash of a file of the evidence, where it is known."""
+    return (Fact(f"SHA-256 of {name}", files[name], code=True),) if name in files else ()
 
 
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:

@@ -28,6 +28,20 @@ SHEET = 24
 _COMPONENTS = ("torch", "open_clip_torch", "timm", "transformers", "numpy", "pillow", "scipy", "weasyprint")
 
 
+# What methods may ask of a model, in words; a name that is not here is printed as it is.
+_CAPABILITIES = {
+    "attention_pool": "attention pooling of the image",
+    "embeddings": "embeddings",
+    "gradients": "gradients",
+    "image_attention": "attention of the image tower",
+    "image_layers": "states of the image tower",
+    "places": "a vector per patch",
+    "text_attention": "attention of the text tower",
+    "text_layers": "states of the text tower",
+    "text_words": "masking of words",
+}
+
+
 def scope(context: ReportContext) -> tuple[Section, ...]:
     """Question, use, audience and criteria."""
     run, thresholds, findings = context.run, context.thresholds, context.findings
@@ -81,7 +95,7 @@ def subject(context: ReportContext) -> tuple[Section, ...]:
         _known("Native grid", f"{model['rows']} \u00d7 {model['columns']} cells" if model.get("rows") else None),
         _known("Logit scale", f"{model['logit_scale']:.4g}" if model.get("logit_scale") else None),
         _known("Device, precision", _join(model.get("device"), model.get("dtype"), ", ", "")),
-        _known("Capabilities", ", ".join(model.get("capabilities", []))),
+        _known("Capabilities", ", ".join(_CAPABILITIES.get(name, name) for name in model.get("capabilities", []))),
         _known("Weights as loaded, SHA-256", model.get("digest"), code=True),
         _known("Weights file, SHA-256", model.get("weights_sha256"), code=True),
     ]
@@ -139,7 +153,7 @@ def data(context: ReportContext, plates: Plates) -> tuple[Section, ...]:
         Fact(
             "Preparation of files",
             "Images are rotated upright and stored as plain RGB pixels; EXIF, location and colour profile are removed. "
-            f"The hash of each original file is in annex {LETTERS['images']}.",
+            "The hash of each original file is in images.csv of evidence.zip.",
         ),
     ]
     tables = [_formats(images)]
@@ -169,8 +183,8 @@ def _texts(run: Run) -> Section:
         Fact("Prompts", f"{plural(len(texts.prompts), 'prompt')}, used for every image" if texts.prompts else "none"),
         Fact(
             "Classes",
-            f"{plural(len(texts.classes), 'class', 'classes')}; explained per image: the {texts.top_classes} ranked "
-            "highest"
+            f"{plural(len(texts.classes), 'class', 'classes')}; explained for each image: "
+            f"{'the class' if texts.top_classes == 1 else f'the {texts.top_classes} classes'} with the highest score"
             if texts.classes
             else "none",
         ),
@@ -210,7 +224,7 @@ def _sampling(used: int, stored: int) -> str:
     return (
         "every stored image is used"
         if used == stored
-        else f"{share(used, stored)} stored images, listed in annex {LETTERS['images']}"
+        else f"{share(used, stored)} stored images, listed in images.csv of evidence.zip"
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from core.content.context import ReportContext
 from core.content.parts import Card, Fact, Section, Table
-from core.content.words import plural
+from core.content.words import amount, plural
 from core.evaluation.summary import Summary
 from core.findings import failing_methods
-from core.methods import METHODS
+from core.methods import METHODS, Cost
 from core.reporting.tables import IDLE
 from core.rules.parts import title_of
 
@@ -55,8 +55,7 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
             Fact("Parameters", ", ".join(_parameters(used)) or "none", code=True),
             Fact(
                 "Cost, checks",
-                f"{cost.image:.3g} forward passes per image, {cost.pair:.3g} per image and text, {cost.pool:.3g} "
-                f"masked images; {'deterministic' if info.deterministic else f'stochastic, seed {run.plan.seed}'}; "
+                f"{_cost(cost)}; {'deterministic' if info.deterministic else f'stochastic, seed {run.plan.seed}'}; "
                 f"{'' if name in explained else 'not '}tested against controls",
             ),
         ]
@@ -73,6 +72,19 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
 def _parameters(used: Mapping[str, Any]) -> Iterator[str]:
     for key, value in used.items():
         yield f"{key} = {'not set' if value is None else value}"
+
+
+def _cost(cost: Cost) -> str:
+    """What a method costs, in forward-equivalents; parts without cost are left out."""
+    parts = (
+        (cost.image, "of the image tower per image"),
+        (cost.pair, "per image and text"),
+        (cost.text + cost.text_pair, "of the text tower per text"),
+    )
+    each = [f"{amount(count)} forward-equivalent{'' if count == 1 else 's'} {what}" for count, what in parts if count]
+    if cost.pool:
+        each.append(f"{amount(cost.pool)} masked images per image, shared by all texts")
+    return "; ".join(each) or "no forward pass"
 
 
 def absent(context: ReportContext) -> Table | None:

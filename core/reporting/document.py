@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
+from core.applications.registry import image_flags
 from core.content.context import ReportContext
 from core.content.parts import Report, Section
 from core.content.words import report_date
 from core.findings import failing_methods, methods_above_controls
+from core.glossary import GLOSSARY, used
 from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
@@ -18,8 +21,10 @@ from core.reporting.comparison import comparisons
 from core.reporting.detection import detection_table
 from core.reporting.front import cover, limits, overview, version_facts
 from core.reporting.gallery import Plates, choose, choose_methods
+from core.reporting.html import template_texts
 from core.reporting.register import blocks, in_full, passed, register, reliability, undecided
 from core.reporting.requirements import matrix
+from core.reporting.stakeholder import open_questions, open_sentence
 from core.reporting.trust import trust
 from core.reporting.versions import Version
 from core.runs.review import load_review
@@ -39,7 +44,8 @@ def build_report(
     """Everything the templates print. Images and charts are added to `assets`; nothing depends on the clock."""
     run, findings = context.run, context.findings
     review = load_review(run)
-    plates = Plates(run, context.assets, failing_methods(context.judged), methods_above_controls(context.judged))
+    judged = context.judged
+    plates = Plates(run, context.assets, failing_methods(judged), methods_above_controls(judged), image_flags(run))
     date = report_date(run)
     replaced = version_facts((version or Version()).predecessor)
     told = limits(context)
@@ -60,7 +66,7 @@ def build_report(
     (checks_here, data_here, trust_here, beside_here, assured_here, *analyses), rest = divided(
         (checks, described, reliable, beside, assured, *applications(context))
     )
-    return Report(
+    made = Report(
         run=run.id,
         title=run.plan.declared.title,
         date=date.strftime("%Y-%m-%d"),
@@ -81,10 +87,32 @@ def build_report(
         passed=passed(findings),
         undecided=undecided(findings),
         limits=told,
+        open_questions=open_questions(findings),
+        open_sentence=open_sentence(findings),
         assurance=assured_here,
         requirements=(matrix(findings, run.plan.declared),),
-        annexes=annexes(context, files or {}, rest, further),
+        annexes=annexes(context, files or {}, rest, further, tuple(GLOSSARY.values())),
     )
+    return _with_terms_used(made)
+
+
+def _with_terms_used(report: Report) -> Report:
+    """The report with a glossary of the terms alone that it uses, in its own texts or in those of its templates."""
+    rest = replace(report, annexes=tuple(replace(section, terms=()) for section in report.annexes))
+    terms = used([*printed(rest), *template_texts()])
+    return replace(report, annexes=tuple(replace(part, terms=terms) if part.terms else part for part in report.annexes))
+
+
+def printed(value: Any) -> Iterator[str]:
+    """Every text of a report, of a part of it, or of a tuple of parts."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from printed(part)
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from printed(getattr(value, each.name))
 
 
 def _untitled(sections: tuple[Section, ...]) -> tuple[Section, ...]:

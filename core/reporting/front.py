@@ -132,6 +132,7 @@ def _limits(context: Context) -> tuple[str, ...]:
         accuracy_limit(run),
         "Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so.",
         f"The results rest on {plural(summary.images, 'image')}; they may not hold for images that differ from these.",
+        _not_tested(run),
     ]
     model = run.manifest.get("model", {})
     if model.get("rows") and model.get("columns"):
@@ -157,7 +158,6 @@ def _limits(context: Context) -> tuple[str, ...]:
         out.append(incomplete)
     out += [
         f"{REMOVALS[run.manifest.get('removal', plan.trust.removal)]}; other removals give other curves.",
-        _not_tested(run),
         "The words of a text are human concepts, which the model need not use.",
         "The report is valid only for the weights, the preprocessing, the texts and the kind of images stated here.",
     ]

@@ -44,12 +44,14 @@ class Plates:
     `failing` are the methods that fail a check: their maps are marked, and shown only where they are asked for by name.
     `above` are, for each kind of text that was tested, the methods above every control: of an image's texts, those with
     most of them come first, and a row without one states so.
+    `flags` are what the data checks mark an image with; a sample of a finding states them.
     """
 
     run: Run
     assets: Assets
     failing: Mapping[str, str] = field(default_factory=dict)
     above: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: pd.DataFrame = field(init=False)
     images: dict[str, DatasetImage] = field(init=False)
     _small: dict[str, Image.Image] = field(default_factory=dict)
@@ -133,11 +135,14 @@ class Plates:
         text: str | None = None,
         methods: Sequence[str] = (),
         texts: int = MOST_TEXTS,
+        brief: bool = False,
         agreed: bool = False,
     ) -> Sample | None:
         """An image's rows (all its texts, or `text`; all methods, or `methods`); None if the image is not stored.
 
-        With `agreed`, its first row ends with consensus and disagreement.
+        The empty text is that of a statement about the image alone, which then has no map.
+        With `brief` the captions are as in a row of many maps. With `agreed`, its first row ends with consensus and
+        disagreement.
         """
         entry = self.images.get(image)
         if entry is None:
@@ -154,8 +159,8 @@ class Plates:
         for (kind, words), part in groups[:texts]:
             part = part.sort_values("method", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
             mapped = part[part["map"].notna()]
-            brief = len(mapped) > MOST_FULL_CAPTIONS
-            heats = [self.photo(image), *(self.heat(row, brief) for row in typed(mapped, ResultRow))]
+            short = brief or len(mapped) > MOST_FULL_CAPTIONS
+            heats = [self.photo(image), *(self.heat(row, short) for row in typed(mapped, ResultRow))]
             if agreed and not out:
                 heats += self.agreed(mapped, str(kind))
             # A single word has nothing to be compared with.
@@ -166,18 +171,20 @@ class Plates:
                 facts += f"; no method is shown to beat every control for {kind_words(kind)}"
             out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
         if not out:
-            out.append(HeatRow("", "no heat map in this run", (self.photo(image),)))
+            absent = "not explained on this image" if text else "no heat map in this run" if text is None else ""
+            out.append(HeatRow(shorten(text or "", 160), absent, (self.photo(image),)))
         return Sample(entry.name, why, tuple(out))
 
     def finding_samples(self, samples: Iterable[FindingSample]) -> tuple[Sample, ...]:
-        """The sample sheet of a finding."""
+        """The sample sheet of a finding: maps of the text that it is about, and of no other."""
         known = set(self.rows[self.rows["map"].notna()].method)
         planned = [method.name for method in self.run.plan.methods if method.name not in self.failing]
         out = []
         for sample in samples:
+            flagged = ", ".join(self.flags.get(sample.image, ()))
+            note = "; ".join(part for part in (sample.note, f"flagged: {flagged}" if flagged else "") if part)
             wanted = [name for name in sample.methods or planned if name in known][:MOST_METHODS_IN_FINDING]
-            text = sample.text if (self.rows.text == sample.text).any() else None
-            row = self.sample(sample.image, sample.note, text=text, methods=wanted, texts=1)
+            row = self.sample(sample.image, note, text=sample.text or "", methods=wanted, texts=1, brief=True)
             out.append(row or Sample(sample.image_name, sample.note or "not among the stored images", ()))
         return tuple(out)
 

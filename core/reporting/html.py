@@ -14,6 +14,7 @@ from core.characters import legible
 from core.content.assets import Asset, Assets
 from core.content.faces import unpacked
 from core.content.parts import Block, Report, Section
+from core.reporting.stakeholder import for_stakeholders
 from core.rules.writing import unbroken
 from core.settings import ROOT, VERSION, as_typed
 
@@ -30,6 +31,9 @@ FACES = (
 _WORD = re.compile(r"\S{12,}")
 _JOINT = re.compile(r"(?<=[_/])(?=\w)|(?<=-)(?=[^\W\d])|(?<=\.)(?=[^\W\d]\w{4})")
 _POINT = re.compile(r"(?<=\w\.)(?=[^\W\d])")
+
+# The width of one image and the height that it may have, in mm, by the number of images in a row (`report.css`).
+SIZES = {5: (32.4, 40.0), 6: (26.4, 30.0)}
 
 FULL, STAKEHOLDER = "report.html.j2", "stakeholder.html.j2"
 
@@ -60,7 +64,25 @@ def render_html(report: Report, assets: Assets, *, standalone: bool, edition: st
         address=lambda name: assets.address(name, standalone),
         share=share,
         shared=shared,
+        bar_width=lambda name, each: bar_width(assets.items[name], each),
     )
+
+
+@cache
+def template_texts() -> tuple[str, ...]:
+    """What the templates of the full report say themselves, without tags and without what they fill in."""
+    sources = [TEMPLATES / FULL, *sorted((TEMPLATES / "sections").glob("*.j2"))]
+    return tuple(
+        re.sub(r"{[{%#].*?[}%#]}|<[^>]*>", " ", source.read_text(encoding="utf-8"), flags=re.S) for source in sources
+    )
+
+
+def bar_width(image: Asset, each: int) -> int:
+    """The width of a colour bar in percent of its place: that of the image above it, which may be narrower."""
+    if image.size is None or each not in SIZES:
+        return 100
+    width, height = SIZES[each]
+    return max(min(round(100 * height * image.size[0] / image.size[1] / width), 100), 50)
 
 
 def render_page(template: str, assets: Assets, **values: Any) -> str:
@@ -68,7 +90,12 @@ def render_page(template: str, assets: Assets, **values: Any) -> str:
     style = Markup(stylesheet(assets, standalone=True))  # noqa: S704
     page = _environment().get_template(template)
     return page.render(
-        version=VERSION, style=style, standalone=True, address=lambda name: assets.address(name, True), **values
+        version=VERSION,
+        style=style,
+        standalone=True,
+        address=lambda name: assets.address(name, True),
+        bar_width=lambda name, each: bar_width(assets.items[name], each),
+        **values,
     )
 
 
@@ -143,4 +170,5 @@ def _environment() -> Environment:
     environment.filters["exact"] = _exact
     environment.filters["joints"] = _joints
     environment.filters["anchored"] = _anchored
+    environment.filters["brief"] = for_stakeholders
     return environment

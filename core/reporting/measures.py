@@ -97,8 +97,8 @@ def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
 
 def _where(rows: Sequence[CellsRow], metrics: int) -> str:
     empty = (
-        "An empty cell was not measured: words need a text side, and a constant map has no order; maps of controls are "
-        "not stored, so that their roughness is not known. "
+        "An empty cell was not measured: measures of words need a method that explains the text, a constant map has no "
+        "order, and maps of controls are not stored, so that their roughness is not known. "
         if any(len(row.cells) < metrics for row in rows)
         else ""
     )

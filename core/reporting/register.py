@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.content.parts import Block, Fact, Section, Table
-from core.content.tables import TableSpec
 from core.content.words import SEVERITY_TITLES
 from core.findings import Finding
 from core.findings.opinion import TRUST, by_concern
@@ -13,7 +12,7 @@ from core.reporting.assurance import comments_text, decision_text, dismissed_not
 from core.reporting.detection import detection_sentence
 from core.reporting.front import anchor
 from core.reporting.gallery import Plates
-from core.reporting.tables import BRIEF, CHECKS, EVIDENCE, RANKED, basis, criterion_text, grade_text
+from core.reporting.tables import BRIEF, EVIDENCE, RANKED, basis, criterion_text, grade_text, result_text
 from core.rules import Thresholds
 from core.rules.finding import SUBJECTS
 from core.rules.grading import scale_text
@@ -46,28 +45,41 @@ def blocks(findings: Sequence[Finding], plates: Plates, review: Review) -> tuple
     return tuple(_block(finding, plates, finding_review(review, finding.id)) for finding in ranked[:MOST_BLOCKS])
 
 
-def passed(findings: Sequence[Finding], spec: TableSpec = BRIEF) -> Table | None:
+def passed(findings: Sequence[Finding]) -> Table | None:
     """The checks that passed; None if there are none."""
-    return _table(findings, "passed", "Checks that passed", spec)
+    return _table(findings, "passed", "Passed checks and what each rests on")
 
 
-def undecided(findings: Sequence[Finding], spec: TableSpec = BRIEF) -> Table | None:
+def undecided(findings: Sequence[Finding]) -> Table | None:
     """The checks without a conclusion; None if there are none."""
-    return _table(findings, "cannot_conclude", "Inconclusive checks", spec)
+    return _table(findings, "cannot_conclude", "Checks without a conclusion, and what each rests on")
 
 
 def in_full(findings: Sequence[Finding], found: Sequence[Block], detection: Table | None = None) -> tuple[Section, ...]:
     """What the annex has of the findings and checks: the details of each, its result and its criterion."""
-    tables = (undecided(findings, CHECKS), passed(findings, CHECKS), detection)
     return (
         Section("Details of the findings", blocks=tuple(found)),
-        Section("Results and criteria of the checks", tables=tuple(table for table in tables if table is not None)),
+        *_results(findings, "cannot_conclude", "Inconclusive checks: results and criteria"),
+        *_results(findings, "passed", "Passed checks: results and criteria"),
+        Section("Detection limits", tables=(detection,) if detection else ()),
     )
 
 
-def _table(findings: Sequence[Finding], status: str, caption: str, spec: TableSpec) -> Table | None:
+def _results(findings: Sequence[Finding], status: str, title: str) -> tuple[Section, ...]:
+    """The results of the checks with one status, a section for those of one criterion, which is printed once."""
+    alike: dict[str, list[Finding]] = {}
+    for finding in by_concern([finding for finding in findings if finding.status == status]):
+        alike.setdefault(criterion_text(finding), []).append(finding)
+    sections: list[Section] = []
+    for criterion, checks in alike.items():
+        facts = tuple(Fact(check.title, result_text(check)) for check in checks)
+        sections.append(Section("" if sections else title, (*facts, Fact("Criterion", criterion))))
+    return tuple(sections)
+
+
+def _table(findings: Sequence[Finding], status: str, caption: str) -> Table | None:
     rows = by_concern([finding for finding in findings if finding.status == status])
-    return spec.table(caption, rows) if rows else None
+    return BRIEF.table(caption, rows) if rows else None
 
 
 def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
@@ -86,6 +98,9 @@ def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
         ("Likely cause", finding.cause),
     )
     details = tuple(Fact(name, text) for name, text in parts if text)
+    if not finding.counter:
+        rule = f" ({finding.counter_note})" if finding.counter_note else ""
+        details += (Fact("Counter-evidence", f"No image was found that speaks against this finding{rule}."),)
     if finding.reproduce:
         details += (Fact("How to reproduce", finding.reproduce, code=True),)
     return Block(

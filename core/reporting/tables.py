@@ -38,10 +38,11 @@ def grade_text(finding: Finding) -> str:
     if grade is None:
         return "not graded"
     parts = f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood"
-    return f"{parts} = {grade.value:.3f}"
+    return f"{parts} = {number(grade.value)}"
 
 
-def _result(finding: Finding) -> str:
+def result_text(finding: Finding) -> str:
+    """What a check measured, and what it is known to find."""
     return f"{finding.condition} {detection_sentence(finding.rule)}".strip()
 
 
@@ -52,11 +53,6 @@ RANKED = TableSpec(
     ColumnSpec("Finding", "title", share=27),
     ColumnSpec("n", basis, "number", 10),
     ColumnSpec("Grade", grade_text, "number", 16),
-)
-CHECKS = TableSpec(
-    ColumnSpec("Check", "title", share=22),
-    ColumnSpec("Result", _result, share=46),
-    ColumnSpec("Criterion", criterion_text, share=32),
 )
 # Checks in the body, whose results and criteria are in the annex.
 BRIEF = TableSpec(ColumnSpec("Check", "title"), ColumnSpec("n", basis, "number", 20))
@@ -147,16 +143,14 @@ def marked(method: str, failing: Mapping[str, str]) -> str:
 
 def faithfulness_of_models(thresholds: Thresholds) -> TableSpec:
     """The faithfulness of each method on two models (`ModelsRow`)."""
-
-    def p_text(row: ModelsRow) -> str:
-        return "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-
     return TableSpec(
         ColumnSpec("Method", lambda row: title_of(row.method), share=25),
         ColumnSpec("Here", lambda row: number(row.own, 2), "number", 9, "on the model of this audit"),
         ColumnSpec("Other", lambda row: number(row.theirs, 2), "number", 9, "on the other model"),
         ColumnSpec("Paired difference", _interval, "number", 28),
-        ColumnSpec("p, Holm", p_text, "number", 10, "adjusted over methods by Holm's method"),
+        ColumnSpec(
+            "p, Holm", lambda row: p_value(row.p_adjusted), "number", 10, "adjusted over methods by Holm's method"
+        ),
         ColumnSpec("Verdict", lambda row: VERDICTS[difference_of(row, thresholds)], share=19),
     )
 
@@ -271,15 +265,6 @@ SETTINGS = TableSpec(ColumnSpec("Setting", 0, "code", 38), ColumnSpec("Value", 1
 PACKAGES = TableSpec(ColumnSpec("Package", 0), ColumnSpec("Version", 1, share=40))
 COMPONENTS = TableSpec(ColumnSpec("Component", 0), ColumnSpec("Version", 1, share=30))
 FIGURES = TableSpec(ColumnSpec("Measure", 0, share=70), ColumnSpec("Value", 1))
-FILES = TableSpec(ColumnSpec("File", 0, "code", 42), ColumnSpec("SHA-256", 1, "code"))
-
-
-def index_of_images(credited: bool) -> TableSpec:
-    """The planned images; licences such as CC BY ask for the credit wherever an image is shown."""
-    columns = [
-        ColumnSpec("Image", "name", share=20),
-        ColumnSpec("Identifier", "id", "code", 17),
-        ColumnSpec("SHA-256", "sha256", "code", 38 if credited else 0),
-    ]
-    credit = ColumnSpec("Credit", lambda image: image.metadata.get("credit") or "")
-    return TableSpec(*columns, *([credit] if credited else []))
+FOLDERS = TableSpec(ColumnSpec("Folder", 0, "code", 70), ColumnSpec("Files", 1, "number"))
+# Licences such as CC BY ask for the credit wherever an image is shown.
+CREDITS = TableSpec(ColumnSpec("Image", "name", share=30), ColumnSpec("Credit", lambda image: image.metadata["credit"]))

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from core.content.assets import Assets
-from core.content.charts import curves_chart, scores_chart, to_svg, trust_chart
+from core.content.charts import curves_chart, to_svg, trust_chart
 from core.content.context import ReportContext
 from core.content.parts import Chart, Place, Section
+from core.content.promises import draws_interval, promised
 from core.content.tables import TableSpec
-from core.content.words import bounded, measured, number, percent, plural, rest_of, share
+from core.content.words import bounded, measured, number, p_value, percent, plural, share
 from core.evaluation.gains import LEAST_GAIN
 from core.evaluation.metrics import BY_NAME, MAIN
 from core.evaluation.summary import Summary
@@ -31,7 +32,8 @@ from core.methods import METHODS
 from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
-from core.reporting.tables import STANDINGS, TEXTS, CellsRow, by_title, cell_column, marked, wide
+from core.reporting.scores import scores
+from core.reporting.tables import STANDINGS, CellsRow, by_title, cell_column, marked, wide
 from core.rules import Context
 from core.rules.parts import kind_words, names_by_kind, names_of, title_of
 from core.runs import Run
@@ -39,9 +41,6 @@ from core.runs.rows import typed
 from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.intervals import METHOD
 
-MOST_TEXTS = 60
-# Over which images the score of a text is a mean.
-SCORED = "A caption is scored with its own images only, prompts and classes with every image."
 # What a statement on methods and controls rests on; every sentence names it.
 MEASURE = "faithfulness (insertion minus deletion)"
 
@@ -55,7 +54,7 @@ def trust(context: ReportContext) -> tuple[Section, ...]:
         other_measures(context),
         against_drawn(run),
         agreement_section(context),
-        _scores(summary, assets),
+        scores(summary, assets),
         _statistics(run, summary),
     )
     return tuple(part for part in parts if not part.empty)
@@ -75,9 +74,10 @@ def _faithfulness(context: ReportContext) -> Section:
         _chart(
             assets,
             trust_chart(trusted_summary(context.judged)),
-            "Faithfulness of each method and control with its 95 % interval",
-            f"Mean faithfulness with 95 % interval over all texts of an image, n = {n} images. Grey squares are "
-            f"controls that do not depend on the model. Each kind of text is tested by itself.{absent}",
+            promised("Faithfulness of each method and control, with 95 % interval", draws_interval(best)),
+            promised("Mean faithfulness with 95 % interval", draws_interval(best))
+            + f" over all texts of an image, n = {n} images. Grey squares are controls that do not depend on the "
+            f"model. Each kind of text is tested by itself.{absent}",
             "body",
         ),
         _chart(
@@ -213,8 +213,7 @@ def against_control(row: VersusRow, thresholds: Thresholds) -> str:
 
 
 def _difference(row: VersusRow, thresholds: Thresholds, same: int | None) -> str:
-    p = "n/a" if row.p_adjusted != row.p_adjusted else number(row.p_adjusted, 3)
-    return f"{_told(row, same)}, p {p}: {against_control(row, thresholds)}"
+    return f"{_told(row, same)}, p {p_value(row.p_adjusted)}: {against_control(row, thresholds)}"
 
 
 def _same_draw(names: Iterable[str]) -> tuple[str, ...]:
@@ -264,24 +263,6 @@ def versus_table(
     width = 75 // max(len(controls), 1)
     columns = [cell_column(name, f"Above {title_of(name)}", width) for name in controls]
     return wide("Method and texts", 25, columns), rows
-
-
-def _scores(summary: Summary, assets: Assets) -> Section:
-    if summary.texts.empty:
-        return Section("Scores of the texts")
-    chart = _chart(
-        assets,
-        scores_chart(summary),
-        "Cosine of each text with the images that are scored with it",
-        f"Cosine of each image (ticks) and mean (dot) for the texts with the most images; n is in the table. {SCORED} "
-        "An absent concept still has a score and a map: read the two together.",
-    )
-    shown = summary.texts.sort_values("value", ascending=False).head(MOST_TEXTS)
-    more = rest_of(len(summary.texts), MOST_TEXTS, "tables/texts.csv")
-    title = "Mean cosine of each text over the images that are scored with it (n), with 95 % interval"
-    return Section(
-        "Scores of the texts", charts=(chart,), tables=(TEXTS.table(title, shown, f"{SCORED} {more}".strip()),)
-    )
 
 
 def _statistics(run: Run, summary: Summary) -> Section:

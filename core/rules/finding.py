@@ -42,7 +42,10 @@ class Number(_Part):
 
 
 class Sample(_Part):
-    """One image (with a text and the methods to show) that supports or contradicts a finding."""
+    """One image (with a text and the methods to show) that supports or contradicts a finding.
+
+    `text` is the text that the finding is about on this image, whose maps are shown; None for the image alone.
+    """
 
     image: str
     image_name: str

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from numbers import Real
 from string import Formatter
 from typing import Any
 
+# What Python writes of a number that is very small or large: no report prints it so.
+_EXPONENT = re.compile(r"(?<![\w.])(\d(?:\.\d+)?)e([+-])0*(\d+)(?!\w)")
+_TINY_P = re.compile(r"\bp = (?:0\.0000\d+|[\d.]+ × 10\^\u2212\d+)")
+# Up to this power of ten a number is written out.
+_WRITTEN_OUT = 7
 _PERCENT = re.compile(r"(?<=\d)%")
 # No line may end inside a value: a number stays with its unit, a sign of relation with its number, an interval whole.
 NO_BREAK = "\u00a0"
@@ -15,7 +21,7 @@ _UNIT = re.compile(r"(?<=\d) (?=(?:%|°|[kMG]?B|px|ms|s|min|h|nats|bits|pixels|c
 _BETWEEN = re.compile(r"(?<=\d) ([×±]) (?=[\u2212-]?[.\d])")
 _NAMED = re.compile(r"(?<!\w)(\w²?) (?=[=<>≤≥] [\u2212-]?[.\d])")
 _RELATION = re.compile(r"(?<=[=<>≤≥]) (?=[\u2212-]?[.\d])")
-_INTERVAL = re.compile(r"\[[\u2212-]?[.\d][^\[\]]{0,40}\]")
+_INTERVAL = re.compile(r"\[(?:[<>] )?[\u2212-]?[.\d][^\[\]]{0,40}\]")
 _MINUS = re.compile(r"(?<![\w.\u2212-])-(?=\.?\d)")
 # What rounds to 0 has no sign.
 _NO_ZERO = re.compile(r"\u2212(?=0(?:\.0+)?(?![.\d]*\d))")
@@ -39,12 +45,20 @@ def filled(template: str, values: Mapping[str, Any]) -> str:
 
     Texts are inserted as they are. Raises `KeyError` for a name without a value.
     """
-    return _NUMBERS.vformat(template, (), values)
+    return _TINY_P.sub("p < 0.0001", _NUMBERS.vformat(template, (), values))
 
 
 def typeset(text: str) -> str:
-    """Numbers in a text as reports print them: a true minus sign but none before 0, and a space before "%"."""
-    return _NO_ZERO.sub("", _MINUS.sub("\u2212", _PERCENT.sub(" %", text)))
+    """Numbers in a text as reports print them: a true minus sign but none before 0, a space before "%", and no "e"."""
+    return _NO_ZERO.sub("", _MINUS.sub("\u2212", _PERCENT.sub(" %", _EXPONENT.sub(_powered, text))))
+
+
+def _powered(found: re.Match[str]) -> str:
+    """`1.38e+03` as 1,380 and `6.65e-05` as 0.0000665; beyond that the power of ten."""
+    digits, power = found[1], int(f"{found[2]}{found[3]}")
+    if abs(power) > _WRITTEN_OUT:
+        return f"{digits} \u00d7 10^{power}"
+    return f"{Decimal(digits).scaleb(power):,f}"
 
 
 def unbroken(text: str) -> str:

@@ -117,7 +117,7 @@ def test_the_check_sees_columns_that_a_page_or_a_chapter_declares() -> None:
 
 @pytest.mark.parametrize(
     ("value", "printed"),
-    [(0.0, "< 0.0001"), (3e-9, "< 0.0001"), (0.0001, "0.0001"), (0.04, "0.0400"), (1.0, "1.0000"), (None, "n/a")],
+    [(0.0, "< 0.0001"), (3e-9, "< 0.0001"), (0.0001, "0.00010"), (0.0412, "0.041"), (1.0, "1"), (None, "n/a")],
 )
 def test_a_p_value_is_never_printed_as_zero(value: float | None, printed: str) -> None:
     assert p_value(value) == printed and p_value(float("nan"), "not tested") == "not tested"

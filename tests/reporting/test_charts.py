@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,18 @@ def test_shorten() -> None:
 
 def test_fonts_are_there() -> None:
     assert Path(charts.FONTS / "IBMPlexSans-Regular.woff2").exists()
+
+
+def test_a_severity_bar_fills_its_width() -> None:
+    one = Finding(
+        id="a", rule="r", subject="model", title="t", status="finding", severity="medium", condition="c", criterion="c",
+        threshold="",
+    )  # fmt: skip
+    svg = charts.to_svg(charts.severity_chart((one, one, one)), "Severity")
+    (width,) = re.findall(r'<svg[^>]* width="([0-9.]+)"', svg)
+    assert float(width) == charts.PAGE_WIDTH and f"h{charts.PAGE_WIDTH}v" in svg.replace("H", "h")
+
+
+def test_a_legend_names_each_colour() -> None:
+    svg = charts.to_svg(charts.colour_legend([("castle", "#0072b2"), ("fish", "#d55e00")], columns=1), "Colours")
+    assert all(text in svg for text in (">castle<", ">fish<", "#0072b2", "#d55e00"))

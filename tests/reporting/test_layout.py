@@ -8,9 +8,10 @@ import subprocess
 import pytest
 from weasyprint import HTML
 
+from core.content.assets import Asset
 from core.content.heat import Range, bar_ends
-from core.content.parts import Column, Fact, Table
-from core.reporting.html import TEMPLATES, _environment
+from core.content.parts import Column, Fact, HeatRow, Sample, Table
+from core.reporting.html import SIZES, TEMPLATES, _environment, bar_width
 
 THIRDS = (Column("Check", share=30), Column("Result", share=36), Column("Criterion", share=34))
 LONG = " ".join(f"word{at}" for at in range(300))
@@ -18,7 +19,7 @@ LONG = " ".join(f"word{at}" for at in range(300))
 
 def page_of(body: str, **values: object) -> str:
     """The HTML of a part of a report with its style sheet, in the fonts of this machine."""
-    source = "{% from 'sections/macros.html.j2' import table, facts, heat with context %}" + body
+    source = "{% from 'sections/macros.html.j2' import table, facts, heat, sample with context %}" + body
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return f"<style>{style}</style>" + _environment().from_string(source).render({"standalone": False, **values})
 
@@ -88,3 +89,52 @@ def test_what_is_said_of_colour_bars_follows_from_their_ends() -> None:
     assert re.search("symmetric around 0 .* ends at the largest absolute value", gallery)
     assert bar_ends(Range(0.00154, 0.0436, False)) == (0.00154, 0.0436)
     assert "ends at the lowest and the highest raw value" in gallery
+
+
+def test_a_name_is_not_broken_by_the_note_beside_it() -> None:
+    note = "the caption names tower; hardly ahead of tower; changes to tower in 2 of 2 copies; predicted by few " * 2
+    it = Sample("bayterek.jpg", note, (HeatRow("", "no map", ()),))
+    html = page_of("{{ sample(it) }}", it=it)
+    assert "bayterek.jpg" in pages_of(html)[0]
+    beside = html.replace("span { display: block; color: #5b6878; font-size: 8pt", "span { padding-left: 3mm")
+    assert beside != html and "bayterek.jpg" not in pages_of(beside)[0]
+
+
+def test_a_long_fact_stands_below_its_name_and_leaves_no_cell_empty() -> None:
+    html = page_of("<p style='height: 150mm'>Before.</p>{{ facts(it) }}", it=(Fact("A name", LONG), Fact("b", "c")))
+    assert html.count('colspan="2"') == 2
+    first, second = pages_of(html)
+    assert "A name" in first and "word0" in first and "word299" in second
+    # A short one stands beside its name.
+    assert "colspan" not in page_of("{{ facts(it) }}", it=(Fact("A name", "short"),))
+
+
+def test_a_small_table_stands_on_one_page() -> None:
+    rows = tuple((f"row{at}", "short", "short") for at in range(6))
+    table = Table("A caption", THIRDS, rows)
+    assert table.short and not Table("t", THIRDS, rows * 2).short and not Table("t", THIRDS, (("a", LONG, ""),)).short
+    html = page_of("<p style='height: 205mm'>Before.</p>{{ table(it) }}", it=table)
+    first, second = pages_of(html)
+    assert "row0" not in first and "A caption" in second and "row5" in second
+    first, second = pages_of(html.replace("data short", "data"))
+    assert "row0" in first and "row5" in second
+
+
+def test_the_running_head_is_that_of_the_part_that_a_page_begins_with() -> None:
+    html = page_of(
+        "<section><h1 data-title='First'>1</h1><p style='height: 260mm'>a</p><p style='height: 60mm'>b</p></section>"
+        "<section><h1 data-title='Second'>2</h1><p>c</p></section>"
+    )
+    pages = pages_of(html)
+    assert pages[-1].startswith("First") and "c" in pages[-1]
+    assert pages_of(html.replace("string(part, start)", "string(part)"))[-1].startswith("Second")
+
+
+def test_a_colour_bar_is_as_wide_as_the_image_above_it() -> None:
+    assert bar_width(Asset(b"", "image/jpeg", (300, 200)), 6) == 100
+    assert bar_width(Asset(b"", "image/jpeg", (200, 300)), 6) == round(100 * 20 / 26.4)
+    assert bar_width(Asset(b"", "image/jpeg", (20, 300)), 6) == 50 and bar_width(Asset(b"", "x"), 6) == 100
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    for each, (width, height) in SIZES.items():
+        assert f".of-{each} figure.heat {{ width: {width}mm;" in style
+        assert f".of-{each} figure.heat > svg {{ max-height: {height:g}mm; }}" in style

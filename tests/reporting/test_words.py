@@ -16,6 +16,7 @@ from core.content.assets import Assets
 from core.evaluation.summary import summarise
 from core.reporting.annex import annexes
 from core.reporting.gallery import Plates, choose
+from core.rules.finding import Sample as FindingSample
 from core.runs.store import RunState
 from core.settings import ROOT
 from pages.parts import state
@@ -119,3 +120,60 @@ def test_a_condition_is_cut_at_the_end_of_a_sentence_alone() -> None:
     assert words.first_sentences(text, len(text) - 1) == "The share is 0.5 [0.2, 0.7] in a.jpg. \u201cDog\u201d leads."
     assert words.first_sentences(text, 5) == "The share is 0.5 [0.2, 0.7] in a.jpg."
     assert words.first_sentences("", 5) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "wanted"),
+    [
+        (4e-6, 2, "< 0.0001"),
+        (-4e-6, 2, "> \u22120.0001"),
+        (0.0003, 2, "0.0003"),
+        (0.0096, 2, "0.01"),
+        (0.3, 0, "0.3"),
+        (274.652, 3, "274.7"),
+        (1380.4, 2, "1,380"),
+        (12.345, 3, "12.345"),
+    ],
+)
+def test_small_and_large_numbers_have_one_form(value: float, digits: int, wanted: str) -> None:
+    assert words.number(value, digits) == wanted
+    assert "e" not in words.number(value * 1e-9, digits) and "e" not in words.number(value * 1e9, digits)
+
+
+def test_a_small_value_has_the_places_of_its_interval() -> None:
+    assert words.bounded(4e-6, -0.02, 0.02) == "0.00 [\u22120.02, 0.02]"
+    assert words.bounded(0.008, -0.01, 0.03) == "0.01 [\u22120.01, 0.03]"
+    # Where the interval is as small as the value, its digits count.
+    assert words.bounded(0.0003, 0.0002, 0.0005) == "0.0003 [0.0002, 0.0005]"
+
+
+def test_raw_values_and_shares_of_few_units() -> None:
+    assert words.amount(-6.65e-5) == "\u22120.0000665" and words.amount(1384.0) == "1,380"
+    assert words.amount(3e-12) == "3 \u00d7 10^\u221212"
+    assert words.part_of(0.125, 8) == "1 of 8" and words.part_of(0.125, 80) == "12 %"
+    assert words.percent(4e-8) == "< 0.01 %" and words.part_of(float("nan"), 8) == "n/a"
+
+
+def test_a_text_is_cut_between_words_and_reasons_between_reasons() -> None:
+    assert words.shorten("a koala sits in the fork of a tree", 20) == "a koala sits in the\u2026"
+    assert words.shorten("a koala sits in the fork of a tree", 17) == "a koala sits in\u2026"
+    assert words.shorten("windmill_khokhlovka.jpg", 12) == "windmill_kh\u2026"
+    reasons = "the caption names bird; hardly ahead of bird; changes to bird in 2 of 2 copies"
+    assert words.whole_parts(reasons, 50) == "the caption names bird; hardly ahead of bird; \u2026"
+    assert words.whole_parts(reasons, 5) == "the caption names bird; \u2026"
+    assert words.whole_parts(reasons, 500) == reasons
+
+
+def test_a_finding_shows_the_maps_of_its_text_and_of_no_other(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", images=2, methods=("raw",))
+    flagged = run.plan.images[1]
+    plates = Plates(run, Assets(), flags={flagged: ("blurred",)})
+    rows = plates.rows[plates.rows.image == run.plan.images[0]]
+    for text in dict.fromkeys(rows.text):
+        (sample,) = plates.finding_samples([FindingSample(image=run.plan.images[0], image_name="a", text=text)])
+        assert [row.text for row in sample.rows] == [text] and sample.rows[0].heats[1].alt.count(f"the text {text};")
+    # Neither a text without a map nor none at all is answered with the map of another text.
+    for other, facts in (("never explained", "not explained on this image"), (None, "")):
+        (sample,) = plates.finding_samples([FindingSample(image=flagged, image_name="b", text=other, note="seen")])
+        assert [(row.text, row.facts) for row in sample.rows] == [(other or "", facts)]
+        assert len(sample.rows[0].heats) == 1 and sample.why == "seen; flagged: blurred"

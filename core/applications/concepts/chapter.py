@@ -18,6 +18,7 @@ from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
+from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
 from core.models.geometry import Preprocessing
 from core.rules.writing import typeset
@@ -142,7 +143,7 @@ def _overview(record: ConceptRecord, assets: Assets) -> Section:
     )
     carries = Chart(
         assets.chart(to_svg(concepts_chart(found), "Concepts by mean presence")),
-        "Concepts by mean presence", caption, place="body",
+        "Concepts by mean presence", promised(caption, draws_interval(found)), place="body",
     )  # fmt: skip
     first = next(found.itertuples())
     present = measured(first.value, first.low, first.high, first.n)

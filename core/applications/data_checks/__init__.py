@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.applications.application import Application, Chapter, ImageMeasures, Page, Work
+from core.applications.application import Application, Chapter, ImageFlags, ImageMeasures, Page, Work
 from core.applications.data_checks.card import CARD
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ def _image_measures() -> ImageMeasures:
     return image_measures
 
 
+def _image_flags() -> ImageFlags:
+    from core.applications.data_checks.measures import image_flags
+
+    return image_flags
+
+
 APPLICATION = Application(
     card=CARD,
     order=50,
@@ -51,4 +57,5 @@ APPLICATION = Application(
     rules=_rules,
     page=Page("Data", ":material/image_search:"),
     image_measures=_image_measures,
+    image_flags=_image_flags,
 )

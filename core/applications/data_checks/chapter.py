@@ -11,6 +11,7 @@ from core.applications.data_checks.tables import COPIES, ISSUES, KINDS, LANGUAGE
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section
+from core.content.promises import prints_interval, promised
 from core.content.words import bounded, plural, rest_of, shorten
 from core.datasets.languages import name_of
 from core.runs.rows import typed
@@ -67,7 +68,7 @@ def _measured(record: DataRecord) -> Section:
     drift = record.about.get("drift")
     if drift:
         text = bounded(drift["value"], drift["low"], drift["high"])
-        name = "Area under the ROC curve against reference images, 95 % interval"
+        name = promised("Area under the ROC curve against reference images, 95 % interval", prints_interval([text]))
         facts += (Fact(name, f"{text}; {drift['own']} and {drift['others']} images"),)
     tables = [ISSUES.table("Issues of images", issues(record), place="body")]
     if groups:

@@ -80,6 +80,16 @@ def issues(record: DataRecord) -> list[Issue]:
     return made
 
 
+def image_flags(run: Run) -> dict[str, tuple[str, ...]]:
+    """The kinds of issue that each image has, by its id; images without one are missing."""
+    record = run.once(DataRecord.of_run)
+    flags: dict[str, tuple[str, ...]] = {}
+    for issue in issues(record) if record is not None else ():
+        for image in issue.images["image"]:
+            flags[image] = (*flags.get(image, ()), issue.name)
+    return flags
+
+
 @dataclass(frozen=True)
 class Copies:
     """A group of images that show the same: their ids and names in order, and the lowest correlation of a pair."""

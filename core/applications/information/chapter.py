@@ -20,7 +20,7 @@ from core.content.charts import to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
-from core.content.words import amount, shorten
+from core.content.words import amount, plural, shorten
 from core.runs import Run
 from core.runs.rows import typed
 
@@ -130,8 +130,8 @@ def _maps(run: Run, record: InformationRecord, assets: Assets) -> Section:
     return Section(
         "Maps of own and wrong texts",
         sentences=(
-            f"The first {len(texts)} images of the plan at β = {price:g}. Own and wrong text share one scale, means "
-            "over seeds; the spread is one standard deviation over seeds, on a separate scale.",
+            f"The first {plural(len(texts), 'image')} drawn for this analysis, at β = {price:g}. Own and wrong text "
+            "share one scale, means over seeds; the spread is one standard deviation over seeds, on a separate scale.",
             *texts,
         ),
         heats=tuple(heats),

@@ -9,8 +9,7 @@ from typing import Any
 from core.applications.information.measures import MEASURES
 from core.applications.information.record import SIDES, InformationRecord, MapRow
 from core.content.tables import ColumnSpec, TableSpec
-from core.content.words import MINUS, amount, measured, number
-from core.rules.writing import typeset
+from core.content.words import MINUS, amount, measured, number, part_of
 from core.runs.rows import typed
 
 
@@ -44,10 +43,10 @@ OWN_AND_WRONG = TableSpec(
     ),
     ColumnSpec(
         "Higher for own text",
-        lambda row: typeset(f"{row.share:.0%}"),
+        lambda row: part_of(row.share, row.n),
         "number",
         11,
-        help="share of images",
+        help="number or share of images",
     ),
 )
 SEEDS = TableSpec(

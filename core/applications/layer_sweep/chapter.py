@@ -11,6 +11,7 @@ from core.content.charts import to_svg
 from core.content.context import ReportContext
 from core.content.heat import colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
+from core.content.promises import draws_interval, promised
 from core.content.words import amount, number, shorten
 from core.datasets import DatasetImage
 from core.runs import Run
@@ -54,7 +55,9 @@ def _measured(record: LayerSweepRecord, assets: Assets) -> Section:
         TITLE,
         facts=_facts(record),
         sentences=HOW,
-        charts=(Chart(assets.chart(to_svg(drops_chart(record), title)), title, caption),),
+        charts=(
+            Chart(assets.chart(to_svg(drops_chart(record), title)), title, promised(caption, draws_interval(table))),
+        ),
         tables=(
             DROPS.table("Drop in confidence by block, means with 95 % interval over images", table),
             INCREASES.table("Increase in confidence by block, with 95 % interval over images", table),

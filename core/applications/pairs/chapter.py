@@ -65,7 +65,7 @@ def naming_sentences(record: PairsRecord) -> tuple[str, ...]:
         return ()
     text = measured(share.value, share.low, share.high, share.n)
     return (
-        f"Share of images whose caption names a class of the plan, with 95 % interval: {text}. A class counts as named "
+        f"Share of images whose caption names a class of the plan: {text}. A class counts as named "
         "by its own word, a synonym or a narrower word of WordNet.",
         "Where a caption names a class, results on that caption and on that class are not independent: agreement of "
         "the two is one observation, not two. That the predicted class differs from what a caption names shows a "

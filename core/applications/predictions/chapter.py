@@ -31,7 +31,7 @@ from core.applications.spot_check import Accuracy, accuracy, agreements, spot_ch
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section, Table
-from core.content.words import measured, percent, plural, rest_of, shorten
+from core.content.words import measured, percent, plural, rest_of, shorten, whole_parts
 from core.runs.rows import typed
 from core.runs.spot_check import PROTOCOL, SpotCheck, counts
 
@@ -169,7 +169,7 @@ def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
                     context.assets.photo(small),
                     f"The image {row.image_name}, for which the model prefers the class {row.predicted}",
                     shorten(f"predicted: {row.predicted}", 34),
-                    shorten(reasons(row), 180),
+                    whole_parts(reasons(row), 180),
                 )
             )
     return Section("Least plausible predictions", heats=tuple(heats))

@@ -18,16 +18,18 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
     rows = record.predictions
     flips = (1 - rows.set_index("image")["disturbances"].dropna()).astype(float)
     scores = rows.set_index("image")["score"].astype(float)
+    texts = rows.set_index("image")["predicted"].to_dict()
     title = "implausibility of the best class"
-    measures = [ImageMeasure("predictions.score", title, "model", scores.to_dict(), better="lower")]
+    measures = [ImageMeasure("predictions.score", title, "model", scores.to_dict(), texts=texts, better="lower")]
     known = run.once(labels_of)
     if known is not None:
         right = known.rows.set_index("image")["right"].astype(float).to_dict()
         title = "agreement of the predicted class with the label"
-        measures.insert(
-            0, ImageMeasure("predictions.right", title, "model", right, better="higher", states_errors=True)
+        told = ImageMeasure(
+            "predictions.right", title, "model", right, texts=texts, better="higher", states_errors=True
         )
+        measures.insert(0, told)
     if len(flips):
         title = "share of small changes that flip the best class"
-        measures.append(ImageMeasure("predictions.flips", title, "model", flips.to_dict(), better="lower"))
+        measures.append(ImageMeasure("predictions.flips", title, "model", flips.to_dict(), texts=texts, better="lower"))
     return tuple(measures)

@@ -18,6 +18,7 @@ from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
+from core.content.promises import draws_interval, promised
 from core.content.words import amount, percent, plural, shorten
 from core.datasets import DatasetImage
 from core.models.geometry import Geometry
@@ -180,9 +181,10 @@ def _comparison(record: PriorsRecord, assets: Assets) -> Section:
     charts: list[Chart] = []
     for value in dict.fromkeys(frame["value"]):
         n = int(frame[frame["value"] == value]["n"].max())
-        title = f"Faithfulness by regions, {VALUES[value]}, with 95 % interval"
+        shown = draws_interval(frame.loc[frame["value"] == value, ["faithfulness_low"]])
+        title = promised(f"Faithfulness by regions, {VALUES[value]}, with 95 % interval", shown)
         svg = to_svg(comparison_chart(frame, value), title)
-        caption = f"{VALUES[value].capitalize()}: mean and interval, n = {n}."
+        caption = promised(f"{VALUES[value].capitalize()}: mean and interval, n = {n}.", shown)
         place: Place = "annex" if charts else "body"
         charts.append(Chart(assets.chart(svg), title, caption, place=place))
     gaps = differences(record)

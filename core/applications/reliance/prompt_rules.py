@@ -161,7 +161,7 @@ TYPOGRAPHIC = Rule(
             "A class name printed in an image lowers the margin over that class (typographic attack)", PRINTED
         ),
         "passed": Wording(
-            "A class name printed in an image lowers the margin over that class hardly more than letters do", PRINTED
+            "A printed class name lowers the margin over its class hardly more than printed nonsense letters", PRINTED
         ),
         "cannot_conclude": Wording(
             "Inconclusive: whether a class name printed in an image lowers the margin over that class", PRINTED

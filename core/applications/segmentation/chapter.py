@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -31,10 +33,11 @@ from core.applications.segmentation.tables import (
     precision,
 )
 from core.content.assets import Assets
-from core.content.charts import styled, to_svg
+from core.content.charts import colour_legend, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, HeatRow, Sample, Section
+from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
 from core.models.geometry import Preprocessing
 from core.rules.parts import title_of
@@ -106,11 +109,12 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     chart = Chart(
         assets.chart(to_svg(area_chart(record, table), title)),
         title,
-        f"Mean share of the visible image, with 95 % interval, n = {about['images']} images. The colours are those "
-        "of the painted images.",
+        promised("Mean share of the visible image, with 95 % interval", draws_interval(table))
+        + f", n = {about['images']} images. The colours are those of the painted images.",
         "80%",
         place="body",
     )
+    shown = list(record.images)[:SHOWN]
     first = next(table.itertuples())
     largest = measured(first.value, first.low, first.high, int(first.n))
     return Section(
@@ -123,8 +127,10 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
             "right or wrong. The areas describe the predictions of the model, not the true content, and depend on "
             "the label set.",
             f"Shown are the first {SHOWN} images by name; areas cropped away before input are pale.",
+            "The label with the largest area or the highest map can differ from the class that other chapters name as "
+            "predicted: that class is the best match of the embedding of the whole image.",
         ),
-        charts=(chart,),
+        charts=(chart, _legend(record, shown, assets)) if record.areas.pixels.any() else (chart,),
         tables=(
             AREAS.table(
                 "Labels by mean share, and the number of images in which each covers the most",
@@ -132,8 +138,19 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
                 more,
             ),
         ),
-        heats=tuple(_painted(run, record, assets, image) for image in list(record.images)[:SHOWN]),
+        heats=tuple(_painted(run, record, assets, image) for image in shown),
     )
+
+
+def _legend(record: SegmentationRecord, images: Sequence[str], assets: Assets) -> Chart:
+    """The colours of the labels that are painted in these images, the largest areas first."""
+    part = record.areas[record.areas.image.isin(images) & (record.areas.pixels > 0)]
+    order = part.groupby("label")["pixels"].sum().sort_values(ascending=False, kind="stable").index
+    named = [
+        (shorten(label or BACKGROUND, 30), "#{:02x}{:02x}{:02x}".format(*record.colours[label])) for label in order
+    ]
+    title = "Colours of the labels in the painted images"
+    return Chart(assets.chart(to_svg(colour_legend(named), title)), title, "Largest painted area first.")
 
 
 def _painted(run: Run, record: SegmentationRecord, assets: Assets, image: str) -> Heat:
@@ -203,9 +220,11 @@ def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     for image in list(record.images)[:SHOWN]:
         for label, points in list(record.points.get(image, {}).items())[:1]:
             entry, name = _open(run, image, whole=True), record.images[image]
-            told = f"{len(points.positive)} on it, {len(points.negative)} off it"
-            drawn = fit(draw_points(entry, points), PRINT_SIDE)
-            heats.append(Heat(assets.photo(drawn), f"Prompt points for {label} on {name}: {told}", label, told))
+            told = f"{label}: {len(points.positive)} on it, {len(points.negative)} off it"
+            # Drawn at the size of print: on the original they would be too small to see there.
+            small = fit(entry, PRINT_SIDE)
+            drawn = draw_points(small, points.scaled(small.width / entry.width, small.height / entry.height))
+            heats.append(Heat(assets.photo(drawn), f"Prompt points on {name} for {told}", name, told))
     reason = record.about["sam"] or "Segment Anything converted them to masks, which are in the run's folder"
     sentences = (
         "Points for an interactive segmenter, for the best label of each image shown: discs lie on it, rings off "
@@ -217,18 +236,21 @@ def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
 def _empty(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     found = empty_table(record)
     heats = tuple(
-        _map(run, record, assets, row, "Empty text")
+        _map(run, record, assets, row, record.images[row.image])
         for row in typed(record.maps[record.maps.kind == "empty"].head(SHOWN), MapRow)
     )
-    facts = [Fact("Share of the best label's map explained by it, before", estimate_text(found["before"]))]
+    facts = [
+        Fact("Share of the best label's map that the map of the empty text explains", estimate_text(found["before"]))
+    ]
     if record.about["method"] == "clip_surgery":
-        facts.append(Fact("The same after the common part is removed", estimate_text(found["after"])))
+        facts.append(Fact("The same after the part common to all labels is removed", estimate_text(found["after"])))
     return Section(
         "The map of the empty text",
         facts=tuple(facts),
         sentences=(
             "Areas highlighted for the empty text carry no information about any label. The share is that of the "
             "variance over patches; near 1, the map of the label equals that of the empty text.",
+            f"Shown are the maps of the empty text on {plural(len(heats), 'image')}.",
         ),
         heats=heats,
     )

@@ -32,6 +32,11 @@ class Points:
     positive: tuple[Point, ...]
     negative: tuple[Point, ...]
 
+    def scaled(self, across: float, down: float) -> Points:
+        """The points in the image at another size, by the factors of its width and height."""
+        sides = (tuple((x * across, y * down) for x, y in side) for side in (self.positive, self.negative))
+        return Points(*sides)
+
     def as_dict(self) -> dict[str, list[list[float]]]:
         """Plain values for JSON, to a tenth of a pixel."""
         sides = (("positive", self.positive), ("negative", self.negative))
@@ -84,15 +89,16 @@ def draw_points(image: Image.Image, points: Points, radius: int | None = None) -
     """A copy of the image with positive points as filled green discs and negative ones as red rings."""
     drawn = image.convert("RGB")
     pen = ImageDraw.Draw(drawn)
-    size = radius or max(3, round(min(drawn.size) / 60))
+    size = radius or max(4, round(min(drawn.size) / 28))
+    edge = max(1, size // 4)
     for (x, y), positive in [(p, False) for p in points.negative] + [(p, True) for p in points.positive]:
         box = (x - size, y - size, x + size, y + size)
-        pen.ellipse((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline="white", width=1)
+        pen.ellipse((box[0] - edge, box[1] - edge, box[2] + edge, box[3] + edge), outline="white", width=edge)
         # The two differ in shape as well as in colour.
         if positive:
-            pen.ellipse(box, fill="#009e73", outline="white", width=1)
+            pen.ellipse(box, fill="#009e73")
         else:
-            pen.ellipse(box, outline="#d55e00", width=max(2, size // 2))
+            pen.ellipse(box, outline="#d55e00", width=max(2, size // 3))
     return drawn
 
 

@@ -38,17 +38,22 @@ def class_measures(run: Run) -> list[ImageMeasure]:
     scores = rows.pivot_table(index="image", columns="text", values="score", aggfunc="first").dropna().astype(float)
     ordered = -pd.DataFrame(-scores.to_numpy(), index=scores.index).apply(sorted, axis=1, result_type="expand")
     best, lead = ordered[0], ordered[0] - ordered[1]
+    texts = dict(scores.idxmax(axis=1))
     measures = [
-        ImageMeasure("groups.score", "score of the best class", "model", dict(best), better="higher"),
-        ImageMeasure("groups.lead", "lead of the best class over the second", "model", dict(lead), better="higher"),
+        ImageMeasure("groups.score", "score of the best class", "model", dict(best), texts=texts, better="higher"),
     ]
+    title = "lead of the best class over the second"
+    measures.append(ImageMeasure("groups.lead", title, "model", dict(lead), texts=texts, better="higher"))
     named = naming(run.dataset.images, list(scores.columns))
     frequent = sorted(named.items(), key=lambda entry: (-len(entry[1]), entry[0]))[:MOST_CLASSES]
     for name, images in frequent:
         values = scores[name].reindex(images).dropna()
         if len(values) >= LEAST_IMAGES:
             title = f"score of “{name}” where captions name it"
-            measures.append(ImageMeasure(f"groups.class.{name}", title, "model", dict(values), better="higher"))
+            texts = dict.fromkeys(images, name)
+            measures.append(
+                ImageMeasure(f"groups.class.{name}", title, "model", dict(values), texts=texts, better="higher")
+            )
     return measures
 
 
@@ -58,9 +63,11 @@ def caption_measures(run: Run) -> list[ImageMeasure]:
     rows = rows[(rows["text_kind"] == "caption") & (rows["status"] == "ok") & rows["score"].notna()]
     if rows.empty:
         return []
-    means = rows.drop_duplicates(["image", "text"]).groupby("image")["score"].mean().astype(float)
+    each = rows.drop_duplicates(["image", "text"])
+    means = each.groupby("image")["score"].mean().astype(float)
+    texts = dict(each.groupby("image")["text"].first())
     title = "score of the image's captions"
-    return [ImageMeasure("groups.captions", title, "model", dict(means), better="higher")]
+    return [ImageMeasure("groups.captions", title, "model", dict(means), texts=texts, better="higher")]
 
 
 def naming(images: tuple[DatasetImage, ...], classes: list[str]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.applications.subgroups.comparisons import COMPARISONS, Effect, beyond, effects
 from core.applications.subgroups.record import GroupsRecord
-from core.content.words import percent, plural
+from core.content.words import number, percent, plural
 from core.datasets.annotations import labels_column
 from core.rules import Context, Number, Outcome, Rule, Sample, Status, Wording
 from core.rules.decision import MOST_NEEDED
@@ -73,7 +73,11 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
             "undecided": len(undecided),
             "stated": plural(len(stated), "comparison") if stated else "none",
             "confirmed": confirmed,
-            "detectable": f"an effect of {percent(detectable)} of pairs would" if detectable < 1 else "no effect would",
+            "detectable": (
+                f"an effect of {percent(detectable)} of pairs is the smallest with a 90 % probability of being reported"
+                if detectable < 1
+                else "even the largest possible effect has a probability below 90 % of being reported"
+            ),
             "needed": f"{images:,}",
         },
         evidence=tuple(_number(effect) for effect in rows[:NAMED]),
@@ -191,7 +195,9 @@ def _members(context: Context, effect: Effect) -> tuple[tuple[Sample, ...], tupl
     ordered = sorted(distances, key=lambda entry: (-entry[0], names[entry[1]]))
 
     def sample(image: str) -> Sample:
-        return Sample(image=image, image_name=names[image], note=f"{effect.measure.title} {values[image]:.3f}")
+        note = f"{effect.measure.title} {number(values[image])}"
+        text = effect.measure.texts.get(image)
+        return Sample(image=image, image_name=names[image], text=text, note=note)
 
     own = [image for distance, image in ordered if distance > 0]
     against = [image for distance, image in ordered[::-1] if distance <= 0]
@@ -234,7 +240,7 @@ def _wordings(finding: str, passed: str, undecided: str) -> dict[str, Wording]:
         "cannot_conclude": Wording(
             undecided,
             f"Undecided: {{undecided}} of {FAMILY}. The largest of these effects: {LARGEST}. In the smallest group "
-            "{detectable} have been reported with a probability of 90 %. If there were no "
+            "{detectable}. If there were no "
             "difference, {needed} images in groups of the same proportions would show it with that probability."
             + STATED,
         ),

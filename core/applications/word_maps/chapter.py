@@ -115,7 +115,12 @@ def _heats(
     rows = {row.place: row for row in typed(record.of(image.id, way), MapRow)}
     return [
         word_heat(
-            run, image, rows[word.place], assets, f"\u201c{word.word}\u201d", f"{percent(getattr(word, way))} of it"
+            run,
+            image,
+            rows[word.place],
+            assets,
+            f"\u201c{word.word}\u201d",
+            f"{percent(getattr(word, way))} of the map",
         )
         for word in typed(words, MapRow)
     ]

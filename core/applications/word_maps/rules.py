@@ -129,9 +129,9 @@ FUNCTION = Rule(
             "{title}: function words receive no more than their share of the words", f"The difference is {NUMBERS}."
         ),
         "cannot_conclude": Wording(
-            "Inconclusive: {title}, share of function words", f"The interval reaches the criterion: {NUMBERS}."
+            "Inconclusive: share of function words ({title})", f"The interval reaches the criterion: {NUMBERS}."
         ),
-        "few": Wording("Inconclusive: {title}, too few images whose text has function words and others", FEW),
+        "few": Wording("Inconclusive: too few images whose text has both function and content words ({title})", FEW),
     },
     cause="Hypothesis: the text encoder gathers meaning at these words.",
     effect="Maps follow the form of a sentence in part, not its content.",

@@ -165,3 +165,17 @@ def test_segment_anything_is_told_the_points_and_its_best_mask_is_taken(
     assert predictor.told["point_labels"].tolist() == [1, 1, 0]
     with pytest.raises(InputError, match="no positive point"):
         sam_mask(predictor, Image.new("RGB", (40, 30)), Points((), ()))
+
+
+def test_points_are_visible_at_the_size_of_print() -> None:
+    image = Image.new("RGB", (3000, 2000), "black")
+    points = Points(((1500.0, 1000.0),), ((300.0, 200.0),))
+    small = image.resize((340, 227))
+    drawn = np.asarray(draw_points(small, points.scaled(340 / 3000, 227 / 2000)), dtype=int)
+    ring = (drawn[:, :, 0] > 180) & (drawn[:, :, 2] < 60)
+    disc = (drawn[:, :, 1] > 130) & (drawn[:, :, 0] < 60)
+    assert ring[:60, :80].sum() > 60 and disc[80:150, 120:220].sum() > 100
+    assert not ring[80:].any() and not disc[:60].any()
+    # Drawn at the size of the original, they would be a few pixels in print.
+    late = np.asarray(draw_points(image, points, radius=8).resize((340, 227)), dtype=int)
+    assert ((late[:, :, 0] > 180) & (late[:, :, 2] < 60)).sum() < 20

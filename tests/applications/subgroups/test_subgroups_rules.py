@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -285,3 +286,15 @@ def test_without_columns_the_application_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(ScopeError, match="give a table with a column"):
         run_stage(Subject(run, loaded(config)), "subgroups", {}, lambda line: None)
     assert judged(run) == {} and sections(context_of(run)) == ()
+
+
+def test_a_sample_names_the_text_that_its_value_is_about() -> None:
+    values = [0.1] * 20 + [0.9] * 20
+    about = {f"{at:016x}": f"class {at}" for at in range(40)}
+    with_text = replace(measure(values), texts=about)
+    groups = metadata_groups(images(site=["a"] * 20 + ["b"] * 20), 8)
+    for one, wanted in ((with_text, about), (measure(values), {})):
+        (effect,) = compared(groups, [one], 8)
+        context = SimpleNamespace(run=SimpleNamespace(dataset=SimpleNamespace(images=images(site=["a"] * 40))))
+        supporting, _ = rules._members(context, effect)  # type: ignore[arg-type]
+        assert supporting and [sample.text for sample in supporting] == [wanted.get(s.image) for s in supporting]
