@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import get_args
 
-from core.audit.engines import Engine
-from core.errors import InputError
+from core.audit.engines import MAX_THREADS, Engine, EngineName
+from core.errors import InputError, missing
 
-WORKERS = "LOUPE_WORKERS"
+WORKERS, ENGINE, ADDRESS = "LOUPE_WORKERS", "LOUPE_ENGINE", "LOUPE_RAY_ADDRESS"
+NAMES: tuple[EngineName, ...] = get_args(EngineName)
 MOST_WORKERS, MOST_THREADS = 256, 64
 
 
 def engine_arguments(parser: argparse.ArgumentParser) -> None:
     """Who computes the units of a run; no results depend on it, apart from the number of threads."""
+    parser.add_argument(
+        "--engine",
+        choices=NAMES,
+        help=f"who computes units: processes of this machine, or a Ray cluster (default: {ENGINE}, or local)",
+    )
+    address = f"a Ray cluster that is running (default: {ADDRESS}, or one of this machine's own)"
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help=address)
     parser.add_argument(
         "--workers",
         type=int,
@@ -45,10 +54,26 @@ def worker_arguments(parser: argparse.ArgumentParser) -> None:
 
 def chosen_engine(chosen: argparse.Namespace) -> Engine:
     """The engine that the arguments ask for, otherwise the one of the environment. Raises `InputError` in one line."""
+    name = _name(chosen.engine)
+    address = os.environ.get(ADDRESS, "").strip() if chosen.ray_address is None else chosen.ray_address
     workers = _number("--workers", chosen.workers, WORKERS, MOST_WORKERS)
     threads = _number("--threads", chosen.threads, "", MOST_THREADS)
+    if name == "ray":
+        if lacks := missing("ray", "ray"):
+            raise InputError(f"--engine ray {lacks}")
+        workers = workers or min(os.cpu_count() or 1, MAX_THREADS)
+    elif chosen.ray_address is not None:
+        raise InputError("--ray-address is the address of a cluster for --engine ray; add that")
     # A number of workers that is given, be it 1, settles the threads, so that any other gives the same bytes.
-    return Engine(workers=workers or 1, threads=threads or (1 if workers else 0))
+    return Engine(name, workers or 1, threads or (1 if workers else 0), address if name == "ray" else "")
+
+
+def _name(given: EngineName | None) -> EngineName:
+    told = os.environ.get(ENGINE, "").strip() if given is None else given
+    found = next((name for name in NAMES if name == (told or "local")), None)
+    if found is None:
+        raise InputError(f"{ENGINE} must be one of {', '.join(NAMES)}, not {told[:40]!r}")
+    return found
 
 
 def _number(option: str, given: int | None, variable: str, most: int) -> int:

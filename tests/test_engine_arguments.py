@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 import pytest
 
@@ -42,3 +43,27 @@ def test_wrong_numbers_are_refused_in_one_line(told: str, monkeypatch: pytest.Mo
 def test_numbers_out_of_bounds_are_refused_in_one_line(arguments: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=f"^{arguments[0]} must be from 1 to"):
         chosen(*arguments)
+
+
+def test_ray_is_chosen_by_an_argument_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("--engine", "ray", "--workers", "2")
+    assert chosen(*asked) == Engine("ray", workers=2, threads=1)
+    assert chosen(*asked, "--ray-address", "10.0.0.1:6379") == Engine("ray", 2, 1, "10.0.0.1:6379")
+    monkeypatch.setenv("LOUPE_ENGINE", "ray")
+    monkeypatch.setenv("LOUPE_RAY_ADDRESS", "10.0.0.1:6379")
+    assert chosen("--workers", "3") == Engine("ray", 3, 1, "10.0.0.1:6379")
+    assert chosen("--workers", "3", "--engine", "local") == Engine("local", 3, 1)
+
+
+def test_ray_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"^--engine ray needs packages .*'loupe-audit\[ray\]'"):
+        chosen("--engine", "ray")
+
+
+def test_an_address_without_ray_and_an_unknown_engine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"^--ray-address is the address of a cluster for --engine ray"):
+        chosen("--ray-address", "10.0.0.1:6379")
+    monkeypatch.setenv("LOUPE_ENGINE", "dask")
+    with pytest.raises(InputError, match=r"^LOUPE_ENGINE must be one of local, ray, not 'dask'$"):
+        chosen()

@@ -160,11 +160,16 @@ def _work(
     steps.begin(IMAGES)
     with model.meter.measuring() as spent:
         started = time.monotonic()
-        finished, spent_by_others = compute_locally(held, bench, shards, tell, engine.workers, threads)
+        if engine.name == "ray":
+            from core.audit.engines.ray import compute_on_ray
+
+            finished, spent_by_others = compute_on_ray(held, bench, shards, tell, engine, threads)
+        else:
+            finished, spent_by_others = compute_locally(held, bench, shards, tell, engine.workers, threads)
         seconds = time.monotonic() - started
     steps.end(IMAGES)
     # What several processes did in this time is no speed of one.
-    if engine.workers == 1:
+    if engine == Engine(threads=engine.threads):
         record_speed(plan, spent.image, seconds, prepared)
     _add_cost(run, spent)
     _add_cost(run, spent_by_others)

@@ -8,6 +8,9 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+# Left out of `all`: it needs another 250 MB on disk and is of use only to those who have several machines. Token
+# authentication came with 2.52.
+APART = {"ray": ["ray>=2.52"]}
 _EXTRA = re.compile(r"# \[([a-z]+)\]")
 
 
@@ -21,7 +24,7 @@ class Dependencies(MetadataHookInterface):
 
 
 def parted(text: str) -> tuple[list[str], dict[str, list[str]]]:
-    """The lines of a requirements file that everybody needs, and those of each extra; `all` is every extra."""
+    """The lines of a requirements file that everybody needs, and those of each extra; `all` is all of the file."""
     always: list[str] = []
     extras: dict[str, list[str]] = {}
     into = always
@@ -31,4 +34,4 @@ def parted(text: str) -> tuple[list[str], dict[str, list[str]]]:
             into = extras.setdefault(begins[1], [])
         elif line.strip() and not line.startswith("#"):
             into.append(line.strip())
-    return always, {**extras, "all": [line for part in extras.values() for line in part]}
+    return always, {**extras, "all": [line for part in extras.values() for line in part], **APART}

@@ -1,0 +1,118 @@
+"""The Ray cluster that actors run on: one that is there, or one of this machine's own, for as long as it is needed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from core.audit.engines import Engine
+from core.errors import RunError, first_line
+from core.settings import ROOT
+
+# The least that Ray accepts is 75 MB; images and rows of the few units under way need far less.
+STORE_BYTES = 100 * 2**20
+# Ray gives its processes thirty seconds to start, which a busy machine may not keep; so often it is tried.
+STARTS = 3
+_NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
+# Named after the systems that Ray listens on loopback for by default; set, it does so on this one too.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_PATIENCE = {"RAY_worker_register_timeout_seconds": "300"}
+
+
+@contextmanager
+def cluster(engine: Engine, threads: int) -> Iterator[Any]:
+    """The module `ray`, connected to the cluster of the engine until the end.
+
+    A cluster of this machine's own listens on loopback alone, asks for a token that was drawn for it, and has neither a
+    dashboard nor usage statistics. A cluster at an address is asked with a token too, unless RAY_AUTH_MODE says
+    otherwise. Raises `RunError` in one line if there is no connection.
+    """
+    own = not engine.address
+    folder = tempfile.mkdtemp(prefix="loupe-ray-") if own else ""
+    settings = _NO_STATISTICS | _own_settings() if own else {**_NO_STATISTICS, "RAY_AUTH_MODE": _mode()}
+    try:
+        with _environment(settings):
+            import ray
+
+            _read_settings()
+            try:
+                _connect(ray, engine, threads, folder)
+            except Exception as error:
+                where = "on this machine" if own else f"at {engine.address}"
+                raise RunError(f"no Ray cluster {where} answers: {first_line(error)[:300]}") from error
+            try:
+                yield ray
+            finally:
+                ray.shutdown()
+    finally:
+        if own:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def node_environment(threads: int) -> dict[str, str]:
+    """The environment of an actor: where Loupe lies on its node, and how many threads its libraries start."""
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "OMP_NUM_THREADS": str(threads),
+        "GOMP_SPINCOUNT": "10000",
+    }
+
+
+def _connect(ray: Any, engine: Engine, threads: int, folder: str) -> None:
+    quiet = {"logging_level": "error", "log_to_driver": False}
+    if engine.address:
+        ray.init(address=engine.address, **quiet)
+        return
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(
+                address="local", num_cpus=engine.workers * threads, include_dashboard=False,
+                object_store_memory=STORE_BYTES, _temp_dir=folder, **quiet,
+            )  # fmt: skip
+            return
+        except Exception:
+            ray.shutdown()
+            if attempt == STARTS:
+                raise
+
+
+def _own_settings() -> dict[str, str]:
+    return {**_LOOPBACK, **_PATIENCE, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
+
+
+@cache
+def _token() -> str:
+    # One for each process, because Ray reads it once.
+    return secrets.token_hex(32)
+
+
+def _mode() -> str:
+    return os.environ.get("RAY_AUTH_MODE", "token")
+
+
+def _read_settings() -> None:
+    """Have Ray read the environment now: parts of it are read once, when it is imported."""
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
