@@ -100,7 +100,9 @@ def _mode() -> str:
 def _read_settings() -> None:
     """Have Ray read the environment now: parts of it are read once, when it is imported."""
     from ray._private import ray_constants
+    from ray._raylet import Config
 
+    Config.initialize("")
     ray_constants.ENABLE_RAY_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
 
 
