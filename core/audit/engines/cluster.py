@@ -40,7 +40,7 @@ def cluster(engine: Engine, threads: int) -> Iterator[Any]:
         with _environment(settings):
             import ray
 
-            _read_settings()
+            _read_settings(ray)
             try:
                 _connect(ray, engine, threads, folder)
             except Exception as error:
@@ -97,13 +97,10 @@ def _mode() -> str:
     return os.environ.get("RAY_AUTH_MODE", "token")
 
 
-def _read_settings() -> None:
+def _read_settings(ray: Any) -> None:
     """Have Ray read the environment now: parts of it are read once, when it is imported."""
-    from ray._private import ray_constants
-    from ray._raylet import Config
-
-    Config.initialize("")
-    ray_constants.ENABLE_RAY_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
+    ray._raylet.Config.initialize("")
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
 
 
 @contextmanager
