@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,11 @@ def figure(
     values: Mapping[str, str] | Mapping[str, float],
     title: str,
     shown: NDArray[np.bool_],
-    marked: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The figure of `points` (image, image_name, x, y), coloured by the values of the images.
 
     Texts are groups, numbers lie on a scale. Points that are not `shown` are
-    faint, and `marked` ones (positions) are drawn as selected. The `customdata` of a point is its position.
+    faint. The `customdata` of a point is its position.
     """
     rows = np.arange(len(points))
     known = {image: value for image, value in values.items() if not _missing(value)}
@@ -49,10 +48,6 @@ def figure(
         inside = members[shown[members]]
         if len(inside):
             traces.append(_trace(points, inside, kind, name, marker))
-    chosen = set(marked)
-    for trace in traces if chosen else ():
-        # Of a trace without any, none: otherwise all of it would be drawn as selected.
-        trace["selectedpoints"] = [at for at, row in enumerate(trace["customdata"].tolist()) if row in chosen]
     return {"data": traces, "layout": _frame(title, legend=not numeric and bool(known))}
 
 

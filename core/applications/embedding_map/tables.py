@@ -6,8 +6,15 @@ from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded
 
 TITLES = {"preserved": "nearest neighbours preserved", "trustworthiness": "trustworthiness"}
+
+
+def _titled(layout: str) -> str:
+    """The name of a layout at the head of a row; t-SNE is written so everywhere."""
+    return layout if layout.startswith("t-") else layout.capitalize()
+
+
 FAITHFULNESS = TableSpec(
-    ColumnSpec("Layout", lambda row: f"{row.layout[:1].upper()}{row.layout[1:]}", share=28),
+    ColumnSpec("Layout", lambda row: _titled(row.layout), share=28),
     ColumnSpec(
         "Measure",
         lambda row: TITLES.get(row.measure, row.measure),
