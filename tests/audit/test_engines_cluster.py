@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,5 +95,16 @@ def test_a_cluster_of_this_machine_answers_nobody_without_its_token() -> None:
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, children of children included."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] + [below for child in children for below in descendants(int(child))]
+    below: list[int] = []
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # A process may end while they are listed.
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    ahead = [pid]
+    while ahead:
+        children = [child for child, parent in parents.items() if parent == ahead[-1]]
+        ahead.pop()
+        below += children
+        ahead += children
+    return below

@@ -18,7 +18,7 @@ from core.settings import ROOT
 # The least that Ray accepts is 75 MB; images and rows of the few units under way need far less.
 STORE_BYTES = 100 * 2**20
 # Ray gives its processes thirty seconds to start, which a busy machine may not keep; so often it is tried.
-STARTS = 3
+STARTS = 5
 _NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
 # Named after the systems that Ray listens on loopback for by default; set, it does so on this one too.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
