@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.applications.mosaic.chapter import HOW, SQUARE, image_of, mosaic_chart, where
+from core.applications.mosaic.chapter import HOW, SQUARE, image_of, is_signed, mosaic_chart, tile_caption, where
 from core.applications.mosaic.measures import mosaic_table
 from core.applications.mosaic.record import MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
@@ -73,12 +73,15 @@ def maps(run: Run, record: MosaicRecord) -> None:
     columns[0].image(encoded(image, "PNG"), alt=f"Mosaic {chosen + 1}", caption="Mosaic")
     for at, row in enumerate(part[part["tile"] == tile].itertuples(), start=1):
         values = record.grid(row)
-        low, high = bar_ends(value_range(values), signed=False)
-        title = title_of(row.method)
+        signed, title = is_signed(row.method), title_of(row.method)
+        low, high = bar_ends(value_range(values), signed=signed)
         with columns[at % ACROSS]:
-            st.image(encoded(overlay(image, values, SQUARE, smooth=False), "PNG"), alt=f"{title} of the mosaic")
-            st.image(encoded(colour_bar(), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
-            st.caption(plain(f"{title}: {low:.3g} to {high:.3g}"))
+            st.image(
+                encoded(overlay(image, values, SQUARE, signed=signed, smooth=False), "PNG"),
+                alt=f"{title} of the mosaic",
+            )
+            st.image(encoded(colour_bar(signed=signed), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
+            st.caption(plain(f"{title}: {low:.3g} to {high:.3g}; {tile_caption(record, row)}"))
 
 
 @st.cache_resource(max_entries=40, show_spinner="Reading …")

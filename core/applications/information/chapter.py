@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.applications.information.measures import (
+    MEASURES,
     common_range,
     grid,
     own_against_wrong,
@@ -20,7 +21,7 @@ from core.content.charts import to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
-from core.content.words import amount, plural, shorten
+from core.content.words import amount, measured, number, plural, shorten
 from core.runs import Run
 from core.runs.rows import typed
 
@@ -75,7 +76,31 @@ def _comparison(record: InformationRecord, assets: Assets) -> Section:
         facts=_facts(record),
         sentences=HOW,
         charts=tuple(charts),
+        results=results(rows),
         tables=(OWN_AND_WRONG.table("Own text and texts of other images, paired, 95 % interval over images", rows),),
+    )
+
+
+def results(rows: list[Any]) -> tuple[str, ...]:
+    """What of the comparison excludes no difference, in sentences: what is lower for the own text comes first."""
+    lower = [_difference(row) for row in rows if row.high < 0]
+    higher = [_difference(row) for row in rows if row.low > 0]
+    told = []
+    if lower:
+        told.append(f"Lower for the own text, by the whole interval: {'; '.join(lower)}.")
+    if higher:
+        told.append(f"Higher for the own text, by the whole interval: {'; '.join(higher)}.")
+    return tuple(told) or ("In no measure does the interval of the difference exclude 0.",)
+
+
+def _difference(row: Any) -> str:
+    title, digits = MEASURES[row.measure]
+    title = title.replace("patch or token", "patch" if row.side == "image" else "token")
+    gap = measured(row.value, row.low, row.high, int(row.n), digits=digits)
+    means = f"{number(row.own, digits)} against {number(row.wrong, digits)} for texts of other images"
+    return (
+        f"{title} ({SIDES[row.side]}, β = {row.price:g}), {means}, difference {gap}, higher for the own text in "
+        f"{round(row.share * row.n)} of {row.n} images"
     )
 
 

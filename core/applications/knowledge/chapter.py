@@ -6,10 +6,12 @@ import numpy as np
 
 from core.applications.knowledge.measures import (
     assignment,
+    decision_told,
     edit_chart,
     part_image,
     removal_chart,
     seeds_told,
+    signs_result,
     signs_told,
     written,
 )
@@ -38,6 +40,10 @@ from core.runs.rows import typed
 SHOWN = 3
 MOST_CLASSES = 30
 MODEL = "this model"
+NEAREST = (
+    "Descriptors are the nearest phrases of a bank. They need not be true: a phrase may name a part or a colour that "
+    "neither the image nor the class has."
+)
 
 
 def sections(context: ReportContext) -> tuple[Section, ...]:
@@ -87,8 +93,9 @@ def _overview(record: KnowledgeRecord, assets: Assets) -> Section:
             "The score is log(N · M · K) for N visual, M class and K shared concepts, 0 without any. It rises with "
             "the overlap, which textbook mutual information would not, and it is not a probability. Overlap with "
             "other classes is the control: only the excess over it is specific to this class.",
+            NEAREST,
         ),
-        results=(f"{result}.",),
+        results=tuple(filter(None, (f"{result}.", decision_told(record), signs_result(record)))),
         charts=(Chart(chart, "Mean mutual-knowledge score while concepts are removed", caption),),
         tables=(
             OVERLAP.table(

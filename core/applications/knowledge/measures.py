@@ -51,6 +51,7 @@ RANGES = {
 PRINT_SIDE = 340
 OWN, OTHER, RANDOM = "its own class", "other classes (control)", "random descriptors (control)"
 SMALLEST_RANK_CORRELATION = 4
+HALF = 0.5
 
 
 def estimate(record: KnowledgeRecord, column: str) -> Interval:
@@ -97,6 +98,36 @@ def signs_told(record: KnowledgeRecord) -> str:
     rand = interval_of_means(agreement, within=CORRELATION)
     parts = f"{table['flips'].nunique()} choices of signs: {_spread_told(record, table, 'pca', 'choices')}"
     return f"{parts}; adjusted Rand index of parts with other signs {written(rand)} (groups)"
+
+
+def decision_told(record: KnowledgeRecord) -> str:
+    """Whether the concepts carry the decision, in a sentence or two: what is decided through them, and without them."""
+    through, without = (estimate(record, column) for column in ("kept_through", "kept_without"))
+    told = (
+        f"Share of images whose class stays the same through the concepts alone: {written(through)}; without the "
+        f"concepts: {written(without)}."
+    )
+    if without.low is not None and without.low > HALF:
+        return f"{told} Most decisions do not need the concepts: they do not carry the decision."
+    if without.high is not None and without.high < HALF:
+        return f"{told} Most decisions change without the concepts."
+    return told
+
+
+def signs_result(record: KnowledgeRecord) -> str:
+    """How far the arbitrary signs of components alone change the score, beside images, in a sentence; "" without."""
+    table = record.sign_spread
+    split = record.partitions[record.partitions["variant"] == "pca"]
+    if table.empty or len(split) < 2:
+        return ""
+    over, between = spread(table, "score"), float(split["score"].std())
+    told = (
+        "The signs of principal components are arbitrary; other signs alone change the score of an image by a standard "
+        f"deviation of {written(over)}, against {between:.2f} between images."
+    )
+    if over.value is not None and over.value >= HALF * between:
+        told += " A difference between single images can come from this choice alone."
+    return told
 
 
 def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, over: str) -> str:

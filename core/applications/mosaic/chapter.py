@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image
 
 from core.applications.mosaic.layout import mosaic
-from core.applications.mosaic.measures import mosaic_table
+from core.applications.mosaic.measures import halved, mosaic_table, share_in_tile, typical_text
 from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
 from core.content.assets import Assets
@@ -15,13 +15,16 @@ from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
-from core.content.words import amount, shorten
+from core.content.words import amount, number, percent, plural, shorten
+from core.methods import METHODS as PLANNABLE
 from core.models.geometry import Geometry
 from core.rules.parts import title_of
 from core.runs import Run
 from core.runs.rows import typed
 
 SHOWN_METHODS, PRINT_SIDE = 3, 360
+# Of tied highest cells, those in the tile count by their share.
+HALF = 0.5
 # A map that doesn't depend on the text is at chance but for this.
 ROUNDING = 1e-6
 # All of a square mosaic is seen.
@@ -87,7 +90,11 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
         else ("inexpensive ones (quick effort or coarser)")
     )
     facts = (
-        Fact("Mosaics", f"{about['mosaics']} of {about['tiles']} images; {about['images']} images are used"),
+        Fact(
+            "Mosaics",
+            f"{plural(about['mosaics'], 'mosaic')} of {about['tiles']} images each, "
+            f"from {plural(about['images'], 'image')}",
+        ),
         Fact("Text of a tile", OWN.get(about["own"], "the prompt or class that the model ranks first")),
         Fact("Settings of the methods", settings),
         Fact("Forwards", f"{about['image_forwards']:,.0f} of the image tower"),
@@ -105,7 +112,10 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
         if len(table)
         else ()
     )
-    note = "p: that the share is above chance (from the same interval over mosaics), adjusted over methods (Holm)."
+    note = (
+        f"p: one-sided, of a share no larger than chance ({number(record.chance, 2)}), from the same interval over "
+        "mosaics, adjusted over methods (Holm)."
+    )
     return Section(
         "Mosaic pointing game",
         facts=facts,
@@ -116,26 +126,65 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
 
 
 def _shown(run: Run, record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Section:
-    """The first mosaic with the maps of a few methods for the text of its first tile."""
-    made = image_of(run, record, 0)
-    if made is None:
+    """The mosaic of the text with the median share in its tile, with the maps of a few methods for this text."""
+    methods = list(table["method"])[:SHOWN_METHODS]
+    place = typical_text(record, methods)
+    made = None if place is None else image_of(run, record, place[0])
+    if place is None or made is None:
         return Section("A mosaic")
-    first = record.maps[(record.maps["mosaic"] == 0) & (record.maps["tile"] == 0)]
-    rows = {row.method: row for row in typed(first, MapRow)}
-    text = str(first["text"].iloc[0])
+    rows = {row.method: row for row in typed(_shown_rows(record, *place), MapRow)}
+    text = rows[methods[0]].text
     heats = [Heat(assets.photo(made), f"a mosaic of {record.tiles} images", "Mosaic")]
-    for method in [name for name in table["method"] if name in rows][:SHOWN_METHODS]:
-        values = record.grid(rows[method])
-        low, high = bar_ends(value_range(values), signed=False)
-        heats.append(
-            Heat(
-                assets.photo(overlay(made, values, SQUARE, smooth=False)),
-                f"{title_of(method)} of the mosaic for the text {text}; raw {amount(low)} to {amount(high)}",
-                title_of(method), "", assets.drawing(colour_bar()), amount(low), amount(high),
-            )
-        )  # fmt: skip
-    said = f"The first mosaic, for the text of its {where(0, record.tiles)} image: “{shorten(text, 160)}”."
+    heats += [_heat(record, rows[method], made, assets) for method in methods]
+    said = (
+        f"Shown is the text whose share in its tile, the mean over the methods shown, is the median of all texts: that "
+        f"of the {where(place[1], record.tiles)} image of mosaic {place[0] + 1}, “{shorten(text, 160)}”. Half of the "
+        "texts have at most this share."
+    )
     return Section("A mosaic", sentences=(said,), heats=tuple(heats))
+
+
+def _shown_rows(record: MosaicRecord, number: int, tile: int) -> pd.DataFrame:
+    return record.maps[(record.maps["mosaic"] == number) & (record.maps["tile"] == tile)]
+
+
+def _heat(record: MosaicRecord, row: MapRow, made: Image.Image, assets: Assets) -> Heat:
+    """The map of one method over its mosaic; the caption says how much of it lies in the tile of the text."""
+    values = record.grid(row)
+    extent, signed = value_range(values), is_signed(row.method)
+    low, high = bar_ends(extent, signed=signed)
+    bar, title, raw = (
+        colour_bar(signed=signed),
+        title_of(row.method),
+        f"raw {amount(extent.low)} to {amount(extent.high)}",
+    )
+    return Heat(
+        assets.photo(overlay(made, values, SQUARE, signed=signed, smooth=False)),
+        f"{title} of the mosaic for the text {row.text}; {raw}",
+        title, f"{tile_caption(record, row)}; {raw}", assets.drawing(bar), amount(low), amount(high),
+    )  # fmt: skip
+
+
+def is_signed(method: str) -> bool:
+    """Whether the maps of a method have a sign; not where this version does not know it."""
+    return method in PLANNABLE and PLANNABLE[method].signed
+
+
+def tile_caption(record: MosaicRecord, row: MapRow) -> str:
+    """How much of the positive values of a map lies in the tile of its text, and whether its highest cell does."""
+    shares = [share_in_tile(halved(record.grid(row)), tile, record.tiles) for tile in range(record.tiles)]
+    own = shares[row.tile]
+    if own["share"] is None:
+        return "no positive value"
+    others = {tile: found["share"] or 0.0 for tile, found in enumerate(shares) if tile != row.tile}
+    most = max(others, key=lambda tile: others[tile])
+    more = (
+        f" (more in the {where(most, record.tiles)} one: {percent(others[most])})"
+        if others[most] > own["share"]
+        else ""
+    )
+    inside = "inside" if (own["pointing"] or 0) >= HALF else "outside"
+    return f"{percent(own['share'])} in its tile{more}, highest cell {inside}"
 
 
 def _problems(record: MosaicRecord) -> Section:

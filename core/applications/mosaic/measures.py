@@ -6,6 +6,7 @@ own: which tile a text belongs to is known because we put it there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,32 @@ def halved(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64).repeat(2, axis=0).repeat(2, axis=1)
 
 
+def text_table(record: MosaicRecord) -> pd.DataFrame:
+    """One row a map of a text: `mosaic`, `tile`, `text`, `method`, and the `MEASURES` of `share_in_tile`."""
+    rows = [
+        {"mosaic": row.mosaic, "tile": row.tile, "text": row.text, "method": row.method}
+        | share_in_tile(halved(record.grid(row)), row.tile, record.tiles)
+        for row in typed(record.maps, MapRow)
+    ]
+    columns = ["mosaic", "tile", "text", "method", *MEASURES]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(MEASURES, float))
+
+
+def typical_text(record: MosaicRecord, methods: Sequence[str]) -> tuple[int, int] | None:
+    """The mosaic and tile whose text has the median share in its tile, the mean over `methods`; of two the lower one.
+
+    None where no text has a map of each method.
+    """
+    table = text_table(record)
+    table = table[table["method"].isin(list(methods))]
+    wide = table.pivot_table(index=["mosaic", "tile"], columns="method", values="share").dropna()
+    if wide.empty or wide.shape[1] < len(set(methods)):
+        return None
+    ordered = wide.mean(axis=1).sort_values(kind="stable")
+    mosaic, tile = ordered.index[(len(ordered) - 1) // 2]
+    return int(mosaic), int(tile)
+
+
 def mosaic_table(record: MosaicRecord) -> pd.DataFrame:
     """One row a method: means over mosaics of what `share_in_tile` tells of their texts, the largest share first.
 
@@ -62,11 +89,7 @@ def mosaic_table(record: MosaicRecord) -> pd.DataFrame:
     isn't above `record.chance`, adjusted over methods (Holm); before that it is below 0.025 exactly where the interval
     lies above chance. Neither is given below four mosaics.
     """
-    found = [
-        {"method": row.method, "mosaic": row.mosaic, **share_in_tile(halved(record.grid(row)), row.tile, record.tiles)}
-        for row in typed(record.maps, MapRow)
-    ]
-    frame = pd.DataFrame(found, columns=["method", "mosaic", *MEASURES]).astype(dict.fromkeys(MEASURES, float))
+    frame = text_table(record)
     rows = []
     for method, part in frame.groupby("method", sort=False):
         each = part.groupby("mosaic")[list(MEASURES)].mean()

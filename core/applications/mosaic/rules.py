@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.applications.mosaic.measures import halved, mosaic_table, share_in_tile
 from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
+from core.content.words import bounded
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decisions, decision
 from core.rules.parts import SAMPLES, known, title_of
@@ -44,13 +45,21 @@ def shares_in_tiles(context: Context) -> Iterator[Outcome]:
         wording="" if judged.tested else "few",
         n=int(part["n"].max()) if len(part) else 0,
         likelihood=max((float(below.mean()) for below in concerned), default=0.0),
-        values=judged.values | {"chance": record.chance},
+        values=judged.values | {"chance": record.chance, "highest": _highest(part)},
         evidence=tuple(
             SHARE_IN_TILE.at(row.share, int(row.n), row.share_low, row.share_high, method=title_of(row.method))
             for row in part.itertuples()
         ),
         samples=() if each is None else _samples(each[each["share"] < limit], str(part["method"].iloc[0])),
         counter=() if each is None else _samples(each[each["share"] >= limit].iloc[::-1], str(part["method"].iloc[0])),
+    )
+
+
+def _highest(table: pd.DataFrame) -> str:
+    """How often the highest cell of each method's maps lies in the correct tile, with its interval."""
+    return "; ".join(
+        f"{title_of(row.method)} {bounded(row.pointing, row.pointing_low, row.pointing_high)}"
+        for row in table.itertuples()
     )
 
 
@@ -74,6 +83,10 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
     )
 
 
+_HIGHEST = (
+    "A larger share does not mean that a map finds the image: how often the highest cell lies in the correct tile, by "
+    "chance {chance:.2f}, is {highest}."
+)
 SHARE = Rule(
     id="mosaic.share",
     subject="explanations",
@@ -86,19 +99,19 @@ SHARE = Rule(
     thresholds=(LEAST, "mosaic.share.least_mosaics", "general.significance"),
     wordings={
         "finding": Wording(
-            "{failing} of {tested} methods do not find the image of a text in a mosaic",
+            "{failing} of {tested} methods do not give the right tile of a mosaic more than its share",
             "A map that ignores the text has {chance:.2f} of its values in the correct tile. The whole interval lies "
-            "less than {least_above:g} above this for: {fails}. Shown to lie above: {holds}.",
+            "less than {least_above:g} above this for: {fails}. Shown to lie above: {holds}. " + _HIGHEST,
         ),
         "passed": Wording(
-            "Every tested method ({tested}) finds the image of a text in a mosaic",
+            "Every tested method ({tested}) gives the right tile of a mosaic more than its share",
             "The share in the correct tile is shown to exceed {chance:.2f}, that of a map that ignores the text, by "
-            "at least {least_above:g} for: {holds}.",
+            "at least {least_above:g} for: {holds}. " + _HIGHEST,
         ),
         "cannot_conclude": Wording(
-            "Inconclusive: whether {undecided} of {tested} methods find the image of a text in a mosaic",
+            "Inconclusive: whether {undecided} of {tested} methods give the right tile of a mosaic more than its share",
             "The interval reaches the criterion, or chance cannot be excluded, for: {open}. Shown to lie above: "
-            "{holds}.",
+            "{holds}. " + _HIGHEST,
         ),
         "few": Wording(
             "Inconclusive: too few mosaics", "At least {least_mosaics} mosaics are needed for a verdict on a method."
@@ -106,7 +119,7 @@ SHARE = Rule(
     },
     cause="Hypothesis: the map shows what is salient for any text, or its cells are too coarse for a mosaic.",
     effect="The maps of these methods cannot be used to locate the content of a text.",
-    recommendation="Use methods that find the correct tile where a map should locate something.",
+    recommendation="Where a map should locate something, use methods that give the correct tile more than its share.",
     samples="smallest share of the map of the method with the smallest mean, below the criterion",
     counter="largest share of the map of the same method, within the criterion",
 )

@@ -39,7 +39,7 @@ METHODS = TableSpec(
         lambda row: number(row.p, 3),
         "number",
         9,
-        help="that the share is above the chance level, adjusted over methods (Holm)",
+        help="one-sided, of a share in its tile no larger than chance, adjusted over methods (Holm)",
     ),
     ColumnSpec("n", "n", "number", 6, help="mosaics", value="n"),
 )

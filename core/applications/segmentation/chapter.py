@@ -16,6 +16,7 @@ from core.applications.segmentation.record import (
     FEWEST_WITH_LABEL,
     SegmentationRecord,
     area_table,
+    covered_by_one,
     empty_table,
     of_run,
     overlap_table,
@@ -119,7 +120,10 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     largest = measured(first.value, first.low, first.high, int(first.n))
     return Section(
         "Open-vocabulary segmentation",
-        results=(f"Largest mean share of the visible image: {first.label or BACKGROUND}, {largest}.",),
+        results=(
+            f"Largest mean share of the visible image: {first.label or BACKGROUND}, {largest}.",
+            *whole_told(record),
+        ),
         facts=tuple(facts),
         sentences=(
             why_words(record),
@@ -151,6 +155,19 @@ def _legend(record: SegmentationRecord, images: Sequence[str], assets: Assets) -
     ]
     title = "Colours of the labels in the painted images"
     return Chart(assets.chart(to_svg(colour_legend(named), title)), title, "Largest painted area first.")
+
+
+def whole_told(record: SegmentationRecord) -> tuple[str, ...]:
+    """In how many images one label covers everything, so that the mask says nothing about location."""
+    names = covered_by_one(record)
+    if not names:
+        return ()
+    shown = ", ".join(shorten(name, 40) for name in names[:MOST_UNMATCHED])
+    more = f" and {len(names) - MOST_UNMATCHED} more" if len(names) > MOST_UNMATCHED else ""
+    return (
+        f"In {len(names)} of {plural(len(record.images), 'image')} one label covers the whole visible image ({shown}"
+        f"{more}): these masks locate nothing, and those of equal size and label have the same hash.",
+    )
 
 
 def _painted(run: Run, record: SegmentationRecord, assets: Assets, image: str) -> Heat:

@@ -131,6 +131,13 @@ def area_table(record: SegmentationRecord) -> pd.DataFrame:
     return frame.sort_values(["value", "label"], ascending=[False, True], ignore_index=True)
 
 
+def covered_by_one(record: SegmentationRecord) -> list[str]:
+    """The names of the images of which one label, or the background, covers all that the model saw, in order."""
+    whole = record.areas[record.areas["pixels"] == record.areas["seen"]]
+    whole = whole[whole["seen"] > 0]
+    return sorted(set(whole["image_name"]))
+
+
 def overlap_table(record: SegmentationRecord) -> pd.DataFrame:
     """The mean intersection over union of each kind of map with interval: map, value, low, high, n, labels.
 

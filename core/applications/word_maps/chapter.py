@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from core.applications.sampling import images_of
-from core.applications.word_maps.measures import each_image, shares, word_maps_table
+from core.applications.word_maps.measures import MODALITIES, each_image, shares, word_maps_table
 from core.applications.word_maps.record import INTERACTION, SHARED, WAYS, MapRow, WordMapsRecord, grid, of_run
 from core.applications.word_maps.tables import MEASURED, PROBLEMS, WORDS
 from core.content.assets import Assets
@@ -21,6 +21,7 @@ from core.runs import Run
 from core.runs.rows import typed
 
 PRINT_SIDE, SHOWN_WORDS, SHOWN_IMAGES, MOST_WORDS = 340, 5, 2, 20
+HALF = 0.5
 UNIT = "cosine: what cell and word add together beyond each alone"
 HOW = (
     "Interactions: cells of the image and words of the text were hidden together. The value of a pair of a cell and "
@@ -72,7 +73,28 @@ def _measured(record: WordMapsRecord) -> Section:
         Fact("Forwards", f"{about['image_forwards']:,.0f} of the image, {about['text_forwards']:,.0f} of the text"),
     )
     tables = (MEASURED.table("Maps of single words, with 95 % interval over images", table, place="body"),)
-    return Section("Maps of single words", facts=facts, sentences=HOW, tables=tables)
+    told = modalities_told(table)
+    results = (told,) if told else ()
+    return Section("Maps of single words", facts=facts, sentences=HOW, tables=tables, results=results)
+
+
+def modalities_told(table: pd.DataFrame) -> str:
+    """What the shares of image and words mean for maps of words, in sentences; "" where they were not measured."""
+    rows = table.set_index("measure")
+    if not rows.loc[list(MODALITIES), "n"].all():
+        return ""
+    image, words, both = (rows.loc[name] for name in MODALITIES)
+    written = [measured(row.value, row.low, row.high, int(row.n)) for row in (words, image, both)]
+    told = (
+        "Of the variance of the cosine while cells and words are hidden, the words alone explain "
+        f"{written[0]}, the image alone {written[1]}, and both together {written[2]}."
+    )
+    if words.value > HALF:
+        told += (
+            " Which words remain decides most of the cosine, whatever the image shows. Maps of single words describe "
+            "only the part that needs both."
+        )
+    return told
 
 
 def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:

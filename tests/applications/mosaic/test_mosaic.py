@@ -13,10 +13,10 @@ import torch
 
 from core.applications.mosaic import work as stage
 from core.applications.mosaic.card import CARD
-from core.applications.mosaic.chapter import sections
+from core.applications.mosaic.chapter import is_signed, sections, tile_caption
 from core.applications.mosaic.layout import mosaic
-from core.applications.mosaic.measures import mosaic_table
-from core.applications.mosaic.record import MosaicRecord, load, of_run
+from core.applications.mosaic.measures import mosaic_table, typical_text
+from core.applications.mosaic.record import MapRow, MosaicRecord, load, of_run
 from core.applications.work.stage import run_stage
 from core.applications.work.subject import Subject
 from core.attribution.contract import Work
@@ -27,6 +27,7 @@ from core.errors import InputError, RunError
 from core.methods import METHODS
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.runs import Run, TextPlan
+from core.runs.rows import typed
 from tests.audit.small import draw_images, loaded, new_run, plan_for, save_model
 from tests.support.contexts import context_of
 
@@ -136,6 +137,31 @@ def test_the_report_prints_a_mosaic_and_every_method(made: tuple[Subject, Mosaic
     (MosaicRecord.folder_of(subject.run) / "about.json").write_text(json.dumps(told))
     last = sections(context_of(subject.run, Assets()))[-1]
     assert last.tables[0].rows == ((METHODS["raw"].title, "2", "no gradient"),)
+
+
+def test_the_mosaic_shown_is_that_of_the_median_text_and_its_caption_is_counted() -> None:
+    rows, shares = [], (0.2, 0.3, 0.5, 0.9, 0.35, 0.6, 0.7)
+    for number, share in enumerate(shares):
+        rest = (1 - share) / 3
+        values = [share, 2 * rest, rest / 2, rest / 2]
+        rows.append((number, 0, str(number), f"{number}.png", f"text {number}", "raw", 2, 2, values))
+    columns = ["mosaic", "tile", "image", "image_name", "text", "method", "rows", "columns", "map"]
+    record = MosaicRecord({"tiles": 4}, pd.DataFrame(rows, columns=columns))
+    assert typical_text(record, ["raw"]) == (2, 0) and typical_text(record, ["raw", "rise"]) is None
+    captions = [tile_caption(record, row) for row in typed(record.maps, MapRow)]
+    assert captions[2] == "50 % in its tile, highest cell inside"
+    assert captions[0] == "20 % in its tile (more in the upper right one: 53 %), highest cell outside"
+    # Without a map that has the median nothing is shown.
+    assert typical_text(MosaicRecord({"tiles": 4}, record.maps.head(0)), ["raw"]) is None
+
+
+def test_maps_with_a_sign_have_its_colours(made: tuple[Subject, MosaicRecord]) -> None:
+    assert is_signed("raw") and not is_signed("rollout") and not is_signed("a method of another version")
+    _, shown = sections(context_of(made[0].run, Assets()))[:2]
+    heats = {heat.title: heat for heat in shown.heats}
+    raw = heats[METHODS["raw"].title]
+    assert raw.low.lstrip("\u2212") == raw.high and "raw " in raw.caption and "in its tile" in raw.caption
+    assert "median of all texts" in shown.sentences[0]
 
 
 def test_what_is_lacking_is_told(tmp_path: Path) -> None:

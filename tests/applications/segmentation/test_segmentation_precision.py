@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.applications.segmentation.chapter import whole_told
 from core.applications.segmentation.multilabel import RECIPES, mean_average_precision
 from core.applications.segmentation.record import (
     FEWEST_RANKED,
     FEWEST_WITH_LABEL,
     ONE_SCORE,
+    covered_by_one,
     overlap_table,
     precision_table,
 )
@@ -117,3 +119,18 @@ def test_a_label_in_one_image_leaves_the_overlap_without_an_interval(images_with
     (row,) = overlap_table(SimpleNamespace(overlap=pd.DataFrame(rows))).itertuples()  # type: ignore[arg-type]
     assert row.value > 0 and row.labels == 2
     assert pd.notna(row.low) is known and pd.notna(row.high) is known
+
+
+def test_images_that_one_label_covers_whole_are_named() -> None:
+    rows = [
+        ("b", "b.png", "cat", 90, 90, 1.0), ("b", "b.png", "dog", 0, 90, 0.0), ("a", "a.png", "", 80, 80, 1.0),
+        ("c", "c.png", "cat", 89, 90, 0.99), ("c", "c.png", "dog", 1, 90, 0.01), ("d", "d.png", "dog", 0, 0, 0.0),
+    ]  # fmt: skip
+    areas = pd.DataFrame(rows, columns=["image", "image_name", "label", "pixels", "seen", "share"])
+    record: Any = SimpleNamespace(areas=areas, images=dict.fromkeys("abcd"))
+    # The background covers one as well; an image of which nothing was seen is not covered.
+    assert covered_by_one(record) == ["a.png", "b.png"]
+    (told,) = whole_told(record)
+    assert told.startswith("In 2 of 4 images one label covers the whole visible image (a.png, b.png): ")
+    record.areas = areas[areas["image"] == "c"]
+    assert whole_told(record) == ()

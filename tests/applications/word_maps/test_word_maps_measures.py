@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.applications.word_maps.chapter import modalities_told
 from core.applications.word_maps.measures import MEASURES, MODALITIES, each_image, shares, word_maps_table
 from core.applications.word_maps.record import INTERACTION, REST, SHARED, WordMapsRecord
 from core.statistics import interval_of_means, spearman
@@ -96,3 +97,22 @@ def test_shares_leave_out_the_map_of_no_word_and_need_a_map() -> None:
     assert owned[owned.image != "3"].groupby(["image", "way"])["share"].sum().to_numpy() == pytest.approx(1)
     row = each_image(WordMapsRecord(record.about, zero, record.texts)).set_index("image").loc["3"]
     assert np.isnan(row[["function_interaction", "same", "other"]].astype(float)).all() and row["gain"] > 0
+
+
+def test_a_share_of_the_words_above_one_half_is_interpreted() -> None:
+    record = drawn()
+    told = modalities_told(
+        word_maps_table(WordMapsRecord(record.about, record.maps, shared(record, (0.1, 0.77, 0.13))))
+    )
+    assert "the words alone explain 0.77" in told and "the image alone 0.10" in told and "both together 0.13" in told
+    assert told.endswith("Maps of single words describe only the part that needs both.")
+    # The companion: a share below one half, and a record that has none.
+    image = modalities_told(word_maps_table(WordMapsRecord(record.about, record.maps, shared(record, (0.6, 0.2, 0.2)))))
+    assert "the words alone explain 0.20" in image and "Which words" not in image
+    nothing = WordMapsRecord(record.about, record.maps, record.texts.drop(columns=list(MODALITIES)))
+    assert modalities_told(word_maps_table(nothing)) == ""
+
+
+def shared(record: WordMapsRecord, values: tuple[float, float, float]) -> pd.DataFrame:
+    """The texts of a record, each with the same shares of the modalities."""
+    return record.texts.assign(**dict(zip(MODALITIES, values, strict=True)))
