@@ -84,8 +84,8 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
 
 
 _HIGHEST = (
-    "A larger share does not mean that a map finds the image: how often the highest cell lies in the correct tile, by "
-    "chance {chance:.2f}, is {highest}."
+    "A larger share does not mean that a map finds the image: how often the highest cell lies in the correct tile (a "
+    "random map: {chance:.2f}), is {highest}."
 )
 SHARE = Rule(
     id="mosaic.share",

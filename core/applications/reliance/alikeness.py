@@ -29,8 +29,9 @@ CRITERION = (
     "in the profile of the text."
 )
 NATURAL = (
-    " For {natural} of them the whole interval lies above the limit, but the region is shown not to look alike from "
-    "image to image, as in a scene; the profiles state it."
+    " The interval does not lie within the limit, and the criterion is met only because the region is shown not to "
+    "look alike from image to image, as in a scene, for: {excused}. How many of these have their whole interval above "
+    "the limit, as the profiles state: {natural}."
 )
 ALIKE = (
     " The look of the region is {alike_value:.0%} [{alike_low:.0%}, {alike_high:.0%}] more alike within these images "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from core.applications.reliance import families
 from core.applications.reliance.card import CARD
 from core.applications.reliance.measures import EVERY, pairs_left_out
@@ -22,13 +24,13 @@ from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Fact, Heat, Section
-from core.content.words import amount, number, percent, rest_of, shorten
+from core.content.words import amount, number, percent, plural, rest_of, shorten
 from core.rules import Context
 from core.runs import Run
 
 PRINT_SIDE = 340
 NONE = "none"
-MOST_IMAGES, MOST_ROWS, MOST_WORDS = 4, 16, 12
+MOST_IMAGES, MOST_ROWS, MOST_WORDS, WIDEST = 4, 16, 12, 1.0
 METHOD = (
     "Regions of the image are hidden, and the loss of the score is measured and compared with the mean loss when the "
     "same shape is hidden elsewhere (control). A score is the cosine minus the mean cosine of the audit's other texts, "
@@ -92,7 +94,13 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
         f"Adjusted p: one-sided test of whether the share exceeds {border} (border and corners, one family) or "
         f"{background} (background, another); {families.REGIONS.over}."
     )
+    # An interval as wide as the whole gain of the score says nothing of a share of it.
+    wide = int((table["high"] - table["low"] > WIDEST).sum())
+    table = table[~(table["high"] - table["low"] > WIDEST)]
     more = rest_of(len(table), MOST_ROWS, RelianceRecord.file_of("places"))
+    if wide:
+        rows = plural(wide, "row is left out, whose interval is", "rows are left out, whose intervals are")
+        more = f"{rows} wider than the whole gain. {more}"
     left = pairs_left_out(record.measured(PLACES_PART).places, "n counts the images of the text")
     caption = "Regions: share of the score's gain, 95 % interval over images"
     note = " ".join(part for part in (note, left, more) if part)
@@ -155,17 +163,25 @@ def _images(run: Run, record: RelianceRecord, assets: Assets) -> Section:
             caption = f"raw {amount(extent.low)} to {amount(extent.high)}; cosine"
             alt = f"{title}, regions of {image.name}; {caption}"
             heats.append(Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high)))
-        first = part.loc[part["fall"].idxmax()]
-        text = shorten(str(first["text"]), 70)
-        sentences.append(
-            f"{image.name}, \u201c{text}\u201d: hiding the region named \u201c{first['concept']}\u201d costs most, "
-            f"{number(first['fall'])}; the whole image adds {number(first['total'])} to the score."
-        )
+        sentences.append(f"{image.name}, \u201c{shorten(str(part['text'].iloc[0]), 70)}\u201d: {extremes(part)}")
     return Section(
         "Regions of single images",
         sentences=(f"The first {len(sentences)} images measured, with the first text of each.", *sentences),
         heats=tuple(heats),
     )
+
+
+def extremes(part: pd.DataFrame) -> str:
+    """Which region of one image and text lowers the score most when it is hidden, and which raises it most."""
+    low, high = part.loc[part["fall"].idxmax()], part.loc[part["fall"].idxmin()]
+    told = [
+        f"hiding a region named \u201c{row['concept']}\u201d ({percent(row['area'])} of the image) {verb} the score "
+        f"most, by {number(abs(row['fall']))}"
+        for row, verb, sign in ((low, "lowers", 1), (high, "raises", -1))
+        if sign * row["fall"] > 0
+    ]
+    whole = f"the whole image adds {number(low['total'])} to the score."
+    return f"{'; '.join(told) or 'hiding no region changes the score'}; {whole}"
 
 
 def _words(context: Context, record: RelianceRecord) -> Section:

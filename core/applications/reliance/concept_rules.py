@@ -31,6 +31,12 @@ FEW_NAMES = Wording(
     "`concepts`.",
 )
 
+UNNAMED = Wording(
+    "Inconclusive: unrelated concepts could not be tested, because no name of a region is confirmed",
+    "None of the {kinds} kinds of regions has a name that is confirmed on held-out images. Whether they are related to "
+    "a text is then not known, so that the check for unrelated concepts could not run.",
+)
+
 
 def concept_tests(record: RelianceRecord, context: Context) -> pd.DataFrame:
     """The rows of `concept_table` that are tested, judged: unrelated concepts in enough images of a topic."""
@@ -49,6 +55,13 @@ def _few_names(record: RelianceRecord, context: Context) -> Outcome | None:
     return Outcome("cannot_conclude", wording="few_names", values={"candidates": candidates})
 
 
+def _unnamed(record: RelianceRecord) -> Outcome | None:
+    """The outcome where no kind of region has a name that stands, so that no concept is known to be unrelated."""
+    if record.regions.empty or record.regions["related"].notna().any():
+        return None
+    return Outcome("cannot_conclude", wording="unnamed", values={"kinds": record.regions["kind"].nunique()})
+
+
 def concept_shares(context: Context) -> Iterator[Outcome]:
     """The share of the score that unrelated concepts carry."""
     record = standing(context)
@@ -56,6 +69,9 @@ def concept_shares(context: Context) -> Iterator[Outcome]:
         return
     if few := _few_names(record, context):
         yield few
+        return
+    if unnamed := _unnamed(record):
+        yield unnamed
         return
     table = concept_tests(record, context)
     if table.empty:
@@ -85,6 +101,9 @@ def leading_concepts(context: Context) -> Iterator[Outcome]:
         return
     if few := _few_names(record, context):
         yield few
+        return
+    if unnamed := _unnamed(record):
+        yield unnamed
         return
     thresholds = context.thresholds
     least = float(thresholds["reliance.dominant.least_share"])
@@ -147,6 +166,7 @@ CONCEPT = Rule(
         passed="No tested unrelated concept carries scores beyond the limit",
         undecided="Inconclusive: whether an unrelated concept carries scores",
         few_names=FEW_NAMES,
+        unnamed=UNNAMED,
         few=Wording(
             "Inconclusive: no unrelated concept is in enough images",
             "No unrelated concept names regions of at least {least_images} images of one topic.",
@@ -185,6 +205,7 @@ DOMINANT = Rule(
         units=" Only images in which hiding some concept lowers the score more than its control does, and in which the "
         "leading concept has a confirmed name, are counted.",
         few_names=FEW_NAMES,
+        unnamed=UNNAMED,
         few=Wording(
             "Inconclusive: too few images per class to find a leading concept",
             "No class, prompt or caption word has at least {least_images} images in which the concept that carries "

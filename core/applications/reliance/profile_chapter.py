@@ -18,11 +18,11 @@ from core.applications.reliance.profile import (
 from core.applications.reliance.record import PLACES_PART, RelianceRecord
 from core.applications.reliance.rows import RegionRow
 from core.applications.reliance.specs import DECLARED, NAMES, PROFILE, SURROUNDINGS, ProfileRow
-from core.applications.reliance.standing import kind_title, name_checks, standing
+from core.applications.reliance.standing import UNNAMED, kind_title, name_checks, standing
 from core.content.context import ReportContext
 from core.content.heat import fit, geometry_of, overlay
 from core.content.parts import Heat, Section
-from core.content.words import percent, shorten
+from core.content.words import percent, plural, shorten
 from core.evaluation.gains import LEAST_GAIN
 from core.rules.parts import TEXT_KINDS, names_of
 from core.runs.rows import typed
@@ -61,9 +61,11 @@ def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
     limit = float(thresholds["reliance.concept.least_share"])
     rows = profile_rows(record, consensus_shares(record, context.judged, context.consensus))
     table = profile_table(rows, most_related=float(thresholds["reliance.concept.most_related"]), look=record.look)
+    table, unread = read(table)
     topics = list(dict.fromkeys(table["topic"]))
     printed = [
-        ProfileRow.of(row, examples(rows, topic, row.concept, limit))
+        # Parts of a share that is not determined are not either.
+        ProfileRow.of(row, ([], []) if pd.isna(row.value) else examples(rows, topic, row.concept, limit))
         for topic in topics[:MOST_TOPICS]
         for row in table[table["topic"] == topic].head(MOST_CONCEPTS).itertuples()
     ]
@@ -78,6 +80,12 @@ def _profiles(context: ReportContext, record: RelianceRecord) -> Section:
         if methods
         else "Attribution is not stated: no trusted method has a map of these images and texts."
     )
+    if unread:
+        sentences.append(
+            f"{plural(unread, 'row')} of concepts without a confirmed name {'has' if unread == 1 else 'have'} no "
+            f"interval or no determined share, and {'is' if unread == 1 else 'are'} not printed; all follow from "
+            f"{RelianceRecord.file_of('regions')} in evidence.zip."
+        )
     if absent:
         sentences.append(f"No image for a profile of: {', '.join(absent)}.")
     more = [f"{len(topics) - MOST_TOPICS} more texts are in the run."] if len(topics) > MOST_TOPICS else []
@@ -96,6 +104,16 @@ def _consensus_of(context: ReportContext) -> str:
     if len({names for _, names in each}) == 1:
         return each[0][1]
     return "; ".join(f"{names} for {words}" for words, names in each)
+
+
+def read(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The rows of a profile table that can be read, and how many of unnamed concepts without an interval are left out.
+
+    A row of a concept with a confirmed name stays: its name can be checked in its images.
+    """
+    unnamed = table["concept"].str.startswith(f"{UNNAMED} ")
+    unread = unnamed & (table["value"].isna() | table["low"].isna() | (table["n"] < FEWEST))
+    return table[~unread].reset_index(drop=True), int(unread.sum())
 
 
 def _heats(
@@ -129,13 +147,21 @@ def _region(context: ReportContext, record: RelianceRecord, image: str, name: st
 def _surroundings(record: RelianceRecord) -> Section:
     record = record.measured(PLACES_PART)
     table = surroundings_profile(record)
-    sentences = (
+    sentences: tuple[str, ...] = (
         "A scene is recognised by its surroundings as well: a share here is a property of the class, and is reported "
         "as a flaw only where the region also looks the same in the images of the class (alike: 1 the same, 0 no more "
         "alike than with other images), or where a declared concept forbids it. " + SMALL,
+        "Corners: the mean over the four corners, each shown alone. The share beyond other images subtracts what the "
+        "same region of other images adds to the score of the class. Where this is below 0, because other images speak "
+        "against the class, the share exceeds that in total, and may exceed 100 %.",
     )
     if table.empty:
         return Section("")
+    unknown = table[table["own"].isna()]
+    if len(unknown):
+        names = ", ".join(dict.fromkeys(unknown["topic"].astype(str)))
+        sentences = (*sentences, f"Classes whose share is not determined, and which are not in the table: {names}.")
+        table = table[table["own"].notna()]
     own = record.alone[record.alone["best"].astype(bool)]
     caption = "The border and the corners shown alone, by the best class of each image, 95 % interval"
     tables = (
@@ -171,6 +197,12 @@ def _names(context: ReportContext, record: RelianceRecord) -> Section:
     )
     if checks.empty:
         return Section("")
+    results: tuple[str, ...] = ()
+    if not checks["stands"].any():
+        results = (
+            f"None of the {plural(len(checks), 'kind')} of regions has a confirmed name: whether a part that carries a "
+            "score is related to the text is not known, and the check for unrelated concepts could not run.",
+        )
     heats = []
     for row in checks[~checks["stands"]].head(2).itertuples():
         part = record.regions[record.regions["kind"] == row.kind].drop_duplicates("image").head(MOST_HEATS)
@@ -179,4 +211,4 @@ def _names(context: ReportContext, record: RelianceRecord) -> Section:
             _region(context, record, each.image, each.image_name, title, "region") for each in typed(part, RegionRow)
         ]
     tables = (NAMES.table("Names of the concept regions, checked on held-out images, 95 % interval", checks),)
-    return Section("Names of concept regions", sentences=sentences, tables=tables, heats=tuple(heats))
+    return Section("Names of concept regions", sentences=sentences, tables=tables, heats=tuple(heats), results=results)

@@ -169,8 +169,9 @@ BACKGROUND = Rule(
     subject="model",
     question="Does the score of a class rely on the background?",
     criterion="Hiding the region identified as background removes at most {least_share:.0%} of what the image adds to "
-    "the score, beyond the same shape hidden elsewhere. For a finding, the four corners shown alone must also carry "
-    "more than {least_alone:.0%} of the score of the class, both in total and beyond the corners of other images."
+    "the score, beyond the same shape hidden elsewhere. For a finding, the mean over the four corners, each shown "
+    "alone, must also be more than {least_alone:.0%} of the score of the class, both in total and beyond the corners "
+    "of other images."
     + CRITERION,
     measure=background_shares,
     thresholds=(
@@ -183,9 +184,9 @@ BACKGROUND = Rule(
         finding=Wording(
             "Scores of {topic} rely on the background",
             "The largest: hiding the background removes {fall:.0%} of what the image adds to the score of {topic}. "
-            f"Beyond the same shape hidden elsewhere, this is {INTERVAL}. The corners of its images alone carry "
-            "{corner_own:.0%} of the score, {corner_value:.0%} [{corner_low:.0%}, {corner_high:.0%}] beyond those of "
-            "other images." + ALIKE,
+            f"Beyond the same shape hidden elsewhere, this is {INTERVAL}. A corner of its images alone carries, as a "
+            "mean over the four, {corner_own:.0%} of the score; beyond those of other images, {corner_value:.0%} "
+            "[{corner_low:.0%}, {corner_high:.0%}]." + ALIKE,
         ),
         passed="No tested score relies on a background that looks alike from image to image",
         holds=NATURAL,
@@ -198,8 +199,9 @@ BACKGROUND = Rule(
         ),
         unconfirmed=Wording(
             "Inconclusive: the presumed background carries score but may contain the object",
-            "Hiding it removes {fall:.0%} of what the image adds to the score of {topic}, but the corners of its "
-            "images alone carry {corner_own:.0%} of it, and those of other images {corner_others:.0%}.",
+            "Hiding it removes {fall:.0%} of what the image adds to the score of {topic}, but a corner of its "
+            "images alone carries {corner_own:.0%} of it, as a mean over the four, and one of other images "
+            "{corner_others:.0%}.",
         ),
         no_class=Wording(
             "Inconclusive: the presumed background carries score but may contain the object",

@@ -167,9 +167,10 @@ PROFILE = TableSpec(
     ColumnSpec("Samples", lambda row: _examples(row.samples), share=20, only="report"),
     ColumnSpec("Counter-samples", lambda row: _examples(row.counter), share=20, only="report"),
 )
+ALONE_TITLES = {"corners": "corners, mean of the four"}
 SURROUNDINGS = TableSpec(
     ColumnSpec("Class", lambda row: shorten(row.topic, 30), share=24),
-    ColumnSpec("Region shown alone", "place", share=18),
+    ColumnSpec("Region shown alone", lambda row: ALONE_TITLES.get(row.place, row.place), share=18),
     ColumnSpec("Share of the score", lambda row: percent(row.own), "number", 14),
     ColumnSpec("Beyond other images", share_of_row, "number", 26),
     ColumnSpec(

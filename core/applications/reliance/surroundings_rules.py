@@ -12,7 +12,7 @@ from core.applications.reliance import families
 from core.applications.reliance.alikeness import ALIKE, ALSO, CRITERION, NATURAL, judged_alike
 from core.applications.reliance.record import CORNERS, EDGES, PLACES_PART, REGIONS, of_run
 from core.applications.reliance.surroundings import alone_table, corner_table
-from core.applications.reliance.verdicts import INTERVAL, image_parts, outcome, quoted, sides, wordings
+from core.applications.reliance.verdicts import INTERVAL, image_parts, outcome, quoted, sides, untested, wordings
 from core.rules import Context, Outcome, Rule, Wording
 from core.statistics import Family
 
@@ -41,11 +41,16 @@ def _alone(context: Context, rule: str, family: Family) -> Iterator[Outcome]:
     if table.empty:
         yield Outcome("cannot_conclude", wording="few")
         return
+    left = untested(context.run.plan.texts.classes or tuple(record.alone["text"].unique()), table["text"])
+    # An image has one best class.
+    images = int(table.groupby("text")["n"].max().sum())
     # Beyond other images is not enough: a region that counts against the class carries none of its score.
     table = table.rename(columns={"text": "topic"})
     table = judged_alike(table, record, least, family, context, table["own"] > least)
     table["region"] = table["place"].map({**REGIONS, "corners": "corners"})
-    yield outcome(table, _carried, sides(table, partial(_own_images, record.alone), least), also=True)
+    yield outcome(
+        table, _carried, sides(table, partial(_own_images, record.alone), least), also=True, values=left, n=images
+    )
 
 
 def _own_images(alone: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
@@ -65,6 +70,11 @@ FEW = Wording(
     "This needs a class that is predicted for at least {least_images} images and not for as many others.",
 )
 # In total and beyond other images.
+# Which classes a verdict is not about.
+UNTESTED = (
+    " Classes that could not be tested, because they are predicted for fewer than {least_images} images, or not for as "
+    "many others: {untested}."
+)
 TOTAL = " In total it carries {own:.0%}." + "{look}" + ALSO.format(needs="a total above {least_share:.0%}, ")
 ALONE = Rule(
     id="reliance.alone",
@@ -82,10 +92,11 @@ ALONE = Rule(
             "The largest: shown alone, the {region} of images of {topic} carries {own:.0%} of what the whole image "
             f"adds to the score, and that of other images {{others:.0%}}. The difference is {INTERVAL}." + ALIKE,
         ),
-        passed="No tested border or corner that looks alike from image to image alone carries the score of a class",
+        passed="No border or corner that looks alike from image to image alone carries the score of one of the "
+        "{classes} of {every} classes that could be tested",
         undecided="Inconclusive: whether the border or a corner alone carries the score of a class",
-        holds=NATURAL,
-        also=TOTAL,
+        holds=NATURAL + UNTESTED,
+        also=TOTAL + UNTESTED,
         few=FEW,
     ),
     samples="largest share of the score in the region alone, above the limit",
@@ -100,8 +111,8 @@ SURROUNDINGS = Rule(
     id="reliance.surroundings",
     subject="model",
     question="Do the corners of a class's images, each shown alone, carry its score?",
-    criterion="Shown alone, the four corners carry on average at most {least_share:.0%} of what the whole image adds "
-    "to the score of its class, either in total or beyond the corners of other images." + CRITERION,
+    criterion="The mean over the four corners, each shown alone, is at most {least_share:.0%} of what the whole image "
+    "adds to the score of its class, either in total or beyond the corners of other images." + CRITERION,
     measure=surroundings_shares,
     thresholds=("reliance.surroundings.least_share", *THRESHOLDS),
     wordings=wordings(
@@ -109,13 +120,15 @@ SURROUNDINGS = Rule(
         "{topic}",
         finding=Wording(
             "Scores of {topic} rely on surroundings that reach the corners of its images",
-            "The largest: shown alone, the corners of images of {topic} carry {own:.0%} of what the whole image adds "
-            f"to the score, and those of other images {{others:.0%}}. The difference is {INTERVAL}." + ALIKE,
+            "The largest: a corner of images of {topic}, shown alone, carries {own:.0%} of what the whole image adds "
+            f"to the score, as a mean over the four corners, and one of other images {{others:.0%}}. The difference is "
+            f"{INTERVAL}." + ALIKE,
         ),
-        passed="No tested class has surroundings that look alike from image to image and alone carry its score",
+        passed="None of the {classes} of {every} classes that could be tested has surroundings that look alike from "
+        "image to image and alone carry its score",
         undecided="Inconclusive: whether surroundings alone carry the score of a class",
-        holds=NATURAL,
-        also=TOTAL,
+        holds=NATURAL + UNTESTED,
+        also=TOTAL + UNTESTED,
         few=FEW,
     ),
     samples="largest share of the score in the corners alone, above the limit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ INTERVAL = "{value:.0%} [{low:.0%}, {high:.0%}], n = {n}"
 LOSS = Quantity("{name}")
 # The rows without a verdict among the values of an outcome.
 UNDECIDED = "undecided"
+# Of the classes that could not be tested, so many are named.
+MOST_LEFT = 20
 ORDER: dict[Status, int] = {"finding": 0, "cannot_conclude": 1, "passed": 2}
 
 
@@ -44,7 +46,7 @@ def judged(
 
     A row must have an interval. `also` is what a finding needs besides; without it a row above the limit is undecided.
     `natural` rows meet the criterion whatever their interval; column `natural` marks those whose interval lies
-    above the limit.
+    above the limit, `excused` all whose interval does not lie within it.
     Findings are sorted by value, the others by the upper end of their intervals.
     """
     significance = float(context.thresholds["general.significance"])
@@ -59,6 +61,7 @@ def judged(
     if also is not None:
         table.loc[(table["verdict"] == "finding") & ~also, "verdict"] = "cannot_conclude"
     table["natural"] = natural & (table["low"] > limit) if natural is not None else False
+    table["excused"] = natural & (table["high"] > limit) if natural is not None else False
     if natural is not None:
         table.loc[natural, "verdict"] = "passed"
     largest = table["value"].where(table["verdict"] == "finding", table["high"])
@@ -76,21 +79,29 @@ class Sides:
 
 
 def outcome(
-    table: pd.DataFrame, name: Callable[[Any], str], sides: Sides, *, also: bool = False, counts: bool = False
+    table: pd.DataFrame,
+    name: Callable[[Any], str],
+    sides: Sides,
+    *,
+    also: bool = False,
+    counts: bool = False,
+    values: Mapping[str, Any] | None = None,
+    n: int | None = None,
 ) -> Outcome:
     """The outcome of a table that `judged` gives: its first row decides. `name` names the evidence of a row.
 
     also: whether a finding needs more than a value above the limit; no value alone would then be one, so that no power
-    is stated. counts: whether values are shares of images that have a property.
+    is stated. counts: whether values are shares of images that have a property. values: what fills further braces.
+    n: how many images the verdict rests on, where that is not the n of the first row.
     """
     first = table.iloc[0]
     same = table[table["verdict"] == first["verdict"]]
     finding = first["verdict"] == "finding"
     return Outcome(
         verdict=first["verdict"],
-        n=int(first["n"]),
+        n=int(first["n"]) if n is None or finding else n,
         likelihood=sides.likelihood,
-        values=values_of(table),
+        values={**values_of(table), **(values or {})},
         against=None if also else Against(float(first["limit"]), tests=len(table), percent=True, counts=counts),
         evidence=tuple(LOSS.of(row, name=name(row)) for row in same.head(NAMED).itertuples()),
         samples=sides.samples if finding else (),
@@ -103,9 +114,32 @@ def values_of(table: pd.DataFrame) -> dict[str, Any]:
     first = table.iloc[0]
     count = int((table["verdict"] == first["verdict"]).sum())
     natural = int(table["natural"].sum()) if "natural" in table else 0
-    counts = {"tested": len(table), "count": count, "natural": natural}
+    counts = {"tested": len(table), "count": count, "natural": natural or "none", "excused": _excused(table)}
     undecided = table[table["verdict"] == "cannot_conclude"].to_dict("records")
     return {**first.to_dict(), "topic": quoted(first.get("topic", EVERY)), **counts, UNDECIDED: undecided}
+
+
+def _excused(table: pd.DataFrame) -> str:
+    """The rows that meet a criterion by a clause and not by their interval; "none" without any."""
+    rows = table[table["excused"].astype(bool)] if "excused" in table else table.head(0)
+    names = [
+        f"{row.region} and {quoted(row.topic)}" if getattr(row, "region", "corners") != "corners" else quoted(row.topic)
+        for row in rows.itertuples()
+    ]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more or "none"
+
+
+def untested(classes: Iterable[str], tested: Iterable[str]) -> dict[str, Any]:
+    """How many classes there are and were tested, and the names of the others, as values of an outcome."""
+    every, seen = list(dict.fromkeys(classes)), set(tested)
+    left = [quoted(name) for name in every if name not in seen]
+    more = f" and {len(left) - MOST_LEFT} more" if len(left) > MOST_LEFT else ""
+    return {
+        "every": len(every),
+        "classes": len(every) - len(left),
+        "untested": ", ".join(left[:MOST_LEFT]) + more or "none",
+    }
 
 
 def wordings(

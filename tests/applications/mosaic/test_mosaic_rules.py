@@ -64,7 +64,7 @@ def test_maps_on_their_own_image_pass_and_others_do_not(
     assert finding.evidence[0].value == pytest.approx(inside, abs=0.05)
     if mosaics >= 7:
         # A larger share is not said to find the image: how often the highest cell lies there stands beside it.
-        assert "by chance 0.25, is Raw similarity" in finding.condition and "find" not in finding.title
+        assert "(a random map: 0.25), is Raw similarity" in finding.condition and "find" not in finding.title
     if status == "finding":
         assert finding.grade is not None and finding.grade.likelihood == 1.0 and finding.severity == "high"
         assert finding.samples and not finding.counter

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from core.applications.reliance.chapter import percent, sections
+from core.applications.reliance.chapter import extremes, percent, sections
 from core.applications.reliance.measures import EVERY
 from core.applications.reliance.tables import concept_prevalence, concept_shares, region_map, region_shares
 from core.content.assets import Assets
@@ -55,3 +56,13 @@ def test_the_chapter_shows_regions_concepts_images_and_words(tmp_path: Path) -> 
 @pytest.mark.parametrize(("value", "told"), [(0.314, "31 %"), (-0.05, "\u22125 %"), (float("nan"), "n/a")])
 def test_shares_are_printed_as_percent(value: float, told: str) -> None:
     assert percent(value) == told
+
+
+def test_a_sentence_on_one_image_reports_the_largest_change_in_either_direction() -> None:
+    part = pd.DataFrame({"concept": ["sky", "owl", "sky"], "fall": [0.004, -0.158, 0.001], "total": 0.126, "area": 0.3})
+    assert extremes(part) == (
+        "hiding a region named “sky” (30 % of the image) lowers the score most, by 0.004; hiding a region named “owl” "
+        "(30 % of the image) raises the score most, by 0.158; the whole image adds 0.126 to the score."
+    )
+    assert "raises" not in extremes(part.assign(fall=part["fall"].abs()))
+    assert extremes(part.assign(fall=0.0)).startswith("hiding no region changes the score; ")

@@ -20,7 +20,7 @@ from core.applications.reliance.profile import (
     surroundings_profile,
     without_image,
 )
-from core.applications.reliance.profile_chapter import profile_sections
+from core.applications.reliance.profile_chapter import profile_sections, read
 from core.applications.reliance.record import RelianceRecord
 from core.applications.reliance.rules import RULES
 from core.applications.reliance.specs import share_of_row
@@ -273,3 +273,12 @@ def test_the_chapter_prints_profiles_names_and_declared_concepts(run: Run) -> No
     assert any("circle (related)" in cell for row in profile.tables[0].rows for cell in row)
     assert profile.heats and "blue triangle" in profile.sentences[-1]
     assert {row[6] for row in sections["Declared concepts"].tables[0].rows} == {"passed", "finding"}
+
+
+def test_rows_of_unnamed_concepts_without_an_interval_are_counted_and_not_printed() -> None:
+    rows = [
+        ("unnamed 1", 0.2, 0.1, 0.3, 20), ("unnamed 2", -8.27, np.nan, np.nan, 3), ("owl", 0.2, np.nan, np.nan, 3),
+        ("unnamed 3", np.nan, np.nan, np.nan, 12),
+    ]  # fmt: skip
+    table, unread = read(pd.DataFrame(rows, columns=["concept", "value", "low", "high", "n"]))
+    assert table["concept"].tolist() == ["unnamed 1", "owl"] and unread == 2

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from core.applications.reliance.chapter import sections
 from core.applications.reliance.record import RelianceRecord
 from core.applications.reliance.rules import RULES
 from core.findings import Finding, Thresholds
@@ -18,6 +19,7 @@ from core.findings.judgement import apply
 from core.rules import Context
 from core.runs import Run
 from tests.findings.pinned import PINNED, with_values
+from tests.support.contexts import context_of
 from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
@@ -143,7 +145,7 @@ def test_a_background_must_be_missed_and_carried_by_its_corners(run: Run) -> Non
     finding = judged(run, "reliance.background")
     # 0.12 of 0.2 hidden, with noise of 0.01 per image; the corners alone have 0.15 of 0.2.
     assert finding.status == "finding" and finding.evidence[0].value == pytest.approx(0.6, abs=0.03)
-    share = re.search(r"corners of its images alone carry (\d+) %", finding.condition)
+    share = re.search(r"A corner of its images alone carries, as a mean over the four, (\d+) %", finding.condition)
     assert share and int(share[1]) == pytest.approx(75, abs=4)
     made_reliance(run, "behind")
     outcomes = findings(run)
@@ -151,13 +153,37 @@ def test_a_background_must_be_missed_and_carried_by_its_corners(run: Run) -> Non
     assert unsure == {"reliance.background"}
     finding = outcomes["reliance.background"]
     assert finding.status == "cannot_conclude" and "may contain the object" in finding.title
-    assert "red circle" in finding.condition and "alone carry" in finding.condition
+    assert "red circle" in finding.condition and "alone carries" in finding.condition
     # Captions have no corners shown alone.
     path = RelianceRecord.folder_of(run) / "places.parquet"
     places = pd.read_parquet(path)
     places.assign(text=places["text"] + " outside", text_kind="prompt").to_parquet(path, index=False)
     finding = judged(run, "reliance.background")
     assert finding.status == "cannot_conclude" and "only for a class" in finding.condition
+
+
+def test_a_verdict_on_classes_names_those_that_could_not_be_tested(run: Run) -> None:
+    record = made_reliance(run)
+    finding = judged(run, "reliance.surroundings")
+    every = len(run.plan.texts.classes) or record.alone["text"].nunique()
+    tested = set(run.plan.texts.classes or record.alone["text"]) & {"red circle", "green square"}
+    assert finding.title.startswith(f"None of the {len(tested)} of {every} classes that could be tested")
+    assert ("could not be tested" in finding.condition) == (every > len(tested))
+    # Each image has one best class, so that the n of a verdict on all is their sum.
+    assert finding.n == 24
+
+
+def test_without_a_confirmed_name_the_check_for_unrelated_concepts_says_that_it_could_not_run(run: Run) -> None:
+    record = made_reliance(run, "concept")
+    path = RelianceRecord.folder_of(run) / "names.parquet"
+    assert {judged(run, rule).status for rule in FLAWS["concept"]} == {"finding"}
+    record.names.assign(area=0.5).to_parquet(path, index=False)
+    for rule in FLAWS["concept"]:
+        finding = judged(run, rule)
+        assert finding.status == "cannot_conclude" and "no name of a region is confirmed" in finding.title
+        assert "could not run" in finding.condition and "None of the 3 kinds" in finding.condition
+    (names,) = [part for part in sections(context_of(run)) if part.title == "Names of concept regions"]
+    assert names.results[0].startswith("None of the 3 kinds of regions has a confirmed name")
 
 
 @pytest.mark.parametrize("count", [1, 2])

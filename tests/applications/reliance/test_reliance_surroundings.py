@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_ind
 
+from core.applications.reliance.families import SURROUNDINGS
 from core.applications.reliance.record import RelianceRecord
 from core.applications.reliance.surroundings import alone_table, corner_table
+from core.applications.reliance.verdicts import judged, untested, values_of
 from tests.support.made_reliance import made_reliance
 from tests.support.made_run import made_run
 
@@ -69,3 +72,24 @@ def test_classes_of_few_images_are_left_out(record: RelianceRecord) -> None:
     assert corner_table(record, least=0.1, enough=13).empty
     nothing: dict[str, Any] = {**vars(record), "alone": pd.DataFrame(columns=record.alone.columns)}
     assert corner_table(RelianceRecord(**nothing), least=0.1, enough=2).empty
+
+
+def test_a_class_that_meets_the_criterion_only_by_its_look_is_named() -> None:
+    values = {"topic": ["reef", "mill", "pond"], "place": "corners", "region": "corners", "n": 20, "p": 0.5}
+    table = pd.DataFrame(values | {"value": [1.0, 0.6, 0.1], "low": [0.6, 0.4, 0.0], "high": [1.5, 0.9, 0.2]})
+    context: Any = SimpleNamespace(thresholds={"general.significance": 0.05})
+    judged_rows = judged(table, 0.5, SURROUNDINGS, context, natural=pd.Series([True, True, True]))
+    told = values_of(judged_rows)
+    assert set(judged_rows["verdict"]) == {"passed"} and told["natural"] == 1
+    assert told["excused"] == "“reef”, “mill”"
+    # The companion: what lies within the limit needs no excuse.
+    within = values_of(judged(table.iloc[2:], 0.5, SURROUNDINGS, context, natural=pd.Series([True], index=[2])))
+    assert (within["excused"], within["natural"]) == ("none", "none")
+    regions = judged_rows.assign(region=["border", "upper left corner", "border"])
+    assert values_of(regions)["excused"].startswith("border and “reef”")
+
+
+def test_classes_without_a_test_are_counted_and_named() -> None:
+    assert untested(["owl", "fox", "elk"], ["fox"]) == {"every": 3, "classes": 1, "untested": "“owl”, “elk”"}
+    assert untested(["owl"], ["owl"])["untested"] == "none"
+    assert untested(map(str, range(30)), [])["untested"].endswith("“19” and 10 more")
