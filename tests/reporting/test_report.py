@@ -73,7 +73,7 @@ def test_pdf_says_what_it_must(report: Path) -> None:
         "J. Evidence files",
         "the gradient is not finite",
         "Holm",
-        "within each control",
+        "kinds of text",
         "Page 2 of",
     ):
         assert phrase in text, phrase
