@@ -24,6 +24,7 @@ ray = pytest.importorskip("ray")
 TWO = Engine("ray", workers=2, threads=1)
 
 
+@pytest.mark.nightly
 def test_an_actor_that_is_killed_is_replaced_and_the_bytes_are_the_same(
     tmp_path: Path,
     six: Dataset,  # noqa: F811
