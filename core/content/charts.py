@@ -36,6 +36,8 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 # From low to high where points lie on a light or a dark page: each end differs from both, and from grey, for every eye.
 RAMP = ("#0072b2", "#8a97a6", "#d55e00")
 DASHES = ([1, 0], [5, 3], [1.5, 2], [6, 2, 1, 2])
+# Controls are grey in charts of curves, each with a pattern of its own.
+CONTROL_DASHES = ([6, 3], [1.5, 2.5], [8, 2, 1.5, 2])
 SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
 WIDTH, PAGE_WIDTH = 560, 658
 MOST_TEXTS = 20
@@ -135,7 +137,9 @@ def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
     controls = set(CONTROL_TITLES.values())
     shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
     tone = [("#7b8794" if name in controls else next(shades)) for name in names]
-    dashes = [([4, 3] if name in controls else [1, 0]) for name in names]
+    patterns = iter(CONTROL_DASHES * (1 + len(controls)))
+    dashes = [(next(patterns) if name in controls else [1, 0]) for name in names]
+    legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke", symbolSize=400)
     panels = []
     for which, title in (("deletion", "highest values removed first"), ("insertion", "highest values shown first")):
         part = frame[frame.which == which]
@@ -149,9 +153,12 @@ def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
                     "title:N",
                     sort=names,
                     scale=alt.Scale(domain=names, range=tone),
-                    legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke"),
+                    legend=legend,
                 ),
-                strokeDash=alt.StrokeDash("title:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
+                # The same legend: a swatch shows colour and dash pattern together.
+                strokeDash=alt.StrokeDash(
+                    "title:N", sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend
+                ),
                 tooltip=["title", alt.Tooltip("share", format=".0%"), alt.Tooltip("value", format=".3f"), "n"],
             )
             .properties(width=(WIDTH - 110) // 2, height=170)

@@ -8,7 +8,16 @@ from typing import Any
 
 from core.applications.registry import APPLICATIONS
 from core.evaluation.summary import Summary
-from core.findings import comparison_rules, control_rules, data_rules, map_rules, sum_rules, trust_rules, work_rules
+from core.findings import (
+    comparison_rules,
+    control_rules,
+    data_rules,
+    map_rules,
+    score_rules,
+    sum_rules,
+    trust_rules,
+    work_rules,
+)
 from core.findings.language_guard import guarded
 from core.findings.work_rules import NOTHING
 from core.rules import Context, Finding, Number, Outcome, Rule, Thresholds
@@ -23,7 +32,7 @@ OWN: tuple[Rule, ...] = (
     control_rules.CONTROLS_BEATEN,
     trust_rules.PAIRS_AGREE,
     trust_rules.IMAGES_AGREE,
-    trust_rules.SCORES_RISE,
+    score_rules.SCORES_RISE,
     map_rules.CONSTANT,
     map_rules.ORDER,
     sum_rules.ADDITIVE,

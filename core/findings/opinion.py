@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.content.words import plural
 from core.findings.work_rules import NOTHING
-from core.rules.finding import Finding
+from core.rules.finding import SUBJECTS, Finding
 from core.runs import FINISHED, Progress
 
 # Findings about explanations say how far the measurements can be trusted. They are not concerns about the model.
@@ -29,8 +29,12 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
         return "Cannot conclude", f"{nothing.title}: this audit gives no information about the model."
     trust = _trust(findings)
     if material:
-        about = "on the model, the data, the texts or the run"
-        return "Concerns", f"{plural(material, 'finding')} of high or medium severity {about}{trust}."
+        graded = [finding for finding in misses if finding.severity in ("high", "medium")]
+        about = _listed([words for name, words in SUBJECTS.items() if any(one.subject == name for one in graded)])
+        return (
+            "Concerns",
+            f"{plural(material, 'finding')} of high or medium severity on {about}{_shared(graded)}{trust}.",
+        )
     if progress.state not in FINISHED and progress.state != "reporting":
         return "Cannot conclude", "The run did not finish; what it did not reach was not judged."
     if not any(finding.status == "passed" and finding.subject in ("model", "texts") for finding in judged):
@@ -43,6 +47,28 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
     minor = f"; {plural(len(misses), 'finding')} of low severity" if misses else ""
     open_checks = f"; {plural(unsure, 'check')} could not be decided" if unsure else ""
     return "No material concern", f"{plural(passed, 'check')} passed{minor}{open_checks}{trust}."
+
+
+SCALE = (
+    "The opinion is one of three. No material concern: checks on the model or the texts passed, and no finding on the "
+    "model, the images, the texts or the audit itself is of high or medium severity. Concerns: at least one is. Cannot "
+    "conclude: the audit is incomplete, no check on the model or the texts passed, or more checks are inconclusive "
+    "than passed. Findings on the explanations do not enter it."
+)
+
+
+def _shared(findings: Sequence[Finding]) -> str:
+    """How many of the images that these findings print are printed by more than one of them; empty for one finding."""
+    each = [{sample.image for sample in finding.samples} for finding in findings if finding.samples]
+    if len(each) < 2:
+        return ""
+    every = set().union(*each)
+    common = sum(sum(image in images for images in each) > 1 for image in every)
+    return f"; of {len(every)} images that they show as samples, {common} belong to more than one of them"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def by_concern(findings: Sequence[Finding]) -> list[Finding]:

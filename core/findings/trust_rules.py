@@ -1,4 +1,4 @@
-"""Rules about the explanations and what they explain: do methods agree, and is there a score to explain?"""
+"""Rules on the agreement of methods: of pairs of methods, and of all methods on single images."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from core.content.words import bounded, plural
+from core.content.words import bounded, number, plural
 from core.evaluation.agreement import most_correlation
-from core.evaluation.gains import LEAST_RISE
 from core.findings.method_checks import failing_methods, reliability_of
+from core.findings.score_rules import share_values
 from core.findings.trusted import (
     agreement_of_two,
     most_opposed,
     trusted_agreement,
-    trusted_methods,
 )
 from core.rules import Context, Number, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decision, decision, status_of
 from core.rules.parts import SAMPLES, names_of, sample_of, title_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.statistics import Interval, share_of_images, sign_flip_p
+from core.statistics import share_of_images, sign_flip_p
 from core.statistics.families import PAIRS as PAIR_TESTS
 
 LEAST_IMAGES, SIGNIFICANCE = "general.least_images", "general.significance"
@@ -31,15 +30,10 @@ PAIRS, IMAGES, MOST_IMAGES = (
     "agreement.images.least_correlation",
     "agreement.images.most_share",
 )
-MOST_FLAT = "scores.flat.most_share"
 MOST_EVIDENCE = 6
-FLAT_COLUMNS = (
-    "image", "image_name", "text", "text_kind", "kind", "method", "deletion_curve", "deletion", "score",
-)  # fmt: skip
 
 AGREES = Quantity("{title}", "rank correlation", tests=PAIR_TESTS)
 DISPUTED = Quantity("share of images whose mean rank correlation is below the limit")
-NO_RISE = Quantity("share of an image's texts that show no rise, mean over images")
 
 
 def _pairs_agree(context: Context) -> Iterator[Outcome]:
@@ -58,6 +52,8 @@ def _pairs_agree(context: Context) -> Iterator[Outcome]:
     values = {
         "tested": plural(len(tested), "pair of methods", "pairs of methods"),
         "tests": PAIR_TESTS.sentence(tested),
+        "every": "The only tested pair of methods" if len(tested) == 1 else "Every tested pair of methods",
+        "lowest": _lowest(tested),
         "passing": int((tested.decision == "holds").sum()),
         "failing": len(failing),
         "undecided": len(undecided),
@@ -120,6 +116,15 @@ def _opposed_pair(context: Context, outcome: Outcome, failing: pd.DataFrame) -> 
     )
 
 
+def _lowest(tested: pd.DataFrame) -> str:
+    """The pair that agrees least, with its rank correlation and its limit; "none" where no pair was tested."""
+    if tested.empty:
+        return "none"
+    row = tested.sort_values("value", kind="stable").iloc[0]
+    value = bounded(row.value, row.low, row.high)
+    return f"{title_of(row.a)} and {title_of(row.b)}, rank correlation {value}, limit {number(row.limit, 2)}"
+
+
 def _number(row: Any) -> Number:
     return AGREES.of(row, title=f"{title_of(row.a)} / {title_of(row.b)}")
 
@@ -149,9 +154,10 @@ def _images_agree(context: Context) -> Iterator[Outcome]:
         n=share.n,
         wording="few" if result == "too few" else "",
         likelihood=share.value or 0.0,
-        values=_share_values(share)
+        values=share_values(share)
         | {
             "below": int(below.sum()),
+            "which": "The two methods" if int(table.methods.max()) == 2 else "Methods",
             "excluded": names_of([name for name in context.summary.methods if name in failing_methods(context)]),
         },
         evidence=(DISPUTED.of(share),),
@@ -159,14 +165,6 @@ def _images_agree(context: Context) -> Iterator[Outcome]:
         samples=_image_samples(context, disputed) if found else (),
         counter=_image_samples(context, others) if found else (),
     )
-
-
-def _share_values(share: Interval) -> dict[str, object]:
-    return {
-        "share": share.value or 0.0,
-        "interval": bounded(share.value, share.low, share.high),
-        "n": share.n,
-    }
 
 
 def _image_samples(context: Context, rows: pd.DataFrame) -> tuple[Sample, ...]:
@@ -178,34 +176,6 @@ def _image_samples(context: Context, rows: pd.DataFrame) -> tuple[Sample, ...]:
         )
         for row in rows.head(SAMPLES).itertuples()
     )
-
-
-def _scores_rise(context: Context) -> Iterator[Outcome]:
-    rows = context.rows(FLAT_COLUMNS)
-    rows = rows[(rows.kind == "control") & rows.deletion_curve.notna()].drop_duplicates(["image", "text", "text_kind"])
-    if rows.empty:
-        return
-    most = float(context.thresholds[MOST_FLAT])
-    rows = rows.assign(flat=rows.deletion.isna().astype(float))
-    share = share_of_images(rows.flat.to_numpy(), rows.image.to_numpy())
-    result = decision(share, most, at_most=True, least_n=int(context.thresholds[LEAST_IMAGES]))
-    flat, rest = rows[rows.flat > 0].sort_values(["score", "image_name"]), rows[rows.flat == 0]
-    found, methods = result == "fails", trusted_methods(context)
-    yield Outcome(
-        status_of([result]),
-        n=share.n,
-        wording="few" if result == "too few" else "",
-        likelihood=share.value or 0.0,
-        values=_share_values(share) | {"flat": len(flat), "pairs": len(rows)},
-        evidence=(NO_RISE.of(share),),
-        against=Against(most, percent=True, counts=True),
-        samples=_score_samples(flat, methods) if found else (),
-        counter=_score_samples(rest.sort_values("score", ascending=False), methods) if found else (),
-    )
-
-
-def _score_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
-    return tuple(sample_of(row, methods, f"score {row.score:.3f}") for row in rows.head(SAMPLES).itertuples())
 
 
 BOUNDS = (
@@ -225,7 +195,7 @@ PAIRS_AGREE = Rule(
     "below by the same test.",
     wordings={
         "passed": Wording(
-            "Every tested pair of methods agrees", "Whole interval above its limit: {tested}. {tests} " + BOUNDS
+            "{every} agrees", "Whole interval above its limit: {tested}. Lowest: {lowest}. {tests} " + BOUNDS
         ),
         "finding": Wording(
             "{tested} tested: {failing} shown not to agree, {undecided} undecided",
@@ -265,7 +235,7 @@ IMAGES_AGREE = Rule(
     "below {least_correlation:g}. The whole 95 % interval must lie below; the rule fails if it lies above.",
     wordings={
         "passed": Wording(
-            "Methods agree on most images",
+            "{which} agree on most images",
             "Images below the limit: {below} of {n} ({interval}). Excluded methods, because they fail a check: "
             "{excluded}.",
         ),
@@ -290,39 +260,4 @@ IMAGES_AGREE = Rule(
     recommendation="Have a person review these images before any of their maps is used.",
     samples="the images with the lowest mean rank correlation",
     counter="the images with the highest mean rank correlation",
-)
-
-SCORES_RISE = Rule(
-    id="scores.flat",
-    subject="texts",
-    question="Does the image raise the score above that of the fully masked image?",
-    thresholds=(MOST_FLAT, LEAST_IMAGES),
-    criterion="On average over images, at most {most_share:.0%} of an image's texts show no rise: they score less "
-    f"than a cosine of {LEAST_RISE:g} higher than with the image fully masked. The whole 95 % interval "
-    "must lie below; the rule fails if it lies above.",
-    wordings={
-        "passed": Wording(
-            "The images raise the scores that are explained",
-            "{flat} of {pairs} image-text pairs show no rise; mean share per image {interval}, n = {n} images.",
-        ),
-        "finding": Wording(
-            "Some texts score no higher than with the image fully masked",
-            "{flat} of {pairs} image-text pairs show no rise; mean share per image {interval}, n = {n} images.",
-        ),
-        "cannot_conclude": Wording(
-            "Inconclusive: whether the images raise the scores that are explained",
-            "{flat} of {pairs} image-text pairs show no rise; mean share per image {interval}, n = {n} images, an "
-            "interval that contains the limit.",
-        ),
-        "few": Wording(
-            "Too few images to assess whether scores rise",
-            "{n} images have this measure; at least {least_images} are needed.",
-        ),
-    },
-    measure=_scores_rise,
-    cause="Hypothesis: the text does not describe the image, or the model was not trained on its words.",
-    effect="A heat map of such a pair explains a score that is not there; it is not evidence of presence.",
-    recommendation="Exclude these pairs, or reword the text; always print the score beside the map.",
-    samples="the pairs without a rise that have the lowest scores",
-    counter="the pairs with a rise that have the highest scores",
 )

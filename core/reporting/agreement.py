@@ -9,7 +9,7 @@ import pandas as pd
 from core.content.charts import MOST_PRINTED, agreement_chart, to_svg
 from core.content.context import ReportContext
 from core.content.parts import Chart, Section
-from core.content.words import number, plural, share
+from core.content.words import measured, number, plural, share
 from core.evaluation.method_pairs import REASONS
 from core.evaluation.summary import Summary
 from core.evaluation.tables import IncomparableRow
@@ -30,7 +30,7 @@ def agreement_section(context: ReportContext) -> Section:
     n = int(summary.agreement.n.max())
     title = "Mean rank correlation of each pair of methods"
     charts: tuple[Chart, ...] = ()
-    if not trusted.agreement.empty:
+    if len(trusted.agreement) > 1:
         many = len(set(trusted.agreement.a) | set(trusted.agreement.b)) > MOST_PRINTED
         tenths = "; the numbers are tenths, so that 7 means 0.7" if many else ""
         chart = Chart(
@@ -47,6 +47,7 @@ def agreement_section(context: ReportContext) -> Section:
     )
     reliability = reliability_of(run, sorted({*summary.agreement.a, *summary.agreement.b}))
     title = "Pairs of methods, least agreement first; the overlap is a mean over the same images"
+    other = "Other images: the mean correlation of the two methods' maps of different images, over all their texts."
     if len(shown) < len(ordered):
         title += f"; the {MOST_PAIRS} least and the {MOST_PAIRS} most alike of {len(ordered)} pairs"
     return Section(
@@ -56,10 +57,19 @@ def agreement_section(context: ReportContext) -> Section:
             _bounded(summary, reliability),
             *incomparable_sentences(summary),
         ),
-        results=_by_habit(trusted, not_drawn(context.judged)),
+        results=(*_single(trusted), *_by_habit(trusted, not_drawn(context.judged))),
         charts=charts,
-        tables=(pairs_of_methods(reliability, failing).table(title, shown),),
+        tables=(pairs_of_methods(reliability, failing).table(title, shown, other),),
     )
+
+
+def _single(summary: Summary) -> tuple[str, ...]:
+    """The only pair of methods in a sentence: a chart of one number would be two cells."""
+    if len(summary.agreement) != 1:
+        return ()
+    row = summary.agreement.iloc[0]
+    value = measured(row.value, row.low, row.high, int(row.n))
+    return (f"The maps of {title_of(row.a)} and {title_of(row.b)} have a mean rank correlation of {value} images.",)
 
 
 def incomparable_sentences(summary: Summary) -> tuple[str, ...]:
@@ -87,9 +97,8 @@ def _by_habit(summary: Summary, absent: str) -> tuple[str, ...]:
         return ()
     habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
     return (
-        "Two maps also correlate because both prefer the middle, or the same cells, whatever the image: "
-        "\u201cOther images\u201d is the mean correlation of the two methods' maps of different images, over all their "
-        "texts. "
+        "Two maps also correlate because both prefer the middle, or the same cells, whatever the image, and then maps "
+        "of different images correlate too. "
         f"{_habit(habit, len(known))} (more: above the 95 % quantile of means over images paired at random, each pair "
         f"of methods by itself).{_too_few(len(summary.agreement) - len(known))}{absent}",
     )

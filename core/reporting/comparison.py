@@ -7,13 +7,16 @@ import pandas as pd
 from core.content.context import ReportContext
 from core.content.parts import Section
 from core.content.tables import TableSpec
-from core.content.words import shorten
+from core.content.words import measured, number, plural, shorten
 from core.evaluation.comparison import Comparison, load_comparisons
+from core.findings.comparison_rules import VERDICTS, difference_of
 from core.reporting.tables import MAPS_OF_MODELS, SCORES_OF_MODELS, faithfulness_of_models
 from core.rules import Thresholds
 from core.rules.parts import names_of, title_of
 
 LONGEST_NAME = 34
+# Methods that the body names; the annex has all.
+MOST_NAMED = 6
 
 
 def comparisons(context: ReportContext) -> tuple[Section, ...]:
@@ -41,7 +44,40 @@ def _section(one: Comparison, thresholds: Thresholds) -> Section:
     sentences += _without(one)
     tables = tuple(spec.table(title, rows) for title, (spec, rows) in tables_of(one, thresholds).items() if len(rows))
     title = f"{shorten(one.own, LONGEST_NAME)} beside {shorten(one.other, LONGEST_NAME)}"
-    return Section(title, sentences=tuple(sentences), tables=tables)
+    return Section(title, sentences=tuple(sentences), results=_results(one, thresholds), tables=tables)
+
+
+def _results(one: Comparison, thresholds: Thresholds) -> tuple[str, ...]:
+    """What the comparison shows of each method's faithfulness, and what cannot be concluded from it."""
+    least = int(thresholds["general.least_images"])
+    head = f"{one.own} (here) beside {one.other}, on {plural(one.images, 'image')} that both explained."
+    if one.trust.empty:
+        return (f"{head} No method has a faithfulness on both, so that nothing is concluded about it.",)
+    each = []
+    for row in one.trust.sort_values("value", kind="stable").head(MOST_NAMED).itertuples():
+        decided = difference_of(row, thresholds)
+        few = f", fewer than the {least} images that a conclusion takes" if decided == "too few" else ""
+        value = measured(row.value, row.low, row.high, int(row.n))
+        each.append(
+            f"{title_of(row.method)} {number(row.own, 2)} here and {number(row.theirs, 2)} there, difference (here "
+            f"less there) {value}{'' if few else f': {VERDICTS[decided]}'}{few}"
+        )
+    more = f"; {len(one.trust) - MOST_NAMED} more methods are in the annex" if len(one.trust) > MOST_NAMED else ""
+    decisions = {difference_of(row, thresholds) for row in one.trust.itertuples()}
+    open_ones = decisions & {"too few", "undecided"}
+    none = (
+        " It cannot be concluded that an explanation is better or worse on either model"
+        if decisions == open_ones
+        else " For the methods without a verdict nothing can be concluded"
+        if open_ones
+        else ""
+    )
+    which = (
+        "; nor does the comparison show which model is right more often."
+        if none
+        else (" The comparison does not show which model is right more often.")
+    )
+    return (f"{head} Faithfulness (insertion minus deletion): {'; '.join(each)}{more}.{none}{which}",)
 
 
 def _without(one: Comparison) -> list[str]:

@@ -11,17 +11,21 @@ from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number
-from core.rules import Finding
+from core.findings.judgement import every_rule
+from core.rules import Finding, Thresholds
 from core.statistics import wilson
 
 NAME = "detection.toml"
 FILE = Path(__file__).with_name(NAME)
+# On fewer models a share is printed as a count, without a rate.
+FEWEST_MODELS = 10
 
 
 class DetectionLimit(BaseModel):
@@ -38,10 +42,27 @@ class DetectionLimit(BaseModel):
     weakest: float | None = None
     scale: str = ""
     thresholds: str
+    limits: dict[str, float] = Field(default_factory=dict)
+    since: str = ""
 
     def about(self, rule: str) -> bool:
         """Whether the rule is one of those that had to find the flaw."""
         return any(fnmatchcase(rule, each) for each in self.rules)
+
+    def changes(self, thresholds: Thresholds) -> str:
+        """Which limits of these checks differ from those at which they were measured, and what else has changed."""
+        if not self.limits:
+            limits = "limits not recorded"
+        else:
+            differ = [
+                f"{name} {value:g}, now {now:g}"
+                for name, value in self.limits.items()
+                if (now := float(thresholds[name])) != value
+            ]
+            new = sorted(limits_needed(self) - set(self.limits))
+            parts = (*differ, *(f"{name} is new" for name in new))
+            limits = "; ".join(parts) or "same limits"
+        return f"{limits}; {self.since}" if self.since else limits
 
     @property
     def recall(self) -> str:
@@ -88,6 +109,11 @@ def same_version(told: DetectionRecord) -> bool:
     return told.version == detection_record().version
 
 
+def limits_needed(one: DetectionLimit) -> set[str]:
+    """The names of the thresholds that the checks with this record are judged by now."""
+    return {name for rule in every_rule() if one.about(rule.id) for name in rule.thresholds}
+
+
 def limits_of_rule(rule: str) -> tuple[DetectionLimit, ...]:
     """The kinds of planted flaw that a rule was tested with; empty if it was not."""
     return detection_record().known([rule])
@@ -99,39 +125,63 @@ def detection_sentence(rule: str) -> str:
     if not known:
         return ""
     least = min(known, key=lambda one: wilson(one.found, one.planted)[0])
-    among = " by this check or another of its group" if len(least.rules) > 1 or "*" in least.rules[0] else ""
+    among = (
+        " by this check or another of its group, which does not show that this check alone finds them,"
+        if len(least.rules) > 1 or "*" in least.rules[0]
+        else ""
+    )
+    if least.planted < FEWEST_MODELS:
+        return (
+            f"Detection rate: not known. Planted flaws of the kind \u201c{least.flaw}\u201d were tried on "
+            f"{least.planted} models only: found{among} in {least.found}, clean models reported: {least.alarms}."
+        )
     return (
-        f"Detection limit: planted flaws of the kind \u201c{least.flaw}\u201d were found{among} in {least.recall}; "
+        f"Detection rate: planted flaws of the kind \u201c{least.flaw}\u201d were found{among} in {least.recall}; "
         f"clean models were reported in {least.false_alarms}."
     )
 
 
 DETECTION = TableSpec(
-    ColumnSpec("Planted flaw", "flaw", share=22),
-    ColumnSpec("Checks", lambda one: ", ".join(one.rules), "code", 23),
-    ColumnSpec("Found", "recall", "number", 17, "of the models in which the flaw was planted"),
-    ColumnSpec("False alarms", "false_alarms", "number", 17, "of clean models"),
-    ColumnSpec("Weakest", lambda one: _weakest(one), share=11, help="the weakest strength at which half were found"),
-    ColumnSpec("Thresholds", lambda one: f"v{one.thresholds}", share=10),
+    ColumnSpec("Planted flaw", lambda row: row.limit.flaw, share=17),
+    ColumnSpec("Checks", lambda row: ", ".join(row.limit.rules), "code", 17),
+    ColumnSpec("Found", lambda row: row.limit.recall, "number", 14, "of the models in which the flaw was planted"),
+    ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 14, "of clean models"),
+    ColumnSpec(
+        "Weakest", lambda row: _weakest(row.limit), share=12, help="the weakest strength at which half were found"
+    ),
+    ColumnSpec("Measured at, now", lambda row: row.versions, share=8, help="versions of the thresholds"),
+    ColumnSpec("Limits since then", lambda row: row.changes, share=18),
 )
 
 
-def detection_table(findings: Sequence[Finding], thresholds: str) -> Table | None:
+class DetectionRow(NamedTuple):
+    """A row of the table: the record, the versions of the thresholds then and now, and what has changed."""
+
+    limit: DetectionLimit
+    versions: str
+    changes: str
+
+
+def detection_table(findings: Sequence[Finding], thresholds: Thresholds) -> Table | None:
     """The record of every check of this report that has one; None if none has."""
     record = detection_record()
-    rows = record.known(finding.rule for finding in findings)
-    if not rows:
+    known = record.known(finding.rule for finding in findings)
+    if not known:
         return None
+    rows = [DetectionRow(one, f"v{one.thresholds}, v{thresholds.version}", one.changes(thresholds)) for one in known]
     note = (
         "Measured on small trained models and their clean twins, with 95 % intervals (Wilson); large models may "
-        f"differ. This report is judged by version {thresholds} of the thresholds. A check without a row was not "
-        f"tested in this way. Version {record.version} of these figures, {record.measured:%Y-%m-%d}; evidence.zip "
-        f"contains them ({NAME})."
+        f"differ. This report is judged by version {thresholds.version} of the thresholds. The figures are rates on "
+        f"these models, not the weakest flaw that a check can find; fewer than {FEWEST_MODELS} models give no rate. A "
+        f"check without a row was not tested in this way. Version {record.version} of these figures, "
+        f"{record.measured:%Y-%m-%d}; evidence.zip contains them ({NAME})."
     )
-    return DETECTION.table("Detection limits: planted flaws that the checks found", rows, note)
+    return DETECTION.table("Detection rates on planted flaws", rows, note)
 
 
 def _share(part: int, whole: int) -> str:
+    if whole < FEWEST_MODELS:
+        return f"{part} of {whole}"
     low, high = wilson(part, whole)
     return f"{part} of {whole} ({bounded(part / whole, low, high)})"
 

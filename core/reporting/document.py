@@ -22,7 +22,7 @@ from core.reporting.detection import detection_table
 from core.reporting.front import cover, limits, overview, version_facts
 from core.reporting.gallery import Plates, choose, choose_methods
 from core.reporting.html import template_texts
-from core.reporting.register import blocks, in_full, passed, register, reliability, undecided
+from core.reporting.register import blocks, in_full, passed, register, reliability, short_by_plan, undecided
 from core.reporting.requirements import matrix
 from core.reporting.stakeholder import open_questions, open_sentence
 from core.reporting.trust import trust
@@ -58,7 +58,7 @@ def build_report(
     ]
     here, further, rule = parted([sample for sample in samples if sample is not None], f"{rule} {whole}".strip())
     found = blocks(findings, plates, review)
-    detection = detection_table(findings, context.thresholds.version)
+    detection = detection_table(findings, context.thresholds)
     checks = Chapter(CHECKS_IN_FULL, in_full(findings, found, detection))
     described = Chapter(DATA, data(context, plates))
     reliable, beside = Chapter(RELIABILITY, trust(context)), Chapter(BESIDE, comparisons(context))
@@ -85,7 +85,7 @@ def build_report(
         findings=found,
         findings_links=tuple(link for section in checks_here for link in section.links),
         passed=passed(findings),
-        undecided=undecided(findings),
+        undecided=undecided(findings, note=short_by_plan(context)),
         limits=told,
         open_questions=open_questions(findings),
         open_sentence=open_sentence(findings),

@@ -16,7 +16,7 @@ from core.findings import (
     limits_of_checks,
     trusted_summary,
 )
-from core.findings.opinion import TRUST, by_concern, opinion
+from core.findings.opinion import SCALE, TRUST, by_concern, opinion
 from core.reporting.assurance import signatories, status_line
 from core.reporting.gallery import Plates
 from core.reporting.labels import accuracy_limit
@@ -93,6 +93,7 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     """The one-page summary, from the findings alone."""
     run, findings, assets = context.run, context.findings, context.assets
     word, reason = opinion(run.progress(), findings)
+    reason = f"{reason} {SCALE}"
     ranked = by_concern([finding for finding in findings if finding.status == "finding"])
     counts = tuple((title, sum(f.severity == name for f in ranked)) for name, title in SEVERITY_TITLES.items())
     bar = None
@@ -121,17 +122,27 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
 
 
 def limits(context: ReportContext) -> tuple[str, ...]:
-    """The limitations of this report, the most important first; worked out once for the report and its exports."""
-    return context.judged.once(_limits)
+    """The limitations of this report, the most important first."""
+    return _limits(context.judged, context.findings)
 
 
-def _limits(context: Context) -> tuple[str, ...]:
+def _fewest(findings: Sequence[Finding]) -> str:
+    """Which of the conclusions rests on the fewest images; empty where none counts images."""
+    known = [one for one in findings if one.n and one.unit == "images" and one.status in ("finding", "passed")]
+    if not known:
+        return ""
+    least = min(known, key=lambda one: one.n)
+    return f" Single conclusions rest on fewer, down to {plural(least.n, 'image')} (\u201c{least.title}\u201d)."
+
+
+def _limits(context: Context, findings: Sequence[Finding]) -> tuple[str, ...]:
     run, summary = context.run, context.summary
     plan = run.plan
     out = [
         accuracy_limit(run),
         "Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so.",
-        f"The results rest on {plural(summary.images, 'image')}; they may not hold for images that differ from these.",
+        f"The results rest on {plural(summary.images, 'image')}; they may not hold for images that differ from these."
+        f"{_fewest(findings)}",
         _not_tested(run),
     ]
     model = run.manifest.get("model", {})
@@ -166,8 +177,8 @@ def _limits(context: Context) -> tuple[str, ...]:
 
 def _not_tested(run: Run) -> str:
     return " ".join(limits_of_checks(run)) or (
-        "Not tested: dependence on the weights (weight randomisation), small changes of the image, paraphrases "
-        "of the text, planted cues, and dependence on the seed."
+        "Not tested of the heat maps: dependence on the weights (weight randomisation), small changes of the image, "
+        "paraphrases of the text, planted cues, and dependence on the seed."
     )
 
 

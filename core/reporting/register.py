@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.applications.registry import APPLICATIONS, application_info
+from core.content.context import ReportContext
 from core.content.parts import Block, Fact, Section, Table
-from core.content.words import SEVERITY_TITLES
+from core.content.words import SEVERITY_TITLES, plural
 from core.findings import Finding
 from core.findings.opinion import TRUST, by_concern
 from core.reporting.assurance import comments_text, decision_text, dismissed_note, response_text, said
@@ -19,6 +21,8 @@ from core.rules.grading import scale_text
 from core.runs.review import FindingReview, Review, finding_review
 
 MOST_BLOCKS = 60
+# Options of applications that bound how many images they measure.
+BUDGETS = {"forwards", "budget", "images", "mosaics"}
 
 
 def register(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
@@ -50,9 +54,41 @@ def passed(findings: Sequence[Finding]) -> Table | None:
     return _table(findings, "passed", "Passed checks and what each rests on")
 
 
-def undecided(findings: Sequence[Finding]) -> Table | None:
-    """The checks without a conclusion; None if there are none."""
-    return _table(findings, "cannot_conclude", "Checks without a conclusion, and what each rests on")
+def undecided(findings: Sequence[Finding], note: str = "") -> Table | None:
+    """The checks without a conclusion, with a note below them; None if there are none."""
+    return _table(findings, "cannot_conclude", "Checks without a conclusion, and what each rests on", note)
+
+
+def short_by_plan(context: ReportContext) -> str:
+    """Which inconclusive checks the plan gave too few images to be decided, and the options that give them more."""
+    options = {one.name: one.options for one in context.run.plan.applications}
+    rules = {rule.id: (name, rule) for name in options for rule in APPLICATIONS[name].rules()}
+    short: dict[str, list[int]] = {}
+    for finding in context.findings:
+        name, rule = rules.get(finding.rule, ("", None))
+        if rule is None or finding.status != "cannot_conclude" or finding.unit != "images" or not finding.n:
+            continue
+        least = [int(context.thresholds[each]) for each in rule.thresholds if each.endswith("least_images")]
+        if least and finding.n < min(least) <= len(context.run.plan.images) and BUDGETS & set(options[name]):
+            short.setdefault(name, []).append(finding.n)
+    if not short:
+        return ""
+    total = sum(one.status == "cannot_conclude" for one in context.findings)
+    each = []
+    for name, counts in short.items():
+        named = [f"--option {name}.{key}=N, here {options[name][key]}" for key in sorted(BUDGETS & set(options[name]))]
+        how = ", ".join(named)
+        each.append(
+            f"{application_info(name).title}: {plural(len(counts), 'check')} on {_range(counts)} images ({how})"
+        )
+    return (
+        f"{sum(map(len, short.values()))} of these {total} checks could not have been decided, whatever was measured: "
+        f"the plan gave them fewer images than a conclusion takes. Options that give them more: {'; '.join(each)}."
+    )
+
+
+def _range(counts: Sequence[int]) -> str:
+    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def in_full(findings: Sequence[Finding], found: Sequence[Block], detection: Table | None = None) -> tuple[Section, ...]:
@@ -77,9 +113,9 @@ def _results(findings: Sequence[Finding], status: str, title: str) -> tuple[Sect
     return tuple(sections)
 
 
-def _table(findings: Sequence[Finding], status: str, caption: str) -> Table | None:
+def _table(findings: Sequence[Finding], status: str, caption: str, note: str = "") -> Table | None:
     rows = by_concern([finding for finding in findings if finding.status == status])
-    return BRIEF.table(caption, rows) if rows else None
+    return BRIEF.table(caption, rows, note) if rows else None
 
 
 def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
@@ -88,7 +124,7 @@ def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
         ("Based on", f"n = {basis(finding)}" if finding.n else ""),
         ("Effect", finding.effect),
         ("Recommendation", finding.recommendation),
-        ("Detection limit", detection_sentence(finding.rule).removeprefix("Detection limit: ")),
+        ("Detection rate", detection_sentence(finding.rule).removeprefix("Detection rate: ")),
         ("Decision", decision_text(review) if review.decided else ""),
         ("Comments", comments_text(review)),
     )

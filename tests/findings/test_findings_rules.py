@@ -22,6 +22,7 @@ from core.findings import (
     load_findings,
     load_thresholds,
     save_findings,
+    score_rules,
     trust_rules,
     work_rules,
 )
@@ -477,7 +478,7 @@ def flat_run(folder: Path, images: int, flat: int) -> Run:
 )
 def test_flat_scores(tmp_path: Path, images: int, flat: int, status: str) -> None:
     run = flat_run(tmp_path / "run", images, flat)
-    finding = only(apply(trust_rules.SCORES_RISE, Context.of(run, summarise(run), LIMITS)))
+    finding = only(apply(score_rules.SCORES_RISE, Context.of(run, summarise(run), LIMITS)))
     assert finding.status == status
     assert finding.evidence[0].value == pytest.approx(flat / images)
     assert finding.evidence[0].n == images

@@ -17,7 +17,6 @@ from tests.findings.pinned import PINNED, with_values
 from tests.support.made_run import made_run
 
 REVIEW = Review("0" * 64)
-ABOUT = "on the model, the data, the texts or the run"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def test_findings_about_explanations_alone_are_not_concerns(run: Run, subject: A
     else:
         assert (word, reason) == (
             "Concerns",
-            "1 finding of high or medium severity on the model, the data, the texts or the run.",
+            f"1 finding of high or medium severity on {SUBJECTS[subject]}.",
         )
 
 

@@ -124,3 +124,12 @@ def test_pairs_that_cannot_be_compared_are_counted_and_named(tmp_path: Path) -> 
 )
 def test_agreement_by_habit_is_a_sentence_for_any_number_of_pairs(habit: int, pairs: int, sentence: str) -> None:
     assert _habit(habit, pairs) == sentence
+
+
+def test_a_single_pair_is_a_sentence_and_no_chart(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "one", images=8, methods=("raw", "rise"))
+    section = agreement_section(context_of(run))
+    assert section.charts == () and "have a mean rank correlation of" in section.results[0]
+    assert "Raw similarity" in section.results[0] and "n = 8 images" in section.results[0]
+    more = agreement_section(context_of(made_run(tmp_path / "more", images=8, methods=("raw", "rise", "m2ib"))))
+    assert len(more.charts) == 1 and "mean rank correlation of" not in more.results[0]

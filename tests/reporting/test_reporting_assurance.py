@@ -12,7 +12,7 @@ import pytest
 from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.content.parts import Report, Section
-from core.findings import apply_rules, consensus_methods, every_rule, save_findings
+from core.findings import Finding, apply_rules, consensus_methods, every_rule, save_findings
 from core.findings.earlier import keep_earlier
 from core.reporting.assurance import LEVELS, assurance, status_line
 from core.reporting.detection import detection_record, detection_sentence, detection_table, limits_of_rule
@@ -20,11 +20,15 @@ from core.reporting.document import build_report
 from core.reporting.evidence import run_parts, write_evidence
 from core.reporting.html import FULL, STAKEHOLDER, render_html
 from core.reporting.inspection import check_bundle
+from core.reporting.register import short_by_plan
 from core.rules import Context
 from core.rules.writing import NO_BREAK
 from core.runs import Run
+from core.runs.parts import ApplicationPlan
 from core.runs.review import REVIEW, add_entry, load_review, note_review
+from core.runs.run import RunSnapshot
 from core.statistics import wilson
+from tests.findings.pinned import PINNED, with_values
 from tests.support.made_run import made_run
 
 
@@ -210,20 +214,58 @@ def test_the_figures_are_those_of_the_published_table() -> None:
 
 def test_the_sentence_gives_counts_and_intervals() -> None:
     assert detection_sentence("words.merged") == (
-        "Detection limit: planted flaws of the kind “word with the embedding of another word” were found in "
+        "Detection rate: planted flaws of the kind “word with the embedding of another word” were found in "
         "19 of 20 (0.95 [0.76, 0.99]); clean models were reported in 0 of 20 (0.00 [0.00, 0.16])."
     )
     # Of several kinds, the one that is known least well to be found.
-    assert "“mark in a corner” were found by this check or another of its group in 23 of 23" in detection_sentence(
-        "reliance.alone"
-    )
+    told = detection_sentence("reliance.alone")
+    assert "“mark in a corner” were found by this check or another of its group, which does not show" in told
+    assert "finds them, in 23 of 23" in told
 
 
 def test_the_table_lists_only_checks_of_this_report(run: Run) -> None:
     findings = context_of(run).findings
-    table = detection_table(findings, "11")
+    table = detection_table(findings, PINNED)
     assert table is not None
     flaws = {row[0] for row in table.rows}
     assert "truncated files" in flaws and "printed words that determine the class" not in flaws
-    assert "version 11 of the thresholds" in table.more and detection_table((), "11") is None
+    assert "version 1 of the thresholds" in table.more and detection_table((), PINNED) is None
     assert json.dumps([row[2] for row in table.rows]).count("[") > len(table.rows)
+    assert all(row[5].endswith(", v1") for row in table.rows)
+
+
+def test_the_table_states_which_limits_changed_since_the_figures_were_measured() -> None:
+    one = next(each for each in detection_record().limit if each.flaw == "truncated files")
+    assert one.changes(PINNED) == "same limits"
+    other = with_values(PINNED, {"data.refused.most_share": 0.5})
+    assert one.changes(other) == "data.refused.most_share 0, now 0.5"
+    few = next(each for each in detection_record().limit if each.planted < 10)
+    assert few.changes(PINNED) == "limits not recorded" and few.recall == f"{few.found} of {few.planted}"
+    assert detection_sentence(few.rules[0]).startswith("Detection rate: not known.")
+    edges = next(each for each in detection_record().limit if "edges" in each.flaw)
+    assert "sanity.least_images 4, now 7" in edges.changes(PINNED) and "each kind of text" in edges.changes(PINNED)
+
+
+def test_checks_that_the_plan_gave_too_few_images_are_counted_with_the_option_that_gives_more(run: Run) -> None:
+    name, rule = "information", "information.texts"
+    planned = run.plan.model_copy(
+        update={
+            "applications": (ApplicationPlan(name=name, options={"forwards": 2300}),),
+            "images": tuple(f"i{at}" for at in range(40)),
+        }
+    )
+    other = RunSnapshot(run.folder)
+    other.__dict__["plan"] = planned
+
+    def told(n: int) -> str:
+        one = Finding(
+            id=f"{rule}.x", rule=rule, subject="explanations", title="t", status="cannot_conclude", severity="note",
+            condition="c", criterion="k", threshold="", n=n, unit="images",
+        )  # fmt: skip
+        return short_by_plan(ReportContext(Context.of(other, thresholds=PINNED), (one,)))
+
+    least = int(PINNED["general.least_images"])
+    short = told(least - 1)
+    assert short.startswith("1 of these 1 checks could not have been decided")
+    assert f"1 check on {least - 1} images (--option information.forwards=N, here 2300)" in short
+    assert told(least) == ""

@@ -85,6 +85,10 @@ def test_the_rule_and_the_table_give_the_same_verdict(
     assert "Another model" in finding.title
     (section,) = comparisons(context_of(own))
     assert next(row[-1] for table in section.tables for row in table.rows if len(row) == 6) == verdict
+    (result,) = section.results
+    assert "Raw similarity" in result and "(here less there)" in result and f"n = {n}" in result
+    assert ("fewer than the 12 images" if verdict == "too few images" else verdict) in result
+    assert ("cannot be concluded" in result) == (status == "cannot_conclude")
 
 
 def test_without_a_comparison_the_question_does_not_arise(tmp_path: Path) -> None:

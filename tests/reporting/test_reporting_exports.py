@@ -27,6 +27,7 @@ from core.reporting.exports.oscal import token
 from core.reporting.exports.record import ReportRecord, schema_json
 from core.rules import Context, Finding, Grade
 from core.rules.finding import fingerprint
+from core.rules.thresholds import load_thresholds
 from core.runs import ApplicationPlan, Run
 from core.runs.results import file_sha256
 from core.runs.review import add_entry
@@ -318,7 +319,7 @@ def test_detection_limits_are_those_that_the_report_prints(record: ReportRecord,
     limits = record.detection_limits
     assert limits is not None
     findings = [finding_of(run, "low"), *apply_rules(Context(run))]
-    printed = detection_table(findings, "1")
+    printed = detection_table(findings, load_thresholds())
     assert printed is not None and len(printed.rows) == len(limits.flaws) > 1
     for row, flaw in zip(printed.rows, limits.flaws, strict=True):
         assert row[0] == flaw.flaw

@@ -69,6 +69,10 @@ def _outcomes(context: Context, family: list[Comparison], limit: str, *, at_most
 NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}, adjusted over {family} comparisons"
 DIFFERENCE = NUMBERS.replace("{p:.2g},", "{p:.2g} (tested against a difference of {most_gain:g}),")
 FEW = "{n} images have this measure; at least {least_images} are needed."
+DROPS = (
+    "The cosine drops by {random:.3f} with the map's values in random positions and by {drop:.3f} with the map. The "
+    f"difference, random less map, is {NUMBERS}."
+)
 RANDOM = Rule(
     id="layer_sweep.random",
     subject="explanations",
@@ -81,18 +85,15 @@ RANDOM = Rule(
     wordings={
         "finding": Wording(
             "Random positions keep more of the score than the bottleneck's map ({side}, block {block})",
-            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
-            f"difference is {NUMBERS}.",
+            DROPS,
         ),
         "passed": Wording(
             "The bottleneck's map keeps more of the score than random positions ({side}, block {block})",
-            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
-            f"difference is {NUMBERS}.",
+            DROPS,
         ),
         "cannot_conclude": Wording(
             "Inconclusive: the bottleneck's map is not shown to differ from random positions ({side}, block {block})",
-            "The cosine drops by {drop:.3f} with the map and by {random:.3f} with its values in random positions. The "
-            f"difference is {NUMBERS}.",
+            DROPS,
         ),
         "few": Wording(
             "Inconclusive: too few images to compare the map with random positions ({side}, block {block})",

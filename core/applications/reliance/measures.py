@@ -65,8 +65,9 @@ def pairs_left_out(rows: pd.DataFrame, counts: str) -> str:
     if not lost:
         return f"{counts}. No image-text pair is left out, because the image raises the score in each."
     return (
-        f"{counts}, without the pairs whose score the image does not raise ({lost:,} of {len(pairs):,} image-text "
-        "pairs), so that n can be lower than the number of images of a class."
+        f"{counts}, without the pairs whose score the image does not raise above that of the hidden one ({lost:,} of "
+        f"the {len(pairs):,} image-text pairs of this table), so that n can be lower than the number of images of a "
+        "class."
     )
 
 

@@ -18,8 +18,9 @@ from core.rules import Context
 
 PRINTED, WORST, MOST_CONFOUNDED = 25, 3, 6
 HOW = (
-    "Each group is compared with the other images that have a value in the same column. The effect is the probability "
-    "that an image of the group has the higher value: 0.5 means no difference, 0 and 1 complete separation.",
+    "Each group is compared with the other images that have a value in the same column. The effect is the share of "
+    "pairs of an image of the group and another image in which that of the group has the higher value, or the lower "
+    "one where that is more frequent: 0.5 means no difference, 1 complete separation.",
     "A numeric column with more than 20 values is split at its terciles; a column of texts with more than 20 values "
     "makes no groups. Groups of the same images are compared once.",
     "A measure is marked as stated where the metadata that define the group state it themselves, such as brightness by "

@@ -51,6 +51,13 @@ class Effect:
         return "lower" if self.value < 0.5 else "higher"
 
     @property
+    def one_sided(self) -> tuple[float, float, float]:
+        """The share of pairs in which the image of the group lies on the group's own side, with its interval."""
+        if self.side == "higher":
+            return self.value, self.low, self.high
+        return 1 - self.value, 1 - self.high, 1 - self.low
+
+    @property
     def favour(self) -> str:
         """Whether it is "favourable" or "unfavourable" to the group; empty where neither direction is by itself."""
         if not self.measure.better:

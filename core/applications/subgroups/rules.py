@@ -141,7 +141,7 @@ def _power(every: list[Effect], limit: float, significance: float) -> tuple[floa
 
 
 def _values(effect: Effect) -> dict[str, Any]:
-    share, ends = _one_side(effect)
+    share, *ends = effect.one_sided
     return {
         "column": effect.group.column,
         "group": effect.group.value,
@@ -158,15 +158,8 @@ def _values(effect: Effect) -> dict[str, Any]:
     }
 
 
-def _one_side(effect: Effect) -> tuple[float, tuple[float, float]]:
-    """The share of pairs in which the image of the group lies on the group's own side, with its interval."""
-    if effect.side == "higher":
-        return effect.value, (effect.low, effect.high)
-    return 1 - effect.value, (1 - effect.high, 1 - effect.low)
-
-
 def _line(effect: Effect) -> str:
-    share, _ = _one_side(effect)
+    share = effect.one_sided[0]
     where = f"“{effect.group.value}” ({effect.group.column})"
     favour = f", {effect.favour}" if effect.favour else ""
     return f"{where}, {effect.measure.title} {effect.side} in {percent(share)} of pairs{favour}"
@@ -178,7 +171,7 @@ def _listed(rows: list[Effect]) -> str:
 
 
 def _number(effect: Effect) -> Number:
-    share, (low, high) = _one_side(effect)
+    share, low, high = effect.one_sided
     group = effect.group
     n = effect.n + effect.others
     number = HIGHER.at(share, n, low, high, measure=effect.measure.title, side=effect.side, group=group)

@@ -11,10 +11,11 @@ EFFECTS = TableSpec(
     ColumnSpec("Measure", lambda row: f"{row.measure.title}{' (stated)' if row.stated else ''}"),
     ColumnSpec(
         "Effect, 95 % interval",
-        lambda row: bounded(*(round(value, 2) for value in (row.value, row.low, row.high))),
+        lambda row: f"{row.side} in {bounded(*(round(value, 2) for value in row.one_sided))}",
         "number",
         18,
-        help="The probability that an image of the group has the higher value",
+        help="The share of pairs of an image of the group and another image in which that of the group has the higher "
+        "value, or the lower one where that is more frequent",
     ),
     ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 11),
     ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
