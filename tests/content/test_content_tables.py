@@ -92,10 +92,10 @@ def headings(source: str) -> list[str]:
 
 
 # Tables that no report prints, because a person works with them: a choice of runs and the progress of a plan, an upload
-# that is matched to images, raw values, and which methods a model can serve.
+# that is matched to images, raw values, and which methods a model can serve; and the files of a bundle as they are.
 OF_PAGES = {
     "pages/explore.py", "pages/parts/capabilities.py", "pages/parts/labels.py", "pages/parts/new_audit.py",
-    "pages/runs.py",
+    "pages/report.py", "pages/runs.py",
 }  # fmt: skip
 # Shows a `TableSpec`.
 SHOWS = "pages/parts/tables.py"
