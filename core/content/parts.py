@@ -184,10 +184,11 @@ class Headline:
 
 @dataclass(frozen=True)
 class Overview:
-    """The one-page summary."""
+    """The one-page summary. `scale` says what each opinion means."""
 
     opinion: str
     reason: str
+    scale: str
     counts: tuple[tuple[str, int], ...]
     severities: Chart | None
     headlines: tuple[Headline, ...]

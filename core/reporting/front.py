@@ -93,7 +93,6 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     """The one-page summary, from the findings alone."""
     run, findings, assets = context.run, context.findings, context.assets
     word, reason = opinion(run.progress(), findings)
-    reason = f"{reason} {SCALE}"
     ranked = by_concern([finding for finding in findings if finding.status == "finding"])
     counts = tuple((title, sum(f.severity == name for f in ranked)) for name, title in SEVERITY_TITLES.items())
     bar = None
@@ -118,7 +117,9 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     actions = tuple(dict.fromkeys(finding.recommendation for finding in ranked[:3] if finding.recommendation))
     if not actions:
         actions = _default_actions(word)
-    return Overview(word, reason, counts, bar, tuple(headlines), _confidence(context), tuple(limits[:4]), actions)
+    return Overview(
+        word, reason, SCALE, counts, bar, tuple(headlines), _confidence(context), tuple(limits[:4]), actions
+    )
 
 
 def limits(context: ReportContext) -> tuple[str, ...]:

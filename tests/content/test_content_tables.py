@@ -66,7 +66,7 @@ def without_interval(specs: dict[str, TableSpec]) -> list[str]:
     ]
 
 
-def test_no_page_shows_a_bare_number_under_a_title_with_an_interval() -> None:
+def every_spec() -> dict[str, TableSpec]:
     specs = {}
     files = [*(ROOT / "core" / "applications").glob("*/*.py"), ROOT / "core" / "reporting" / "tables.py"]
     for path in sorted(files):
@@ -74,6 +74,29 @@ def test_no_page_shows_a_bare_number_under_a_title_with_an_interval() -> None:
             module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
             parts = vars(module).items()
             specs |= {f"{module.__name__}.{key}": spec for key, spec in parts if isinstance(spec, TableSpec)}
+    return specs
+
+
+def narrow(specs: dict[str, TableSpec]) -> list[str]:
+    """The tables whose columns without a share of the width get less than a title needs, or that are too wide."""
+    found = []
+    for name, spec in specs.items():
+        printed = [column for column in spec.columns if column.only != "page"]
+        open_ones = sum(not column.share for column in printed)
+        rest = 100 - sum(column.share for column in printed)
+        if rest < 9 * open_ones:
+            found.append(name)
+    return found
+
+
+def test_every_column_of_the_report_has_room() -> None:
+    assert not narrow(every_spec())
+    full = TableSpec(ColumnSpec("A", "a", share=60), ColumnSpec("B", "b", share=40), ColumnSpec("C", "c"))
+    assert narrow({"full": full}) == ["full"]
+
+
+def test_no_page_shows_a_bare_number_under_a_title_with_an_interval() -> None:
+    specs = every_spec()
     assert len(specs) > 40 and not without_interval(specs)
     bare = TableSpec(ColumnSpec("Share, 95 % interval", "share", value="share"))
     assert without_interval({"bare": bare}) == ["bare: Share, 95 % interval"]

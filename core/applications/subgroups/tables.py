@@ -6,27 +6,27 @@ from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, p_value
 
 EFFECTS = TableSpec(
-    ColumnSpec("Column", lambda row: row.group.column, share=16),
-    ColumnSpec("Group", lambda row: row.group.value, share=16),
+    ColumnSpec("Column", lambda row: row.group.column, share=12),
+    ColumnSpec("Group", lambda row: row.group.value, share=13),
     ColumnSpec("Measure", lambda row: f"{row.measure.title}{' (stated)' if row.stated else ''}"),
     ColumnSpec(
         "Effect, 95 % interval",
         lambda row: f"{row.side} in {bounded(*(round(value, 2) for value in row.one_sided))}",
         "number",
-        18,
+        16,
         help="The share of pairs of an image of the group and another image in which that of the group has the higher "
         "value, or the lower one where that is more frequent",
     ),
-    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 11),
-    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 8),
+    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 8, help="Images of the group, other images"),
     ColumnSpec(
         "For the group",
         "favour",
         share=12,
         help="Favourable: higher scores, a larger lead, more agreement with labels, fewer flips, less implausibility",
     ),
-    ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 9, help="Mean of the measure in the group"),
-    ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 9, help="Mean in the other images"),
+    ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 7, help="Mean of the measure in the group"),
+    ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 7, help="Mean in the other images"),
 )
 ASSOCIATED = TableSpec(
     ColumnSpec("Column", lambda row: row.group.column, share=16),
