@@ -28,6 +28,8 @@ from core.runs import FINISHED, Run
 
 # Characters of a condition on the summary page, which is one page; the finding itself has all of it.
 MOST_CONDITION = 180
+# Limitations of the summary, which keeps to one page; their chapter has all.
+IN_SUMMARY = 2
 REMOVALS = {
     "drop": "The tokens of hidden cells were dropped before the first block",
     "mean": "Hidden cells were set to the mean colour that preprocessing subtracts",
@@ -96,7 +98,8 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     ranked = by_concern([finding for finding in findings if finding.status == "finding"])
     counts = tuple((title, sum(f.severity == name for f in ranked)) for name, title in SEVERITY_TITLES.items())
     bar = None
-    if ranked:
+    # One severity alone is told by its count.
+    if sum(count > 0 for _, count in counts) > 1:
         alt = "Findings by severity: " + ", ".join(f"{count} {title.lower()}" for title, count in counts if count)
         bar = Chart(assets.chart(to_svg(severity_chart(findings), alt)), alt, "")
     headlines = []
@@ -118,7 +121,7 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     if not actions:
         actions = _default_actions(word)
     return Overview(
-        word, reason, SCALE, counts, bar, tuple(headlines), _confidence(context), tuple(limits[:4]), actions
+        word, reason, SCALE, counts, bar, tuple(headlines), _confidence(context), tuple(limits[:IN_SUMMARY]), actions
     )
 
 
@@ -141,9 +144,9 @@ def _limits(context: Context, findings: Sequence[Finding]) -> tuple[str, ...]:
     plan = run.plan
     out = [
         accuracy_limit(run),
-        "Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so.",
         f"The results rest on {plural(summary.images, 'image')}; they may not hold for images that differ from these."
         f"{_fewest(findings)}",
+        "Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so.",
         _not_tested(run),
     ]
     model = run.manifest.get("model", {})
