@@ -95,7 +95,7 @@ def test_a_model_is_described_with_what_cannot_run(place: Path, capsys: pytest.C
     assert told["model"]["recognised"]["image_activation"] == "QuickGELU" and told["model"]["parameters"] > 0
     assert main(["describe", *model]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "Activations: QuickGELU (image), QuickGELU (text)" in lines
+    assert "Activations (names in the code): QuickGELU (image), QuickGELU (text)" in lines
     assert sum("cannot run" in line for line in lines) == len(told["not_run"]) + len(told["applications_not_run"])
     assert main(["describe", "--model", str(place / "nothing")]) == 2
 

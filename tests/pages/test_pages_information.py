@@ -77,7 +77,7 @@ def test_the_page_reads_the_record_and_follows_its_choices(run: Run) -> None:
     assert len(app.dataframe) == 3
     assert list(app.dataframe[1].value["Token"]) == TOKENS
     compared = app.dataframe[0].value
-    assert set(compared["Higher for own text"]) >= {"100 %"}
+    assert set(compared["Higher for own text"]) >= {"4 of 4"}
     price = next(box for box in app.selectbox if str(box.key).startswith("information-price"))
     price.set_value(0.1).run()
     assert not app.exception and not app.error

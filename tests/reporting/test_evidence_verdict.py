@@ -96,7 +96,7 @@ def test_a_bundle_is_sound_and_is_the_one_that_its_report_names(
     assert main(["verify", str(bundle), "--pdf", str(pdf), "--sha256", digest, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["sha256"], told["count"]) == ("sound", digest, 0)
-    assert len(told["checked"]) == 6 and len(told["unchecked"]) == 3
+    assert len(told["checked"]) == 7 and len(told["unchecked"]) == 3
     # A bundle that was only packed in another way is another bundle to its report.
     forge(bundle, lambda files: None)
     assert main(["verify", str(bundle)]) == 0

@@ -20,7 +20,7 @@ def test_what_was_recognised_and_every_note_are_facts() -> None:
     }
     facts = loading_lines(found)
     assert ("Kind of files", "CLIPModel") in facts
-    assert ("Activations", "QuickGELU (image), GELU (text)") in facts
+    assert ("Activations (names in the code)", "QuickGELU (image), GELU (text)") in facts
     assert ("Pooling", "class token (image), first end token (id 1) (text)") in facts
     assert ("Context length", "20 tokens") in facts
     assert [value for name, value in facts if name == "Note on loading"] == found["notes"]
