@@ -64,7 +64,8 @@ def _shared(findings: Sequence[Finding]) -> str:
         return ""
     every = set().union(*each)
     common = sum(sum(image in images for images in each) > 1 for image in every)
-    return f"; of {len(every)} images that they show as samples, {common} belong to more than one of them"
+    verb = "belongs" if common == 1 else "belong"
+    return f"; of the {len(every)} images shown as samples, {common or 'none'} {verb} to more than one finding"
 
 
 def _listed(words: Sequence[str]) -> str:

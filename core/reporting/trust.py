@@ -139,7 +139,7 @@ def above_controls(context: Context) -> tuple[str, ...]:
     shown = names_by_kind((one.method, one.text_kind) for one in every if one.decision == "holds")
     unshown = [kind_words(kind) for kind, methods in methods_above_controls(context).items() if not methods]
     each = f" These are {shown}." if shown != "none" else ""
-    no = f" For {' and '.join(unshown)} it is not shown of any method." if unshown and each else ""
+    no = f" For {' and '.join(unshown)} it is not shown for any method." if unshown and each else ""
     return (f"By {MEASURE}, methods shown to beat every control: {above}.{each}{no}{rest}",)
 
 
