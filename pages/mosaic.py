@@ -74,14 +74,15 @@ def maps(run: Run, record: MosaicRecord) -> None:
     for at, row in enumerate(part[part["tile"] == tile].itertuples(), start=1):
         values = record.grid(row)
         signed, title = is_signed(row.method), title_of(row.method)
-        low, high = bar_ends(value_range(values), signed=signed)
+        extent = value_range(values)
+        low, high = bar_ends(extent, signed=signed)
         with columns[at % ACROSS]:
             st.image(
                 encoded(overlay(image, values, SQUARE, signed=signed, smooth=False), "PNG"),
                 alt=f"{title} of the mosaic",
             )
             st.image(encoded(colour_bar(signed=signed), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
-            st.caption(plain(f"{title}: {low:.3g} to {high:.3g}; {tile_caption(record, row)}"))
+            st.caption(plain(f"{title}: {extent.low:.3g} to {extent.high:.3g}; {tile_caption(record, row)}"))
 
 
 @st.cache_resource(max_entries=40, show_spinner="Reading …")

@@ -198,7 +198,10 @@ def report_parts(run: Run) -> dict[str, Any]:
 def test_the_report_draws_no_conclusion_from_a_method_that_fails(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", images=LEAST_IMAGES)
     before = report_parts(run)
-    assert "that of RISE" in before["confidence"] and "Not tested: dependence on the weights" in before["limits"]
+    assert (
+        "that of RISE" in before["confidence"]
+        and "Not tested of the heat maps: dependence on the weights" in before["limits"]
+    )
     made_sanity(run)
     healthy = report_parts(run)
     assert healthy["confidence"] == before["confidence"] and "fails a check" not in " ".join(healthy["rows"])

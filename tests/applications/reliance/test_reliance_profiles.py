@@ -225,7 +225,7 @@ def test_the_notes_of_tables_explain_n_by_the_pairs_left_out() -> None:
     rows = pd.DataFrame({"image": list("aabbc"), "text": list("xyxyx"), "total": [1.0, 0.5, -0.1, 0.2, 0.0]})
     note = pairs_left_out(rows, "n counts the images of the text")
     assert note.startswith("n counts the images of the text, without the pairs whose score the image does not raise")
-    assert "(2 of 5 image-text pairs)" in note
+    assert "(2 of the 5 image-text pairs of this table)" in note
     assert "No image-text pair is left out" in pairs_left_out(rows[:2], "n counts the images of the text")
 
 
