@@ -137,7 +137,10 @@ def better_checks(version: str = "") -> Callable[[Files], None]:
         text = files["detection.toml"].decode()
         assert "found = 27\n" in text
         text = text.replace("found = 27\n", "found = 28\n")
-        files["detection.toml"] = re.sub(r'(?m)^version = "1"', f'version = "{version or 1}"', text).encode()
+        if version:
+            text, count = re.subn(r'(?m)^version = "[^"]*"', f'version = "{version}"', text, count=1)
+            assert count, "the file has no version"
+        files["detection.toml"] = text.encode()
 
     return change
 
