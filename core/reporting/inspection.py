@@ -108,7 +108,7 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
                     checked.append(f"{', '.join(EXPORTS)} with those made again from these findings")
             except Refused as refused:
                 problems = [str(refused)]
-    files = {name: sums[name] for name in _COMPARED if name in sums}
+    files = {name: digest for name, digest in sums.items() if name in _COMPARED or name.startswith(f"{ROWS}/")}
     told = [line[:400] for line in problems[:_MOST_PROBLEMS]]
     value = {"problems": told, "count": len(problems), "checked": checked, "sha256": whole.hexdigest(), "files": files}
     return value, b""

@@ -14,7 +14,8 @@ import pytest
 from core.errors import RunError
 from core.evaluation.comparison import FILE, ROW_COLUMNS, ROWS, compare, compared, load_comparisons, save_comparisons
 from core.findings import apply_rules
-from core.reporting.evidence import write_evidence
+from core.reporting.evidence import run_parts, write_evidence
+from core.reporting.inspection import inspect_bundle
 from core.reporting.verdict import verify_bundle
 from core.rules import Context
 from core.runs import Run
@@ -41,6 +42,14 @@ def packed(run: Run) -> Path:
     path = run.folder / "evidence.zip"
     write_evidence(run, context.summary, apply_rules(context), path)
     return path
+
+
+def test_every_file_that_follows_from_the_run_is_compared_with_it(bundle: Path) -> None:
+    run = Run(bundle.parent)
+    files = inspect_bundle(bundle).files
+    parts = dict(run_parts(run))
+    assert sum(name.startswith(f"{ROWS}/") for name in parts) == 2
+    assert all(files[name] == hashlib.sha256(data).hexdigest() for name, data in parts.items())
 
 
 def values(files: Files) -> list[dict[str, object]]:
