@@ -9,6 +9,7 @@ from typing import Any
 from core.applications.sampling import images_within
 from core.methods.capability import reason_missing
 from core.methods.info import HOLDS_ANNOTATIONS, HOLDS_DECLARED, IS_FILE, OptionInfo, Options, options_of, parse_options
+from core.rules.writing import in_words
 
 # What an audit may give an application: the words for one and for several of it.
 INPUTS = {
@@ -24,10 +25,6 @@ INPUTS = {
 def _input(name: str, least: int) -> str:
     one, several = INPUTS.get(name, (f"the option {name}", ""))
     return one if least == 1 else several.format(least)
-
-
-def _either(parts: list[str]) -> str:
-    return " or ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else parts[0]
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,8 @@ class ApplicationInfo:
         chosen = options or {}
         for wanted in self.inputs:
             if not any(given.get(name, 0) >= least or chosen.get(name) for name, least in wanted.items()):
-                return f"it needs {_either([_input(name, least) for name, least in wanted.items()])}"
+                needed = in_words([_input(name, least) for name, least in wanted.items()], "or")
+                return f"it needs {needed}"
         return None
 
     def _marked(self, mark: str) -> tuple[str, ...]:

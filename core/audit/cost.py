@@ -66,7 +66,8 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
     for method in plan.methods:
         info = METHODS[method.name]
         reasons = dict.fromkeys(info.sides) if capabilities is None else info.reasons(capabilities)
-        unfit = info.unfit(info.parse(method.options), {"image": depth, "text": text_depth})
+        options = info.parse(method.options)
+        unfit = info.unfit(options, {"image": depth, "text": text_depth})
         reasons = {side: reason or unfit.get(side) for side, reason in reasons.items()}
         cost, text_cost = info.cost(method.options, depth), info.cost(method.options, text_depth)
         by_method[method.name] = 0.0
@@ -75,7 +76,7 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
             paid = max(paid, cost.shared)
             by_method[method.name] = len(images) * (max(cost.image - 1.0, 0.0) + pool) + pairs * cost.pair
             explained += 1
-            crops |= info.crops(info.parse(method.options)) if info.crops else {}
+            crops |= info.crops(options) if info.crops else {}
         if "text" in reasons and reasons["text"] is None:
             text_forwards += pairs * text_cost.text_pair
             worded += 1

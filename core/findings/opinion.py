@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.content.words import plural
 from core.findings.work_rules import NOTHING
 from core.rules.finding import SUBJECTS, Finding
+from core.rules.writing import in_words
 from core.runs import FINISHED, Progress
 
 # Findings about explanations say how far the measurements can be trusted. They are not concerns about the model.
@@ -30,7 +31,7 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
     trust = _trust(findings)
     if material:
         graded = [finding for finding in misses if finding.severity in ("high", "medium")]
-        about = _listed([words for name, words in SUBJECTS.items() if any(one.subject == name for one in graded)])
+        about = in_words([words for name, words in SUBJECTS.items() if any(one.subject == name for one in graded)])
         return (
             "Concerns",
             f"{plural(material, 'finding')} of high or medium severity on {about}{_shared(graded)}{trust}.",
@@ -66,10 +67,6 @@ def _shared(findings: Sequence[Finding]) -> str:
     common = sum(sum(image in images for images in each) > 1 for image in every)
     verb = "belongs" if common == 1 else "belong"
     return f"; of the {len(every)} images shown as samples, {common or 'none'} {verb} to more than one finding"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def by_concern(findings: Sequence[Finding]) -> list[Finding]:

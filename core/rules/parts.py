@@ -9,7 +9,7 @@ import numpy as np
 
 from core.methods import METHODS
 from core.rules.finding import Sample
-from core.rules.writing import typeset
+from core.rules.writing import in_words, typeset
 
 SAMPLES = 3
 # How many rows of evidence a finding names.
@@ -51,8 +51,7 @@ def title_of(method: str) -> str:
 
 def names_of(methods: Sequence[str]) -> str:
     """The titles of methods as a list in a sentence; "none" where it is empty."""
-    titles = [title_of(name) for name in methods]
-    return " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else (titles or ["none"])[0]
+    return in_words([title_of(name) for name in methods]) or "none"
 
 
 def kind_words(kind: str) -> str:
@@ -72,7 +71,7 @@ def names_by_kind(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _for(kinds: tuple[str, ...]) -> str:
-    words = " and ".join([", ".join(kinds[:-1]), kinds[-1]]) if len(kinds) > 1 else kinds[0]
+    words = in_words(kinds)
     return f" for {words}" if words else ""
 
 

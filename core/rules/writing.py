@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from string import Formatter
@@ -46,6 +46,11 @@ def filled(template: str, values: Mapping[str, Any]) -> str:
     Texts are inserted as they are. Raises `KeyError` for a name without a value.
     """
     return _TINY_P.sub("p < 0.0001", _NUMBERS.vformat(template, (), values))
+
+
+def in_words(parts: Sequence[str], last: str = "and") -> str:
+    """The parts as a list in a sentence, `a, b and c`; empty without a part."""
+    return f" {last} ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
 
 
 def typeset(text: str) -> str:

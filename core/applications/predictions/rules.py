@@ -27,7 +27,7 @@ from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
+from core.rules.writing import in_words, typeset
 from core.runs.rows import typed
 from core.runs.spot_check import counts
 from core.statistics import Interval
@@ -181,7 +181,7 @@ def spot_checked_accuracy(context: Context) -> Iterator[Outcome]:
             "drawn": estimate.n,
             "population": check.population,
             "open": given["unsure"] + estimate.n - estimate.marked,
-            "judges": " and ".join([", ".join(check.judges[:-1]), check.judges[-1]]).removeprefix(" and "),
+            "judges": in_words(check.judges),
             "lower": estimate.least.value,
             "upper": estimate.most.value,
         },
