@@ -127,7 +127,8 @@ def part_of(record: RelianceRecord, images: list[str], look: str) -> RelianceRec
 
 def glance_of(record: RelianceRecord, thresholds: Thresholds) -> Glance:
     """The record as the rules read it."""
-    run = SimpleNamespace(snapshot=lambda: run)
+    plan = SimpleNamespace(texts=SimpleNamespace(classes=()))
+    run = SimpleNamespace(snapshot=lambda: run, plan=plan)
     glance = Glance(cast(Run, run), seen=record)
     glance.__dict__["thresholds"] = thresholds
     return glance
