@@ -55,6 +55,18 @@ def declared_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", default=getattr(Declared(), name), help=text)
 
 
+def signers_argument(parser: argparse.ArgumentParser) -> None:
+    """Who must have signed the model."""
+    parser.add_argument(
+        "--model-signers",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PEM",
+        help="public keys and certificates of issuers; the model must carry a model.sig (OpenSSF) by one of them",
+    )
+
+
 def audit_request(chosen: argparse.Namespace) -> AuditRequest:
     """What the arguments of `audit` ask for.
 
@@ -78,6 +90,7 @@ def audit_request(chosen: argparse.Namespace) -> AuditRequest:
         annotations=chosen.annotations,
         reference=tuple(chosen.reference_images),
         limit=chosen.limit,
+        signers=tuple(chosen.model_signers),
         compare_with=tuple(find_run(name).folder for name in chosen.compare_with),
         fail_on=chosen.fail_on,
         **parts,

@@ -28,7 +28,7 @@ from core import (
     studying,
     verifying,
 )
-from core.arguments import SETTLED, declared_arguments, model_arguments
+from core.arguments import SETTLED, declared_arguments, model_arguments, signers_argument
 from core.characters import brief, legible, legible_values
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--no-captions", action="store_true", help="ignore the captions of the images")
     model_arguments(audit)
+    signers_argument(audit)
     audit.add_argument(
         "--embeddings",
         type=Path,

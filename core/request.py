@@ -26,9 +26,11 @@ from core.datasets import (
     read_annotations,
     read_label_maps,
 )
+from core.drafts import write_whole
 from core.errors import InputError
 from core.methods import METHODS, method_info
 from core.methods.presets import EFFORTS
+from core.models.signed.signature import SIGNERS, given_signers
 from core.rules.thresholds import Thresholds, load_thresholds
 from core.runs import (
     ApplicationPlan,
@@ -85,6 +87,9 @@ class AuditRequest(Part):
     declared: Declared = Declared()
     repeats: Plan | None = Field(None, description="a stored plan: its images, if all are given, and its files' hashes")
     thresholds: Path | None = Field(None, description="TOML file that judges the audit; None: the built-in one")
+    signers: tuple[Path, ...] = Field(
+        (), description="PEM files of public keys and issuers' certificates; the model must be signed by one of them"
+    )
     compare_with: tuple[Path, ...] = Field((), description="directories of runs of other models on the same images")
     fail_on: Literal["low", "medium", "high"] | None = Field(None, description="severity at which the audit fails")
 
@@ -156,6 +161,7 @@ class Inputs:
     thresholds: Thresholds | None
     annotations: Annotations | None
     others: tuple[Run, ...]
+    signers: tuple[str, ...] = ()
 
 
 def read_inputs(request: AuditRequest) -> Inputs:
@@ -174,7 +180,7 @@ def read_inputs(request: AuditRequest) -> Inputs:
     annotations = read_annotations(given) if given and not given.is_dir() else None
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out} is a file; name a folder")
-    return Inputs(thresholds, annotations, others)
+    return Inputs(thresholds, annotations, others, given_signers(request.signers))
 
 
 def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | None = None) -> Run:
@@ -195,6 +201,9 @@ def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | No
         run = create_run(request.out, plan_of(request, dataset, judged.sha256 if judged else ""))
         if judged is not None:
             (run.folder / THRESHOLDS).write_bytes(judged.data)
+        if inputs.signers:
+            break_seal(run)
+            write_whole(run.folder / SIGNERS, "".join(inputs.signers).encode())
         if starts is not None:
             record_start(run, starts)
     beside = [seen_from(run, other) for other in inputs.others]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -16,10 +17,12 @@ from core.audit.outcome import settle
 from core.audit.stages import applications_failed, compare_runs, run_applications
 from core.audit.steps import Steps
 from core.audit.units import prepare, unit_key
+from core.drafts import write_whole
 from core.errors import RunError
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
+from core.models.signed import SIGNATURE, signers_of, vouched
 from core.runs import FINISHED, Run, break_seal, environment
 from core.runs.packages import installed
 from core.runs.rebuild import adopt
@@ -108,7 +111,8 @@ def _work(
 
         check_renderer()
     model = model or load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
-    model = model.bound(run.dataset, plan.images)
+    signature = vouched(model.signature, signers_of(run.folder))
+    model = replace(model, signature=signature).bound(run.dataset, plan.images)
     images = {image.id: image for image in run.dataset.images}
     missing = [image for image in plan.images if image not in images]
     if missing:
@@ -139,6 +143,8 @@ def _work(
     left = sum(unit["state"] != "done" for unit in store.units())
     store.log("begun", f"{left} of {len(units)} units to compute, {len(plan.applications)} analyses planned")
     store.set(stage="preparing", workers=str(engine.workers))
+    if signature is not None:
+        write_whole(run.folder / SIGNATURE, signature.data)
     bench = prepare(run, model)
     cost = estimate(plan, run.dataset)
     steps = Steps(run, cost, started_at, report=report)

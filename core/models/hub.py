@@ -17,7 +17,7 @@ PREFIX = "hf-hub:"
 CONFIG = "open_clip_config.json"
 # In this order: what cannot hold code first.
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-_DATA = (".json", ".txt", ".model", ".safetensors", ".bin")
+_DATA = (".json", ".txt", ".model", ".safetensors", ".bin", ".sig")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from core.models.bulk import Bulk
 from core.models.geometry import Geometry, Preprocessing
 from core.models.image_tower import ImageTower, image_tower
 from core.models.recognition import recognised
+from core.models.signed import ModelSignature
 from core.models.text_tower import TextTower, text_tower
 from core.settings import byte_budget
 
@@ -65,6 +66,7 @@ class Model:
     device: torch.device
     digest: str
     weights_sha256: str | None = None
+    signature: ModelSignature | None = None
     pretrained: str | None = None
     card: dict[str, Any] | None = None
     source: dict[str, Any] = field(default_factory=dict)
@@ -189,6 +191,7 @@ class Model:
             "architecture": f"{self.image.family} + {self.text.family}",
             "digest": self.digest,
             "weights_sha256": self.weights_sha256,
+            "signature": {"state": "none"} if self.signature is None else self.signature.told(),
             "parameters": getattr(self.net, "parameter_count", None)
             or sum(parameter.numel() for parameter in self.net.parameters()),
             "embed_dim": embedding.shape[-1],

@@ -18,6 +18,7 @@ from core.findings import Finding
 from core.reporting.gallery import Plates
 from core.reporting.labels import label_uses
 from core.reporting.letters import LETTERS
+from core.reporting.model_signature import signature_facts
 from core.reporting.tables import COMPONENTS, DUPLICATES, FIGURES, FORMATS, PROMPTS, REFUSED, REMARKS
 from core.runs import Run
 
@@ -98,6 +99,7 @@ def subject(context: ReportContext) -> tuple[Section, ...]:
         _known("Capabilities", ", ".join(_CAPABILITIES.get(name, name) for name in model.get("capabilities", []))),
         _known("Weights as loaded, SHA-256", model.get("digest"), code=True),
         _known("Weights file, SHA-256", model.get("weights_sha256"), code=True),
+        *signature_facts(model),
     ]
     sections = [Section("Model", tuple(fact for fact in facts if fact))]
     card = model.get("card")

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from core.errors import Refused
 from core.findings.earlier import EARLIER
+from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting.detection import NAME as DETECTION_FILE
 from core.reporting.evidence import CRITERIA, EXPORTS_FOLDER, IMAGES, SUMS, TABLES
 from core.reporting.exports.files import EXPORTS
@@ -30,7 +31,7 @@ _ENTRY = 512
 _ENCRYPTED = 0x1
 _FIXED = frozenset(
     {"plan.json", "manifest.json", "findings.json", "dataset.json", "thresholds.toml", "comparison.json", IMAGES}
-    | {"units.csv", "log.csv", SPOT_CHECK, REVIEW, EARLIER, DETECTION_FILE, CRITERIA}
+    | {"units.csv", "log.csv", SIGNATURE, SIGNERS, SPOT_CHECK, REVIEW, EARLIER, DETECTION_FILE, CRITERIA}
     | {f"tables/{name}.csv" for name in TABLES}
     | {f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS}
 )

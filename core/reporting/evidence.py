@@ -23,6 +23,7 @@ from core.evaluation.comparison import load_comparisons
 from core.evaluation.summary import Summary
 from core.findings import Finding
 from core.findings.earlier import EARLIER
+from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting import detection
 from core.rules.thresholds import thresholds_of
 from core.runs import Run
@@ -139,7 +140,7 @@ def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
     yield IMAGES, table_csv(_stored_images(run))
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))
-    for name in ("thresholds.toml", "comparison.json", EARLIER, SPOT_CHECK):
+    for name in ("thresholds.toml", "comparison.json", EARLIER, SPOT_CHECK, SIGNATURE, SIGNERS):
         if (run.folder / name).exists():
             yield name, (run.folder / name).read_bytes()
     for one in load_comparisons(run):

@@ -12,6 +12,7 @@ from core.datasets.languages import UNPACKED, languages
 from core.errors import Refused
 from core.evaluation.comparison import ROWS
 from core.findings.earlier import EARLIER
+from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting.bundle import OpenBundle, check_size, sum_problems
 from core.reporting.evidence import EXPORTS_FOLDER, IMAGES
 from core.reporting.exports.files import EXPORTS, REPORT
@@ -24,7 +25,7 @@ _MOST_PROBLEMS = 200
 # What the parent compares with a run.
 _COMPARED = (
     "plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, "units.csv", "thresholds.toml",
-    "comparison.json", SPOT_CHECK, EARLIER, *(f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS),
+    "comparison.json", SPOT_CHECK, EARLIER, SIGNATURE, SIGNERS, *(f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS),
 )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
     # Imported here: the parent, which may be the app, only asks.
     from core.reporting import detection
     from core.reporting.binding import binding_problems, read_content
+    from core.reporting.model_signature import signature_problems
     from core.reporting.recount import detection_line, recount_problems
     from core.reporting.review_check import review_problems
 
@@ -102,6 +104,7 @@ def check_bundle(data: bytes, path: str, folder: str) -> tuple[Any, bytes]:
                 )
                 if any(name.startswith(f"{ROWS}/") for name in bundle.names):
                     checked.append("the comparison with other runs with that recomputed from their rows")
+                problems += signature_problems(bundle, content, checked)
                 if detection.NAME in bundle.names:
                     checked.append(detection_line(bundle.read(detection.NAME)))
                 if f"{EXPORTS_FOLDER}/{REPORT}" in bundle.names:

@@ -43,6 +43,8 @@ from core.models.loading.sources import (
 from core.models.loading.tokenizers import tokenizer
 from core.models.model import Model, wrap
 from core.models.probe import check_embeddings
+from core.models.signed import SIGNATURE, signature_in
+from core.models.signed.signature import MOST_BYTES
 from core.models.stored import load_stored
 from core.models.stored_file import PREFIXES
 from core.models.text_files import Files, checked_copies, text_files
@@ -150,6 +152,7 @@ def _load_repository(repository: str, device: torch.device) -> Model:
             repository_files(repository, (PROCESSOR, OLD_PROCESSOR), MODEL_LIMITS.configuration, ask=True)
             repository_files(repository, TOKENIZER_FILES, MODEL_LIMITS.tokenizer, ask=True)
             weights = _hub_weights(repository)
+        repository_files(repository, (SIGNATURE,), MOST_BYTES, ask=True)
         if weights is None:
             raise ModelError(f"{said(name)} has no weights under the names that open_clip and transformers use")
     return _load(configuration, weights, device, name=name, title=name, texts=texts, folder=path.parent)
@@ -235,6 +238,9 @@ def _load(
     `release` prepares images as open_clip does for its own releases.
     """
     shown = name or _name(configuration)
+    # First: of a model that is not the one that was signed nothing is opened.
+    files = [weights, *([configuration.path] if folder else ()), *([adapter] if adapter else ())]
+    signature = None if release else signature_in(folder or weights.parent, files, whole=name is None)
     with offline(), ExitStack() as stack:
         opened = stack.enter_context(opened_adapter(weights, adapter) if adapter else opened_weights(weights))
         if configuration.conversion is not None:
@@ -264,6 +270,7 @@ def _load(
             title=title or f"{shown} with {printable(weights.name)}",
             device=device,
             weights_sha256=opened.sha256(),
+            signature=signature,
             pretrained=tag,
             source={
                 "kind": TITLES[configuration.conversion.family] if configuration.conversion else "open_clip",

@@ -25,6 +25,7 @@ from core.models.loading.tokenizers import tokenizer
 from core.models.model import Model
 from core.models.onnx_file import OnnxFile, read_onnx
 from core.models.probe import check_embeddings
+from core.models.signed import signature_in
 from core.models.text_files import Files, checked_copies, text_files
 from core.models.towers.onnx import OnnxImage, OnnxModule, OnnxNet, OnnxText
 from core.runs.results import file_sha256
@@ -73,6 +74,7 @@ def load_pair(visual: Path, textual: Path, fetch: Fetch, device: str) -> Model:
         raise ModelError(f"a pair of ONNX towers runs on the CPU, not on {printable(device)[:60]}; leave out --device")
     configuration = _configuration(visual.parent)
     folder = configuration.path.parent
+    signature = signature_in(folder, [visual, textual, configuration.path])
     with offline(), ExitStack() as stack:
         if configuration.conversion is not None:
             configuration, texts = hub_parts(configuration, folder)
@@ -107,6 +109,7 @@ def load_pair(visual: Path, textual: Path, fetch: Fetch, device: str) -> Model:
         device=torch.device("cpu"),
         digest=_digest(files),
         weights_sha256=_digest(files),
+        signature=signature,
         source={
             "kind": "a pair of ONNX towers" + _of(configuration),
             "notes": [*configuration.notes, *_NOTES, *getattr(made, "notes", ())],
