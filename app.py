@@ -11,7 +11,7 @@ from streamlit.starlette import App
 from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, identity, imports, state, words
+from pages.parts import entry, guard, identity, imports, stale_timer, state, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 
@@ -82,6 +82,7 @@ def report_error(error: Exception) -> bool:
 if __name__ == "__main__":
     layout()
 else:
+    stale_timer.leave_out()
     app = App(
         __file__, middleware=[Middleware(guard.Guard, header=identity.at_server_start())], on_script_error=report_error
     )

@@ -1,0 +1,25 @@
+"""A timer of a page that was left must not bring that page back.
+
+The browser names a timer's page as the one that it shows. Between a change of page and the moment at which it hears of
+it, that is still the page before. Streamlit then runs the part behind the timer under that page: the browser clears
+the new page, receives this part alone, and stays empty.
+"""
+
+from __future__ import annotations
+
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+_run = ScriptRunner._run_script
+
+
+def leave_out() -> None:
+    """From now on, no session of this server runs a part of a page other than the one that it shows."""
+    ScriptRunner._run_script = _run_unless_stale  # type: ignore[method-assign]
+
+
+def _run_unless_stale(runner: ScriptRunner, data: RerunData) -> None:
+    shown = runner._pages_manager.current_page_script_hash
+    if data.fragment_id_queue and data.page_script_hash != shown:
+        return
+    _run(runner, data)
