@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import entry, side_by_side, state
+from pages.parts import entry, saved_views, side_by_side, state
 from pages.parts.words import empty, problems_shown
 
 QUESTION = "How do two models differ on the same images, and what has changed since an earlier audit?"
@@ -16,7 +16,10 @@ def page() -> None:
     if current is None:
         empty("Models are compared here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
+    above = st.container()
     side_by_side.show(current)
+    with above:
+        saved_views.told(current)
 
 
 entry.through_app("pages/compare.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -23,7 +24,7 @@ from core.content.words import shorten
 from core.datasets import DatasetImage
 from core.models.geometry import Preprocessing
 from core.runs import Run
-from pages.parts import application_page, charts, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, saved_views, state, tables
 from pages.parts.words import number, plain
 
 ACROSS = 4
@@ -94,7 +95,10 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
     )
     one, two, three = st.columns((3, 3, 2), vertical_alignment="bottom")
     opacity = one.slider("Opacity of the maps", 0.0, 1.0, 0.55, 0.05, key="concept-opacity")
-    order = np.argsort(-values, kind="stable")
+    order = within_view(run, record, np.argsort(-values, kind="stable"))
+    if not len(order):
+        st.info("No image of the saved view was analysed. Remove the view to see the others.")
+        return
     pages = -(-len(order) // A_PAGE)
     at = two.number_input("Page", 1, pages, 1, key=f"concept-part-{run.id}") if pages > 1 else 1
     cells = three.toggle("Native cells", key="concept-cells")
@@ -113,6 +117,15 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
         "Each map is rescaled to its own range, so that an absent concept has a bright region too: read the numbers "
         "below each map."
     )
+
+
+def within_view(run: Run, record: ConceptRecord, order: NDArray[Any]) -> NDArray[Any]:
+    """The positions of the images of the saved view, in their order; all of them without a view."""
+    ids = record.images["image"].tolist()
+    kept = set(saved_views.within(saved_views.chosen(run), ids))
+    if len(kept) < len(set(ids)):
+        saved_views.note()
+    return order[[ids[at] in kept for at in order]]
 
 
 def card(
@@ -149,14 +162,15 @@ def one_image(run: Run, record: ConceptRecord) -> None:
     """The concepts of one image."""
     st.subheader("Concepts of one image", anchor=False)
     names = dict(record.images[["image", "image_name"]].itertuples(index=False))
-    image = st.selectbox("Image", list(names), format_func=names.__getitem__, key=f"concept-image-{run.id}")
+    entry = image_choice.choose(run, names, f"concept-image-{run.id}")
+    if entry is None:
+        return
+    image = entry.id
     rows = record.top[record.top["image"] == image]
     own = [float(record.own[:, record.graph.position(concept)].mean()) for concept in rows["concept"]]
     left, right = st.columns((1, 3))
     with left:
-        entry = maps.image_of(run, image)
-        if entry is not None:
-            maps.original(run, entry)
+        maps.original(run, entry)
     with right:
         tables.show(IMAGE_CONCEPTS, rows.assign(mean=own), height=320)
     if len(record.rebuilt):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,6 +18,7 @@ from pages.parts import (
     application_page,
     layout_colours,
     layout_figure,
+    layout_held,
     layout_scores,
     layout_search,
     layout_selection,
@@ -41,7 +44,7 @@ def page(run: Run, record: LayoutRecord) -> None:
         shown, limited = layout_search.choose(run, points, best, view)
     left, right = st.columns((7, 3), gap="medium")
     with left:
-        picked = drawn(run, points, layout_figure.figure(points, values, title, shown), title)
+        picked = drawn(run, points, values, title, shown)
     rows = [row for row in picked if shown[row]] if picked else np.flatnonzero(shown).tolist() if limited else []
     with right:
         layout_selection.show(run, points["image"].iloc[rows].tolist(), lasso=bool(picked))
@@ -51,17 +54,24 @@ def page(run: Run, record: LayoutRecord) -> None:
             st.caption(plain(sentence))
 
 
-def drawn(run: Run, points: pd.DataFrame, spec: dict[str, object], title: str) -> list[int]:
-    """Draw the map; the positions of the points that are selected on it."""
-    state_now = st.plotly_chart(
+def drawn(run: Run, points: pd.DataFrame, values: layout_colours.Values, title: str, shown: Any) -> list[int]:
+    """Draw the map; the positions of the points that are selected on it, also by a selection made in other colours."""
+    held = layout_held.held(run, (title, shown.tobytes()))
+    spec = layout_figure.figure(points, values, title, shown, selected=held.drawn)
+    key = layout_held.chart_key(run)
+
+    def keep() -> None:
+        held.picked = picked_rows(st.session_state.get(key), len(points))
+
+    st.plotly_chart(
         spec,
-        key=f"embedding-map-{run.id}",
-        on_select="rerun",
+        key=key,
+        on_select=keep,
         selection_mode=("points", "box", "lasso"),
         config=TOOLS,
         alt=f"{plural(len(points), 'image')} in two dimensions by the embeddings of the model, coloured by {title}",
     )
-    return picked_rows(state_now, len(points))
+    return held.picked
 
 
 def picked_rows(chart_state: object, count: int) -> list[int]:

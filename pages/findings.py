@@ -32,7 +32,7 @@ from core.rules.finding import SUBJECTS
 from core.runs import FINISHED, Run
 from core.runs.review import Review, finding_review
 from core.settings import as_typed
-from pages.parts import address, charts, entry, maps, review, state, tables
+from pages.parts import address, charts, entry, maps, review, saved_views, state, tables
 from pages.parts.words import empty, plain, problems_shown, tab
 
 COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
@@ -78,6 +78,7 @@ def page() -> None:
         "Trust",
         "Not run",
     )
+    above = st.container()
     tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
         shown = filtered(run, findings, log)
@@ -97,6 +98,8 @@ def page() -> None:
         trust(run, summary)
     with tabs[4]:
         not_run(summary)
+    with above:
+        saved_views.told(run)
 
 
 def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Finding]:
@@ -180,7 +183,16 @@ def evidence(numbers: tuple[Number, ...]) -> None:
 
 def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
     """Images with the maps that the finding is about, several samples a row."""
-    pairs = [(sample, image) for sample in chosen if (image := maps.image_of(run, sample.image)) is not None]
+    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in chosen]))
+    if any(sample.image not in kept for sample in chosen):
+        saved_views.note()
+        if not kept:
+            st.caption("No image of the saved view is among these.")
+    pairs = [
+        (sample, image)
+        for sample in chosen
+        if sample.image in kept and (image := maps.image_of(run, sample.image)) is not None
+    ]
     cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in pairs), default=0)
     each = max(1, ACROSS // cells)
     for start in range(0, len(pairs), each):

@@ -26,7 +26,7 @@ from core.datasets import DatasetImage
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import coloured_words, plain, tab
 
@@ -64,9 +64,7 @@ def comparison(run: Run, record: InformationRecord) -> None:
 def images(run: Run, record: InformationRecord) -> None:
     """One image: maps of its own and a wrong text on one scale, their spread, and the words of its own text."""
     left, right = st.columns((3, 2), vertical_alignment="bottom")
-    image = left.selectbox(
-        "Image", list(record.images), format_func=record.images.__getitem__, key=f"information-image-{run.id}"
-    )
+    entry = image_choice.choose(run, record.images, f"information-image-{run.id}", left)
     price = right.selectbox(
         "Weight β",
         record.prices,
@@ -74,10 +72,9 @@ def images(run: Run, record: InformationRecord) -> None:
         format_func=lambda value: f"{value:g}",
         key=f"information-price-{run.id}",
     )
-    entry = maps.image_of(run, image)
     if entry is None:
-        st.error("This image is no longer in the dataset.")
         return
+    image = entry.id
     rows = list(typed(record.of(image, "image", price), MapRow))
     wrong = rows[1]
     if len(rows) > 2:

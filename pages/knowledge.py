@@ -22,10 +22,9 @@ from core.applications.knowledge.tables import (
     measure_rows,
     proxy_title,
 )
-from core.content.words import shorten
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, maps, side_by_side, state, tables
+from pages.parts import application_page, charts, image_choice, maps, side_by_side, state, tables
 from pages.parts.words import plain
 
 FIRST_CONCEPTS = 5
@@ -50,7 +49,7 @@ def page(run: Run, record: KnowledgeRecord) -> None:
     curves(records)
     measured(records)
     against_proxies(measures.model_table(records))
-    single({name: runs[id] for name, id in zip(records, chosen, strict=True)}, records)
+    single(run, {name: runs[id] for name, id in zip(records, chosen, strict=True)}, records)
 
 
 def named(runs: Mapping[str, Run]) -> dict[str, KnowledgeRecord]:
@@ -112,12 +111,15 @@ def against_proxies(table: pd.DataFrame) -> None:
     st.caption("A rank correlation needs at least four models; with so few it is indicative only.")
 
 
-def single(runs: Mapping[str, Run], records: Mapping[str, KnowledgeRecord]) -> None:
+def single(current: Run, runs: Mapping[str, Run], records: Mapping[str, KnowledgeRecord]) -> None:
     """One image: its parts, visual concepts and shared concepts in every chosen run."""
     st.subheader("One image", anchor=False)
     frame = next(iter(records.values())).images
     names = dict(zip(frame["image"], frame["image_name"], strict=True))
-    image = st.selectbox("Image", list(names), format_func=lambda id: shorten(names[id], 80))
+    shown = image_choice.choose(current, names, f"knowledge-image-{current.id}")
+    if shown is None:
+        return
+    image = shown.id
     for name, record in records.items():
         run = runs[name]
         rows = record.partitions[record.partitions["image"] == image]

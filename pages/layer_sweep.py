@@ -12,7 +12,7 @@ from core.content.conclusions import conclusions
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.words import plain, tab
 
 
@@ -45,13 +45,10 @@ def comparison(run: Run, record: LayerSweepRecord) -> None:
 
 def images(run: Run, record: LayerSweepRecord) -> None:
     """One image: its map and its words at every block."""
-    image = st.selectbox(
-        "Image", list(record.images), format_func=record.images.__getitem__, key=f"layer-sweep-image-{run.id}"
-    )
-    entry = maps.image_of(run, image)
+    entry = image_choice.choose(run, record.images, f"layer-sweep-image-{run.id}")
     if entry is None:
-        st.error("This image is no longer in the dataset.")
         return
+    image = entry.id
     rows = list(typed(record.of(image, "image"), BlockRow))
     if rows:
         st.text(rows[0].text)

@@ -26,7 +26,7 @@ from core.content.words import shorten
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import number, plain, tab
 
@@ -55,15 +55,13 @@ def images(run: Run, record: PriorsRecord) -> None:
     value = one.selectbox("What is explained", present, format_func=VALUES.__getitem__, key=f"value-{run.id}")
     rows = record.of_value(value)
     names = dict(rows[["image", "image_name"]].drop_duplicates().itertuples(index=False, name=None))
-    image = two.selectbox("Image", list(names), format_func=names.__getitem__, key=f"image-{run.id}")
-    rows = rows[rows["image"] == image]
+    entry = image_choice.choose(run, names, f"priors-image-{run.id}", two)
+    if entry is None:
+        return
+    rows = rows[rows["image"] == entry.id]
     texts = list(dict.fromkeys(rows["text"]))
     text = three.selectbox("Text", texts, format_func=lambda words: shorten(words, 80), key=f"text-{run.id}-{value}")
     rows = rows[rows["text"] == text]
-    entry = maps.image_of(run, image)
-    if entry is None:
-        st.error("This image is no longer in the dataset.")
-        return
     across = st.columns(min(5, len(rows) + 1), gap="small")
     with across[0]:
         st.markdown("**Image**")

@@ -32,7 +32,7 @@ from core.content.words import shorten
 from core.findings import load_findings
 from core.rules import Context
 from core.runs import Run
-from pages.parts import application_page, maps, tables
+from pages.parts import application_page, image_choice, maps, tables
 from pages.parts.application_page import recorded
 from pages.parts.reliance import profile as profile_of
 from pages.parts.reliance import show as show_profile
@@ -94,18 +94,15 @@ def _concepts(table: pd.DataFrame, prevalence: pd.DataFrame) -> None:
 def images(run: Run, record: RelianceRecord) -> None:
     """One image: its regions by the loss that each removal causes, and their names."""
     left, right = st.columns((2, 3), vertical_alignment="bottom")
-    image = left.selectbox(
-        "Image", list(record.image_names), format_func=record.image_names.__getitem__, key=f"reliance-image-{run.id}"
-    )
+    entry = image_choice.choose(run, record.image_names, f"reliance-image-{run.id}", left)
+    if entry is None:
+        return
+    image = entry.id
     rows = record.regions[record.regions["image"] == image]
     pairs = list(dict.fromkeys(zip(rows["text"], rows["text_kind"], strict=True)))
     text, kind = right.selectbox(
         "Text", pairs, format_func=lambda pair: shorten(pair[0], 90), key=f"reliance-text-{run.id}-{image}"
     )
-    entry = maps.image_of(run, image)
-    if entry is None:
-        st.error("This image is no longer in the dataset.")
-        return
     part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)].sort_values("fall", ascending=False)
     across = st.columns(1 + len(COLUMNS), gap="small")
     with across[0]:

@@ -37,7 +37,7 @@ from core.content.words import percent, plural
 from core.datasets import DatasetImage
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.words import coloured_words, plain, tab
 
 LEGEND = 8
@@ -61,11 +61,10 @@ def page(run: Run, record: SegmentationRecord) -> None:
 
 def single(run: Run, record: SegmentationRecord) -> None:
     """One image: its segmentation, the map and points of a label, the empty text, and the tokens of its captions."""
-    image = st.selectbox("Image", list(record.images), format_func=lambda id: record.images[id])
-    entry = maps.image_of(run, image)
+    entry = image_choice.choose(run, record.images, f"segmentation-image-{run.id}")
     if entry is None:
-        st.info("This image is no longer in the dataset.")
         return
+    image = entry.id
     ranked = record.recognition[record.recognition.image == image].sort_values("rank")
     labels = [label for label in ranked.label if label in record.points.get(image, {})]
     label = st.selectbox("Label", labels)

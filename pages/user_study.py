@@ -24,7 +24,7 @@ from core.runs.results import ResultRow
 from core.runs.rows import typed
 from core.settings import study_folder
 from core.studying import IMAGES, result_lines, study_of
-from pages.parts import entry, identity, maps, state
+from pages.parts import entry, identity, maps, saved_views, state
 from pages.parts.words import empty, plain, problems_shown
 
 KEYS = {"left": "1", "right": "2", "neither": "0"}
@@ -43,6 +43,7 @@ def page() -> None:
     if not (study_folder(run.id) / STUDY).exists():
         start(run)
         return
+    saved_views.whole(run)
     study = load_study(study_folder(run.id))
     rater = rater_of_session(run)
     if rater:

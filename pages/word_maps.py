@@ -28,7 +28,7 @@ from core.rules.parts import title_of
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, maps, state, tables
+from pages.parts import application_page, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import coloured_words, number, plain, tab
 
@@ -55,17 +55,14 @@ def images(run: Run, record: WordMapsRecord) -> None:
         st.text("No image has word maps; see the failures.")
         return
     left, right = st.columns((3, 2), vertical_alignment="bottom")
-    image = left.selectbox(
-        "Image", list(record.images), format_func=record.images.__getitem__, key=f"word-image-{run.id}"
-    )
+    entry = image_choice.choose(run, record.images, f"word-image-{run.id}", left)
     way = right.segmented_control(
         "Computed from", list(WAYS), default=INTERACTION, required=True, key=f"word-way-{run.id}",
         format_func=lambda name: tab(WAYS[name]),
     )  # fmt: skip
-    entry = maps.image_of(run, image)
     if entry is None:
-        st.error("This image is no longer in the dataset.")
         return
+    image = entry.id
     shares = word_rows(record, image)
     st.caption("Share of the attribution that each word receives; point at a word to read the value.")
     coloured_words(shares["word"].tolist(), shares[way].fillna(0.0).tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,13 @@ def figure(
     values: Mapping[str, str] | Mapping[str, float],
     title: str,
     shown: NDArray[np.bool_],
+    selected: Collection[int] = (),
 ) -> dict[str, Any]:
     """The figure of `points` (image, image_name, x, y), coloured by the values of the images.
 
     Texts are groups, numbers lie on a scale. Points that are not `shown` are
-    faint. The `customdata` of a point is its position.
+    faint. The `customdata` of a point is its position; `selected` are the positions
+    of the points that are selected from the start.
     """
     rows = np.arange(len(points))
     known = {image: value for image, value in values.items() if not _missing(value)}
@@ -48,6 +50,9 @@ def figure(
         inside = members[shown[members]]
         if len(inside):
             traces.append(_trace(points, inside, kind, name, marker))
+    if selected:
+        for trace in traces:
+            trace["selectedpoints"] = np.flatnonzero(np.isin(trace["customdata"], list(selected))).tolist()
     return {"data": traces, "layout": _frame(title, legend=not numeric and bool(known))}
 
 

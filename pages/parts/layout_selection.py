@@ -14,7 +14,7 @@ from core.runs import Run
 from core.runs.saved_views import delete_view, save_view, saved_views
 from core.runs.shelf import NAME_CHARACTERS
 from core.settings import datasets_folder
-from pages.parts import maps, state
+from pages.parts import layout_held, maps, state
 from pages.parts import saved_views as views
 from pages.parts.words import plain, problems_shown
 
@@ -36,7 +36,10 @@ def show(run: Run, images: Sequence[str], *, lasso: bool) -> None:
             "removes the selection."
         )
         return
-    st.caption(plural(len(present), "image"))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plural(len(present), "image"), width="content")
+        if lasso:
+            st.button("Clear the selection", icon=":material/deselect:", on_click=layout_held.forget, args=(run,))
     thumbnails(run, present)
     save(run, [image.id for image in present])
     audit(run, [image.id for image in present])

@@ -21,7 +21,7 @@ from core.rules import Context
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import maps, tables
+from pages.parts import maps, saved_views, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import plain
 
@@ -67,6 +67,10 @@ def _profiles(run: Run, profile: Profile) -> None:
     titles = ("Samples: they lose most with the concept", f"Counter-samples: they lose at most {percent(limit)}")
     for title, group in zip(titles, examples(profile.rows, topic, str(concept), limit), strict=True):
         st.markdown(f"**{plain(title)}**")
+        kept = set(saved_views.within(saved_views.chosen(run), [example.image for example in group]))
+        if any(example.image not in kept for example in group):
+            saved_views.note()
+            group = [example for example in group if example.image in kept]
         if not group:
             st.text("none")
             continue

@@ -60,6 +60,13 @@ def told(run: Run) -> None:
         st.caption("The view limits the images that are shown on this page. Its numbers are of all images.")
 
 
+def whole(run: Run) -> None:
+    """Called where a random sample of the whole audit is judged: the chosen view does not limit it."""
+    if chosen(run) is not None:
+        limited(run)
+        st.caption("The view does not limit this sample: it is random over all images, so that it stands for them.")
+
+
 def within(view: SavedView | None, images: Collection[str]) -> list[str]:
     """Those of `images` that the view has, in their order; all of them without a view."""
     if view is None:

@@ -12,7 +12,7 @@ from core.reporting.comparison import tables_of
 from core.rules import thresholds_of
 from core.runs import Run
 from core.runs.shelf import shelf, shelf_id
-from pages.parts import state, tables
+from pages.parts import state, tables, two_models
 from pages.parts.words import empty, plain
 
 MOST_RUNS = 20
@@ -40,6 +40,8 @@ def show(current: Run) -> None:
         f"{told.images} images, paired by image and text; 95 % intervals. Agreement of the maps of two "
         "models does not establish their correctness."
     )
+    two_models.show(current, others[chosen])
+    st.subheader("All images", anchor=False)
     for title, (spec, rows) in tables_of(told, thresholds_of(current)).items():
         if len(rows):
             st.markdown(f"**{plain(title)}**")

@@ -10,7 +10,7 @@ from core.content.words import plural
 from core.runs import Run
 from core.runs.access import Actor
 from core.runs.spot_check import PROTOCOL, VERDICTS, DrawnImage, SpotCheck, add_marks, load_spot_check, start_spot_check
-from pages.parts import identity, maps
+from pages.parts import identity, maps, saved_views
 from pages.parts.words import empty, plain
 
 # Yes and no: the browser and Streamlit use R themselves.
@@ -21,6 +21,7 @@ SMALLEST, LARGEST = 10, 2_000
 
 def show(run: Run) -> None:
     """Draw a sample, or mark the images of the one that exists."""
+    saved_views.whole(run)
     check = load_spot_check(run)
     if check is None:
         start(run)

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs import Run, text_id
+from core.runs.saved_views import save_view
 from core.settings import ROOT, runs_folder
 from pages.parts.address import NOTE
 from tests.pages.test_pages import HOSTILE, opened, words
@@ -56,3 +57,18 @@ def test_the_filters_of_findings_are_in_the_address(run: Run) -> None:
     assert app.button_group(key=f"severity-{run.id}").value == ["low"] and NOTE in words(app)
     assert all_of(app, "severity") == ["low"] and all_of(app, "subject") == []
     assert text_id("caption:a") != text_id("prompt:a")
+
+
+def test_a_saved_view_limits_the_samples_of_findings(run: Run) -> None:
+    whole = opened("findings", run)
+    save_view(run, "one", run.plan.images[:1])
+    app = opened("findings", run, saved="one")
+    assert not app.exception and len(samples(app)) < len(samples(whole))
+    assert "**1 of 4 images**: view one" in words(app) and "Its numbers are of all images" in words(app)
+    assert all_of(app, "saved") == ["one"]
+    app.button(key="remove-saved-view").click().run()
+    assert len(samples(app)) == len(samples(whole)) and all_of(app, "saved") == []
+
+
+def samples(app: AppTest) -> list[str]:
+    return [item.value for item in app.markdown if item.value.startswith("**shape")]

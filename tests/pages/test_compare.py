@@ -8,7 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs import Run
+from core.runs.saved_views import save_view
 from core.settings import runs_folder
+from tests.pages.test_pages import opened as opened_app
 from tests.pages.test_pages import words
 from tests.support.made_run import made_run
 from tests.support.page_alone import links_as_words, opened_alone  # noqa: F401  # a fixture of every test here
@@ -42,6 +44,22 @@ def test_two_models_are_set_side_by_side(run: Run) -> None:
     assert all("n = 4" in value for value in trust["Paired difference"])
     for table in (trust, agreement, scores):
         assert not [name for name in table.columns if "_" in name or name in {"value", "low", "high", "n"}]
+
+
+def test_one_image_is_shown_on_both_models_within_the_saved_view(run: Run) -> None:
+    other = made_run(runs_folder() / "20260116-093000-abcdef", seed=3, methods=("raw", "rise"))
+    other.update_manifest(model={**other.manifest["model"], "digest": "f" * 64, "title": "Another model"})
+    app = opened(run)
+    choice = app.selectbox(key=f"two-models-image-{run.id}")
+    assert len(choice.options) == 4
+    assert [m.value for m in app.markdown].count("**Raw similarity**") == 2 and "**Another model** · cosine" in words(
+        app
+    )
+    save_view(run, "two", run.plan.images[2:])
+    app = opened_app("compare", run, saved="two")
+    assert app.selectbox(key=f"two-models-image-{run.id}").value == run.plan.images[2]
+    assert len(app.selectbox(key=f"two-models-image-{run.id}").options) == 2
+    assert "**2 of 4 images**: view two" in words(app) and "Its numbers are of all images" in words(app)
 
 
 def test_the_whole_names_of_two_models_stand_above_the_tables(run: Run) -> None:

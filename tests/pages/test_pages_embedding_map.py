@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.applications.embedding_map.record import LayoutRecord
@@ -44,7 +45,12 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def select(monkeypatch: pytest.MonkeyPatch, *rows: object) -> None:
     """Answer for the browser that these points are selected."""
     points = [{"customdata": row} for row in rows]
-    monkeypatch.setattr("streamlit.plotly_chart", lambda *_, **__: {"selection": {"points": points}})
+
+    def drawn(*_: Any, key: str, on_select: Any, **__: Any) -> None:
+        st.session_state[key] = {"selection": {"points": points}}
+        on_select()
+
+    monkeypatch.setattr("streamlit.plotly_chart", drawn)
 
 
 def pictures(app: AppTest) -> int:
@@ -153,6 +159,23 @@ def test_a_view_limits_explore_until_it_is_removed(run: Run) -> None:
     app.session_state[f"saved-view-{run.id}"] = "some"
     app.run()
     assert not app.error and app.selectbox(key=f"image-{run.id}").value == images[1].id
+
+
+def test_a_selection_outlives_other_colours_until_it_is_cleared(
+    run: Run, figures: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plotly_chart = st.plotly_chart
+    select(monkeypatch, 4, 1)
+    app = opened("embedding_map", run)
+    assert pictures(app) == 2 and not any("selectedpoints" in trace for trace in figures[-1]["data"])
+    # From here on nobody selects anything.
+    monkeypatch.setattr("streamlit.plotly_chart", plotly_chart)
+    app.selectbox(key=f"colour-{run.id}").set_value("neighbours preserved").run()
+    assert pictures(app) == 2
+    (trace,) = (trace for trace in figures[-1]["data"] if len(trace["customdata"]))
+    assert [int(trace["customdata"][at]) for at in trace["selectedpoints"]] == [1, 4]
+    next(button for button in app.button if button.label == "Clear the selection").click().run()
+    assert pictures(app) == 0 and not any("selectedpoints" in trace for trace in figures[-1]["data"])
 
 
 def test_selected_images_become_the_dataset_of_a_new_audit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from core.applications.word_maps.card import CARD
 from core.applications.word_maps.record import INTERACTION, SHARED, WordMapsRecord
 from core.runs import Run
+from core.runs.saved_views import save_view
 from core.settings import runs_folder
 from tests.applications.word_maps.test_word_maps import DOWN, UP, many, planted
 from tests.pages.test_pages import HOSTILE, opened, words
@@ -54,6 +55,26 @@ def test_the_page_shows_every_word_both_ways(run: Run) -> None:
     assert chosen.options[0] == "(without any word)" and chosen.value == [2, 3]
     chosen.set_value([0, 2]).run()
     assert not app.exception and "without any word" in words(app)
+
+
+def test_a_saved_view_limits_the_images_and_is_told(run: Run) -> None:
+    made_words(run)
+    wanted = run.plan.images[1]
+    save_view(run, "one", [wanted])
+    app = opened("word_maps", run, saved="one")
+    choice = app.selectbox(key=f"word-image-{run.id}")
+    assert choice.value == wanted and len(choice.options) == 1
+    assert "**1 of 4 images**: view one" in words(app)
+    assert app.query_params["image"] in (wanted, [wanted])
+    app.button(key="remove-saved-view").click().run()
+    assert len(app.selectbox(key=f"word-image-{run.id}").options) == 3 and "view one" not in words(app)
+
+
+def test_a_view_of_other_images_leaves_none_to_choose(run: Run) -> None:
+    made_words(run)
+    save_view(run, "last", run.plan.images[3:])
+    app = opened("word_maps", run, saved="last")
+    assert not app.exception and not app.error and "No image of the saved view" in words(app)
 
 
 def test_a_damaged_record_is_one_line(run: Run) -> None:
