@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings import Sample, apply_rules
+from core.rules import Context
 from core.runs import Run, text_id
 from core.runs.saved_views import save_view
 from core.settings import ROOT, runs_folder
@@ -59,7 +61,10 @@ def test_the_filters_of_findings_are_in_the_address(run: Run) -> None:
     assert text_id("caption:a") != text_id("prompt:a")
 
 
-def test_a_saved_view_limits_the_samples_of_findings(run: Run) -> None:
+def test_a_saved_view_limits_the_samples_of_findings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    listed = tuple(Sample(image=image.id, image_name=image.name) for image in run.dataset.images)
+    monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (item.model_copy(update={"samples": listed}),))
     whole = opened("findings", run)
     save_view(run, "one", run.plan.images[:1])
     app = opened("findings", run, saved="one")
