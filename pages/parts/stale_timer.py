@@ -18,8 +18,8 @@ def leave_out() -> None:
     ScriptRunner._run_script = _run_unless_stale  # type: ignore[method-assign]
 
 
-def _run_unless_stale(runner: ScriptRunner, data: RerunData) -> None:
-    shown = runner._pages_manager.current_page_script_hash
-    if data.fragment_id_queue and data.page_script_hash != shown:
+def _run_unless_stale(self: ScriptRunner, rerun_data: RerunData) -> None:
+    shown = self._pages_manager.current_page_script_hash
+    if rerun_data.fragment_id_queue and rerun_data.page_script_hash != shown:
         return
-    _run(runner, data)
+    _run(self, rerun_data)
