@@ -38,6 +38,7 @@ ABOUT = {
     "methods": "catalogue: cards, options, costs",
     "datasets": "uploads become a validated dataset",
     "statistics": "intervals, tests, families",
+    "languages": "catalogues of messages, numbers, dates",
     "sandbox": "child processes for untrusted files",
     "settings": "limits, errors, small helpers",
 }

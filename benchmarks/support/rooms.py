@@ -13,7 +13,8 @@ from core.settings import ROOT
 # From top to bottom. A file may import from its own room and from those below it.
 ROOMS = (
     "pages", "commands", "audit", "reporting", "findings", "applications", "content", "rules", "evaluation",
-    "attribution", "concepts", "models", "runs", "methods", "datasets", "statistics", "sandbox", "settings",
+    "attribution", "concepts", "models", "runs", "methods", "datasets", "statistics", "sandbox", "languages",
+    "settings",
 )  # fmt: skip
 SAME_ROOM = {
     "cli": "commands",

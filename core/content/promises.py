@@ -14,8 +14,8 @@ _PROMISE = re.compile(
     r"|95 % interval, | and interval\b"
 )
 # What is printed in place of an interval that is not known.
-NO_INTERVAL = "[no interval]"
-_INTERVAL = re.compile(r"\[(?:[<>] )?[\u2212-]?[.\d][^\[\]]*, ")
+NO_INTERVAL = "[no interval]"  # messages
+_INTERVAL = re.compile(r"\[(?:[<>] )?[\u2212-]?[.\d][^\[\]]*[,;] ")
 
 
 def promised(text: str, shown: bool) -> str:

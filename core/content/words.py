@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.content.promises import NO_INTERVAL
-from core.rules.writing import typeset
+from core.languages import localised, minute, say, say_count, typeset
 from core.runs import Progress, Run
 from core.runs.review import load_review
 
@@ -18,7 +18,7 @@ MINUS = "\u2212"
 FINER = 2
 # Shares of fewer units are printed as counts.
 FEW_UNITS = 20
-SEVERITY_TITLES = {"high": "High", "medium": "Medium", "low": "Low", "note": "Note"}
+SEVERITY_TITLES = {"high": "High", "medium": "Medium", "low": "Low", "note": "Note"}  # messages
 # The words for the state of a run, in the report and on every page; each completes "this audit is …".
 STATES = {
     "planned": "not started",
@@ -29,10 +29,10 @@ STATES = {
     "done": "finished",
     "done_with_errors": "finished with errors",
     "failed": "failed",
-}
-INTERRUPTED, UNKNOWN = "interrupted", "in an unknown state"
+}  # messages
+INTERRUPTED, UNKNOWN = "interrupted", "in an unknown state"  # messages
 # A full stop, and then a capital letter or a quotation: not that of a number or of a file name.
-_SENTENCE_END = re.compile("(?<=[.]) (?=[A-Z\u201c])")
+_SENTENCE_END = re.compile("(?<=[.]) (?=[A-Z\u00c4\u00d6\u00dc\u201c\u201e])")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -42,70 +42,74 @@ def number(value: Any, digits: int = 3) -> str:
     said to be smaller. From 100 on there are fewer decimal places.
     """
     if value is None or not math.isfinite(float(value)):
-        return "n/a"
+        return say("n/a")
     value, least = float(value), 10.0 ** -(digits + FINER)
     if 0 < abs(value) < least:
         smallest = f"{least:.{digits + FINER}f}"
-        return f"< {smallest}" if value > 0 else f"> {MINUS}{smallest}"
+        return localised(f"< {smallest}" if value > 0 else f"> {MINUS}{smallest}")
     if 0 < abs(value) < 10.0**-digits:
-        return f"{float(f'{value:.1g}'):.{digits + FINER}f}".rstrip("0").rstrip(".").replace("-", MINUS)
+        figure = f"{float(f'{value:.1g}'):.{digits + FINER}f}".rstrip("0").rstrip(".")
+        return localised(figure.replace("-", MINUS))
     places = digits if abs(value) < 100 else min(digits, 1) if abs(value) < 1000 else 0
-    return f"{value:z,.{places}f}".replace("-", MINUS)
+    return localised(f"{value:z,.{places}f}".replace("-", MINUS))
 
 
 def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: int = 2) -> str:
     """A measured value as `0.31 [0.24, 0.38], n = 24`; the interval is named as missing where there is none."""
     if n == 0 or value is None or not math.isfinite(float(value)):
-        return f"not measured, n = {n}"
-    return f"{bounded(value, low, high, unit, digits)}, n = {n}"
+        return say("not measured, n = {n}", n=n)
+    return say("{value}, n = {n}", value=bounded(value, low, high, unit, digits), n=n)
 
 
 def bounded(value: Any, low: Any, high: Any, unit: str = "", digits: int = 2) -> str:
     """A measured value as `0.31 [0.24, 0.38]`, where n stands once for the whole table."""
     known = low is not None and high is not None and math.isfinite(float(low)) and math.isfinite(float(high))
-    bounds = f"[{number(low, digits)}, {number(high, digits)}]" if known else NO_INTERVAL
+    ends = {"low": number(low, digits), "high": number(high, digits)}
+    bounds = say("[{low}, {high}]", **ends) if known else say(NO_INTERVAL)
     # Within a wider interval a small value has no more places than the interval.
     small = known and float(high) - float(low) >= 10.0**-digits and abs(float(value)) < 10.0**-digits
-    told = f"{value:z.{digits}f}".replace("-", MINUS) if small else number(value, digits)
+    told = localised(f"{value:z.{digits}f}".replace("-", MINUS)) if small else number(value, digits)
     return f"{told}{f' {unit}' if unit else ''} {bounds}"
 
 
 def exact(value: Any, digits: int = 2) -> str:
     """A value that follows without a measurement, so that there is no interval: `0.00 (exact)`."""
-    return f"{number(value, digits)} (exact)"
+    return say("{value} (exact)", value=number(value, digits))
 
 
 def percent(value: Any) -> str:
     """A share as printed; `n/a` if there is none."""
     known = value is not None and math.isfinite(float(value))
-    return f"{number(100 * value, 0)} %" if known else "n/a"
+    return localised(f"{number(100 * value, 0)} %") if known else say("n/a")
 
 
 def part_of(value: Any, n: int) -> str:
     """The share of n units that something is true of: as a count of few units, otherwise in percent."""
     known = value is not None and math.isfinite(float(value))
-    return f"{round(n * value):,} of {n:,}" if known and 0 < n < FEW_UNITS else percent(value)
+    return (
+        say("{part:,} of {whole:,}", part=round(n * value), whole=n) if known and 0 < n < FEW_UNITS else percent(value)
+    )
 
 
-def p_value(value: Any, missing: str = "n/a") -> str:
-    """A p-value as printed, to two significant digits and never as zero; `missing` where nothing was tested."""
+def p_value(value: Any, missing: str = "") -> str:
+    """A p-value to two significant digits and never as zero; `missing`, or n/a, where nothing was tested."""
     known = value is not None and math.isfinite(float(value))
     if not known:
-        return missing
-    return "< 0.0001" if value < 0.0001 else "1" if value >= 0.995 else f"{value:#.2g}"
+        return missing or say("n/a")
+    return localised("< 0.0001" if value < 0.0001 else "1" if value >= 0.995 else f"{value:#.2g}")
 
 
 def amount(value: float) -> str:
     """A raw map value in as few digits as tell it apart, without an "e"."""
-    return typeset(f"{value:z.3g}")
+    return localised(typeset(f"{value:z.3g}"))
 
 
 def size(count: int) -> str:
     """Bytes for people."""
     for unit, width in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= width:
-            return f"{count / width:.3g} {unit}"
-    return f"{count} bytes"
+            return localised(f"{count / width:.3g} {unit}")
+    return say("{count} bytes", count=count)
 
 
 def shorten(text: str, most: int = 60) -> str:
@@ -139,12 +143,14 @@ def first_sentences(text: str, most: int) -> str:
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 image`, `2 images`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return say_count(count, one, many or f"{one}s")
 
 
 def share(part: int, whole: int) -> str:
     """`3 of 12 (25 %)`."""
-    return typeset(f"{part:,} of {whole:,} ({part / whole:.0%})") if whole else f"{part:,} of 0"
+    if not whole:
+        return say("{part:,} of {whole:,}", part=part, whole=0)
+    return typeset(say("{part:,} of {whole:,} ({share:.0%})", part=part, whole=whole, share=part / whole))
 
 
 def state_word(progress: Progress) -> str:
@@ -162,8 +168,10 @@ def rest_of(count: int, printed: int, source: str) -> str:
 
     `source` is the file of the bundle from which every row follows.
     """
-    left = f"{count - printed:,} more {'row' if count - printed == 1 else 'rows'}"
-    return f"{left} not printed; all follow from {source} in evidence.zip." if count > printed else ""
+    if count <= printed:
+        return ""
+    left = say_count(count - printed, "more row", "more rows")
+    return say("{rows} not printed; all follow from {source} in evidence.zip.", rows=left, source=source)
 
 
 def report_date(run: Run) -> datetime:
@@ -193,7 +201,7 @@ def _made(run: Run) -> datetime:
 def moment(value: str | float | None) -> str:
     """An ISO string or seconds since 1970 as `2026-01-15 09:41 UTC`."""
     if value is None or value == "":
-        return "not recorded"
+        return say("not recorded")
     found = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return minute(found.astimezone(UTC))

@@ -10,6 +10,7 @@ import pandas as pd
 from core.evaluation.gains import rows_above_floor
 from core.evaluation.tables import VersusRow
 from core.findings.method_checks import failing_methods
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Thresholds, Wording
 from core.rules.decision import Decision, Decisions
 from core.rules.parts import SAMPLES, kind_words, known, names_by_kind, names_of, sample_of, title_of
@@ -83,7 +84,10 @@ def above_by_kind(context: Context) -> str:
     every = standings(context)
     tested = {kind: sum(one.text_kind == kind and one.decision != "too few" for one in every) for kind in _kinds(every)}
     above = methods_above_controls(context)
-    return ", ".join(f"{len(above[kind])} of {tested[kind]} for {kind_words(kind)}" for kind in above)
+    return ", ".join(
+        say("{part} of {whole} for {kinds}", part=len(above[kind]), whole=tested[kind], kinds=kind_words(kind))
+        for kind in above
+    )
 
 
 def _standings(context: Context) -> tuple[Standing, ...]:
@@ -223,7 +227,7 @@ def _differences(context: Context, one: Standing) -> pd.DataFrame:
 
 def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
     return tuple(
-        sample_of(row, (method,), f"difference in faithfulness {row.difference:+.2f}")
+        sample_of(row, (method,), say("difference in faithfulness {value:+.2f}", value=row.difference))
         for row in rows.head(SAMPLES).itertuples()
     )
 

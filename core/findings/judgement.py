@@ -20,6 +20,7 @@ from core.findings import (
 )
 from core.findings.language_guard import guarded
 from core.findings.work_rules import NOTHING
+from core.languages import say
 from core.rules import Context, Finding, Number, Outcome, Rule, Thresholds
 from core.rules.grading import graded
 from core.rules.power import power_sentence
@@ -143,7 +144,7 @@ def _with_values(finding: Finding) -> Finding:
     valued = [part for part in finding.evidence if part.value is not None and isfinite(part.value) and part.n]
     if finding.status != "passed" or not finding.evidence or valued:
         return finding
-    condition = f"No value was measured. {finding.condition}"
+    condition = say("No value was measured. {condition}", condition=finding.condition)
     return finding.model_copy(update={"status": "cannot_conclude", "condition": condition})
 
 
@@ -151,5 +152,5 @@ def _void(finding: Finding) -> Finding:
     """Where nothing worked, no check of the model or of an explanation has passed."""
     if finding.status != "passed" or finding.subject == "data":
         return finding
-    condition = f"Nothing worked in this audit, so that this is not shown. {finding.condition}"
+    condition = say("Nothing worked in this audit, so that this is not shown. {condition}", condition=finding.condition)
     return finding.model_copy(update={"status": "cannot_conclude", "condition": condition})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from core.datasets.languages import LEAST_CERTAIN, LEAST_WORDS, languages, name_of
+from core.languages import say
 from core.rules import Context, Finding
 
 _LATIN = "\u024f"  # the last letter of extended Latin
@@ -24,7 +25,7 @@ def guarded(findings: Iterable[Finding], context: Context) -> Iterator[Finding]:
             subject=finding.subject,
             status="cannot_conclude",
             severity="note",
-            title="Inconclusive: this check needs English texts",
+            title=say("Inconclusive: this check needs English texts"),
             condition=reason,
             criterion=finding.criterion,
             threshold=finding.threshold,
@@ -47,11 +48,19 @@ def foreign(context: Context) -> tuple[str, int]:
             named = ", ".join(
                 name_of(code) for code in sorted(set(others), key=lambda code: (-others.count(code), code))
             )
-            return (
+            return say(
                 "The check rests on lists of English words or on WordNet. "
-                f"The language of {len(codes):,} of {len(texts):,} {kind} is certain (py3langid, probability of at "
-                f"least {LEAST_CERTAIN:g}; in Latin letters at least {LEAST_WORDS} words), and {len(others):,} of "
-                f"these are not English ({named}). At most {100 * MOST:g} % of the {kind} may be in another language."
+                "The language of {certain:,} of {every:,} {kind} is certain (py3langid, probability of at "
+                "least {least:g}; in Latin letters at least {words} words), and {others:,} of "
+                "these are not English ({named}). At most {most:g} % of the {kind} may be in another language.",
+                certain=len(codes),
+                every=len(texts),
+                kind=say(kind),
+                least=LEAST_CERTAIN,
+                words=LEAST_WORDS,
+                others=len(others),
+                named=named,
+                most=100 * MOST,
             ), len(codes)
     return "", 0
 

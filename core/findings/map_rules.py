@@ -11,10 +11,12 @@ from core.content.words import bounded
 from core.evaluation.agreement import order_agreement
 from core.evaluation.gains import rows_above_floor
 from core.findings.trusted import MAPS, trusted_methods
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decision, Decisions, decision, status_of
 from core.rules.parts import SAMPLES, names_of, sample_of, title_of
 from core.rules.quantity import Quantity
+from core.rules.writing import NONE
 from core.runs import AGAIN
 from core.statistics import FEWEST_PAIRS, Interval, share_of_images, spearman
 
@@ -53,11 +55,11 @@ def _constant(context: Context) -> Iterator[Outcome]:
             "constant": int(rows.flat.sum()),
             "maps": len(rows),
             "each": "; ".join(f"{title_of(name)} {_stated(shares[name])}" for name in ranked if shares[name].value)
-            or "none",
+            or say(NONE),
         },
         evidence=tuple(CONSTANT_SHARE.of(shares[name], method=title_of(name)) for name in ranked[:MOST_EVIDENCE]),
-        samples=_samples(constant, "the same value in every cell"),
-        counter=_samples(others, "varies"),
+        samples=_samples(constant, say("the same value in every cell")),
+        counter=_samples(others, say("varies")),
     )
 
 

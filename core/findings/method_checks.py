@@ -8,6 +8,7 @@ from core.applications.application import MethodChecks
 from core.applications.registry import APPLICATIONS
 from core.content.words import percent
 from core.evaluation.completeness import COLUMNS, residuals, unexplained
+from core.languages import say
 from core.methods import METHODS
 from core.rules.context import Context
 from core.rules.decision import decision
@@ -47,7 +48,9 @@ def _incomplete(run: Run, thresholds: Thresholds) -> dict[str, str]:
         rest = unexplained(part)
         if decision(rest, most, at_most=True, least_n=least_n) == "fails":
             share = percent(rest.value)
-            reasons[str(method)] = f"its map leaves {share} of the difference of scores unexplained (n = {rest.n})"
+            reasons[str(method)] = say(
+                "its map leaves {share} of the difference of scores unexplained (n = {n})", share=share, n=rest.n
+            )
     return reasons
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from core.content.words import plural
 from core.findings.work_rules import NOTHING
+from core.languages import say
 from core.rules.finding import SUBJECTS, Finding
 from core.rules.writing import in_words
 from core.runs import FINISHED, Progress
 
+# The opinions, as they are printed.
+OPINIONS = ("No material concern", "Concerns", "Cannot conclude")  # messages
 # Findings about explanations say how far the measurements can be trusted. They are not concerns about the model.
 TRUST = "explanations"
 
@@ -27,27 +30,45 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
     unsure = sum(finding.status == "cannot_conclude" for finding in judged)
     nothing = next((finding for finding in misses if finding.id == NOTHING), None)
     if nothing is not None:
-        return "Cannot conclude", f"{nothing.title}: this audit gives no information about the model."
+        return "Cannot conclude", say("{title}: this audit gives no information about the model.", title=nothing.title)
     trust = _trust(findings)
     if material:
         graded = [finding for finding in misses if finding.severity in ("high", "medium")]
-        about = in_words([words for name, words in SUBJECTS.items() if any(one.subject == name for one in graded)])
+        about = in_words([say(words) for name, words in SUBJECTS.items() if any(one.subject == name for one in graded)])
         return (
             "Concerns",
-            f"{plural(material, 'finding')} of high or medium severity on {about}{_shared(graded)}{trust}.",
+            say(
+                "{findings} of high or medium severity on {about}{shared}{trust}.",
+                findings=plural(material, "finding"),
+                about=about,
+                shared=_shared(graded),
+                trust=trust,
+            ),
         )
     if progress.state not in FINISHED and progress.state != "reporting":
-        return "Cannot conclude", "The run did not finish; what it did not reach was not judged."
+        return "Cannot conclude", say("The run did not finish; what it did not reach was not judged.")
     if not any(finding.status == "passed" and finding.subject in ("model", "texts") for finding in judged):
         tried = any(finding.subject in ("model", "texts") for finding in judged)
-        outcome = "passed" if tried else "was carried out"
-        return "Cannot conclude", f"No check of the model or of the texts {outcome}{trust}."
+        if tried:
+            return "Cannot conclude", say("No check of the model or of the texts passed{trust}.", trust=trust)
+        return "Cannot conclude", say("No check of the model or of the texts was carried out{trust}.", trust=trust)
     if unsure > passed:
-        about = "Of the checks on the model, the data, the texts and the run"
-        return "Cannot conclude", f"{about}, {unsure} could not be decided and {passed} passed{trust}."
-    minor = f"; {plural(len(misses), 'finding')} of low severity" if misses else ""
-    open_checks = f"; {plural(unsure, 'check')} could not be decided" if unsure else ""
-    return "No material concern", f"{plural(passed, 'check')} passed{minor}{open_checks}{trust}."
+        return "Cannot conclude", say(
+            "Of the checks on the model, the data, the texts and the run, {unsure} could not be decided and {passed} "
+            "passed{trust}.",
+            unsure=unsure,
+            passed=passed,
+            trust=trust,
+        )
+    minor = say("; {findings} of low severity", findings=plural(len(misses), "finding")) if misses else ""
+    open_checks = say("; {checks} could not be decided", checks=plural(unsure, "check")) if unsure else ""
+    return "No material concern", say(
+        "{checks} passed{minor}{open_checks}{trust}.",
+        checks=plural(passed, "check"),
+        minor=minor,
+        open_checks=open_checks,
+        trust=trust,
+    )
 
 
 SCALE = (
@@ -55,7 +76,7 @@ SCALE = (
     "model, the images, the texts or the audit itself is of high or medium severity. Concerns: at least one is. Cannot "
     "conclude: the audit is incomplete, no check on the model or the texts passed, or more checks are inconclusive "
     "than passed. Findings on the explanations do not enter it."
-)
+)  # messages
 
 
 def _shared(findings: Sequence[Finding]) -> str:
@@ -65,8 +86,13 @@ def _shared(findings: Sequence[Finding]) -> str:
         return ""
     every = set().union(*each)
     common = sum(sum(image in images for images in each) > 1 for image in every)
-    verb = "belongs" if common == 1 else "belong"
-    return f"; of the {len(every)} images shown as samples, {common or 'none'} {verb} to more than one finding"
+    if common == 1:
+        return say("; of the {images} images shown as samples, 1 belongs to more than one finding", images=len(every))
+    return say(
+        "; of the {images} images shown as samples, {common} belong to more than one finding",
+        images=len(every),
+        common=common or say("none"),
+    )
 
 
 def by_concern(findings: Sequence[Finding]) -> list[Finding]:
@@ -76,4 +102,6 @@ def by_concern(findings: Sequence[Finding]) -> list[Finding]:
 
 def _trust(findings: Sequence[Finding]) -> str:
     count = sum(finding.subject == TRUST and finding.status == "finding" for finding in findings)
-    return f"; {plural(count, 'finding')} on how far the explanations can be trusted" if count else ""
+    if not count:
+        return ""
+    return say("; {findings} on how far the explanations can be trusted", findings=plural(count, "finding"))

@@ -9,6 +9,7 @@ import pandas as pd
 from core.content.words import bounded
 from core.evaluation.gains import LEAST_RISE
 from core.findings.trusted import trusted_methods
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES, sample_of
@@ -57,7 +58,9 @@ def _scores_rise(context: Context) -> Iterator[Outcome]:
 
 
 def _score_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
-    return tuple(sample_of(row, methods, f"score {row.score:.3f}") for row in rows.head(SAMPLES).itertuples())
+    return tuple(
+        sample_of(row, methods, say("score {value:.3f}", value=row.score)) for row in rows.head(SAMPLES).itertuples()
+    )
 
 
 BASES = (

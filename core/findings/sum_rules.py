@@ -8,13 +8,13 @@ import pandas as pd
 
 from core.evaluation.completeness import COLUMNS, residuals, unexplained
 from core.findings.trusted import trusted_methods
+from core.languages import say, typeset
 from core.methods import METHODS
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES, title_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
 
 KEY = ("image", "image_name", "text", "text_kind")
 SHARE, REST, LEAST_IMAGES = "additive.share.least", "sums.rest.most", "general.least_images"
@@ -47,8 +47,8 @@ def _additive(context: Context) -> Iterator[Outcome]:
         },
         evidence=(EXPLAINED.of(ceiling),),
         against=Against(least, at_most=False, percent=True),
-        samples=_samples(pairs[below], "additive_share", "share {:.2f}", methods) if found else (),
-        counter=_samples(pairs[~below].iloc[::-1], "additive_share", "share {:.2f}", methods) if found else (),
+        samples=_samples(pairs[below], "additive_share", "share {value:.2f}", methods) if found else (),
+        counter=_samples(pairs[~below].iloc[::-1], "additive_share", "share {value:.2f}", methods) if found else (),
     )
 
 
@@ -62,7 +62,7 @@ def _complete(context: Context) -> Iterator[Outcome]:
         beyond = images.residual > most * images.difference
         part = part.sort_values(["share", "image_name"], ascending=[False, True])
         above, found = part.residual > most * part.difference, result == "fails"
-        note = "{:.2f} of the difference is left"
+        note = "{value:.2f} of the difference is left"
         yield Outcome(
             status_of([result]),
             n=rest.n,
@@ -92,7 +92,7 @@ def _samples(rows: pd.DataFrame, column: str, note: str, methods: tuple[str, ...
             image_name=row.image_name,
             text=row.text,
             methods=methods,
-            note=typeset(note.format(getattr(row, column))),
+            note=typeset(say(note, value=getattr(row, column))),
         )
         for row in rows.head(SAMPLES).itertuples()
     )

@@ -16,11 +16,13 @@ from core.findings.trusted import (
     most_opposed,
     trusted_agreement,
 )
+from core.languages import say
 from core.rules import Context, Number, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decision, decision, status_of
 from core.rules.parts import SAMPLES, names_of, sample_of, title_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
+from core.rules.writing import NONE
 from core.statistics import share_of_images, sign_flip_p
 from core.statistics.families import PAIRS as PAIR_TESTS
 
@@ -52,7 +54,7 @@ def _pairs_agree(context: Context) -> Iterator[Outcome]:
     values = {
         "tested": plural(len(tested), "pair of methods", "pairs of methods"),
         "tests": PAIR_TESTS.sentence(tested),
-        "every": "The only tested pair of methods" if len(tested) == 1 else "Every tested pair of methods",
+        "every": say("The only tested pair of methods") if len(tested) == 1 else say("Every tested pair of methods"),
         "lowest": _lowest(tested),
         "passing": int((tested.decision == "holds").sum()),
         "failing": len(failing),
@@ -60,8 +62,11 @@ def _pairs_agree(context: Context) -> Iterator[Outcome]:
         "opposed": int((failing.high < 0).sum()),
         "unrelated": int(((failing.low <= 0) & (failing.high >= 0)).sum()),
         "weak": int((failing.low > 0).sum()),
-        "reliability": ", ".join(f"{title_of(name)} {value:.2f}" for name, value in stochastic.items()) or "none",
-        "left": f"{left} ({names_of([name for name in methods if name not in reliability])})" if left else "none",
+        "reliability": ", ".join(
+            f"{title_of(name)} {say('{value:.2f}', value=value)}" for name, value in stochastic.items()
+        )
+        or say(NONE),
+        "left": f"{left} ({names_of([name for name in methods if name not in reliability])})" if left else say(NONE),
         "excluded": names_of([name for name in context.summary.methods if name in failing_methods(context)]),
         "n": n,
     }
@@ -109,7 +114,7 @@ def _opposed_pair(context: Context, outcome: Outcome, failing: pd.DataFrame) -> 
         outcome.verdict,
         n=outcome.n,
         likelihood=float((maps.groupby("image").value.mean() < worst.limit).mean()) if len(maps) else 1.0,
-        values={**outcome.values, "worst": f"{title_of(both[0])} and {title_of(both[1])}"},
+        values={**outcome.values, "worst": names_of(both)},
         evidence=outcome.evidence,
         samples=_pair_samples(maps[below], both),
         counter=_pair_samples(maps[~below].iloc[::-1], both),
@@ -119,10 +124,15 @@ def _opposed_pair(context: Context, outcome: Outcome, failing: pd.DataFrame) -> 
 def _lowest(tested: pd.DataFrame) -> str:
     """The pair that agrees least, with its rank correlation and its limit; "none" where no pair was tested."""
     if tested.empty:
-        return "none"
+        return say(NONE)
     row = tested.sort_values("value", kind="stable").iloc[0]
     value = bounded(row.value, row.low, row.high)
-    return f"{title_of(row.a)} and {title_of(row.b)}, rank correlation {value}, limit {number(row.limit, 2)}"
+    return say(
+        "{methods}, rank correlation {value}, limit {limit}",
+        methods=names_of([row.a, row.b]),
+        value=value,
+        limit=number(row.limit, 2),
+    )
 
 
 def _number(row: Any) -> Number:
@@ -131,7 +141,7 @@ def _number(row: Any) -> Number:
 
 def _pair_samples(rows: pd.DataFrame, methods: tuple[str, ...]) -> tuple[Sample, ...]:
     return tuple(
-        sample_of(row, methods, f"rank correlation of the two maps {row.value:+.2f}")
+        sample_of(row, methods, say("rank correlation of the two maps {value:+.2f}", value=row.value))
         for row in rows.head(SAMPLES).itertuples()
     )
 
@@ -157,7 +167,7 @@ def _images_agree(context: Context) -> Iterator[Outcome]:
         values=share_values(share)
         | {
             "below": int(below.sum()),
-            "which": "The two methods" if int(table.methods.max()) == 2 else "Methods",
+            "which": say("The two methods") if int(table.methods.max()) == 2 else say("Methods"),
             "excluded": names_of([name for name in context.summary.methods if name in failing_methods(context)]),
         },
         evidence=(DISPUTED.of(share),),
@@ -172,7 +182,11 @@ def _image_samples(context: Context, rows: pd.DataFrame) -> tuple[Sample, ...]:
         sample_of(
             row,
             most_opposed(context, row.image, row.text),
-            f"mean rank correlation over {row.methods} methods {row.value:+.2f}; shown are the two that differ most",
+            say(
+                "mean rank correlation over {methods} methods {value:+.2f}; shown are the two that differ most",
+                methods=row.methods,
+                value=row.value,
+            ),
         )
         for row in rows.head(SAMPLES).itertuples()
     )

@@ -12,6 +12,7 @@ from core.evaluation.method_pairs import method_agreement
 from core.evaluation.summary import Summary
 from core.findings.control_rules import methods_above_controls
 from core.findings.method_checks import failing_methods
+from core.languages import say
 from core.rules import Context
 from core.rules.parts import TEXT_KINDS, names_of
 from core.statistics import spearman
@@ -56,7 +57,7 @@ def trusted_summary(context: Context) -> Summary:
 def not_drawn(context: Context) -> str:
     """A sentence for captions: the methods that are absent because they fail a check; empty where none does."""
     names = [name for name in context.summary.methods if name in failing_methods(context)]
-    return f" Not included, because they fail a check: {names_of(names)}." if names else ""
+    return say(" Not included, because they fail a check: {names}.", names=names_of(names)) if names else ""
 
 
 def trusted_agreement(context: Context) -> tuple[pd.DataFrame, pd.DataFrame]:

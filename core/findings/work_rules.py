@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.applications.registry import application_info
 from core.content.words import plural
+from core.languages import say
 from core.rules import Context, Number, Outcome, Rule, Wording
 from core.rules.parts import NAMED, title_of
 from core.rules.quantity import Quantity
@@ -88,7 +89,7 @@ def failed_methods(context: Context) -> Iterator[Outcome]:
             "planned": plural(len(planned), "method"),
             "images": plural(images, "image"),
             "reasons": _listed(
-                [f"{title_of(name)}: {first.get(name, 'no reason was recorded')}" for name in failed],
+                [f"{title_of(name)}: {first.get(name, say('no reason was recorded'))}" for name in failed],
             ),
         },
         evidence=(FAILED_METHODS.at(float(len(failed)), images),),
@@ -108,7 +109,7 @@ def failed_parts(context: Context) -> Iterator[Outcome]:
         values={
             "failed": len(problems),
             "planned": plural(len(context.run.plan.applications), "application"),
-            "reasons": _listed([f"{application_info(name).title}: {line}" for name, line in problems.items()]),
+            "reasons": _listed([f"{say(application_info(name).title)}: {line}" for name, line in problems.items()]),
         },
         evidence=(FAILED_APPLICATIONS.at(float(len(problems)), images),),
     )
@@ -154,7 +155,7 @@ def _no_dependence(rows: pd.DataFrame) -> Case | None:
         spread = scores.groupby(by, dropna=False).agg(width=("score", np.ptp), different=(over, "nunique"))
         spread = spread[spread.different > 1]
         if len(spread) and float(spread.width.max()) <= _SAME:
-            return "same", {"scores": len(scores), "over": over, "width": float(spread.width.max())}
+            return "same", {"scores": len(scores), "over": say(over), "width": float(spread.width.max())}
     return None
 
 
@@ -170,7 +171,7 @@ def _counts(rows: pd.DataFrame, images: int) -> tuple[Number, ...]:
 
 
 def _listed(lines: list[str]) -> str:
-    more = f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+    more = say("; and {count} more", count=len(lines) - NAMED) if len(lines) > NAMED else ""
     return "; ".join(lines[:NAMED]) + more
 
 

@@ -14,11 +14,12 @@ from core.content.parts import Fact, Section
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import moment, plural
 from core.findings import Finding
+from core.languages import say
 from core.reporting.changes import since_earlier
 from core.reporting.evidence import findings_json
 from core.runs.review import Entry, FindingReview, Review, Standing, finding_review, load_review, standing
 
-MISSING = "not declared"
+MISSING = "not declared"  # messages
 NOBODY = "\u2014"
 LEVELS = {
     "none": "None: results are reported, and no conclusion is given on which somebody should rely.",
@@ -60,7 +61,7 @@ def _date(entry: Entry) -> str:
 
 def said(entry: Entry | None) -> str:
     """The value of an entry, or that nothing was declared."""
-    return entry.value if entry is not None else MISSING
+    return entry.value if entry is not None else say(MISSING)
 
 
 def decision_text(review: FindingReview) -> str:
@@ -95,22 +96,29 @@ CHANGE_LOG = TableSpec(
 def status_text(context: ReportContext) -> str:
     """Version and status in words, and that the findings have changed since they were reviewed where they have."""
     now = standing(load_review(context.run))
-    return f"{now.version}, {now.status}{_outdated(now, context.findings)}"
+    return f"{now.version}, {say(now.status)}{_outdated(now, context.findings)}"
 
 
 def status_line(context: ReportContext) -> str:
     """Version, status, addressee and validity in one line."""
     review = load_review(context.run)
     addressee, until = said(review.latest("addressee")), said(review.latest("validity"))
-    return f"{status_text(context)}. Addressee: {addressee}. Valid until: {until}."
+    return say(
+        "{status}. Addressee: {addressee}. Valid until: {until}.",
+        status=status_text(context),
+        addressee=addressee,
+        until=until,
+    )
 
 
 def signatories(context: ReportContext) -> tuple[Fact, ...]:
     """Who prepared, reviewed and approved this version, by the review log, otherwise as the plan declares it."""
     declared, now = context.run.plan.declared, standing(load_review(context.run))
-    reviewer = f"{declared.reviewer} (declared; no entry in the review log)" if declared.reviewer else NOBODY
+    reviewer = (
+        say("{name} (declared; no entry in the review log)", name=declared.reviewer) if declared.reviewer else NOBODY
+    )
     return (
-        Fact("Prepared by", signed(now.prepared) or declared.preparer or MISSING, signs=True),
+        Fact("Prepared by", signed(now.prepared) or declared.preparer or say(MISSING), signs=True),
         Fact("Reviewed by", signed(now.reviewed) or reviewer, signs=True),
         Fact("Approved by", signed(now.approved) or NOBODY, signs=True),
     )
@@ -215,4 +223,6 @@ def signed(entry: Entry | None) -> str:
 def _outdated(now: Standing, findings: Sequence[Finding]) -> str:
     if not now.judged or now.judged == hashlib.sha256(findings_json(findings)).hexdigest():
         return ""
-    return f" (other findings than those of this report were {'approved' if now.approved else 'reviewed'})"
+    if now.approved:
+        return say(" (other findings than those of this report were approved)")
+    return say(" (other findings than those of this report were reviewed)")

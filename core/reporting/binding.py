@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from core.content.house_style import HOUSE_STYLE
 from core.datasets import Dataset
 from core.datasets.dataset import DatasetImage, dataset_id
 from core.errors import Refused
@@ -74,7 +75,7 @@ def read_content(bundle: OpenBundle) -> Content:
 def binding_problems(bundle: OpenBundle, content: Content, sums: Mapping[str, str]) -> list[str]:
     """What does not belong together, one line each. Fills `content.rows` with the rows that can be read."""
     problems = [*_plan_problems(content), *_dataset_problems(bundle, content), *_application_problems(content, sums)]
-    problems += _thresholds_problem(content, sums)
+    problems += [*_thresholds_problem(content, sums), *_style_problem(content, sums)]
     problems += _unit_problems(content, sums)
     if problems:
         return problems
@@ -145,6 +146,11 @@ def _application_problems(content: Content, sums: Mapping[str, str]) -> Iterator
 def _thresholds_problem(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
     if sums.get("thresholds.toml", "") != content.plan.thresholds:
         yield "thresholds.toml is not the thresholds file named by plan.json"
+
+
+def _style_problem(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
+    if sums.get(HOUSE_STYLE, "") != content.manifest.get("house_style", ""):
+        yield f"{HOUSE_STYLE} is not the house style named by manifest.json"
 
 
 def _units(bundle: OpenBundle, plan: Plan) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from core.content.parts import Report, Section
 from core.content.words import report_date
 from core.findings import failing_methods, methods_above_controls
 from core.glossary import GLOSSARY, used
+from core.languages import day
 from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
@@ -19,9 +20,10 @@ from core.reporting.assurance import assurance
 from core.reporting.body import data, scope, subject
 from core.reporting.comparison import comparisons
 from core.reporting.detection import detection_table
-from core.reporting.front import cover, limits, overview, version_facts
+from core.reporting.front import cover, overview, version_facts
 from core.reporting.gallery import Plates, choose, choose_methods
 from core.reporting.html import template_texts
+from core.reporting.limitations import limits
 from core.reporting.register import blocks, in_full, passed, register, reliability, short_by_plan, undecided
 from core.reporting.requirements import matrix
 from core.reporting.stakeholder import open_questions, open_sentence
@@ -71,7 +73,7 @@ def build_report(
         title=run.plan.declared.title,
         date=date.strftime("%Y-%m-%d"),
         created=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        cover=cover(context, date.strftime("%Y-%m-%d"), evidence_sha256, replaced),
+        cover=cover(context, day(date), evidence_sha256, replaced),
         overview=overview(context, plates, told),
         scope=scope(context),
         subject=subject(context),

@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from core.characters import legible, legible_values
+from core.content.house_style import HOUSE_STYLE
 from core.datasets import escape_cell
 from core.errors import RunError
 from core.evaluation.comparison import load_comparisons
@@ -140,7 +141,7 @@ def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
     yield IMAGES, table_csv(_stored_images(run))
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))
-    for name in ("thresholds.toml", "comparison.json", EARLIER, SPOT_CHECK, SIGNATURE, SIGNERS):
+    for name in ("thresholds.toml", "comparison.json", EARLIER, HOUSE_STYLE, SPOT_CHECK, SIGNATURE, SIGNERS):
         if (run.folder / name).exists():
             yield name, (run.folder / name).read_bytes()
     for one in load_comparisons(run):

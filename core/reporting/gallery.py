@@ -20,6 +20,7 @@ from core.content.words import amount, number, shorten
 from core.datasets import DatasetImage
 from core.evaluation.agreement import consensus
 from core.findings import failing_methods, trusted_summary
+from core.languages import say
 from core.methods import METHODS
 from core.models.geometry import Geometry
 from core.rules.finding import Sample as FindingSample
@@ -62,11 +63,12 @@ class Plates:
         self.images = {image.id: image for image in self.run.dataset.images}
         self._given = self.run.manifest.get("model", {}).get("preprocessing")
 
-    def photo(self, image: str, title: str = "Image") -> Heat:
+    def photo(self, image: str, title: str = "") -> Heat:
         """The image itself."""
         entry = self.images[image]
         caption = f"{entry.width} \u00d7 {entry.height} px"
-        return Heat(self.assets.photo(self._open(image)), f"The image {entry.name}", title, caption)
+        alt = say("The image {name}", name=entry.name)
+        return Heat(self.assets.photo(self._open(image)), alt, title or say("Image"), caption)
 
     def heat(self, row: ResultRow, brief: bool = False) -> Heat:
         """One method's overlay with its colour bar and raw range.
@@ -74,22 +76,28 @@ class Plates:
         `brief` leaves range, unit and cells to the bar and the method's card: for rows of many maps.
         """
         info = METHODS.get(str(row.method))
-        signed, unit = (info.signed, info.unit) if info else (False, "unit not recorded")
+        signed, unit = (info.signed, say(info.unit)) if info else (False, say("unit not recorded"))
         values = np.asarray(row.map, dtype=np.float64).reshape(int(row.rows), int(row.columns))
         extent = value_range(values)
         image = self.images[row.image]
         painted = overlay(self._open(row.image), values, self._geometry(image), signed=signed)
         low, high = bar_ends(extent, signed=signed)
-        title = title_of(str(row.method)) + (" (fails a check)" if row.method in self.failing else "")
+        title = title_of(str(row.method)) + (say(" (fails a check)") if row.method in self.failing else "")
         rows, columns = values.shape
-        caption = f"raw {amount(extent.low)} to {amount(extent.high)}; {unit}; {rows} \u00d7 {columns} cells"
+        reach = {"low": amount(extent.low), "high": amount(extent.high), "unit": unit}
+        caption = say("raw {low} to {high}; {unit}; {rows} × {columns} cells", rows=rows, columns=columns, **reach)
         more = details_of(row.details)
         caption = "; ".join(more) if brief else "; ".join([caption, *more])
         if extent.constant:
-            caption = f"constant map ({amount(extent.low)}), uninformative; {unit}"
+            caption = say("constant map ({low}), uninformative; {unit}", **reach)
         bar = self.assets.drawing(colour_bar(signed=signed))
-        reach = f"{amount(extent.low)} to {amount(extent.high)} {unit}"
-        alt = f"Heat map of {title} on {image.name} for the text {row.text}; raw range {reach}"
+        alt = say(
+            "Heat map of {title} on {name} for the text {text}; raw range {low} to {high} {unit}",
+            title=title,
+            name=image.name,
+            text=row.text,
+            **reach,
+        )
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
     def agreed(self, rows: pd.DataFrame, kind: str) -> list[Heat]:
@@ -182,7 +190,8 @@ class Plates:
         out = []
         for sample in samples:
             flagged = ", ".join(self.flags.get(sample.image, ()))
-            note = "; ".join(part for part in (sample.note, f"flagged: {flagged}" if flagged else "") if part)
+            flag = say("flagged: {flags}", flags=flagged) if flagged else ""
+            note = "; ".join(part for part in (sample.note, flag) if part)
             wanted = [name for name in sample.methods or planned if name in known][:MOST_METHODS_IN_FINDING]
             row = self.sample(sample.image, note, text=sample.text or "", methods=wanted, texts=1, brief=True)
             out.append(row or Sample(sample.image_name, sample.note or "not among the stored images", ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache, lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from core.characters import legible
 from core.content.assets import Asset, Assets
 from core.content.faces import unpacked
 from core.content.parts import Block, Report, Section
+from core.languages import SOURCE, language, say, voice
 from core.reporting.stakeholder import for_stakeholders
 from core.rules.writing import unbroken
 from core.settings import ROOT, VERSION, as_typed
@@ -35,6 +37,8 @@ _POINT = re.compile(r"(?<=\w\.)(?=[^\W\d])")
 # The width of one image and the height that it may have, in mm, by the number of images in a row (`report.css`).
 SIZES = {5: (32.4, 40.0), 6: (26.4, 30.0)}
 
+# The languages in which every text of the full edition is translated.
+FULL_IN = (SOURCE,)
 FULL, STAKEHOLDER = "report.html.j2", "stakeholder.html.j2"
 
 
@@ -58,6 +62,8 @@ def render_html(report: Report, assets: Assets, *, standalone: bool, edition: st
     return page.render(
         report=report,
         version=VERSION,
+        language=language(),
+        only_english=only_english(),
         standalone=standalone,
         # The style sheet is the product's own file and holds nothing that came from outside.
         style=Markup(stylesheet(assets, standalone=standalone)),  # noqa: S704
@@ -91,6 +97,7 @@ def render_page(template: str, assets: Assets, **values: Any) -> str:
     page = _environment().get_template(template)
     return page.render(
         version=VERSION,
+        language=language(),
         style=style,
         standalone=True,
         address=lambda name: assets.address(name, True),
@@ -110,7 +117,27 @@ def stylesheet(assets: Assets, *, standalone: bool) -> str:
             f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
             f'src: url("{assets.address(name, standalone)}") format("{form}"); }}'
         )
-    return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8") + _margins()
+
+
+def _margins() -> str:
+    """What the style sheet prints itself, in another language than English, and hyphens for its longer words."""
+    if language() == SOURCE:
+        return ""
+    number, count = "counter(page)", "counter(pages)"
+    corner = _content(say("Page {page} of {pages}", page="\0", pages="\1"), {"\0": number, "\1": count})
+    place = _content(say(", page {page}", page="\0"), {"\0": "target-counter(attr(href), page)"})
+    return (
+        f"\n@page {{ @bottom-right {{ content: {corner}; }} }}"
+        f"\n@media print {{ .more a::after {{ content: {place}; }} }}"
+        "\np, li, dd, td { hyphens: auto; hyphenate-limit-chars: 10 4 4; }\n.code { hyphens: manual; }\n"
+    )
+
+
+def _content(text: str, counters: dict[str, str]) -> str:
+    """A text with marks for counters as the value of the property `content`."""
+    parts = re.split(f"([{''.join(counters)}])", text)
+    return " ".join(counters.get(part) or json.dumps(part, ensure_ascii=False) for part in parts if part)
 
 
 def _shown(value: Any) -> Any:
@@ -157,6 +184,25 @@ def _font(file: str) -> bytes:
     return (TEMPLATES / "fonts" / file).read_bytes()
 
 
+def only_english() -> str:
+    """A sentence on the full report where it is not in the language of this edition; empty in English."""
+    return "" if language() in FULL_IN else say("The full report is written in English.")
+
+
+def _told(value: str) -> str:
+    """The message for a fixed text of the product in the current language."""
+    return voice().message(value)
+
+
+def _message(text: str) -> Markup:
+    """The message for a text of a template; escaped, because a catalogue is data."""
+    return escape(voice().message(text))
+
+
+def _messages(one: str, many: str, count: int) -> Markup:
+    return _message(one if count == 1 else many)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -166,7 +212,11 @@ def _environment() -> Environment:
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.install_gettext_callables(_message, _messages, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["told"] = _told
+    environment.filters["shown"] = _shown
     environment.filters["exact"] = _exact
     environment.filters["joints"] = _joints
     environment.filters["anchored"] = _anchored

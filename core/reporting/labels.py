@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.applications.registry import APPLICATIONS
+from core.languages import say
 from core.runs import Run
 
 
@@ -10,7 +11,7 @@ def label_uses(run: Run) -> tuple[str, ...]:
     """Each use of labels in this run, as the object of "were used for"; empty if there was none."""
     uses = []
     if run.dataset.annotations is not None:
-        uses.append("comparing maps with annotated objects (annotations stored with the dataset)")
+        uses.append(say("comparing maps with annotated objects (annotations stored with the dataset)"))
     for application in APPLICATIONS.values():
         if application.labels is not None and (use := application.labels()(run)):
             uses.append(use)
@@ -21,6 +22,9 @@ def accuracy_limit(run: Run) -> str:
     """Where predictions were compared with labels, in one sentence."""
     uses = label_uses(run)
     if not uses:
-        return "No labels were used: no statement in this report compares a prediction with a label."
-    other = "No other statement in this report compares a prediction with a label"
-    return f"Labels were used as the truth only for {' and for '.join(uses)}. {other}; groups may be formed by labels."
+        return say("No labels were used: no statement in this report compares a prediction with a label.")
+    return say(
+        "Labels were used as the truth only for {uses}. No other statement in this report compares a prediction with a "
+        "label; groups may be formed by labels.",
+        uses=say(" and for ").join(uses),
+    )

@@ -9,18 +9,22 @@ from pathlib import Path
 
 from core.content.assets import Assets
 from core.content.context import ReportContext
+from core.content.house_style import house_style
+from core.content.parts import Report
 from core.drafts import own_folder
 from core.errors import RunError
 from core.findings import Finding, apply_rules, consensus_methods
+from core.languages import language, speaking
 from core.reporting.document import build_report, with_version
 from core.reporting.evidence import attachment, findings_json, write_evidence
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, export_files
+from core.reporting.front import EVIDENCE_SHA256
 from core.reporting.html import STAKEHOLDER, render_html
 from core.reporting.legibility import missing_fonts
 from core.reporting.pdf import Limits, render_pdfs
 from core.reporting.signatures.statement import STATEMENT
-from core.reporting.versions import continues, following, latest, replaces, set_aside
+from core.reporting.versions import Version, continues, following, latest, replaces, set_aside
 from core.rules import Context
 from core.runs import Run
 from core.runs.results import file_sha256
@@ -82,7 +86,7 @@ def render_report(
             (draft / "report.html").write_bytes(html.encode())
         limits_known = record.model_dump(mode="json")["detection_limits"]
         evidence = attachment(run, summary, findings, bundle, html, version.number, version.predecessor, limits_known)
-        editions = {SHORT: render_html(report, assets, standalone=False, edition=STAKEHOLDER), "report.pdf": page}
+        editions = {SHORT: _for_stakeholders(context, report, version), "report.pdf": page}
         made = render_pdfs(
             list(editions.values()),
             assets,
@@ -101,6 +105,23 @@ def render_report(
             if not continues(run.report / name, draft / name):
                 _settle(draft / name, run.report / name)
     return run.report / "report.pdf"
+
+
+def _for_stakeholders(context: ReportContext, report: Report, version: Version) -> str:
+    """The page of the stakeholder edition in the language of the run's house style.
+
+    In another language than that of the report, the same rows are judged and written again: what is stored of a
+    finding stays English.
+    """
+    voice = house_style(context.run).voice
+    if voice.language == language():
+        return render_html(report, context.assets, standalone=False, edition=STAKEHOLDER)
+    with speaking(voice):
+        judged = Context.of(context.run, context.summary, context.thresholds)
+        told = ReportContext(judged, apply_rules(judged), context.assets, context.consensus)
+        sha256 = next(fact.value for fact in report.cover.control if fact.name == EVIDENCE_SHA256)
+        made = replace(build_report(told, evidence_sha256=sha256, version=version), fonts=report.fonts)
+        return render_html(made, context.assets, standalone=False, edition=STAKEHOLDER)
 
 
 def _settle(draft: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from core.content.words import plural
 from core.findings import Finding, every_rule
 from core.findings.opinion import TRUST
+from core.languages import say
 
 # So many open questions are printed, and so many of one application.
 MOST_QUESTIONS, OF_ONE_APPLICATION = 5, 2
@@ -35,7 +36,7 @@ def open_questions(findings: Sequence[Finding]) -> tuple[str, ...]:
     a number. Empty if every check was decided.
     """
     open_ones = [finding for finding in findings if finding.status == "cannot_conclude"]
-    asked = {rule.id: rule.question for rule in every_rule()}
+    asked = {rule.id: say(rule.question) for rule in every_rule()}
     ranked = sorted(open_ones, key=lambda finding: _ORDER.index(finding.subject))
     questions: dict[str, str] = {}
     for finding in ranked:
@@ -54,10 +55,11 @@ def open_sentence(findings: Sequence[Finding]) -> str:
     if not open_ones:
         return ""
     trust = sum(finding.subject == TRUST for finding in open_ones)
-    few = sum("too few" in finding.title for finding in open_ones)
-    parts = [f"{plural(len(open_ones), 'check')} could not be concluded"]
+    few = sum(say("too few") in finding.title for finding in open_ones)
+    parts = [say("{checks} could not be concluded", checks=plural(len(open_ones), "check"))]
     if trust:
-        parts.append(f"{trust} of them concern how far the heat maps can be trusted")
+        parts.append(say("{count} of them concern how far the heat maps can be trusted", count=trust))
     if few:
-        parts.append(f"{few} had too few images")
-    return f"{'; '.join(parts)}. The full report states for each what was measured and what would decide it."
+        parts.append(say("{count} had too few images", count=few))
+    rest = say("The full report states for each what was measured and what would decide it.")
+    return f"{'; '.join(parts)}. {rest}"

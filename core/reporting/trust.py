@@ -28,6 +28,7 @@ from core.findings import (
     trusted_summary,
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
+from core.languages import say
 from core.methods import METHODS
 from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
@@ -42,7 +43,7 @@ from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.intervals import METHOD
 
 # What a statement on methods and controls rests on; every sentence names it.
-MEASURE = "faithfulness (insertion minus deletion)"
+MEASURE = "faithfulness (insertion minus deletion)"  # messages
 
 
 def trust(context: ReportContext) -> tuple[Section, ...]:
@@ -132,15 +133,18 @@ def above_controls(context: Context) -> tuple[str, ...]:
         return ()
     few = names_by_kind((one.method, one.text_kind) for one in every if one.decision == "too few")
     least = context.thresholds["general.least_images"]
-    rest = f" Not tested, with fewer than {least} images: {few}." if few != "none" else ""
+    none = say("none")
+    rest = say(" Not tested, with fewer than {least} images: {few}.", least=least, few=few) if few != none else ""
     above = above_by_kind(context)
     if not above:
-        return (f"No method was tested against the controls for any kind of text.{rest}",)
+        return (say("No method was tested against the controls for any kind of text.") + rest,)
     shown = names_by_kind((one.method, one.text_kind) for one in every if one.decision == "holds")
     unshown = [kind_words(kind) for kind, methods in methods_above_controls(context).items() if not methods]
-    each = f" These are {shown}." if shown != "none" else ""
-    no = f" For {' and '.join(unshown)} it is not shown for any method." if unshown and each else ""
-    return (f"By {MEASURE}, methods shown to beat every control: {above}.{each}{no}{rest}",)
+    each = say(" These are {methods}.", methods=shown) if shown != none else ""
+    kinds = f" {say('and')} ".join(unshown)
+    no = say(" For {kinds} it is not shown for any method.", kinds=kinds) if unshown and each else ""
+    told = say("By {measure}, methods shown to beat every control: {above}.", measure=say(MEASURE), above=above)
+    return (f"{told}{each}{no}{rest}",)
 
 
 def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, list[CellsRow]]:

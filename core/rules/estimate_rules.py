@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from core.languages import typeset
 from core.rules.card import Outcome
 from core.rules.decision import decision, status_of
 from core.rules.finding import Sample
 from core.rules.parts import SAMPLES, known
 from core.rules.power import Against
 from core.rules.quantity import Quantity, tested
-from core.rules.writing import typeset
 from core.statistics import sign_flip_p
 from core.statistics.families import Family, adjusted
 

@@ -17,7 +17,7 @@ SUBJECTS: dict[Subject, str] = {
     "texts": "the texts",
     "explanations": "the explanations",
     "run": "the audit itself",
-}
+}  # messages
 
 
 class _Part(BaseModel):

@@ -6,9 +6,9 @@ printed with it. So the severity of the same flaw is the same in a small audit a
 
 from __future__ import annotations
 
+from core.languages import say, typeset
 from core.rules.finding import Grade, Severity
 from core.rules.thresholds import Thresholds
-from core.rules.writing import typeset
 
 
 def graded(impact: float, likelihood: float, thresholds: Thresholds) -> tuple[Grade, Severity]:
@@ -28,7 +28,12 @@ def scale_text(thresholds: Thresholds) -> str:
     """Which products of impact and likelihood have which severity, in one sentence from the thresholds."""
     high, medium = (float(thresholds[f"severity.{name}"]) for name in ("high", "medium"))
     return typeset(
-        f"Severity is that of impact \u00d7 likelihood: high from {high:.2f}, medium from {medium:.2f} to below "
-        f"{high:.2f}, low below {medium:.2f} (severity.high and severity.medium of the thresholds, version "
-        f"{thresholds.version})."
+        say(
+            "Severity is that of impact \u00d7 likelihood: high from {high:.2f}, medium from {medium:.2f} to below "
+            "{high:.2f}, low below {medium:.2f} (severity.high and severity.medium of the thresholds, version "
+            "{version}).",
+            high=high,
+            medium=medium,
+            version=thresholds.version,
+        )
     )

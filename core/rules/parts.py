@@ -7,16 +7,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from core.languages import say, typeset
 from core.methods import METHODS
 from core.rules.finding import Sample
-from core.rules.writing import in_words, typeset
+from core.rules.writing import NONE, in_words
 
 SAMPLES = 3
 # How many rows of evidence a finding names.
 NAMED = 4
 # The kinds of texts that maps are about, as a sentence names them.
-TEXT_KINDS = {"caption": "captions", "class": "classes", "prompt": "prompts"}
-CONTROL_TITLES = {"random": "Random map", "centre": "Centre Gaussian", "edge": "Edge map"}
+TEXT_KINDS = {"caption": "captions", "class": "classes", "prompt": "prompts"}  # messages
+CONTROL_TITLES = {"random": "Random map", "centre": "Centre Gaussian", "edge": "Edge map"}  # messages
 
 
 class Estimate(Protocol):
@@ -46,17 +47,17 @@ def sample_of(row: Any, methods: tuple[str, ...], note: str) -> Sample:
 
 def title_of(method: str) -> str:
     """How a method or a control is named for people; its own name where this version does not know it."""
-    return METHODS[method].title if method in METHODS else CONTROL_TITLES.get(method, method)
+    return METHODS[method].title if method in METHODS else say(CONTROL_TITLES.get(method, method))
 
 
 def names_of(methods: Sequence[str]) -> str:
     """The titles of methods as a list in a sentence; "none" where it is empty."""
-    return in_words([title_of(name) for name in methods]) or "none"
+    return in_words([title_of(name) for name in methods]) or say(NONE)
 
 
 def kind_words(kind: str) -> str:
     """How a kind of text is named in a sentence: `captions`."""
-    return TEXT_KINDS.get(kind, kind)
+    return say(TEXT_KINDS.get(kind, kind))
 
 
 def names_by_kind(pairs: Iterable[tuple[str, str]]) -> str:
@@ -67,12 +68,12 @@ def names_by_kind(pairs: Iterable[tuple[str, str]]) -> str:
     methods: dict[tuple[str, ...], list[str]] = {}
     for method, of in kinds.items():
         methods.setdefault(tuple(sorted(of)), []).append(method)
-    return "; ".join(names_of(names) + _for(of) for of, names in methods.items()) or "none"
+    return "; ".join(names_of(names) + _for(of) for of, names in methods.items()) or say(NONE)
 
 
 def _for(kinds: tuple[str, ...]) -> str:
     words = in_words(kinds)
-    return f" for {words}" if words else ""
+    return say(" for {kinds}", kinds=words) if words else ""
 
 
 def known(value: float | None) -> float | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from scipy.stats import beta, binom, norm
 from scipy.stats import t as student
 
+from core.languages import localised, say, typeset
 from core.rules.decision import MOST_NEEDED
 from core.rules.parts import Estimate, known
-from core.rules.writing import typeset
 from core.statistics import wilson
 from core.statistics.intervals import FEWEST, SHARE, UNBOUNDED, Range
 from core.statistics.power import POWER, detectable_mean
@@ -100,30 +100,51 @@ def power_sentence(
             return ""
         fewest = fewest_units(against, significance)
         if estimate.n < fewest:
-            return (
-                f"Not even a share of 100 % of {estimate.n} {unit} would have been a finding{_family(against)}: that "
-                f"takes at least {fewest:,} {unit}."
+            return say(
+                "Not even a share of 100 % of {n} {unit} would have been a finding{family}: that takes at least "
+                "{fewest:,} {unit}.",
+                n=estimate.n,
+                unit=say(unit),
+                family=_family(against),
+                fewest=fewest,
             )
         least_n = max(least_n, fewest)
-    side = "above" if against.at_most else "below"
-    shown = _printed(power.detectable, against)
-    needed = "more than can be stated" if power.needed is None else f"about {max(power.needed, least_n):,}"
+    needed = (
+        say("more than can be stated")
+        if power.needed is None
+        else say("about {count:,}", count=max(power.needed, least_n))
+    )
+    values = {"n": estimate.n, "unit": say(unit), "needed": needed}
     if estimate.n < least_n:
-        return (
-            f"With {estimate.n} {unit}, no value could have been a finding. Needed to decide with 90 % power, if value "
-            f"and spread stay the same: {needed}."
+        return say(
+            "With {n} {unit}, no value could have been a finding. Needed to decide with 90 % power, if value and "
+            "spread stay the same: {needed}.",
+            **values,
         )
     if not against.within[0] <= power.detectable <= against.within[1]:
-        return f"Needed to decide with 90 % power, if value and spread stay the same: {needed}."
-    return (
-        f"With {estimate.n} {unit}, a value {side} about {shown} would have been a finding with 90 % power"
-        f"{_family(against)}. Needed to decide with the same power, if value and spread stay the same: {needed}."
+        return say("Needed to decide with 90 % power, if value and spread stay the same: {needed}.", needed=needed)
+    values |= {"value": _printed(power.detectable, against), "family": _family(against)}
+    if against.at_most:
+        return say(
+            "With {n} {unit}, a value above about {value} would have been a finding with 90 % power{family}. Needed to "
+            "decide with the same power, if value and spread stay the same: {needed}.",
+            **values,
+        )
+    return say(
+        "With {n} {unit}, a value below about {value} would have been a finding with 90 % power{family}. Needed to "
+        "decide with the same power, if value and spread stay the same: {needed}.",
+        **values,
     )
 
 
 def no_interval(n: int, unit: str) -> str:
     """The sentence for fewer units than any interval of a mean takes."""
-    return f"At n = {n} there is no interval, and without one there is no verdict; at least {FEWEST} {unit} are needed."
+    return say(
+        "At n = {n} there is no interval, and without one there is no verdict; at least {least} {unit} are needed.",
+        n=n,
+        least=FEWEST,
+        unit=say(unit),
+    )
 
 
 def _counted(against: Against, n: int, significance: float) -> int | None:
@@ -152,13 +173,13 @@ def fewest_units(against: Against, significance: float) -> int:
 
 
 def _family(against: Against) -> str:
-    return f", adjusted for {against.tests} comparisons" if against.tests > 1 else ""
+    return say(", adjusted for {tests} comparisons", tests=against.tests) if against.tests > 1 else ""
 
 
 def _printed(value: float, against: Against) -> str:
     if against.percent:
-        return typeset(f"{value:.0%}")
-    return typeset(f"{float(f'{value:.2g}'):g}")
+        return localised(typeset(f"{value:.0%}"))
+    return localised(typeset(f"{float(f'{value:.2g}'):g}"))
 
 
 def _one_figure(count: float) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.evaluation.metrics import BY_NAME
+from core.languages import voice
 from core.rules.finding import Number
 from core.rules.parts import Estimate, known
 from core.statistics.families import Family
@@ -38,7 +39,7 @@ class Quantity:
     ) -> Number:
         """A value over `n` as evidence, with an interval where one is known."""
         return Number(
-            name=self.title.format_map(names),
+            name=voice().message(self.title).format_map(names),
             value=known(value),
             low=known(low),
             high=known(high),

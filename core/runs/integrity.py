@@ -33,7 +33,15 @@ from core.runs.spot_check import SPOT_CHECK
 APPLICATIONS = "applications"
 AFTER = "after the run was sealed"
 # What `report`, `compare` and a spot check write anew, and what a person may add to a dataset without changing its id.
-_WRITTEN_ANEW = ("report/", "findings.json", "comparison.json", "compared/", "earlier.json", SPOT_CHECK)
+_WRITTEN_ANEW = (
+    "report/",
+    "findings.json",
+    "comparison.json",
+    "compared/",
+    "earlier.json",
+    "house_style.json",
+    SPOT_CHECK,
+)
 # Where the store of a run keeps the SHA-256 of the report that its last seal named, once the seal is off.
 SEALED_REPORT = "sealed_report"
 # Earlier versions of the report stay as they are.

@@ -15,8 +15,9 @@ from core.content.assets import Assets
 from core.evaluation.summary import summarise
 from core.findings import failed_methods, judge, load_thresholds
 from core.reporting.cards import cards
-from core.reporting.front import limits, overview
+from core.reporting.front import overview
 from core.reporting.gallery import Plates, choose_methods
+from core.reporting.limitations import limits
 from core.reporting.trust import trust
 from core.rules.finding import Finding
 from core.runs import Run

@@ -12,8 +12,8 @@ from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
 from core.findings.judgement import apply
 from core.findings.sum_rules import ADDITIVE, COMPLETE
+from core.languages import typeset
 from core.rules import Context
-from core.rules.writing import typeset
 from core.runs import Run
 from core.runs.run import RunSnapshot
 from core.statistics import Interval

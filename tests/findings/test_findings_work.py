@@ -15,7 +15,7 @@ from core.findings import NOTHING, judge, work_rules
 from core.findings.judgement import apply
 from core.findings.opinion import opinion
 from core.outcome import outcome
-from core.reporting.front import warning
+from core.reporting.limitations import warning
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.finding import Finding, Number
 from core.runs import ApplicationPlan, Run, write_unit

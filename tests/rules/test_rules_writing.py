@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.rules.writing import NO_BREAK, filled, typeset, unbroken, without_empty
+from core.languages import typeset
+from core.rules.writing import NO_BREAK, filled, unbroken, without_empty
 
 
 def test_numbers_are_printed_as_everywhere_and_texts_are_inserted_as_they_are() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import measured, number, shorten
-from core.rules.writing import typeset
+from core.languages import typeset
 
 
 def rebuilt_words(words: Any, weights: Any, most: int = 8) -> str:

@@ -17,7 +17,7 @@ SIGNALS = {
     "colours": "number of colours",
     "even": "even area",
     "slope": "fineness of texture",
-}
+}  # messages
 CONSISTENT = 1.4826
 # Robust deviations from the median beyond which colours or texture are odd. On natural photographs one image in thirty
 # lies beyond, but hardly ever together with its nearest images.

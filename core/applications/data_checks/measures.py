@@ -52,7 +52,7 @@ ISSUES: dict[str, tuple[str, Callable[[pd.DataFrame], Any]]] = {
         lambda rows: rows["aspect"] < ASPECT,
     ),
     "grey among colour": ("the channels are equal, and in most images they are not", _grey),
-}
+}  # messages: keys
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from core.applications.data_checks.measures import copy_groups, issues
 from core.applications.data_checks.record import DataRecord
 from core.applications.data_checks.text_rules import TEXT_RULES
 from core.content.words import percent
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.parts import NAMED, SAMPLES
 from core.rules.quantity import Quantity
@@ -37,15 +38,15 @@ def quality(context: Context) -> Iterator[Outcome]:
         wording="" if beyond or present else "none",
         values={
             "n": n,
-            "kinds": ", ".join(issue.name for issue in beyond),
-            "listed": "; ".join(f"{issue.name} {issue.count} ({percent(issue.share)})" for issue in present),
+            "kinds": ", ".join(say(issue.name) for issue in beyond),
+            "listed": "; ".join(f"{say(issue.name)} {issue.count} ({percent(issue.share)})" for issue in present),
         },
         evidence=tuple(ISSUE.at(issue.share, n, issue=issue.name) for issue in (beyond or every)[:NAMED]),
-        samples=tuple(_sample(row, issue.name) for issue in beyond for row in issue.images.head(SAMPLES).itertuples())[
-            :SAMPLES
-        ],
+        samples=tuple(
+            _sample(row, say(issue.name)) for issue in beyond for row in issue.images.head(SAMPLES).itertuples()
+        )[:SAMPLES],
         counter=tuple(
-            _sample(row, "no issue") for row in record.images[~record.images["image"].isin(concerned)].itertuples()
+            _sample(row, say("no issue")) for row in record.images[~record.images["image"].isin(concerned)].itertuples()
         )[:SAMPLES]
         if beyond
         else (),
@@ -62,7 +63,7 @@ def duplicates(context: Context) -> Iterator[Outcome]:
     share = extra / max(n, 1)
     finding = share > float(context.thresholds["data.duplicates.most_share"])
     exact = sum(entry.kind == "exact" for entry in context.run.dataset.duplicates)
-    rest = f"; and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
+    rest = say("; and {count} more", count=len(groups) - NAMED) if len(groups) > NAMED else ""
     yield Outcome(
         "finding" if finding else "passed",
         n=n,
@@ -78,7 +79,11 @@ def duplicates(context: Context) -> Iterator[Outcome]:
         },
         evidence=(REPEATED.at(share, n),),
         samples=tuple(
-            Sample(image=image, image_name=name, note=f"group {at + 1}, correlation {group.correlation:.2f}")
+            Sample(
+                image=image,
+                image_name=name,
+                note=say("group {group}, correlation {value:.2f}", group=at + 1, value=group.correlation),
+            )
             for at, group in enumerate(groups)
             for image, name in zip(group.images[:2], group.names[:2], strict=True)
         )[: 2 * SAMPLES]
@@ -105,13 +110,14 @@ def other_kinds(context: Context) -> Iterator[Outcome]:
             "n": n,
             "count": len(rows),
             "groups": rows["group"].nunique(),
-            "signal": SIGNALS.get(str(first["signal"].iloc[0]), "") if len(rows) else "",
+            "signal": say(SIGNALS.get(str(first["signal"].iloc[0]), "")) if len(rows) else "",
             "z": float(first["z"].mean()) if len(rows) else 0.0,
             "names": ", ".join(rows["image_name"].head(2 * NAMED)) + (", …" if len(rows) > 2 * NAMED else ""),
         },
         evidence=(OTHER.at(float(len(rows)), n),),
         samples=tuple(
-            _sample(row, f"{SIGNALS[row.signal]}, robust z {row.z:+.1f}") for row in rows.head(SAMPLES).itertuples()
+            _sample(row, say("{signal}, robust z {value:+.1f}", signal=say(SIGNALS[row.signal]), value=row.z))
+            for row in rows.head(SAMPLES).itertuples()
         ),
     )
 

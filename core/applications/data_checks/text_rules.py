@@ -9,9 +9,11 @@ from core.applications.data_checks.record import DataRecord
 from core.characters import folded
 from core.content.words import shorten
 from core.datasets.languages import LEAST_WORDS, name_of
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
-from core.rules.parts import NAMED, SAMPLES
+from core.rules.parts import NAMED, SAMPLES, kind_words
 from core.rules.quantity import Quantity
+from core.rules.writing import in_words
 
 LANGUAGE_SHARE = Quantity("share of texts in another language")
 REPEATED_SHARE = Quantity("share of captions that another image has too")
@@ -49,7 +51,7 @@ def language(context: Context) -> Iterator[Outcome]:
             "same": n - len(others),
             "main": name_of(str(main)),
             "listed": ", ".join(f"{name_of(str(code))} {count}" for code, count in counts.items()),
-            "examples": "; ".join(f"“{text}”" for text in others["text"].head(SAMPLES)),
+            "examples": "; ".join(say("“{text}”", text=text) for text in others["text"].head(SAMPLES)),
         },
         evidence=(LANGUAGE_SHARE.at(share, n),),
     )
@@ -57,7 +59,7 @@ def language(context: Context) -> Iterator[Outcome]:
 
 def _sorts(record: DataRecord) -> str:
     """Captions, prompts or both, whichever the audit has."""
-    return " and ".join(f"{kind}s" for kind in ("caption", "prompt") if (record.texts["kind"] == kind).any())
+    return in_words([kind_words(kind) for kind in ("caption", "prompt") if (record.texts["kind"] == kind).any()])
 
 
 def repeated(context: Context) -> Iterator[Outcome]:
@@ -81,7 +83,9 @@ def repeated(context: Context) -> Iterator[Outcome]:
             "count": int(shared["images"].sum()),
             "share": share,
             "texts": len(shared),
-            "examples": "; ".join(f"“{row.text}” ({row.images})" for row in shared.head(SAMPLES).itertuples()),
+            "examples": "; ".join(
+                f"{say('“{text}”', text=row.text)} ({row.images})" for row in shared.head(SAMPLES).itertuples()
+            ),
         },
         evidence=(REPEATED_SHARE.at(share, pairs),),
     )
@@ -106,8 +110,8 @@ def unread(context: Context) -> Iterator[Outcome]:
             "share": share,
             "tokens": int(record.about["context_length"]),
             "same": int((rows["same"] > 0).sum()),
-            "kinds": ", ".join(f"{kind} {count}" for kind, count in sorted(rows["kind"].value_counts().items())),
-            "examples": "; ".join(f"“{shorten(text, 100)}”" for text in rows["text"].head(SAMPLES)),
+            "kinds": ", ".join(f"{say(kind)} {count}" for kind, count in sorted(rows["kind"].value_counts().items())),
+            "examples": "; ".join(say("“{text}”", text=shorten(text, 100)) for text in rows["text"].head(SAMPLES)),
         },
         evidence=(UNREAD_SHARE.at(share, n),),
     )
@@ -130,7 +134,7 @@ def classes(context: Context) -> Iterator[Outcome]:
         values={
             "n": len(names),
             "count": count,
-            "listed": "; ".join(", ".join(f"“{name}”" for name in group) for group in groups[:NAMED]),
+            "listed": "; ".join(", ".join(say("“{text}”", text=name) for name in group) for group in groups[:NAMED]),
         },
         evidence=(SAME_NAMES.at(float(count), len(names)),),
     )

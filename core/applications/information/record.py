@@ -10,7 +10,7 @@ import pandas as pd
 from core.applications.record import Record
 from core.runs.rows import ImageId, ImageName, Number, Numbers, OptionalNumber, Row, Text, Texts, Whole
 
-SIDES = {"image": "image side", "text": "text side"}
+SIDES = {"image": "image side", "text": "text side"}  # messages
 KINDS = {"own": "own text", "wrong": "text of another image"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from core.applications.information.measures import own_against_wrong, own_and_wrong
 from core.applications.information.record import SIDES, of_run
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.estimate_rules import Comparison, outcomes_of
 
@@ -31,7 +32,7 @@ def retained_information(context: Context) -> Iterator[Outcome]:
                 images,
                 f"{row.side}-{row.price:g}".replace(".", "_"),
                 "nats per patch" if row.side == "image" else "nats per token",
-                {"side": SIDES[row.side], "weight": row.price, "own": row.own, "wrong": row.wrong},
+                {"side": say(SIDES[row.side]), "weight": row.price, "own": row.own, "wrong": row.wrong},
             )
         )
     yield from outcomes_of(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.applications.layer_sweep.measures import against_default, by_block, each_image
 from core.applications.layer_sweep.record import SIDES, of_run
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.estimate_rules import Comparison, outcomes_of
 from core.statistics import mean_over_images
@@ -29,7 +30,7 @@ def default_gains(context: Context) -> Iterator[Outcome]:
         if row.gain_n:
             images = each[(each["side"] == row.side) & (each["block"] == row.block)].assign(value=lambda at: at["gain"])
             estimate = _estimate(images)
-            values = {"side": SIDES[row.side], "block": row.block, "drop": row.drop, "random": row.random_drop}
+            values = {"side": say(SIDES[row.side]), "block": row.block, "drop": row.drop, "random": row.random_drop}
             name = f"drop with random maps less drop with the map, {SIDES[row.side]}, block {row.block}"
             family.append(Comparison(name, estimate, images, row.side, UNIT, values))
     yield from _outcomes(context, family, GAIN, at_most=False)
@@ -46,7 +47,7 @@ def other_gains(context: Context) -> Iterator[Outcome]:
         for block in record.about["blocks"][side]:
             images = against_default(record, side, block)
             if block != default and images["value"].notna().any():
-                values = {"side": SIDES[side], "block": block, "default": default}
+                values = {"side": say(SIDES[side]), "block": block, "default": default}
                 name = f"gain over random maps, block {block} less block {default}, {SIDES[side]}"
                 family.append(Comparison(name, _estimate(images), images, f"{side}-{block}", UNIT, values))
     yield from _outcomes(context, family, MOST, at_most=True)

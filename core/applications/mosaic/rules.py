@@ -9,6 +9,7 @@ import pandas as pd
 from core.applications.mosaic.measures import halved, mosaic_table, share_in_tile
 from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
 from core.content.words import bounded
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decisions, decision
 from core.rules.parts import SAMPLES, known, title_of
@@ -77,7 +78,7 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
             image_name=row.image_name,
             text=row.text,
             methods=(method,),
-            note=f"{row.share:.2f} of the map lies on it in mosaic {row.mosaic + 1}",
+            note=say("{share:.2f} of the map lies on it in mosaic {number}", share=row.share, number=row.mosaic + 1),
         )
         for row in rows.drop_duplicates("image").head(SAMPLES).itertuples()
     )

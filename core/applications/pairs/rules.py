@@ -12,11 +12,11 @@ from core.applications.pairs.card import BORDER
 from core.applications.pairs.measures import SUSPECT, mismatch, suspects
 from core.applications.pairs.record import CaptionRow, PairsRecord
 from core.content.words import percent
+from core.languages import say, typeset
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
 from core.runs.rows import typed
 from core.statistics import LEVEL
 
@@ -48,7 +48,7 @@ def exchanged_captions(context: Context) -> Iterator[Outcome]:
 
 def _needed(most: float) -> int | str:
     """How many images show that at most this share does not fit, where none lies beyond the border (Wilson)."""
-    return math.ceil(_Z**2 * (1 / ((1 - BORDER) * most) - 1)) if most > 0 else "no finite number of"
+    return math.ceil(_Z**2 * (1 / ((1 - BORDER) * most) - 1)) if most > 0 else say("no finite number of")
 
 
 def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
@@ -57,7 +57,7 @@ def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.caption,
-            note=typeset(f"{row.unrelated_share:.1%} of unrelated pairs fit at least as well"),
+            note=typeset(say("{share:.1%} of unrelated pairs fit at least as well", share=row.unrelated_share)),
         )
         for row in typed(rows, CaptionRow)
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
 from core.datasets.annotations import column_labels, labels_column
+from core.languages import say
 from core.runs import Run
 from core.runs.rows import typed
 from core.statistics import Interval
@@ -101,16 +102,26 @@ def confusions(known: Labelled) -> list[Confusion]:
 def largest_confusions(known: Labelled, most: int = 4) -> str:
     """The confusions of at least two images, such as "castle for temple, 5 of 8"; "none" without any."""
     found = [row for row in confusions(known) if row.images >= LEAST_CONFUSED]
-    named = [f"{row.predicted} for {row.label}, {row.images} of {row.of}" for row in found[:most]]
-    return "; ".join([*named, *([f"and {len(found) - most} more"] if len(found) > most else [])]) or "none"
+    named = [
+        say(
+            "{predicted} for {label}, {images} of {of}",
+            predicted=row.predicted,
+            label=row.label,
+            images=row.images,
+            of=row.of,
+        )
+        for row in found[:most]
+    ]
+    more = [say("and {count} more", count=len(found) - most)] if len(found) > most else []
+    return "; ".join([*named, *more]) or say("none")
 
 
 def absorbing(known: Labelled) -> str:
     """The class that is predicted wrongly most often, and in how many of all wrong predictions; "none" below two."""
     counted = known.rows.loc[~known.rows["right"], "predicted"].value_counts().sort_index(kind="stable")
     if counted.empty or counted.max() < LEAST_CONFUSED:
-        return "none"
-    return f"{counted.idxmax()}, {counted.max()} of {counted.sum()}"
+        return say("none")
+    return f"{counted.idxmax()}, {say('{part} of {whole}', part=counted.max(), whole=counted.sum())}"
 
 
 def labels_of(run: Run) -> Labelled | None:
@@ -122,4 +133,6 @@ def labels_of(run: Run) -> Labelled | None:
 def label_use(run: Run) -> str:
     """For what labels were used in the run's predictions; empty if there were none."""
     known = run.once(labels_of)
-    return f"the accuracy of the predicted classes (metadata column {known.column})" if known is not None else ""
+    if known is None:
+        return ""
+    return say("the accuracy of the predicted classes (metadata column {column})", column=known.column)

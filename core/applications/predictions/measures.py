@@ -10,6 +10,7 @@ import pandas as pd
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
 from core.applications.predictions.score import without_captions
 from core.content.words import percent
+from core.languages import say
 from core.runs.rows import typed
 from core.statistics import Interval, interval_of_means, share_of_images
 
@@ -70,14 +71,21 @@ def reasons(row: PredictionRow) -> str:
     """
     found = []
     if row.relation == "other":
-        found.append(f"the caption names {', '.join(row.caption_classes)}")
+        found.append(say("the caption names {classes}", classes=", ".join(row.caption_classes)))
     if row.entropy > UNCLEAR:
-        found.append(f"unclear, entropy {percent(row.entropy)} of its maximum")
+        found.append(say("unclear, entropy {share} of its maximum", share=percent(row.entropy)))
     if row.disturbances == row.disturbances and row.disturbances < STABLE:
         changed = [name for name in row.disturbed if name != row.predicted]
-        found.append(f"changes to {', '.join(dict.fromkeys(changed))} in {len(changed)} of {len(row.disturbed)} copies")
+        found.append(
+            say(
+                "changes to {classes} in {part} of {whole} copies",
+                classes=", ".join(dict.fromkeys(changed)),
+                part=len(changed),
+                whole=len(row.disturbed),
+            )
+        )
     if row.neighbours < NEAR:
-        found.append(f"probability in the nearest images: {percent(row.neighbours)}")
+        found.append(say("probability in the nearest images: {share}", share=percent(row.neighbours)))
     return "; ".join(found)
 
 
@@ -88,11 +96,16 @@ def signals_against(record: PredictionsRecord) -> str:
     """
     rows = record.predictions[record.predictions["implausible"] & (record.predictions["relation"] != "other")]
     counted = {
-        f"entropy of the class probabilities above {percent(UNCLEAR)} of its maximum": rows["entropy"] > UNCLEAR,
-        f"class kept in fewer than {percent(STABLE)} of the changed copies": rows["disturbances"] < STABLE,
-        f"mean probability of the class in the nearest images below {percent(NEAR)}": rows["neighbours"] < NEAR,
+        say("entropy of the class probabilities above {share} of its maximum", share=percent(UNCLEAR)): rows["entropy"]
+        > UNCLEAR,
+        say("class kept in fewer than {share} of the changed copies", share=percent(STABLE)): rows["disturbances"]
+        < STABLE,
+        say("mean probability of the class in the nearest images below {share}", share=percent(NEAR)): rows[
+            "neighbours"
+        ]
+        < NEAR,
     }
-    return "; ".join(f"{name}, {holds.sum()}" for name, holds in counted.items() if holds.any()) or "none"
+    return "; ".join(f"{name}, {holds.sum()}" for name, holds in counted.items() if holds.any()) or say("none")
 
 
 @dataclass(frozen=True)

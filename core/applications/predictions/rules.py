@@ -21,13 +21,13 @@ from core.applications.predictions.measures import (
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
 from core.applications.predictions.score import without_captions
 from core.applications.spot_check import accuracy, spot_check_of
-from core.content.words import plural
+from core.languages import say, typeset
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.decision import decision, status_of
 from core.rules.parts import SAMPLES
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import in_words, typeset
+from core.rules.writing import NONE, in_words
 from core.runs.rows import typed
 from core.runs.spot_check import counts
 from core.statistics import Interval
@@ -62,8 +62,8 @@ def implausible_predictions(context: Context) -> Iterator[Outcome]:
         "named": contradicted.n,
         "without": int(rows["relation"].isin(["", "none"]).sum()),
         "known": _known(known, record),
-        "bare": _share(int(without_captions(rows).sum()), bare) if contradicted.n else "none",
-        "inspect": _INSPECT if known is None else _LABELLED,
+        "bare": _share(int(without_captions(rows).sum()), bare) if contradicted.n else say(NONE),
+        "inspect": say(_INSPECT if known is None else _LABELLED),
     }
     evidence = [IMPLAUSIBLE_SHARE.of(share)]
     if contradicted.n:
@@ -85,17 +85,21 @@ def implausible_predictions(context: Context) -> Iterator[Outcome]:
 
 
 def _share(count: int, share: Interval) -> str:
-    return typeset(f"{count} of {share.n}, {share.value:.0%} [{share.low:.0%}, {share.high:.0%}]")
+    return typeset(say("{count} of {n}, {value:.0%} [{low:.0%}, {high:.0%}]", count=count, **vars(share)))
 
 
 def _known(known: Labelled | None, record: PredictionsRecord) -> str:
     """How many of the implausible predictions are wrong, where labels state it."""
     if known is None:
-        return "Implausible predictions are not counted errors: a spot check estimates how many are wrong."
+        return say("Implausible predictions are not counted errors: a spot check estimates how many are wrong.")
     rows = known.rows.merge(record.predictions[["image", "implausible"]], on="image")
     parts = [rows[rows["implausible"]], rows[~rows["implausible"]]]
-    wrong = [f"{int((~part['right']).sum())} of {len(part)}" for part in parts]
-    return f"By the labels, {wrong[0]} implausible and {wrong[1]} other predictions are wrong."
+    wrong = [say("{part} of {whole}", part=int((~part["right"]).sum()), whole=len(part)) for part in parts]
+    return say(
+        "By the labels, {implausible} implausible and {other} other predictions are wrong.",
+        implausible=wrong[0],
+        other=wrong[1],
+    )
 
 
 def _samples(rows: pd.DataFrame) -> tuple[Sample, ...]:
@@ -111,8 +115,8 @@ _COUNTED = (
 )
 _BARE = "By the other signals alone, without the captions, images that would be implausible: {bare}. "
 _AGAINST = "Signals against the other {rest}, several of which can apply to one image: {signals}. {known}"
-_INSPECT = "then estimate the accuracy by a spot check (python -m core spot-check RUN --sheet)"
-_LABELLED = "then see which of them the labels call wrong"
+_INSPECT = "then estimate the accuracy by a spot check (python -m core spot-check RUN --sheet)"  # messages
+_LABELLED = "then see which of them the labels call wrong"  # messages
 IMPLAUSIBLE = Rule(
     id="predictions.implausible",
     subject="model",
@@ -189,8 +193,8 @@ def spot_checked_accuracy(context: Context) -> Iterator[Outcome]:
             MARKED.of(estimate.least, side="wrong"),
             MARKED.of(estimate.most, side="right"),
         ),
-        samples=tuple(_marked(entry, "marked as wrong") for entry in wrong[:SAMPLES]) if finding else (),
-        counter=tuple(_marked(entry, "marked as right") for entry in right[:SAMPLES]) if finding else (),
+        samples=tuple(_marked(entry, say("marked as wrong")) for entry in wrong[:SAMPLES]) if finding else (),
+        counter=tuple(_marked(entry, say("marked as right")) for entry in right[:SAMPLES]) if finding else (),
     )
 
 
@@ -252,10 +256,7 @@ def labelled_accuracy(context: Context) -> Iterator[Outcome]:
             "confusions": largest_confusions(known),
             "absorbing": absorbing(known),
             "others": (
-                f"{plural(known.others, 'image has', 'images have')} no label among the candidates and "
-                f"{'is' if known.others == 1 else 'are'} not counted."
-                if known.others
-                else "Every image has a label among the candidates."
+                _without_label(known.others) if known.others else say("Every image has a label among the candidates.")
             ),
         },
         evidence=(RIGHT.of(share),),
@@ -265,9 +266,17 @@ def labelled_accuracy(context: Context) -> Iterator[Outcome]:
     )
 
 
+def _without_label(count: int) -> str:
+    if count == 1:
+        return say("1 image has no label among the candidates and is not counted.")
+    return say("{count:,} images have no label among the candidates and are not counted.", count=count)
+
+
 def _labelled(rows: pd.DataFrame) -> tuple[Sample, ...]:
     return tuple(
-        Sample(image=row.image, image_name=row.image_name, text=row.predicted, note=f"label: {row.label}")
+        Sample(
+            image=row.image, image_name=row.image_name, text=row.predicted, note=say("label: {label}", label=row.label)
+        )
         for row in rows.head(SAMPLES).itertuples()
     )
 

@@ -18,7 +18,7 @@ from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.signals import Floats, Signals
 from core.concepts.mentions import ClassNames, Mentions
 from core.datasets import DatasetImage
-from core.rules.writing import typeset
+from core.languages import typeset
 
 # A prediction is called implausible above this score.
 HALF = 0.5

@@ -16,7 +16,12 @@ VALUES = {
     "caption_soft": "meaning of the caption, weighted over the audit's texts",
     "generated": "meaning of the generated caption",
 }
-PRIORS = {"semantic": "Semantic regions", "superpixels": "Superpixels", "grid": "Grid", "drawn": "Drawn regions"}
+PRIORS = {
+    "semantic": "Semantic regions",
+    "superpixels": "Superpixels",
+    "grid": "Grid",
+    "drawn": "Drawn regions",
+}  # messages: lower
 WAYS = {"sentence": "whole sentence", "tokens": "token by token", "sampled": "whole sentence, a quarter of coalitions"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from core.applications.priors.measures import differences, paired
 from core.applications.priors.record import PRIORS, of_run
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.estimate_rules import Comparison, outcomes_of
 
@@ -32,7 +33,7 @@ def region_differences(context: Context) -> Iterator[Outcome]:
         images = by_image.agg(value=("value", "mean"), text=("text", "first"))
         baseline = PRIORS[row.prior].lower()
         name = f"faithfulness of semantic regions less {baseline}"
-        family.append(Comparison(name, row, images, row.prior, values={"baseline": baseline}))
+        family.append(Comparison(name, row, images, row.prior, values={"baseline": say(baseline)}))
     yield from outcomes_of(
         family,
         float(context.thresholds[FAITHFULNESS]),

@@ -18,6 +18,7 @@ from core.applications.reliance.measures import EVERY, topics_of
 from core.applications.reliance.record import CORNERS, RelianceRecord
 from core.applications.reliance.shapes import corners, ring
 from core.applications.reliance.verdicts import judged
+from core.languages import say
 from core.rules import Context
 from core.rules.writing import filled
 from core.statistics import Family, Interval, jackknife
@@ -110,7 +111,7 @@ def judged_alike(
 
 def _look(row: Any) -> str:
     if pd.isna(row.alike_low):
-        return " How alike its look is was not determined."
+        return say(" How alike its look is was not determined.")
     return filled(ALIKE, {name: getattr(row, name) for name in ("alike_value", "alike_low", "alike_high")})
 
 

@@ -23,6 +23,7 @@ from core.applications.reliance.verdicts import (
     sides,
     wordings,
 )
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 
 FEW_NAMES = Wording(
@@ -129,7 +130,9 @@ def leading_concepts(context: Context) -> Iterator[Outcome]:
 
 
 def _leader(row: Any) -> str:
-    return f"\u201c{row.concept}\u201d in images of {quoted(row.topic)}" if row.concept else quoted(row.topic)
+    if not row.concept:
+        return quoted(row.topic)
+    return say("“{concept}” in images of {topic}", concept=row.concept, topic=quoted(row.topic))
 
 
 def _led(row: Any) -> str:

@@ -13,6 +13,7 @@ from core.applications.reliance.declared import against, declared_table, image_a
 from core.applications.reliance.families import DECLARED
 from core.applications.reliance.standing import standing
 from core.applications.reliance.verdicts import INTERVAL, LOSS, quoted, samples_of
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 
 LOST_SHARE = replace(LOSS, tests=DECLARED)
@@ -56,7 +57,12 @@ def _outcome(
         wording=wording,
         n=int(row["n"]),
         likelihood=float(beyond.mean()) if len(parts) else 0.0,
-        values={**row.to_dict(), "topic": quoted(row["topic"]), "tested": tested},
+        values={
+            **row.to_dict(),
+            "topic": quoted(row["topic"]),
+            "expectation": say(row["expectation"]),
+            "tested": tested,
+        },
         against=against(row, limit, tested),
         evidence=(LOST_SHARE.of(row, name=_name(row)),) if row["n"] else (),
         samples=samples_of(shows[wrong]) if finding else (),

@@ -19,7 +19,7 @@ from core.concepts.english import content_words
 from core.statistics import Interval
 from core.statistics.looks import Look, above_zero_at, ratio_at, share_at
 
-EVERY = "all texts together"
+EVERY = "all texts together"  # messages
 KEY = ["image", "image_name", "text", "text_kind"]
 
 

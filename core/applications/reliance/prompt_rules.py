@@ -11,11 +11,11 @@ from core.applications.reliance.measures import Share
 from core.applications.reliance.record import STICKERS_PART, RelianceRecord, of_run
 from core.applications.reliance.susceptibility import Stickers, stickers, template_changes, templates
 from core.applications.reliance.verdicts import verdict_of
+from core.languages import say, typeset
 from core.rules import Context, Outcome, Rule, Sample, Status, Wording
 from core.rules.parts import SAMPLES, sample_of
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
 from core.statistics.intervals import SHARE
 
 FALL = Quantity("fall of the margin beyond letters", "spreads")
@@ -96,8 +96,14 @@ def _stickers(rows: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.own,
-            note=f"\u201c{row.pasted}\u201d: fall of {typeset(f'{row.moved:.2f}')} spreads beyond "
-            f"\u201c{row.letters}\u201d",
+            note=typeset(
+                say(
+                    "“{pasted}”: fall of {fall:.2f} spreads beyond “{letters}”",
+                    pasted=row.pasted,
+                    fall=row.moved,
+                    letters=row.letters,
+                )
+            ),
         )
         for row in rows.head(SAMPLES).itertuples()
     )
@@ -136,7 +142,7 @@ def template_shares(context: Context) -> Iterator[Outcome]:
 
 def _changed(rows: pd.DataFrame) -> tuple[Sample, ...]:
     return tuple(
-        sample_of(row, (), f"{row.part:.0%} of the other templates give another class")
+        sample_of(row, (), say("{share:.0%} of the other templates give another class", share=row.part))
         for row in rows.head(SAMPLES).itertuples()
     )
 

@@ -33,13 +33,13 @@ CORNERS = {
     "top right": "upper right corner",
     "bottom left": "lower left corner",
     "bottom right": "lower right corner",
-}
+}  # messages
 # Parts of the measures that may end before the others: what is hidden at fixed places, and printed words.
 PLACES_PART, STICKERS_PART = "places", "stickers"
 # Of the look of a cell.
 FEATURES = 5
 EDGES = ("border", *CORNERS)
-REGIONS = {"border": "border", **CORNERS, "background": "background", "foreground": "foreground"}
+REGIONS = {"border": "border", **CORNERS, "background": "background", "foreground": "foreground"}  # messages
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from core.applications.reliance.verdicts import (
     values_of,
     wordings,
 )  # fmt: skip
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.parts import NAMED
 
@@ -68,7 +69,7 @@ def edge_shares(context: Context) -> Iterator[Outcome]:
     if table.empty:
         yield Outcome("cannot_conclude", wording="few")
         return
-    table["region"] = table["place"].map(REGIONS)
+    table["region"] = table["place"].map(REGIONS).map(say)
     least = float(context.thresholds["reliance.border.least_share"])
     yield outcome(table, _lost, _hidden(record, table, least), also=True)
 

@@ -13,6 +13,7 @@ from core.applications.reliance.alikeness import ALIKE, ALSO, CRITERION, NATURAL
 from core.applications.reliance.record import CORNERS, EDGES, PLACES_PART, REGIONS, of_run
 from core.applications.reliance.surroundings import alone_table, corner_table
 from core.applications.reliance.verdicts import INTERVAL, image_parts, outcome, quoted, sides, untested, wordings
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.statistics import Family
 
@@ -47,7 +48,7 @@ def _alone(context: Context, rule: str, family: Family) -> Iterator[Outcome]:
     # Beyond other images is not enough: a region that counts against the class carries none of its score.
     table = table.rename(columns={"text": "topic"})
     table = judged_alike(table, record, least, family, context, table["own"] > least)
-    table["region"] = table["place"].map({**REGIONS, "corners": "corners"})
+    table["region"] = table["place"].map({**REGIONS, "corners": "corners"}).map(say)
     yield outcome(
         table, _carried, sides(table, partial(_own_images, record.alone), least), also=True, values=left, n=images
     )

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from core.applications.reliance.measures import EVERY, topics_of
+from core.languages import say, typeset
 from core.rules import Context, Outcome, Sample, Status, Wording
 from core.rules.parts import NAMED, SAMPLES
 from core.rules.power import Against
 from core.rules.quantity import Quantity
-from core.rules.writing import typeset
+from core.rules.writing import in_words
 from core.statistics import Family
 
 INTERVAL = "{value:.0%} [{low:.0%}, {high:.0%}], n = {n}"
@@ -114,7 +115,7 @@ def values_of(table: pd.DataFrame) -> dict[str, Any]:
     first = table.iloc[0]
     count = int((table["verdict"] == first["verdict"]).sum())
     natural = int(table["natural"].sum()) if "natural" in table else 0
-    counts = {"tested": len(table), "count": count, "natural": natural or "none", "excused": _excused(table)}
+    counts = {"tested": len(table), "count": count, "natural": natural or say("none"), "excused": _excused(table)}
     undecided = table[table["verdict"] == "cannot_conclude"].to_dict("records")
     return {**first.to_dict(), "topic": quoted(first.get("topic", EVERY)), **counts, UNDECIDED: undecided}
 
@@ -122,23 +123,24 @@ def values_of(table: pd.DataFrame) -> dict[str, Any]:
 def _excused(table: pd.DataFrame) -> str:
     """The rows that meet a criterion by a clause and not by their interval; "none" without any."""
     rows = table[table["excused"].astype(bool)] if "excused" in table else table.head(0)
+    corners = say("corners")
     names = [
-        f"{row.region} and {quoted(row.topic)}" if getattr(row, "region", "corners") != "corners" else quoted(row.topic)
+        in_words([row.region, quoted(row.topic)]) if getattr(row, "region", corners) != corners else quoted(row.topic)
         for row in rows.itertuples()
     ]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more or "none"
+    more = say(" and {count} more", count=len(names) - NAMED) if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more or say("none")
 
 
 def untested(classes: Iterable[str], tested: Iterable[str]) -> dict[str, Any]:
     """How many classes there are and were tested, and the names of the others, as values of an outcome."""
     every, seen = list(dict.fromkeys(classes)), set(tested)
     left = [quoted(name) for name in every if name not in seen]
-    more = f" and {len(left) - MOST_LEFT} more" if len(left) > MOST_LEFT else ""
+    more = say(" and {count} more", count=len(left) - MOST_LEFT) if len(left) > MOST_LEFT else ""
     return {
         "every": len(every),
         "classes": len(every) - len(left),
-        "untested": ", ".join(left[:MOST_LEFT]) + more or "none",
+        "untested": ", ".join(left[:MOST_LEFT]) + more or say("none"),
     }
 
 
@@ -195,7 +197,12 @@ def sides(table: pd.DataFrame, parts_of: Callable[[pd.Series], pd.DataFrame], li
 def samples_of(parts: pd.DataFrame) -> tuple[Sample, ...]:
     """The first rows as samples, each with its part of the score."""
     return tuple(
-        Sample(image=row.image, image_name=row.image_name, text=row.text, note=typeset(f"{row.part:.0%} of the score"))
+        Sample(
+            image=row.image,
+            image_name=row.image_name,
+            text=row.text,
+            note=typeset(say("{share:.0%} of the score", share=row.part)),
+        )
         for row in parts.head(SAMPLES).itertuples()
     )
 
@@ -221,4 +228,4 @@ def of_topic(rows: pd.DataFrame, topic: str) -> pd.DataFrame:
 
 def quoted(topic: str) -> str:
     """A topic in quotes; that of all texts without."""
-    return topic if topic == EVERY else f"\u201c{topic}\u201d"
+    return say(topic) if topic == EVERY else say("“{text}”", text=topic)

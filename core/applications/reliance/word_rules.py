@@ -10,6 +10,7 @@ from core.applications.reliance.families import FUNCTION_WORDS
 from core.applications.reliance.record import RelianceRecord, of_run
 from core.applications.reliance.susceptibility import function_words, text_excess, word_effects, word_twins
 from core.applications.reliance.verdicts import judged, values_of
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Sample, Wording
 from core.rules.parts import NAMED, SAMPLES, sample_of, title_of
 from core.rules.power import Against
@@ -52,7 +53,9 @@ def function_word_shares(context: Context) -> Iterator[Outcome]:
 
 def _texts(rows: pd.DataFrame) -> tuple[Sample, ...]:
     return tuple(
-        sample_of(row, (), f"{row.share:.0%} on {row.function} of {row.size} words")
+        sample_of(
+            row, (), say("{share:.0%} on {part} of {whole} words", share=row.share, part=row.function, whole=row.size)
+        )
         for row in rows.head(SAMPLES).itertuples()
     )
 
@@ -135,8 +138,8 @@ def _outcome(
 
 def listed(words: list[str]) -> str:
     """The first words in quotes, and how many more there are."""
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return ", ".join(f"\u201c{word}\u201d" for word in words[:NAMED]) + more
+    more = say(" and {count} more", count=len(words) - NAMED) if len(words) > NAMED else ""
+    return ", ".join(say("“{text}”", text=word) for word in words[:NAMED]) + more
 
 
 SHARES = (

@@ -34,7 +34,7 @@ VARIANTS = {
     "stop": "full stop added or dropped",
     "case": "capital letters",
     "article": "an article dropped",
-}
+}  # messages
 # The only rewording that every method explains; expensive methods explain no others.
 FIRST_REWORDING = "photo"
 # The steps of re-initialising the image tower, each with all before it.

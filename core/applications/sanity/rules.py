@@ -9,6 +9,7 @@ import pandas as pd
 from core.applications.sanity.record import EVERY, VARIANTS, CheckRow, SanityRecord, of_run
 from core.applications.sanity.verdicts import CRITERIA, Verdict, verdicts_of
 from core.content.words import bounded
+from core.languages import say
 from core.rules import Context, Measure, Number, Outcome, Rule, Sample, Wording
 from core.rules.decision import Decision, Decisions
 from core.rules.parts import SAMPLES, names_of, sample_of, title_of
@@ -41,7 +42,7 @@ def _outcome(record: SanityRecord, every: list[Verdict], significance: float) ->
         "open": "; ".join(
             _stated(verdict, significance) for verdict in by["undecided"] if verdict.method not in _names(by["fails"])
         )
-        or "none",
+        or say("none"),
         "declared": names_of(_names([verdict for verdict in every if verdict.outcome == "declared"])),
         "other": names_of(_names([verdict for verdict in every if verdict.settings and verdict.method in tested])),
     }
@@ -90,13 +91,22 @@ def _stated(verdict: Verdict, significance: float) -> str:
     """The numbers of an undecided check, and about how many images would decide it."""
     estimate = bounded(verdict.measured.value, verdict.measured.low, verdict.measured.high)
     power = power_of(verdict.measured, Against(verdict.limit, verdict.criterion.at_most), significance)
-    decided = f"; about {power.needed:,} images would decide" if power is not None and power.needed else ""
-    return f"{_title(verdict)} ({estimate}, limit {verdict.limit:.2g}, n = {verdict.measured.n}{decided})"
+    decided = (
+        say("; about {needed:,} images would decide", needed=power.needed) if power is not None and power.needed else ""
+    )
+    return say(
+        "{title} ({estimate}, limit {limit:.2g}, n = {n}{decided})",
+        title=_title(verdict),
+        estimate=estimate,
+        limit=verdict.limit,
+        n=verdict.measured.n,
+        decided=decided,
+    )
 
 
 def _title(verdict: Verdict) -> str:
     variant = verdict.criterion.variant
-    return title_of(verdict.method) + (f", {VARIANTS[variant]}" if variant != EVERY else "")
+    return title_of(verdict.method) + (f", {say(VARIANTS[variant])}" if variant != EVERY else "")
 
 
 def _distance(verdict: Verdict) -> float:
@@ -123,7 +133,8 @@ def _rows(record: SanityRecord, verdict: Verdict) -> pd.DataFrame:
 
 def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
     return tuple(
-        sample_of(row, (method,), f"rank correlation {row.value:+.2f}") for row in typed(rows.head(SAMPLES), CheckRow)
+        sample_of(row, (method,), say("rank correlation {value:+.2f}", value=row.value))
+        for row in typed(rows.head(SAMPLES), CheckRow)
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from core.applications.sanity.measures import mean
 from core.applications.sanity.record import EVERY, FIRST_REWORDING, SanityRecord, of_run
 from core.content.words import bounded, plural
+from core.languages import say
 from core.methods import METHODS
 from core.rules import Context
 from core.rules.decision import decision
@@ -87,8 +88,14 @@ class Verdict:
     def reason(self) -> str:
         """Why the method fails: the number, and the settings it was checked at where they differ from the audit's."""
         estimate = bounded(self.measured.value, self.measured.low, self.measured.high)
-        checked = f"; checked at {self.settings}" if self.settings else ""
-        return f"{self.criterion.failure} (rank correlation {estimate}, n = {self.measured.n}{checked})"
+        checked = say("; checked at {settings}", settings=self.settings) if self.settings else ""
+        return say(
+            "{failure} (rank correlation {estimate}, n = {n}{checked})",
+            failure=say(self.criterion.failure),
+            estimate=estimate,
+            n=self.measured.n,
+            checked=checked,
+        )
 
 
 def verdicts(run: Run, thresholds: Thresholds, record: SanityRecord | None = None) -> tuple[Verdict, ...]:
@@ -115,7 +122,11 @@ def other_settings(run: Run, record: SanityRecord) -> dict[str, str]:
         info = METHODS[method]
         used = info.parse(record.about["methods"][method]["options"]).model_dump()
         audit = info.parse(planned.get(method, {})).model_dump()
-        each = [f"{name} = {value} (audit: {audit[name]})" for name, value in used.items() if value != audit[name]]
+        each = [
+            say("{name} = {value} (audit: {planned})", name=name, value=value, planned=audit[name])
+            for name, value in used.items()
+            if value != audit[name]
+        ]
         if each:
             different[method] = ", ".join(each)
     return different
@@ -167,9 +178,10 @@ class Checks:
         record = of_run(run)
         if record is None:
             return ""
-        return (
-            f"The sanity checks rest on {plural(record.about['images'], 'image')} at most; they do not show that a "
-            "map marks the right regions. Not tested: planted cues."
+        return say(
+            "The sanity checks rest on {images} at most; they do not show that a map marks the right regions. Not "
+            "tested: planted cues.",
+            images=plural(record.about["images"], "image"),
         )
 
     def reliability(self, run: Run) -> dict[str, float]:

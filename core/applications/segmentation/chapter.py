@@ -40,9 +40,9 @@ from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, HeatRow, Sample, Section
 from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
+from core.languages import typeset
 from core.models.geometry import Preprocessing
 from core.rules.parts import title_of
-from core.rules.writing import typeset
 from core.runs import Run
 from core.runs.rows import typed
 

@@ -13,25 +13,29 @@ from core.applications.subgroups.comparisons import COMPARISONS, Effect, beyond,
 from core.applications.subgroups.record import GroupsRecord
 from core.content.words import number, percent, plural
 from core.datasets.annotations import labels_column
+from core.languages import say, typeset
 from core.rules import Context, Number, Outcome, Rule, Sample, Status, Wording
 from core.rules.decision import MOST_NEEDED
 from core.rules.parts import NAMED, SAMPLES
 from core.rules.quantity import Quantity, tested
-from core.rules.writing import typeset
 from core.statistics import LEVEL
 from core.statistics.power import POWER
 
 _MEASURES = {
     "model": ("measure of the model differs", "measures of the model differ"),
     "data": ("property of the images differs", "properties of the images differ"),
-}
-_SELECTS = "A single threshold on these values selects a different share of the group than of the other images."
-_CLASSES = "Where the group is a class of the labels, results are not equally good for all classes."
-_COMPARE = "Compare images of the same subjects and the same quality across groups before drawing conclusions."
+}  # messages: nouns
+_SELECTS = (
+    "A single threshold on these values selects a different share of the group than of the other images."  # messages
+)
+_CLASSES = "Where the group is a class of the labels, results are not equally good for all classes."  # messages
+_COMPARE = (
+    "Compare images of the same subjects and the same quality across groups before drawing conclusions."  # messages
+)
 _COMPARE_CLASSES = (
     "Do not state one result for all classes: report, and where needed restrict, the use of the model by class. Check "
     "the images of these classes for quality and for other subjects first."
-)
+)  # messages
 _Z, _POWER = NormalDist().inv_cdf((1 + LEVEL) / 2), NormalDist().inv_cdf(POWER)
 HIGHER = Quantity("{measure} {side} in “{group.value}” ({group.column}), share of pairs")
 
@@ -44,7 +48,7 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
     measured = [effect for effect in effects(context) if effect.measure.subject == subject]
     every = [effect for effect in measured if not effect.stated]
     stated = [effect for effect in measured if effect.stated]
-    confirmed = _listed(beyond(stated, limit, significance)) or "none"
+    confirmed = _listed(beyond(stated, limit, significance)) or say("none")
     if not every:
         yield Outcome("cannot_conclude", wording="stated" if stated else "none", values={"confirmed": confirmed})
         return
@@ -64,21 +68,24 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
             "tested": len(effects(context)),
             "mine": plural(len(every), "comparison"),
             "count": (count := sum(effect.exceeds(limit, significance) for effect in every)),
-            "left": count - len(exceeding) or "none",
+            "left": count - len(exceeding) or say("none"),
             "measures": plural(len({effect.measure.name for effect in exceeding}), *_MEASURES[subject]),
-            "unfavourable": sum(effect.favour == "unfavourable" for effect in exceeding) or "none",
-            "favourable": sum(effect.favour == "favourable" for effect in exceeding) or "none",
+            "unfavourable": sum(effect.favour == "unfavourable" for effect in exceeding) or say("none"),
+            "favourable": sum(effect.favour == "favourable" for effect in exceeding) or say("none"),
             **_texts(labels_column(context.run.dataset), exceeding, every),
-            "list": _listed(rows) if len(rows) > 1 else "none",
+            "list": _listed(rows) if len(rows) > 1 else say("none"),
             "undecided": len(undecided),
-            "stated": plural(len(stated), "comparison") if stated else "none",
+            "stated": plural(len(stated), "comparison") if stated else say("none"),
             "confirmed": confirmed,
             "detectable": (
-                f"an effect of {percent(detectable)} of pairs is the smallest with a 90 % probability of being reported"
+                say(
+                    "an effect of {share} of pairs is the smallest with a 90 % probability of being reported",
+                    share=percent(detectable),
+                )
                 if detectable < 1
-                else "even the largest possible effect has a probability below 90 % of being reported"
+                else say("even the largest possible effect has a probability below 90 % of being reported")
             ),
-            "needed": f"{images:,}",
+            "needed": say("{count:,}", count=images),
         },
         evidence=tuple(_number(effect) for effect in rows[:NAMED]),
         samples=members if exceeding else (),
@@ -92,27 +99,41 @@ def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> 
     lower = [effect for effect in exceeding if effect.measure.states_errors and effect.side == "lower"]
     classes = [effect for effect in exceeding if column in effect.columns]
     if not errors:
-        wrong = (
+        wrong = say(
             "No labels are known, so that the comparison does not consider which predictions are right and does not "
             "show that more are wrong there."
         )
     elif lower:
-        wrong = f"More predictions are wrong there: {_listed(lower)}."
+        wrong = say("More predictions are wrong there: {groups}.", groups=_listed(lower))
     else:
         worst = min(errors, key=lambda effect: effect.mean)
         wrong = typeset(
-            f"By the labels it is not shown that more predictions are wrong in any group; the largest share of wrong "
-            f"ones, {1 - worst.mean:.0%} of {worst.n} against {1 - worst.other_mean:.0%} of {worst.others}, is that of "
-            f"“{worst.group.value}” ({worst.group.column}), adjusted p = {worst.p_adjusted:.2g}."
+            say(
+                "By the labels it is not shown that more predictions are wrong in any group; the largest share of "
+                "wrong ones, {share:.0%} of {n} against {other:.0%} of {others}, is that of “{group}” ({column}), "
+                "adjusted p = {p:.2g}.",
+                share=1 - worst.mean,
+                n=worst.n,
+                other=1 - worst.other_mean,
+                others=worst.others,
+                group=worst.group.value,
+                column=worst.group.column,
+                p=worst.p_adjusted,
+            )
         )
     return {
-        "selects": _SELECTS + (f" {_CLASSES}" if classes else ""),
+        "selects": say(_SELECTS) + (f" {say(_CLASSES)}" if classes else ""),
         "wrong": wrong,
-        "compare": _COMPARE_CLASSES if classes and len(classes) == len(exceeding) else _COMPARE,
+        "compare": say(_COMPARE_CLASSES if classes and len(classes) == len(exceeding) else _COMPARE),
         "by_class": (
-            f"{len(classes)} of {len(exceeding)} (column {column}); such a group is a class, not a group of users"
+            say(
+                "{part} of {whole} (column {column}); such a group is a class, not a group of users",
+                part=len(classes),
+                whole=len(exceeding),
+                column=column,
+            )
             if classes
-            else "none"
+            else say("none")
         ),
     }
 
@@ -146,7 +167,7 @@ def _values(effect: Effect) -> dict[str, Any]:
         "column": effect.group.column,
         "group": effect.group.value,
         "title": effect.measure.title,
-        "side": effect.side,
+        "side": say(effect.side),
         "share": share,
         "low": ends[0],
         "high": ends[1],
@@ -160,13 +181,19 @@ def _values(effect: Effect) -> dict[str, Any]:
 
 def _line(effect: Effect) -> str:
     share = effect.one_sided[0]
-    where = f"“{effect.group.value}” ({effect.group.column})"
-    favour = f", {effect.favour}" if effect.favour else ""
-    return f"{where}, {effect.measure.title} {effect.side} in {percent(share)} of pairs{favour}"
+    return say(
+        "“{group}” ({column}), {title} {side} in {share} of pairs{favour}",
+        group=effect.group.value,
+        column=effect.group.column,
+        title=effect.measure.title,
+        side=say(effect.side),
+        share=percent(share),
+        favour=f", {say(effect.favour)}" if effect.favour else "",
+    )
 
 
 def _listed(rows: list[Effect]) -> str:
-    more = [f"and {len(rows) - NAMED} more"] if len(rows) > NAMED else []
+    more = [say("and {count} more", count=len(rows) - NAMED)] if len(rows) > NAMED else []
     return "; ".join([*map(_line, rows[:NAMED]), *more])
 
 

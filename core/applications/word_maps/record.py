@@ -13,7 +13,7 @@ from core.applications.record import Record
 from core.runs.rows import Flag, ImageId, ImageName, Number, Numbers, OptionalNumber, Row, Text, Whole
 
 INTERACTION, SHARED = "interaction", "shared"
-WAYS = {INTERACTION: "Interactions", SHARED: "Shared map"}
+WAYS = {INTERACTION: "Interactions", SHARED: "Shared map"}  # messages
 REST = -1
 
 

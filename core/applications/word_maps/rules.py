@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.applications.word_maps.measures import MEASURES, each_image, word_maps_table
 from core.applications.word_maps.record import WAYS, of_run
+from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
 from core.rules.estimate_rules import outcome_of
 
@@ -48,7 +49,7 @@ def _outcome(
         at_most=at_most,
         least_n=int(context.thresholds[LEAST]),
         part=part,
-        values={"title": title},
+        values={"title": say(title)},
     )
 
 

@@ -36,7 +36,7 @@ from core.reporting.exports.record import (
     ThresholdsRecord,
     Units,
 )
-from core.reporting.front import limits, warning
+from core.reporting.limitations import limits, warning
 from core.reporting.requirements import coverage, frameworks
 from core.rules.finding import fingerprint
 from core.rules.parts import title_of
