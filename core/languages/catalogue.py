@@ -75,7 +75,7 @@ def read_catalogue(data: bytes, language: str) -> Catalogue:
         if isinstance(message.id, str):
             if message.string:
                 messages[message.id] = str(message.string)
-        elif all(message.string):
+        elif isinstance(message.string, tuple | list) and all(message.string):
             counted[str(message.context or COUNT), message.id[0]] = tuple(message.string)
     return Catalogue(language, messages, counted)
 
