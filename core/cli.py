@@ -19,6 +19,7 @@ from core import (
     describing,
     explaining,
     listings,
+    plugins,
     region_names,
     reproducing,
     run_commands,
@@ -41,6 +42,7 @@ from core.storage import check_out, storage_error
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 MESSAGE = 1_000
 OPTION = "NAME.OPTION=VALUE"
+PLUGINS_HELP = "installed packages whose methods, rules, applications and frameworks are used (default: all)"
 OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text (repeatable)"
 
 
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settle()
+        if chosen.plug_ins is not None:
+            plugins.choose(chosen.plug_ins)
         if getattr(chosen, "out", None) is not None:
             check_out(chosen.out)
         answer, code = chosen.run(chosen)
@@ -95,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         made = commands_parser.add_parser(name, help=about, description=about)
         made.set_defaults(run=run)
         made.add_argument("--json", action="store_true", help="print the result as JSON")
+        made.add_argument("--plug-ins", metavar="all|none|NAME,...", help=PLUGINS_HELP)
         return made
 
     demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
@@ -182,9 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--seed", type=int, default=0)
     declared_arguments(audit)
-    audit.add_argument(
-        "--applications", help="comma-separated names, or none (default: every application; see `applications`)"
-    )
+    audit.add_argument("--applications", help="comma-separated names, or none (default: all; see `applications`)")
     audit.add_argument(
         "--compare-with",
         nargs="+",
@@ -286,6 +289,7 @@ def _parser() -> argparse.ArgumentParser:
     which = "show which method runs on which kind of model, and the reasons where it does not"
     command("capabilities", which, listings.capabilities)
     command("models", "list the available models", listings.models)
+    command("plug-ins", "list what other installed packages bring, and what of it cannot be used", listings.plug_ins)
     command("prompt-sets", "list the prompt sets for domains with source and licence", listings.prompt_sets_listed)
     describe = command("describe", "show what is recognised of a model, and what cannot run on it", describing.describe)
     model_arguments(describe)

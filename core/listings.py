@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.applications.registry import APPLICATIONS
+from core.audit.plugged import plugin_problems
 from core.commands import Answer
 from core.datasets.prompt_sets import prompt_sets
 from core.errors import InputError
@@ -15,6 +16,7 @@ from core.methods import METHODS, OptionInfo
 from core.methods.info import Side
 from core.models.capability_table import as_markdown, reasons
 from core.models.listing import architectures, embedded_models, embedded_name
+from core.plugins import GROUPS, Entry, active, faults, installed
 
 
 def methods(chosen: argparse.Namespace) -> Answer:
@@ -92,6 +94,21 @@ def capabilities(chosen: argparse.Namespace) -> Answer:
     """Which method runs on which kind of model."""
     sides: tuple[Side, ...] = ("image", "text")
     return {"text": as_markdown(), "data": {side: reasons(side) for side in sides}}, 0
+
+
+def plug_ins(chosen: argparse.Namespace) -> Answer:
+    """Every part that an installed package brings: whether it is used, and otherwise why not."""
+    lines = plugin_problems()
+    reasons: dict[Entry, str] = {fault.entry: fault.reason for fault in faults()}
+    used = set(active())
+    data = []
+    for entry in installed():
+        state = "not used" if entry in reasons else "used" if entry in used else "not allowed"
+        data.append({**asdict(entry), "state": state, "reason": reasons.get(entry, "")})
+    told = [
+        f"{row['distribution']} {row['version']}: {GROUPS[row['group']]} {row['name']} ({row['state']})" for row in data
+    ]
+    return {"text": "\n".join([*told, *lines]) or "no installed package brings a part of Loupe", "data": data}, 0
 
 
 def models(chosen: argparse.Namespace) -> Answer:

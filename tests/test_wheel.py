@@ -22,7 +22,7 @@ HOME = "loupe/"
 LAUNCHER = ROOT / "deploy" / "wheel"
 FOLDERS = ("core", "pages", "templates", ".streamlit")
 SINGLE = ("app.py", "requirements.lock")
-BESIDE = {"__init__.py", "__main__.py", "py.typed"}
+BESIDE = {"__init__.py", "__main__.py", "py.typed", "testing.py"}
 
 
 @pytest.fixture(scope="module")

@@ -46,9 +46,11 @@ SAME_ROOM = {
     "terms": "settings",
     "memory": "settings",
     "drafts": "settings",
+    "plugins": "settings",
     "processes": "settings",
     "storage": "settings",
     "system": "settings",
+    "testing": "commands",
     "app": "pages",
     "parts": "pages",
 }

@@ -1,4 +1,4 @@
-"""Every application, by name. A folder below `core/applications` that has a `card` is one; nothing else lists them."""
+"""Every application, by name: each folder below `core/applications` that has a `card`, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from core import plugins
 from core.applications.application import Application
 from core.applications.card import ApplicationInfo
 from core.applications.image_measures import ImageMeasure
 from core.errors import InputError
+from core.methods import METHODS
 from core.methods.info import named
+from core.plugins import Parts
+from core.rules.plugged import check_rule
 from core.runs import Run
 from core.runs.files import base_name, file_digest
-from core.runs.parts import ApplicationPlan
+from core.runs.parts import ApplicationPlan, PluginPlan
 from core.runs.plan import Plan, make_plan
 
 
@@ -30,7 +34,28 @@ def _discovered(folder: Path) -> dict[str, Application]:
     return {application.name: application for application in ordered}
 
 
-APPLICATIONS: dict[str, Application] = _discovered(Path(__file__).parent)
+# Parts of the app's pages and of every conclusion of a report, which only Loupe's own applications may have.
+_OWN_ALONE = ("page", "method_checks", "labels", "image_measures", "image_flags", "spot_check", "across_models")
+
+
+def usable(name: str, part: Any) -> Application:
+    """The application that a plug-in offers under this name. Raises `InputError` for what it owes and lacks."""
+    if not isinstance(part, Application):
+        raise InputError(f"it is {type(part).__name__}, not an Application")
+    if part.name != name or name in METHODS:
+        raise InputError(f"its card is called {part.name!r}; it needs the name of its entry point, and one of its own")
+    beyond = [attribute for attribute in _OWN_ALONE if getattr(part, attribute) is not None]
+    if beyond:
+        raise InputError(f"an application of a plug-in has no {', '.join(beyond)}")
+    for effort in part.card.efforts:
+        part.card.parse(part.card.preset(effort))
+    part.card.cost_model(part.card.parse())
+    for rule in part.rules():
+        check_rule(rule)
+    return part
+
+
+APPLICATIONS: Parts[Application] = Parts(_discovered(Path(__file__).parent), plugins.APPLICATIONS, usable)
 
 
 def application(name: str) -> Application:
@@ -57,7 +82,15 @@ def planned(**parts: Any) -> Plan:
     """
     files: dict[str, str] = dict(parts.pop("files", {}))
     parts["applications"] = tuple(_located(part, files) for part in parts.get("applications", ()))
-    return checked(make_plan(**parts, files=files))
+    return checked(_with_providers(make_plan(**parts, files=files)))
+
+
+def _with_providers(plan: Plan) -> Plan:
+    """The plan with the plug-ins that bring its methods and applications, sorted."""
+    groups = {plugins.METHODS: plan.methods, plugins.APPLICATIONS: plan.applications}
+    found = (plugins.provider(group, part.name) for group, chosen in groups.items() for part in chosen)
+    named = sorted({(entry.distribution, entry.version) for entry in found if entry is not None})
+    return plan.model_copy(update={"plugins": tuple(PluginPlan(distribution=a, version=b) for a, b in named)})
 
 
 def checked(plan: Plan) -> Plan:

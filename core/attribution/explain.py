@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from core.attribution.contract import Attribution, Context, Measured, Work
-from core.attribution.registry import method_module
-from core.errors import CapabilityError, InputError
+from core.attribution.registry import brought, method_module
+from core.errors import CapabilityError, InputError, LoupeError, first_line
 from core.methods import MethodInfo
 from core.methods.info import Side
 from core.models.geometry import Geometry
@@ -77,12 +77,14 @@ def attribute(
     # Methods differentiate, also where the caller has switched that off.
     with torch.inference_mode(False), torch.enable_grad():
         if "image" in asked:
-            found = _measured(module.attribute_image(work, parsed))
+            found = _measured(_asked(info, module.attribute_image, work, parsed))
+            if info.module:
+                _fits(info, found.values, tuple(work.scores.shape))
             image = _array(found.values)
             half_width = None if found.half_width is None else _array(found.half_width)
             details = {name: _array(values) for name, values in found.details.items()}
         if "text" in asked:
-            text = _content(work, _measured(module.attribute_text(work, parsed)).values)
+            text = _content(work, _measured(_asked(info, module.attribute_text, work, parsed)).values)
     return Attribution(
         method=info,
         options=parsed.model_dump(),
@@ -104,6 +106,27 @@ def attribute(
         details=details,
         words=text_words(work.texts),
     )
+
+
+def _asked(info: MethodInfo, function: Callable[[Work, Any], Any], work: Work, options: Any) -> Any:
+    """What a method computes. Whatever the code of a plug-in raises is one line, and its own fault alone."""
+    if not info.module:
+        return function(work, options)
+    try:
+        return function(work, options)
+    except (LoupeError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"the {brought(info.name)} failed: {type(error).__name__}: {first_line(error)}") from error
+
+
+def _fits(info: MethodInfo, values: Any, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` unless a plug-in gave a tensor (images, texts, rows, columns)."""
+    if not isinstance(values, Tensor):
+        raise InputError(f"the {brought(info.name)} returned {type(values).__name__}, not a tensor")
+    if values.ndim != 4 or tuple(values.shape[:2]) != shape:
+        wanted = f"({shape[0]}, {shape[1]}, rows, columns)"
+        raise InputError(f"the {brought(info.name)} returned values of shape {tuple(values.shape)}, not {wanted}")
 
 
 def _measured(found: Tensor | Measured) -> Measured:

@@ -29,7 +29,7 @@ from core.models.geometry import Geometry
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 from core.runs import Plan, Run
-from core.runs.code import code_digest
+from core.runs.code import plan_code
 from core.runs.keys import key_of
 from core.runs.parts import MethodPlan
 from core.statistics.sampling import random_positions
@@ -55,7 +55,7 @@ class Bench:
 
 def unit_key(plan: Plan, shard: Sequence[str], images: dict[str, DatasetImage], model_digest: str) -> str:
     """The hash of everything that determines a unit's rows: plan, weights, code, images with captions, place."""
-    return key_of(plan, shard, images, model_digest, code_digest())
+    return key_of(plan, shard, images, model_digest, plan_code(plan))
 
 
 def prepare(run: Run, model: Model) -> Bench:

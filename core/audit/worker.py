@@ -14,6 +14,7 @@ from core.audit.engines import MAX_THREADS, Engine
 from core.audit.engines.local import compute_locally
 from core.audit.hold import CancelRequest, Hold, hold
 from core.audit.outcome import settle
+from core.audit.plugged import plugin_problems
 from core.audit.stages import applications_failed, compare_runs, run_applications
 from core.audit.steps import Steps
 from core.audit.units import prepare, unit_key
@@ -149,9 +150,14 @@ def _work(
     cost = estimate(plan, run.dataset)
     steps = Steps(run, cost, started_at, report=report)
     tell(f"at most {cost.image_forwards:,.0f} image forward passes. {cost.sampled}".rstrip())
+    problems = plugin_problems()
+    for line in problems:
+        store.log("plug-in not used", line)
+        tell(line)
     run.update_manifest(
-        environment={**environment(), "threads": threads, **engine.describe()},
+        environment={**environment(plan), "threads": threads, **engine.describe()},
         installed=installed(),
+        plugin_problems=problems,
         model=model.describe(),
         removal=removal_of(model, plan.trust.removal),
         precision=model.bulk.precision,

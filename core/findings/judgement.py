@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
+from core import plugins
 from core.applications.registry import APPLICATIONS
+from core.characters import brief
+from core.errors import first_line
 from core.evaluation.summary import Summary
 from core.findings import (
     comparison_rules,
@@ -21,8 +24,10 @@ from core.findings import (
 from core.findings.language_guard import guarded
 from core.findings.work_rules import NOTHING
 from core.languages import say
+from core.plugins import Entry, provider
 from core.rules import Context, Finding, Number, Outcome, Rule, Thresholds
 from core.rules.grading import graded
+from core.rules.plugged import plugged_rules
 from core.rules.power import power_sentence
 from core.rules.writing import filled, without_empty
 from core.runs import Run
@@ -48,8 +53,17 @@ OWN: tuple[Rule, ...] = (
 
 
 def every_rule() -> tuple[Rule, ...]:
-    """The rules on any run, then those of each application."""
-    return (*OWN, *(rule for application in APPLICATIONS.values() for rule in application.rules()))
+    """The rules on any run, then those of each application, then those of plug-ins."""
+    known = (*OWN, *(rule for application in APPLICATIONS.values() for rule in application.rules()))
+    return (*known, *(rule for _, rule in plugged_rules({rule.id for rule in known}).values()))
+
+
+def origin(rule: Rule) -> Entry | None:
+    """The plug-in that brings a rule, by itself or with an application; None for Loupe's own."""
+    for name, application in APPLICATIONS.plugged().items():
+        if any(one is rule for one in application.rules()):
+            return provider(plugins.APPLICATIONS, name)
+    return next((entry for entry, one in plugged_rules(set()).values() if one is rule), None)
 
 
 def judge(run: Run, summary: Summary, thresholds: Thresholds | None = None) -> tuple[Finding, ...]:
@@ -70,11 +84,39 @@ def apply_rules(context: Context) -> tuple[Finding, ...]:
 
 
 def apply(rule: Rule, context: Context) -> Iterator[Finding]:
-    """The findings of one rule."""
+    """The findings of one rule. One of a plug-in that ends with an error cannot conclude, and says so."""
+    entry = origin(rule)
+    if entry is None:
+        yield from _applied(rule, context)
+        return
+    try:
+        found = tuple(_applied(rule, context))
+    except Exception as error:  # noqa: BLE001
+        found = (_broken(rule, entry, error),)
+    yield from found
+
+
+def _applied(rule: Rule, context: Context) -> Iterator[Finding]:
     thresholds = context.thresholds
     limits = limits_of(rule, thresholds)
     found = (_finding(rule, outcome, limits, thresholds) for outcome in rule.measure(context))
     yield from guarded(found, context) if rule.english else found
+
+
+def _broken(rule: Rule, entry: Entry, error: Exception) -> Finding:
+    told = brief(f"{type(error).__name__}: {first_line(error)}", 200)
+    return Finding(
+        id=rule.id,
+        rule=rule.id,
+        subject=rule.subject,
+        status="cannot_conclude",
+        severity="note",
+        title=f"The check {rule.id} of a plug-in failed",
+        condition=f"The {entry.title} ended with an error: {told}.",
+        criterion="The rule of the plug-in could not be evaluated.",
+        threshold="",
+        unit=rule.unit,
+    )
 
 
 def limits_of(rule: Rule, thresholds: Thresholds) -> dict[str, Any]:

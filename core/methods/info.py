@@ -88,7 +88,7 @@ class MethodInfo:
     options of each effort that differ from the defaults, `coarse` those below the quick effort, for checks that run a
     method many times per image. `misfits` tells which sides' towers, of given depths, lack the block that the options
     name. `crops` tells the crops of each image that the options ask for and that an audit embeds once for all who ask,
-    as number by name of the grid.
+    as number by name of the grid. `module` is the module that computes the maps, where a plug-in brings the method.
     """
 
     name: str
@@ -121,6 +121,7 @@ class MethodInfo:
     coarse: Mapping[str, Any] = field(default_factory=dict)
     misfits: Callable[[Any, Mapping[Side, int]], Mapping[Side, str]] | None = None
     crops: Callable[[Any], Mapping[str, int]] | None = None
+    module: str = ""
 
     @property
     def needs(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from core.applications.registry import APPLICATIONS, application_info
 from core.content.context import ReportContext
-from core.content.parts import Fact, Sample, Section
+from core.content.parts import Fact, Sample, Section, Table
 from core.content.words import plural, reported_state, rest_of
 from core.evaluation.summary import Summary
 from core.findings import failed_applications
@@ -29,6 +29,7 @@ from core.reporting.tables import (
     FOLDERS,
     NOT_RUN,
     PACKAGES,
+    PLUGINS,
     SETTINGS,
     UNITS,
 )
@@ -179,12 +180,19 @@ def _environment(run: Run) -> Section:
             code=name in {"code_sha256", "commit", "lock_sha256"},
         )
         for name, value in environment.items()
-        if name != "packages"
+        if name not in {"packages", "plugins"}
     )
     packages = tuple(
         (name, version or "not installed") for name, version in sorted(environment.get("packages", {}).items())
     )
-    tables = (PACKAGES.table("Packages", packages),) if packages else ()
+    tables: tuple[Table, ...] = (PACKAGES.table("Packages", packages),) if packages else ()
+    brought = tuple(
+        (one["distribution"], one["version"], ", ".join(one["offers"]), one.get("sha256", "not found"))
+        for one in environment.get("plugins", [])
+    )
+    if brought:
+        tables += (PLUGINS.table("Plug-ins: parts that other installed packages bring", brought),)
+    facts += tuple(Fact("Plug-in not used", line) for line in run.manifest.get("plugin_problems", []))
     seed = (Fact("Seed", str(run.plan.seed)),) if facts else ()
     return Section("Environment", facts + seed, tables=tables)
 

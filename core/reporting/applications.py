@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.applications.absent import absent
+from core.applications.application import Application
 from core.applications.registry import application
+from core.characters import brief
 from core.content.context import ReportContext
 from core.content.parts import Fact, Section
 from core.content.words import first_sentences, plural
+from core.errors import first_line
 from core.findings import Finding
+from core.plugins import APPLICATIONS, provider
 from core.reporting.abridged import Chapter
 
 # Outcomes of one application that the body prints, and the characters of each.
@@ -25,7 +29,7 @@ def applications(context: ReportContext) -> tuple[Chapter, ...]:
         one = application(part.name)
         if part.name in reasons:
             missing.append(Fact(one.card.title, reasons[part.name]))
-        elif sections := tuple(one.chapter()(context)):
+        elif sections := _sections(one, context, missing):
             rules = {rule.id for rule in one.rules()}
             said = outcomes([finding for finding in context.findings if finding.rule in rules])
             chapters.append(Chapter(one.card.title, sections, one.card.question, said))
@@ -34,6 +38,19 @@ def applications(context: ReportContext) -> tuple[Chapter, ...]:
             Chapter("", (Section("Analyses without a result", facts=tuple(missing), place="body"),)),
         )
     return tuple(chapters)
+
+
+def _sections(one: Application, context: ReportContext, missing: list[Fact]) -> tuple[Section, ...]:
+    """The sections of an application; where the chapter of a plug-in fails, it is listed as missing with the reason."""
+    entry = provider(APPLICATIONS, one.name)
+    if entry is None:
+        return tuple(one.chapter()(context))
+    try:
+        return tuple(one.chapter()(context))
+    except Exception as error:  # noqa: BLE001
+        told = brief(f"{type(error).__name__}: {first_line(error)}", 200)
+        missing.append(Fact(one.card.title, f"The chapter of the {entry.title} ended with an error: {told}."))
+        return ()
 
 
 def outcomes(findings: Sequence[Finding]) -> tuple[str, ...]:

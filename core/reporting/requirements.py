@@ -15,10 +15,11 @@ from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core import plugins
 from core.applications.registry import APPLICATIONS, application_info
 from core.content.parts import Section
 from core.content.tables import ColumnSpec, TableSpec
@@ -121,8 +122,22 @@ class Coverage:
 
 @cache
 def frameworks(folder: Path = FOLDER) -> tuple[Framework, ...]:
-    """All frameworks, in the order of their file names. Raises `InputError` in one line for a file that is not one."""
-    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+    """All frameworks, in the order of their file names, then those of plug-ins.
+
+    Raises `InputError` in one line for a file of the folder that is not one.
+    """
+    own = tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+    return (*own, *plugins.offered(plugins.FRAMEWORKS, usable, {one.id for one in own}).values())
+
+
+def usable(name: str, part: Any) -> Framework:
+    """The framework in the file whose path a plug-in offers. Raises `InputError` for anything else."""
+    if not isinstance(part, str | Path):
+        raise InputError(f"it is {type(part).__name__}, not the path of a TOML file")
+    framework = _read(Path(part))
+    if framework.id.replace("-", "_") != name:
+        raise InputError(f"its id is {framework.id!r}; the entry point needs the same name, with underscores")
+    return framework
 
 
 def _read(path: Path) -> Framework:

@@ -262,6 +262,12 @@ EVENTS = TableSpec(
     ColumnSpec("Message", 2),
 )
 SETTINGS = TableSpec(ColumnSpec("Setting", 0, "code", 38), ColumnSpec("Value", 1, "code"))
+PLUGINS = TableSpec(
+    ColumnSpec("Package", 0),
+    ColumnSpec("Version", 1, share=12),
+    ColumnSpec("Brings", 2, share=30),
+    ColumnSpec("SHA-256 of its code", 3, "code", 34),
+)
 PACKAGES = TableSpec(ColumnSpec("Package", 0), ColumnSpec("Version", 1, share=40))
 COMPONENTS = TableSpec(ColumnSpec("Component", 0), ColumnSpec("Version", 1, share=30))
 FIGURES = TableSpec(ColumnSpec("Measure", 0, share=70), ColumnSpec("Value", 1))

@@ -1,18 +1,21 @@
 """The model of a thresholds file: every value that findings are judged by, with its range and its reason.
 
 The values stand in `limits.toml` files: the general ones beside this module, those of a rule in the folder of the rule.
-Whatever such a file holds is part of the model; no list names it.
+Whatever such a file holds is part of the model; no list names it. Plug-ins bring files of their own.
 """
 
 from __future__ import annotations
 
 import tomllib
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from core.errors import first_line
+from core.plugins import APPLICATIONS, RULES, Entry, folders, report_fault
 from core.settings import ROOT
 
 FILE = "limits.toml"
@@ -40,7 +43,23 @@ def limits_model() -> type[Section]:
     every: dict[str, Any] = {}
     for path in limit_files():
         _join(every, tomllib.loads(path.read_text(encoding="utf-8")), path.parent.name)
+    for entry, folder in folders(RULES, APPLICATIONS):
+        every = _with_plugin(every, entry, folder / FILE)
     return _section("Limits", every)
+
+
+def _with_plugin(every: dict[str, Any], entry: Entry, path: Path) -> dict[str, Any]:
+    """The values with those of a plug-in; as they were where its file cannot be used, which is a fault of it."""
+    if not path.is_file():
+        return every
+    whole = deepcopy(every)
+    try:
+        _join(whole, tomllib.loads(path.read_text(encoding="utf-8")), path.parent.name)
+        _section("Limits", whole)
+    except (ValueError, TypeError, KeyError) as error:
+        report_fault(entry, f"its {FILE} cannot be used: {first_line(error)}")
+        return every
+    return whole
 
 
 def _join(every: dict[str, Any], part: dict[str, Any], where: str) -> None:

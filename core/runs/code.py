@@ -9,13 +9,18 @@ from __future__ import annotations
 import ast
 import gc
 import hashlib
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core.plugins import code_sha256, installed_version
 from core.settings import ROOT
+
+if TYPE_CHECKING:
+    from core.runs.plan import Plan
 
 # What computes: the rows of units, the methods and the parts of applications, which are imported by name, and what
 # opens files in another process.
@@ -60,6 +65,19 @@ def code_digest() -> str:
             _say(tree, words, prose)
             whole.update("\0".join(words).encode("utf-8", "surrogatepass") + b"\0")
     return whole.hexdigest()
+
+
+def plan_code(plan: Plan) -> str:
+    """The hash of the code that computes a plan: Loupe's own, and that of the plug-ins which the plan names.
+
+    Raises `InputError` if a plug-in's package cannot be found.
+    """
+    if not plan.plugins:
+        return code_digest()
+    parts = [
+        [one.distribution, installed_version(one.distribution), code_sha256(one.distribution)] for one in plan.plugins
+    ]
+    return hashlib.sha256(json.dumps([code_digest(), parts]).encode()).hexdigest()
 
 
 @contextmanager

@@ -14,7 +14,11 @@ from typing import Any
 
 from core.characters import legible_values
 from core.drafts import write_whole
+from core.errors import InputError
+from core.plugins import GROUPS, active, code_sha256
 from core.runs.code import code_digest as code_digest
+from core.runs.code import plan_code
+from core.runs.plan import Plan
 from core.settings import ROOT, VERSION
 
 PACKAGES = (
@@ -39,11 +43,11 @@ PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
-    """Program version, code hash, commit, Python, lock file, packages and machine, as plain JSON values."""
+def environment(plan: Plan) -> dict[str, Any]:
+    """Program version, code hash, commit, Python, lock file, packages, plug-ins, machine, as plain JSON values."""
     return {
         "loupe": VERSION,
-        "code_sha256": code_digest(),
+        "code_sha256": plan_code(plan),
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "python": sys.version.split()[0],
@@ -52,7 +56,26 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         **_lock(),
         "packages": {name: _version(name) for name in PACKAGES},
+        **_plugins(),
     }
+
+
+def _plugins() -> dict[str, Any]:
+    """Every plug-in that was allowed, with what it offers and the hash of its code; nothing where there is none.
+
+    The plan names those that bring its methods and applications; others may bring rules and frameworks.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for entry in active():
+        about = {"distribution": entry.distribution, "version": entry.version, "offers": []}
+        told.setdefault(entry.distribution, about)["offers"].append(f"{GROUPS[entry.group]} {entry.name}")
+    for about in told.values():
+        try:
+            about["sha256"] = code_sha256(about["distribution"])
+        except InputError:
+            # The fault is listed where its parts are loaded.
+            continue
+    return {"plugins": list(told.values())} if told else {}
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -147,6 +147,13 @@ class ApplicationPlan(Part):
         return self.model_copy(update={"options": options})
 
 
+class PluginPlan(Part):
+    """An installed distribution that brings methods or applications of a plan."""
+
+    distribution: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9.!+_-]+$")]
+
+
 class TrustPlan(Part):
     """How far the explanations are tested."""
 

@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.characters import brief
 from core.errors import InputError, LoupeError, Refused, RunError
+from core.plugins import canonical as canonical_name
+from core.plugins import provided
 from core.runs.parts import (
     ApplicationPlan,
     Declared,
@@ -21,6 +23,7 @@ from core.runs.parts import (
     Name,
     Part,
     Place,
+    PluginPlan,
     Seed,
     TextPlan,
     TrustPlan,
@@ -47,6 +50,9 @@ class Plan(Part):
     methods: tuple[MethodPlan, ...] = Field(max_length=_PARTS, description="empty: only applications are run")
     applications: tuple[ApplicationPlan, ...] = Field(
         (), max_length=_PARTS, description="run over all images after they have been explained"
+    )
+    plugins: tuple[PluginPlan, ...] = Field(
+        (), max_length=_PARTS, description="installed distributions that bring methods or applications of this plan"
     )
     trust: TrustPlan = TrustPlan()
     seed: Seed = 0
@@ -75,6 +81,18 @@ class Plan(Part):
                 raise ValueError(f"{name!r} appears twice in the plan")
         return parts
 
+    @model_validator(mode="before")
+    @classmethod
+    def _installed(cls, parts: Any) -> Any:
+        """Name a plug-in that is not there before its methods are called unknown."""
+        named = parts.get("plugins") if isinstance(parts, dict) else None
+        for part in named if isinstance(named, list) else ():
+            wanted = part.get("distribution") if isinstance(part, dict) else None
+            if isinstance(wanted, str) and canonical_name(wanted) not in provided():
+                told = brief(f"{wanted} {part.get('version', '')}".strip(), 120)
+                raise ValueError(f"it needs the plug-in {told}, which is not installed here, or not allowed")
+        return parts
+
     @model_validator(mode="after")
     def _something_to_do(self) -> Plan:
         if not self.methods and not self.applications:
@@ -91,7 +109,7 @@ class Plan(Part):
     @property
     def digest(self) -> str:
         """SHA-256 of the plan without its declared part and without where files lie, as 64 hex digits."""
-        free = {"declared", "dataset_root"} if self.files else {"declared", "dataset_root", "files"}
+        free = {"declared", "dataset_root", *(name for name in ("files", "plugins") if not getattr(self, name))}
         return hashlib.sha256(canonical(self.public().model_dump(mode="json", exclude=free))).hexdigest()
 
     def public(self) -> Plan:

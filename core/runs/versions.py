@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import RunError
-from core.runs.code import code_digest
+from core.runs.code import plan_code
 from core.runs.integrity import changed_files
 from core.runs.run import Run
 from core.runs.store import FINISHED
@@ -74,8 +74,8 @@ def remove_replaced(run: Run) -> None:
 
 def _code(run: Run) -> str | None:
     was = run.manifest.get("environment", {})
-    if was.get("code_sha256") in (None, code_digest()):
+    if was.get("code_sha256") in (None, plan_code(run.plan)):
         return None
     commit = f", commit {was['commit'][:12]}" if was.get("commit") else ""
-    old, new = was["code_sha256"][:SHORT], code_digest()[:SHORT]
+    old, new = was["code_sha256"][:SHORT], plan_code(run.plan)[:SHORT]
     return f"Loupe {was.get('loupe')} with code {old}{commit} -> Loupe {VERSION} with code {new}"

@@ -9,6 +9,7 @@ import streamlit as st
 from core.extents import DEFAULT_EXTENT, EXTENTS
 from core.methods import METHODS, MethodInfo
 from core.methods.presets import EFFORTS
+from core.plugins import faults
 from core.runs import MethodPlan
 from pages.parts import options
 from pages.parts.fields import Fields
@@ -57,6 +58,8 @@ def choose(capabilities: Sequence[str] | None, fields: Fields) -> list[str]:
                         picked.append(info.name)
             for reason in dict.fromkeys(blocked[info.name] for info in infos if info.name in blocked):
                 st.caption(f":material/block: Not available for this model: it {plain(reason)}.")
+    for fault in faults():
+        st.caption(f":material/extension_off: {plain(fault.line)}.")
     return picked
 
 

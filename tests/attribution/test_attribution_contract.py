@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 import core
 from benchmarks.support.tiny import TEXTS, Zoo, fresh, pixels, sample_images
@@ -16,7 +15,8 @@ from core import METHODS, explain, load_model
 from core.attribution import registry
 from core.attribution.contract import Attribution
 from core.errors import CapabilityError, InputError
-from core.models.model import Model, state_digest
+from core.models.model import Model
+from core.testing import TOLERANCE, close, fingerprint
 
 CHEAP: dict[str, dict[str, Any]] = {
     "m2ib": {"steps": 6, "samples": 2},
@@ -40,19 +40,10 @@ PAIRS = [
     if family != "efficientnet" or "image_attention" not in METHODS[method].sides["image"]
 ]
 EVERY = tuple(METHODS)
-TOLERANCE = 1e-4
 
 
 def run(model: Model, images: Any, texts: Any, method: str, **more: Any) -> Attribution:
     return explain(model, images, texts, method, **{**CHEAP.get(method, {}), **more})
-
-
-def close(a: NDArray[Any] | None, b: NDArray[Any] | None, tolerance: float = TOLERANCE) -> None:
-    assert a is not None
-    assert b is not None
-    assert a.shape == b.shape
-    error = np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)
-    assert error <= tolerance, f"off by {error:.1e} of the largest value"
 
 
 def test_the_door_is_open() -> None:
@@ -300,22 +291,6 @@ def test_a_file_that_is_no_image_is_named(zoo: Zoo, tmp_path: Any) -> None:
 
 
 # -- the model is left as it was found ----------------------------------------------------------------------------
-
-
-def fingerprint(model: Model) -> tuple[Any, ...]:
-    net = model.net
-    return (
-        state_digest(net),
-        [value.requires_grad for value in net.parameters()],
-        [value.grad is None for value in net.parameters()],
-        [part.training for part in net.modules()],
-        [(len(part._forward_hooks), len(part._forward_pre_hooks), len(part._backward_hooks)) for part in net.modules()],
-        [len(vars(part)) for part in net.modules()],
-        [type(part) for part in net.modules()],
-        torch.get_rng_state().tolist(),
-        torch.is_grad_enabled(),
-        torch.get_default_dtype(),
-    )
 
 
 def test_the_fingerprint_sees_a_change(zoo: Zoo) -> None:

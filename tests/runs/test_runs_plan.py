@@ -15,6 +15,7 @@ from core.applications.registry import planned
 from core.characters import printable
 from core.errors import InputError, RunError
 from core.runs import ApplicationPlan, Declared, MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan, load_plan, make_plan
+from core.runs.parts import PluginPlan
 from core.runs.plan import canonical
 from core.settings import LIMITS
 
@@ -82,6 +83,7 @@ CHANGES: dict[str, Any] = {
     "shard": 3,
     "thresholds": "0" * 64,
     "files": {"segmentation.truth": "0" * 64},
+    "plugins": (PluginPlan(distribution="loupe-brightness", version="0.3.0"),),
 }
 FREE: dict[str, Any] = {"declared": Declared(title="another"), "dataset_root": "elsewhere"}
 
@@ -241,7 +243,7 @@ def test_a_file_that_is_not_the_planned_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plan_without_files_keeps_the_digest_of_older_versions() -> None:
-    body = make_plan(**BASE).model_dump(mode="json", exclude={"declared", "dataset_root", "files"})
+    body = make_plan(**BASE).model_dump(mode="json", exclude={"declared", "dataset_root", "files", "plugins"})
     assert make_plan(**BASE).digest == hashlib.sha256(canonical(body)).hexdigest()
     assert load_plan_of(body).digest == make_plan(**BASE).digest
 

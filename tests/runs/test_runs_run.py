@@ -96,8 +96,8 @@ def test_run_ids_differ_and_texts_have_stable_ids() -> None:
     assert len(text_id("é")) == 12
 
 
-def test_the_environment_names_program_packages_and_machine() -> None:
-    found = environment()
+def test_the_environment_names_program_packages_and_machine(run: Run) -> None:
+    found = environment(run.plan)
     assert found["loupe"] == VERSION
     assert found["code_sha256"] == code_digest()
     assert found["packages"]["torch"]

@@ -23,7 +23,7 @@ from core.methods.info import Side
 from core.models.loading import load_model
 from core.processes import this_owner
 from core.runs import Plan, Run
-from core.runs.code import code_digest
+from core.runs.code import plan_code
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def job_of(bench: Bench, threads: int) -> Job:
     return Job(
         plan=bench.run.plan,
         dataset=bench.run.dataset,
-        code=code_digest(),
+        code=plan_code(bench.run.plan),
         model=model.digest,
         device=model.device.type,
         threads=threads,
@@ -86,7 +86,7 @@ class UnitActor:
         """
         keep_freed()
         torch.set_num_threads(job.threads)
-        if code_digest() != job.code:
+        if plan_code(job.plan) != job.code:
             raise RunError("a node of the cluster has another version of Loupe; install the same one on all nodes")
         spec = job.plan.model
         model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=job.device)
