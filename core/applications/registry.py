@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from core.plugins import Parts
 from core.rules.plugged import check_rule
 from core.runs import Run
 from core.runs.files import base_name, file_digest
-from core.runs.parts import ApplicationPlan, PluginPlan
+from core.runs.parts import ApplicationPlan, MethodPlan, PluginPlan
 from core.runs.plan import Plan, make_plan
 
 
@@ -87,6 +87,7 @@ def planned(**parts: Any) -> Plan:
 
 def _with_providers(plan: Plan) -> Plan:
     """The plan with the plug-ins that bring its methods and applications, sorted."""
+    groups: dict[str, Sequence[MethodPlan | ApplicationPlan]]
     groups = {plugins.METHODS: plan.methods, plugins.APPLICATIONS: plan.applications}
     found = (plugins.provider(group, part.name) for group, chosen in groups.items() for part in chosen)
     named = sorted({(entry.distribution, entry.version) for entry in found if entry is not None})
