@@ -188,13 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--seed", type=int, default=0)
     declared_arguments(audit)
     audit.add_argument("--applications", help="comma-separated names, or none (default: all; see `applications`)")
-    audit.add_argument(
-        "--compare-with",
-        nargs="+",
-        default=[],
-        metavar="RUN",
-        help="runs of other models on the same images, for comparison",
-    )
+    beside = "runs of other models on the same images, for comparison"
+    audit.add_argument("--compare-with", nargs="+", default=[], metavar="RUN", help=beside)
     audit.add_argument("--thresholds", type=Path, help="TOML file with the thresholds by which findings are judged")
     audit.add_argument(
         "--fail-on",
