@@ -139,9 +139,11 @@ def watched(context: BrowserContext) -> Iterator[None]:
 
 
 @contextmanager
-def served(home: Path, *options: str, script: Path = ROOT / "app.py", **variables: str) -> Iterator[Server]:
-    """A server of `script` on a free port, with `home` as its workspace and more variables in its environment."""
-    port = free_port()
+def served(
+    home: Path, *options: str, script: Path = ROOT / "app.py", port: int = 0, **variables: str
+) -> Iterator[Server]:
+    """A server of `script`, on a free port without another, with `home` as workspace and more variables."""
+    port = port or free_port()
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), *options],
