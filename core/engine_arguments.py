@@ -6,12 +6,12 @@ import argparse
 import os
 from typing import get_args
 
-from core.audit.engines import MAX_THREADS, Engine, EngineName
+from core.audit.engines import MAX_THREADS, MOST_WORKERS, Engine, EngineName
 from core.errors import InputError, missing
 
 WORKERS, ENGINE, ADDRESS = "LOUPE_WORKERS", "LOUPE_ENGINE", "LOUPE_RAY_ADDRESS"
 NAMES: tuple[EngineName, ...] = get_args(EngineName)
-MOST_WORKERS, MOST_THREADS = 256, 64
+MOST_THREADS = 64
 
 
 def engine_arguments(parser: argparse.ArgumentParser) -> None:

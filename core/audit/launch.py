@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 
+from core.audit.engines import MOST_WORKERS
 from core.errors import DamagedError, LoupeError
 from core.processes import owner_of, runs_here, this_owner
 from core.runs import FINISHED, Run
@@ -19,8 +20,10 @@ from core.settings import ROOT
 STARTING = "starting"
 
 
-def start(run: Run) -> None:
+def start(run: Run, workers: int = 0) -> None:
     """Start a detached worker for `run`, also to resume it. Does nothing if one is alive or the run is finished.
+
+    `workers` processes compute its units; 0 is what it was last started with, or what the environment says.
 
     The worker outlives the page that asked for it; its output goes to `worker.log` in the run directory. A run whose
     record is damaged is started too: the worker rebuilds it.
@@ -33,12 +36,14 @@ def start(run: Run) -> None:
         if progress.alive or progress.state in FINISHED or not store.take(owner):
             return
         before = store.get("before") or progress.state
+        workers = workers or _asked(store.get("workers_asked"))
+        store.set(workers_asked=str(workers or ""))
         store.set(state="running", stage=STARTING, message="", before=before, ended="", steps="")
     except DamagedError:
         _worker(run)
         return
     try:
-        child = _worker(run)
+        child = _worker(run, workers)
     except OSError:
         store.set(state=progress.state, stage="", before="")
         store.leave(owner)
@@ -72,10 +77,16 @@ def _note_end(run: Run, child: subprocess.Popen[bytes]) -> None:
             run.store.set(ended=f"signal {-code}" if code < 0 else f"code {code}")
 
 
-def _worker(run: Run) -> subprocess.Popen[bytes]:
+def _asked(told: str) -> int:
+    """The number of processes that a run was last started with; 0 for none, or for what is no such number."""
+    return int(told) if told.isdecimal() and 1 <= int(told[:6]) <= MOST_WORKERS else 0
+
+
+def _worker(run: Run, workers: int = 0) -> subprocess.Popen[bytes]:
+    several = ["--workers", str(workers)] if workers else []
     with (run.folder / "worker.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "core", "worker", str(run.folder.absolute()), "--launched"],
+            [sys.executable, "-m", "core", "worker", str(run.folder.absolute()), "--launched", *several],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -83,7 +84,7 @@ def bar(draft: Draft, plan: Plan | None, expected: Estimate | None) -> None:
     if expected is None or draft.request is None:
         return
     if agreed or (asked and not is_long(expected)):
-        start(draft.request, draft.predecessor)
+        start(draft.request, draft.predecessor, draft.workers)
     elif asked:
         confirm(expected)
 
@@ -114,8 +115,8 @@ def _agree() -> None:
     st.session_state[AGREED] = True
 
 
-def start(request: AuditRequest, earlier: again.Predecessor | None = None) -> None:
-    """Begin the run, which names the one that it was planned from, and show its progress."""
+def start(request: AuditRequest, earlier: again.Predecessor | None = None, workers: int = 0) -> None:
+    """Begin the run with so many processes, which names the one that it was planned from, and show its progress."""
     with problems_shown():
         actor = identity.actor()
         check(actor, "reviewer", identity.START)
@@ -123,7 +124,7 @@ def start(request: AuditRequest, earlier: again.Predecessor | None = None) -> No
         if earlier is not None:
             follow(run, earlier.run)
             again.forget()
-        act(launch.start, run)
+        act(partial(launch.start, workers=workers), run)
 
 
 def measure(model: ModelSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ class Draft:
     capabilities: Sequence[str] | None = None
     request: AuditRequest | None = None
     problem: str = ""
+    workers: int = 0
     predecessor: again.Predecessor | None = None
 
 
@@ -84,6 +86,7 @@ def _sections(dataset: Dataset, out: Path, draft: Draft, offers: Any, notes: Any
     box, fields = section("Images, seed and tests of the maps", "scope")
     with box:
         scope = _scope(dataset, EFFORTS[effort], fields)
+        draft.workers = _workers(fields)
     box, fields = section("Declarations for the report", "declarations")
     with box:
         declarations = _declared(fields)
@@ -152,6 +155,19 @@ def _scope(dataset: Dataset, effort: Effort, fields: Fields) -> dict[str, Any]:
     )
     trust = {"curves": curves, "steps": steps, "removal": removal, "again": tuple(again)}
     return {"limit": int(wanted), "trust": trust, "seed": int(seed)}
+
+
+def _workers(fields: Fields) -> int:
+    """The processes that compute the maps; 0 for one that uses all cores."""
+    most = os.cpu_count() or 1
+    if most == 1:
+        return 0
+    help = (
+        "1: one process that uses all cores. More: so many processes at the same time, each with its own model and one "
+        "core; faster with many images, at the cost of memory."
+    )
+    wanted = int(fields.ask("number_input", "Worker processes", "workers", 1, 1, most, help=help))
+    return wanted if wanted > 1 else 0
 
 
 def _declared(fields: Fields) -> dict[str, str]:

@@ -96,10 +96,11 @@ def test_a_launched_worker_is_detached_and_can_be_cancelled_while_it_loads(
 ) -> None:
     run = busy_run(tmp_path / "run", dataset, vit)
     assert run.progress().state == "planned"
-    launch.start(run)
+    launch.start(run, workers=2)
     owner = run.store.get("worker")
     pid = int(owner.rsplit(":", 2)[1])
     try:
+        assert "--workers\0002\000" in Path(f"/proc/{pid}/cmdline").read_text()
         assert run.progress().alive
         assert run.progress().state == "running"
         assert os.getsid(pid) == pid != os.getsid(0)

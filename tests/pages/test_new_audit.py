@@ -107,3 +107,15 @@ def test_a_model_without_a_known_speed_is_measured_once(monkeypatch: pytest.Monk
     app = opened("audit")
     assert [spec.name for spec in begun] == ["demo-cnn"] and not start(app).disabled
     assert "Time not known yet" in words(app)
+
+
+def test_the_number_of_processes_goes_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("core.audit.launch.start", lambda run, workers=0: asked.append(workers))
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    app = unfolded(opened("audit"), "scope")
+    field = app.number_input(key="workers")
+    assert (field.value, field.max) == (1, 4)
+    field.set_value(3).run()
+    start(app).click().run()
+    assert asked == [3] and not app.exception

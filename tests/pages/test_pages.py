@@ -80,7 +80,7 @@ def sample_stored(workspace: Path) -> str:
 
 def start_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     started: list[Run] = []
-    monkeypatch.setattr("core.audit.launch.start", started.append)
+    monkeypatch.setattr("core.audit.launch.start", lambda run, workers=0: started.append(run))
     return started
 
 

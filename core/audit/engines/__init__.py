@@ -8,6 +8,7 @@ from typing import Literal
 EngineName = Literal["local", "ray"]
 # More threads than these hardly speed up one image.
 MAX_THREADS = 8
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
