@@ -97,13 +97,14 @@ def worker(chosen: argparse.Namespace) -> Answer:
 
 def report(chosen: argparse.Namespace) -> Answer:
     """Judge and render again, compared with an earlier run of the same plan if one is named, and seal the run again."""
-    from core.findings.earlier import keep_earlier
+    from core.findings.earlier import keep_earlier, keep_predecessor
 
     run = find_run(chosen.run_directory)
     sweep_run(run)
     check_before_rewriting(run)
     if chosen.earlier is not None:
         keep_earlier(run, find_run(chosen.earlier))
+    keep_predecessor(run)
     return _reported(run)
 
 

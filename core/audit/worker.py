@@ -205,6 +205,7 @@ def _cancelled(run: Run) -> str:
 
 def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
     from core.findings import apply_rules, save_findings
+    from core.findings.earlier import keep_predecessor
     from core.rules import Context
 
     run, store = held.run, held.run.store
@@ -220,6 +221,7 @@ def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
         return _cancelled(run)
     steps.begin(FINDINGS)
     compare_runs(run)
+    keep_predecessor(run)
     context = Context(run)
     findings = apply_rules(context)
     save_findings(run, findings)

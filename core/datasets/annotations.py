@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.bounds import Refused, is_archive, size_text
-from core.datasets.coco import Drawn, base_name
+from core.datasets.coco import Coco, Drawn, base_name, written_coco
 from core.datasets.dataset import ANNOTATIONS, Dataset, DatasetImage
 from core.datasets.names import clean_name
 from core.datasets.opening import open_annotations
@@ -49,6 +49,13 @@ class Annotations:
     def sha256(self) -> str:
         """Of the file as it is kept."""
         return hashlib.sha256(self.data).hexdigest()
+
+    def only(self, images: Collection[DatasetImage]) -> bytes:
+        """A file in COCO's form of what is drawn in these images alone; it keeps the hash of the original."""
+        bases = {base_name(image.name) for image in images}
+        sizes = {base: size for base, size in self.sizes.items() if base in bases}
+        objects = {base: drawn for base, drawn in self.objects.items() if base in bases}
+        return written_coco(Coco(sizes, objects, self.problems, self.original))
 
     def of(self, image: DatasetImage) -> list[Drawn] | None:
         """The objects drawn in an image; None if nothing is known of it."""

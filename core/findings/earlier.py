@@ -14,17 +14,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from core.errors import InputError, Refused, RunError
+from core.errors import InputError, LoupeError, Refused, RunError, first_line
 from core.findings.judgement import apply_rules
 from core.rules import Context, Finding, Number
-from core.runs import Run, check_before_rewriting
+from core.runs import Run, check_before_rewriting, open_run
+from core.runs.files import base_name
 from core.runs.manifest import write_json
 from core.runs.parts import Name, Part
 from core.runs.plan import Digest, first_problem
+from core.runs.shelf import predecessor_of
 from core.sandbox.files import read_file
+from core.storage import without_folders
 
 EARLIER = "earlier.json"
 MOST_BYTES = 64 * 2**20
+# Parts of a plan without which findings are about something else.
+_SAME = frozenset({"dataset", "images", "model"})
 Change = Literal["new", "closed", "inconclusive now", "not judged now", "changed", "unchanged"]
 CHANGES: dict[Change, str] = {
     "new": "new",
@@ -45,6 +50,7 @@ class Earlier(Part):
     run: Name
     ended: Name = ""
     plan_sha256: Digest
+    differs: tuple[Name, ...] = Field((), max_length=40, description="parts of its plan that this plan changed")
     model_sha256: Annotated[str, Field(max_length=64)] = ""
     code_sha256: Annotated[str, Field(max_length=64)] = ""
     thresholds: Name = ""
@@ -70,17 +76,19 @@ class Changed:
     now_severity: str = ""
 
 
-def keep_earlier(run: Run, earlier: Run) -> Earlier:
-    """Judge an earlier run again and keep its findings with `run`.
+def keep_earlier(run: Run, earlier: Run, *, edited: bool = False) -> Earlier:
+    """Judge an earlier run again and keep its findings with `run`. `edited`: its plan may be another one, as long as
+    model and images are the same.
 
     Raises `InputError` where it is the same run or has another plan, `RunError` where it was changed after it was
     sealed.
     """
     if run.folder.resolve() == earlier.folder.resolve():
         raise InputError("--earlier names the run itself; name an earlier run of the same plan")
-    if run.plan.digest != earlier.plan.digest:
+    differs = changed_parts(run, earlier)
+    if differs and (not edited or _SAME & set(differs)):
         raise InputError(
-            f"{earlier.handle} has another plan than {run.handle} ({_differences(run, earlier)}); findings are "
+            f"{earlier.handle} has another plan than {run.handle} (different {', '.join(differs)}); findings are "
             "compared over time for the same plan only, and `compare` sets runs of different models side by side"
         )
     check_before_rewriting(earlier)
@@ -90,6 +98,7 @@ def keep_earlier(run: Run, earlier: Run) -> Earlier:
         run=earlier.id,
         ended=str(manifest.get("ended") or ""),
         plan_sha256=earlier.plan.digest,
+        differs=differs,
         model_sha256=str(manifest.get("model", {}).get("digest") or ""),
         code_sha256=str(manifest.get("environment", {}).get("code_sha256") or ""),
         thresholds=judged.thresholds.version,
@@ -120,7 +129,7 @@ def parse_earlier(data: bytes, plan: str) -> Earlier:
         ) from error
     except (ValueError, RecursionError) as error:
         raise RunError(f"{EARLIER} is not valid JSON; name the earlier run again (--earlier)") from error
-    if earlier.plan_sha256 != plan:
+    if (earlier.plan_sha256 != plan) != bool(earlier.differs):
         raise RunError(f"{EARLIER} is of another plan; name an earlier run of this plan (--earlier)")
     return earlier
 
@@ -175,8 +184,28 @@ def _estimates(old: Finding | None, new: Finding | None) -> tuple[Number | None,
     return common[0] if common else (next(iter(theirs.values()), None), next(iter(ours), None))
 
 
-def _differences(run: Run, earlier: Run) -> str:
-    """Which parts of two plans differ, in words."""
+def changed_parts(run: Run, earlier: Run) -> tuple[str, ...]:
+    """Which parts of two plans differ, in words; empty for the same plan."""
+    if run.plan.digest == earlier.plan.digest:
+        return ()
     mine, theirs = (one.plan.public().model_dump(mode="json", exclude={"declared"}) for one in (run, earlier))
-    differ = [name.replace("_", " ") for name in mine if mine[name] != theirs[name]]
-    return "different " + ", ".join(differ) if differ else "different plan"
+    return tuple(name.replace("_", " ") for name in mine if mine[name] != theirs[name]) or ("plan",)
+
+
+def keep_predecessor(run: Run) -> None:
+    """Keep the findings of the run from which this one was planned, where it lies beside it, unless an earlier run is
+    kept already. Where they cannot be kept, the manifest says why (`predecessor_problem`).
+    """
+    name = predecessor_of(run)
+    if not name or os.path.lexists(run.folder / EARLIER):
+        return
+    folder, problem = run.folder.parent / base_name(name), ""
+    if (folder / "plan.json").is_file():
+        try:
+            keep_earlier(run, open_run(folder), edited=True)
+        except LoupeError as error:
+            problem = without_folders(first_line(error))
+    else:
+        problem = "it does not lie beside this run"
+    if problem != run.manifest.get("predecessor_problem", ""):
+        run.update_manifest(predecessor_problem=problem)

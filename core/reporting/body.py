@@ -15,6 +15,7 @@ from core.content.words import plural, rest_of, share, shorten, size
 from core.datasets import DatasetImage
 from core.datasets.prompt_sets import sets_of
 from core.findings import Finding
+from core.reporting.changes import predecessor_fact
 from core.reporting.gallery import Plates
 from core.reporting.labels import label_uses
 from core.reporting.letters import LETTERS
@@ -59,6 +60,7 @@ def scope(context: ReportContext) -> tuple[Section, ...]:
         ),
         Fact("In scope", f"Scores and attributions of the images and texts of the plan (annex {LETTERS['settings']})."),
         Fact("Out of scope", _out_of_scope(findings, labels)),
+        *predecessor_fact(run),
         Fact("Labels used", f"For {'; for '.join(labels)}." if labels else "None."),
         Fact("Criteria", f"Thresholds file, version {thresholds.version}"),
         Fact("Criteria SHA-256", thresholds.sha256, code=True),

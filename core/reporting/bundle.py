@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from core.content.house_style import HOUSE_STYLE
+from core.datasets.dataset import ANNOTATIONS
 from core.errors import Refused
 from core.findings.earlier import EARLIER
 from core.models.signed.signature import SIGNATURE, SIGNERS
@@ -32,7 +33,8 @@ _ENTRY = 512
 _ENCRYPTED = 0x1
 _FIXED = frozenset(
     {"plan.json", "manifest.json", "findings.json", "dataset.json", "thresholds.toml", "comparison.json", IMAGES}
-    | {"units.csv", "log.csv", SIGNATURE, SIGNERS, SPOT_CHECK, REVIEW, EARLIER, HOUSE_STYLE, DETECTION_FILE, CRITERIA}
+    | {ANNOTATIONS, "units.csv", "log.csv", SIGNATURE, SIGNERS, SPOT_CHECK, REVIEW, EARLIER, HOUSE_STYLE}
+    | {DETECTION_FILE, CRITERIA}
     | {f"tables/{name}.csv" for name in TABLES}
     | {f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS}
 )

@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from core.characters import legible, legible_values
 from core.content.house_style import HOUSE_STYLE
-from core.datasets import escape_cell
+from core.datasets import escape_cell, read_annotations
+from core.datasets.dataset import ANNOTATIONS
 from core.errors import RunError
 from core.evaluation.comparison import load_comparisons
 from core.evaluation.summary import Summary
@@ -144,9 +145,18 @@ def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     for name in ("thresholds.toml", "comparison.json", EARLIER, HOUSE_STYLE, SPOT_CHECK, SIGNATURE, SIGNERS):
         if (run.folder / name).exists():
             yield name, (run.folder / name).read_bytes()
+    if run.dataset.annotations is not None:
+        yield ANNOTATIONS, used_annotations(run)
     for one in load_comparisons(run):
         if one.file:
             yield one.file, (run.folder / one.file).read_bytes()
+
+
+def used_annotations(run: Run) -> bytes:
+    """The annotations of the run's images, out of those that are kept with the dataset. Raises `InputError`."""
+    assert run.dataset.annotations is not None
+    planned = set(run.plan.images)
+    return read_annotations(run.dataset.annotations).only([one for one in run.dataset.images if one.id in planned])
 
 
 def _small_files(run: Run, summary: Summary, findings: Sequence[Finding]) -> Iterator[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.content.house_style import HOUSE_STYLE
+from core.datasets.dataset import ANNOTATIONS
 from core.datasets.languages import UNPACKED, languages
 from core.errors import Refused
 from core.evaluation.comparison import ROWS
@@ -25,7 +26,7 @@ from core.settings import LIMITS
 _MOST_PROBLEMS = 200
 # What the parent compares with a run.
 _COMPARED = (
-    "plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, "units.csv", "thresholds.toml",
+    "plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, ANNOTATIONS, "units.csv", "thresholds.toml",
     "comparison.json", SPOT_CHECK, EARLIER, HOUSE_STYLE, SIGNATURE, SIGNERS,
     *(f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS),
 )  # fmt: skip

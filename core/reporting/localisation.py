@@ -71,12 +71,13 @@ def against_drawn(run: Run) -> Section:
         TITLE,
         sentences=(
             f"{plural(pairs, 'explained text')} of this audit {'names' if pairs == 1 else 'name'} an object that is "
-            f"annotated in the same image (annotations {truth.annotations.sha256[:12]}). A map may be faithful without "
-            "marking the object: the map of a model that relies on the water rather than on the boat is correct, yet "
-            "scores low here. Mass counts positive values; overlap is the intersection over union of the object and "
-            "as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside minus the "
-            "mean outside. The chance control is a constant map: its contrast is exactly 0 in every image, and its "
-            "other values follow from the sizes of the annotated objects.",
+            f"annotated in the same image (annotations {truth.annotations.original[:12]}). A map may be faithful "
+            "without marking the object: the map of a model that relies on the water rather than on the boat is "
+            "correct, yet scores low here. Mass counts positive values; overlap is the intersection over union of the "
+            "object and as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside "
+            "minus the mean outside of the map scaled to 0 to 1 in each image. The chance control is a constant map: "
+            "its contrast is exactly 0 in every image, and its other values follow from the sizes of the annotated "
+            "objects.",
         ),
         tables=(
             wide("Map", 28, [cell_column(name, title, 18) for name, title in COLUMNS.items()]).table(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from core.applications.registry import APPLICATIONS
 from core.content.context import ReportContext
 from core.datasets import Dataset
+from core.datasets.dataset import ANNOTATIONS
 from core.errors import LoupeError
 from core.evaluation.comparison import FILE
 from core.evaluation.summary import Summary, summary_of
@@ -36,7 +37,8 @@ from core.runs.review import REVIEW
 from core.runs.spot_check import SPOT_CHECK
 from core.settings import LIMITS, VERSION
 
-# Which records findings are judged by, beside the result rows.
+# Where what belongs to the dataset is laid, below the folder of the records.
+DATASET = "dataset"
 # A run is named by its id or its folder: one word, or one in single quotes, and nothing that a shell would act on.
 _WORD = r"(?:'[^'\n]{1,300}'|[^\s'\"`$;&|<>()\\\\]{1,300})"
 
@@ -60,7 +62,7 @@ class UnpackedRun(Run):
     @property
     def dataset(self) -> Dataset:
         """The dataset as it is described; its images are not in a bundle."""
-        return self.content.dataset
+        return self.content.dataset.model_copy(update={"root": self.folder / DATASET})
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -214,8 +216,8 @@ def _lay_records(bundle: OpenBundle, folder: Path) -> None:
     # All of them: the limits of a report also rest on records without rules, such as one that used labels.
     known = tuple(f"applications/{name}/" for name in APPLICATIONS)
     for name in sorted(bundle.names):
-        if name.startswith(known) or name in ("thresholds.toml", FILE, SPOT_CHECK, REVIEW):
-            target = folder / name
+        if name.startswith(known) or name in ("thresholds.toml", FILE, SPOT_CHECK, REVIEW, ANNOTATIONS):
+            target = folder / (f"{DATASET}/{name}" if name == ANNOTATIONS else name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(bundle.read(name, LIMITS.bundle_part_bytes))
 

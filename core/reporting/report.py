@@ -80,7 +80,7 @@ def render_report(
         new = replaces(run, draft)
         if new:
             version = following(run)
-            report = with_version(report, version)
+            report = with_version(report, version, findings)
             page = render_html(report, assets, standalone=False)
             html = render_html(report, assets, standalone=True)
             (draft / "report.html").write_bytes(html.encode())

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from core.characters import brief
+from core.datasets.dataset import ANNOTATIONS, MANIFEST, WITHOUT_IMAGES
 from core.datasets.dataset import IMAGES as IMAGES_FOLDER
-from core.datasets.dataset import MANIFEST, WITHOUT_IMAGES
 from core.drafts import own_folder, sweep
 from core.errors import InputError, Refused
 from core.reporting.bundle import OpenBundle, check_size
@@ -122,7 +122,7 @@ def lay_bundle(data: bytes, path: str, target: str) -> tuple[Any, bytes]:
         for name in sorted(bundle.names - {SUMS, "plan.json", "dataset.json", "units.csv", "log.csv"}):
             _write(bundle, name, folder / _place(name))
         (folder / "results").mkdir(exist_ok=True)
-        (folder / DATASET / IMAGES_FOLDER).mkdir(parents=True)
+        (folder / DATASET / IMAGES_FOLDER).mkdir(parents=True, exist_ok=True)
         (folder / DATASET / MANIFEST).write_bytes(bundle.read("dataset.json"))
         (folder / DATASET / WITHOUT_IMAGES).touch()
         log = bundle.rows("log.csv", ("at", "kind", "message"))
@@ -134,6 +134,8 @@ def lay_bundle(data: bytes, path: str, target: str) -> tuple[Any, bytes]:
 
 def _place(name: str) -> str:
     """Where a file of a bundle lies in a run. Its names were checked: none leads anywhere else."""
+    if name == ANNOTATIONS:
+        return f"{DATASET}/{name}"
     return f"report/{base_name(name)}" if name.startswith(f"{EXPORTS_FOLDER}/") else name
 
 

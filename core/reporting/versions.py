@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from core.drafts import own_folder
 from core.errors import Refused, RunError
+from core.findings import Finding
 from core.reporting.attachment import read_attached
 from core.reporting.pdf_digest import carries_digest, original_length
 from core.runs import SEALED_REPORT, Run, load_seal
@@ -20,6 +23,7 @@ from core.runs.results import file_sha256
 from core.runs.seal import file_seal
 
 FOLDER = "versions"
+_FINDINGS = TypeAdapter(tuple[Finding, ...])
 PDF = "report.pdf"
 # Both determine the PDFs.
 _CONTENT = ("evidence.zip", "report.html")
@@ -27,21 +31,25 @@ _CONTENT = ("evidence.zip", "report.html")
 
 @dataclass(frozen=True)
 class Version:
-    """The number of a version, from 1, and the SHA-256 of the PDF that it replaces (empty for the first)."""
+    """The number of a version, from 1, the SHA-256 of the PDF that it replaces (empty for the first), and that one's
+    findings; None for the first, and where this version of Loupe cannot read them.
+    """
 
     number: int = 1
     predecessor: str = ""
+    findings: tuple[Finding, ...] | None = None
 
 
 def latest(run: Run) -> Version:
     """The version of the report that lies, or would be the first to lie, in the run's report folder."""
     number = _earlier(run) + 1
-    return Version(number, file_sha256(_place(run, number - 1) / PDF) if number > 1 else "")
+    before = _place(run, number - 1)
+    return Version(number, file_sha256(before / PDF), _findings(before)) if number > 1 else Version()
 
 
 def following(run: Run) -> Version:
     """The version after `latest`."""
-    return Version(latest(run).number + 1, file_sha256(run.report / PDF))
+    return Version(latest(run).number + 1, file_sha256(run.report / PDF), _findings(run.report))
 
 
 def replaces(run: Run, draft: Path) -> bool:
@@ -117,6 +125,13 @@ def _whole(run: Run) -> bool:
     sealed = found[0].files
     names = [f"report/{file.name}" for file in files]
     return all(name not in sealed or file_seal(run.folder / name) == sealed[name] for name in names)
+
+
+def _findings(folder: Path) -> tuple[Finding, ...] | None:
+    try:
+        return _FINDINGS.validate_json((folder / "findings.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _earlier(run: Run) -> int:

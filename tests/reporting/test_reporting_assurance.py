@@ -143,7 +143,7 @@ def test_changes_since_an_earlier_run_are_a_section(run: Run, tmp_path: Path) ->
     assert "Weights and program are the same." in section.sentences[0]
     assert section.sentences[1].startswith("Of ") and " new" in section.sentences[1]
     columns = [column.title for column in section.tables[0].columns]
-    assert columns == ["Finding", "Change", "Earlier run", "This run"]
+    assert columns == ["Finding", "Change", "Before", "Now"]
     assert any(row[1] == "new" and row[3].startswith("finding, ") for row in section.tables[0].rows)
 
 

@@ -4,6 +4,7 @@ folder."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def test_a_report_that_differs_is_a_new_version_that_names_the_one_it_replaces(
     told = read_attached(run.report / "report.pdf")
     assert (told["version"], told["predecessor"]) == (2, first)
     assert not (run.report / STATEMENT).exists(), "it was signed over the earlier bundle"
-    assert first in (run.report / "report.html").read_text()
+    html = (run.report / "report.html").read_text()
+    assert first in html and "Version 2 of this report replaces version 1" in html
+    assert re.search(r"Of \d+ findings? in either version: \d+ unchanged\.|Neither version has a finding\.", html)
     assert verify_run(run).outcome == "sound"
     (earlier / "report.pdf").write_bytes((run.report / "report.pdf").read_bytes())
     seal(run)

@@ -28,6 +28,7 @@ from core.attribution.regions import Regions, can_be_semantic, drawn_regions, pl
 from core.attribution.semantic_priors import Game, described, game_of, played
 from core.attribution.shapley import Coalitions, region_curve, sampled_coalitions, shapley_values
 from core.datasets import DatasetImage
+from core.datasets.dataset import ANNOTATIONS
 from core.errors import ScopeError
 from core.methods.regional import SemanticPriorsOptions
 from core.models.loading import load_model
@@ -129,6 +130,8 @@ def work(subject: Subject, options: PriorsOptions, out: Path, tell: Tell) -> Non
         "encoder": study.encoder.title if study.captioner else None,
     }
     frame = PriorsRecord.frame
+    if study.truth is not None:
+        (out / ANNOTATIONS).write_bytes(study.truth.annotations.only(chosen))
     PriorsRecord(about, frame("maps", study.maps), frame("captions", study.captions)).save(out)
 
 

@@ -33,6 +33,7 @@ from core.applications.segmentation.work.segmenter import BACKGROUND, UNSEEN, Se
 from core.applications.truth import IGNORED, Truth, read_truth
 from core.applications.work.subject import Subject
 from core.datasets import DatasetImage, column_labels, labels_column
+from core.datasets.dataset import ANNOTATIONS
 from core.drafts import write_whole
 from core.errors import InputError, first_line
 from core.models.model import Model
@@ -66,6 +67,9 @@ def work(subject: Subject, options: SegmentationOptions, out: Path, tell: Callab
     if len(stage.failures) == len(subject.images):
         raise InputError(f"no image could be segmented; the first failure: {stage.failures[0]['message']}")
     stage.write()
+    if truth is not None:
+        # What was compared with, so that its numbers can be recomputed from the record.
+        (out / ANNOTATIONS).write_bytes(truth.annotations.only(subject.images))
 
 
 class _Stage:
