@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from core.methods.info import MOST_CELLS, MOST_MASKS, Cost, MethodInfo, Options
-from core.methods.perturbation import CELLS, REMOVAL, RemovalName
+from core.methods.perturbation import CELLS, REMOVAL, RemovalName, kept_share
 
 
 class FixlipOptions(Options):
@@ -43,7 +43,14 @@ FIXLIP = MethodInfo(
     unit="cosine, from hidden to visible, averaged over everything else",
     sides={"image": ("embeddings", "text_words"), "text": ("embeddings", "text_words")},
     schema=FixlipOptions,
-    cost_model=lambda options, depth: Cost(pool=float(options.masks), text=1.0, text_pair=float(options.words)),
+    cost_model=lambda options, depth: Cost(
+        pool=float(options.masks),
+        # RISE and its like keep each cell with a probability of one half.
+        shared=float(options.masks) if options.keep == 0.5 else 0.0,
+        kept=kept_share(options.removal, options.keep),
+        text=1.0,
+        text_pair=float(options.words),
+    ),
     deterministic=False,
     signed=True,
     efforts={"quick": {"masks": 96, "words": 32}, "standard": {"masks": 192, "words": 64}},

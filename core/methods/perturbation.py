@@ -84,7 +84,8 @@ class OcclusionOptions(Options):
     removal: RemovalName = Field("auto", description=REMOVAL)
 
 
-def _kept(removal: str, share: float) -> float:
+def kept_share(removal: str, share: float) -> float:
+    """How much of a forward pass a coalition costs that keeps this share of the cells: all of it if cells are blanked."""
     return share if removal in ("auto", "drop") else 1.0
 
 
@@ -92,7 +93,7 @@ def _rise_cost(options: RiseOptions, depth: int) -> Cost:
     masks = float(options.masks)
     if options.paper_exact or options.estimator == "centred":
         return Cost(pool=masks, text=1.0)
-    return Cost(pool=masks, shared=masks, kept=_kept(options.removal, options.keep), text=1.0)
+    return Cost(pool=masks, shared=masks, kept=kept_share(options.removal, options.keep), text=1.0)
 
 
 RISE = MethodInfo(
@@ -146,7 +147,7 @@ KERNEL_SHAP = MethodInfo(
     cost_model=lambda options, depth: Cost(
         pool=float(options.masks + options.extra + 2),
         shared=float(options.masks),
-        kept=_kept(options.removal, 0.5),
+        kept=kept_share(options.removal, 0.5),
         text=1.0,
         text_pair=float(options.words),
     ),
@@ -173,7 +174,7 @@ LIME = MethodInfo(
     sides={"image": ("embeddings",)},
     schema=LimeOptions,
     cost_model=lambda options, depth: Cost(
-        pool=float(options.masks), shared=float(options.masks), kept=_kept(options.removal, 0.5), text=1.0
+        pool=float(options.masks), shared=float(options.masks), kept=kept_share(options.removal, 0.5), text=1.0
     ),
     deterministic=False,
     signed=True,

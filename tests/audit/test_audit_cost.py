@@ -153,3 +153,22 @@ def test_a_probe_counts_until_a_run_was_timed(dataset: Dataset, vit: Path) -> No
     record_probe(plan.model, 80.0, 2.0, 4.0)
     timed = estimate(plan, dataset)
     assert timed.timed == "run" and timed.seconds == pytest.approx(timed.image_forwards / 100.0 + 2.0)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.3])
+def test_fixlip_takes_over_the_coalitions_of_rise_where_both_draw_alike(
+    tmp_path: Path, dataset: Dataset, vit: Path, rendered: list[str], keep: float
+) -> None:
+    drawn = {"masks": 60, "cells": 4}
+    fixlip = MethodPlan(name="fixlip", options={**drawn, "words": 4, "keep": keep})
+    plan = plan_for(
+        dataset, vit, (MethodPlan(name="rise", options=drawn), fixlip), trust=TrustPlan(curves=False), texts=TextPlan()
+    )
+    known = plan.model_copy(update={"model": ModelSpec(name="demo-vit")})
+    run = new_run(tmp_path / "run", plan)
+    assert work(run, model=loaded(vit)) == "done"
+    count = len(dataset.images)
+    # The companion draws for itself.
+    assert estimate(known, dataset).by_method["fixlip"] == (0.0 if keep == 0.5 else keep * 60 * count)
+    expected = count * (1 + 0.5 * 60 + (0.0 if keep == 0.5 else keep * 60))
+    assert run.manifest["cost"]["image_forwards"] == pytest.approx(expected, rel=0.1)
