@@ -139,7 +139,8 @@ def applications_at(
 def trust_at(effort: str, **changes: Any) -> TrustPlan:
     """The tests of an effort, with changes. Raises `InputError` for one that is out of its bounds."""
     preset = EFFORTS[effort]
-    plan: TrustPlan = checked(TrustPlan, {"steps": preset.steps, "again": preset.again, **changes})
+    usual = {"steps": preset.steps, "coalitions": preset.coalitions, "again": preset.again}
+    plan: TrustPlan = checked(TrustPlan, usual | changes)
     return plan
 
 

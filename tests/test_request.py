@@ -131,7 +131,7 @@ def test_an_effort_fills_in_what_is_not_given() -> None:
     assert rise.options == {**quick.of("rise"), "cells": 4} and raw.options == {}
     assert methods_at("quick", ["rise"], {"rise": {"masks": 9}})[0].options == {"masks": 9}
     assert methods_at("quick", []) == () and applications_at("quick", []) == ()
-    assert trust_at("quick") == TrustPlan(steps=quick.steps, again=quick.again)
+    assert trust_at("quick") == TrustPlan(steps=quick.steps, coalitions=quick.coalitions, again=quick.again)
     assert trust_at("thorough", again=()).again == ()
     with pytest.raises(InputError, match="no method is called 'ras'"):
         methods_at("quick", ["ras"])

@@ -85,7 +85,7 @@ class OcclusionOptions(Options):
 
 
 def kept_share(removal: str, share: float) -> float:
-    """How much of a forward pass a coalition costs that keeps this share of the cells: all of it if cells are blanked."""
+    """How much of a forward pass a coalition with this share of the cells costs: all of it where cells are blanked."""
     return share if removal in ("auto", "drop") else 1.0
 
 

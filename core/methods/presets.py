@@ -15,10 +15,15 @@ DEFAULT_EFFORT = "standard"
 
 @dataclass(frozen=True)
 class Effort:
-    """An effort by name, with the steps of a curve and the ways to hide cells by which faithfulness is repeated."""
+    """An effort by name: steps of a curve, random coalitions that maps are compared with, and the ways to hide cells by
+    which faithfulness is repeated.
+
+    There are no more coalitions than RISE draws at the same effort: both share them.
+    """
 
     name: str
     steps: int
+    coalitions: int
     again: tuple[Literal["blur", "road"], ...] = ()
 
     def of(self, method: str) -> dict[str, Any]:
@@ -29,8 +34,8 @@ class Effort:
 EFFORTS: dict[str, Effort] = {
     effort.name: effort
     for effort in (
-        Effort("quick", steps=5),
-        Effort("standard", steps=12),
-        Effort("thorough", steps=16, again=("blur", "road")),
+        Effort("quick", steps=5, coalitions=96),
+        Effort("standard", steps=12, coalitions=128),
+        Effort("thorough", steps=16, coalitions=128, again=("blur", "road")),
     )
 }

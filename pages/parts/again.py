@@ -17,8 +17,8 @@ from core.models.listing import architecture_table, embedded_name
 from core.models.places import models_below
 from core.models.uploads import uploaded
 from core.replanning import earlier_plan
-from core.request import REFERENCE, THRESHOLDS
-from core.runs import Declared, ModelSpec, Plan, Run, TrustPlan
+from core.request import REFERENCE, THRESHOLDS, trust_at
+from core.runs import Declared, ModelSpec, Plan, Run
 from core.runs.shelf import listed_run, shelf_id
 from pages.parts import identity, options, state
 from pages.parts.words import plain
@@ -171,7 +171,7 @@ def _fill(plan: Plan, dataset: Dataset) -> list[str]:
     set_(f"steps-{EFFORTS[effort].steps}", trust.steps)
     set_("removal", trust.removal if trust.removal != "drop" else "auto")
     set_(f"again-{'-'.join(EFFORTS[effort].again)}", list(trust.again))
-    usual = TrustPlan().model_copy(update={name: getattr(trust, name) for name in _ASKED})
+    usual = trust_at(effort, **{name: getattr(trust, name) for name in _ASKED})
     if trust.removal == "drop" or trust.model_dump(exclude={"resamples"}) != usual.model_dump(exclude={"resamples"}):
         lacks.append("Tests of the maps that only the command line can set take their usual values.")
     if plan.seed < 2**31:
@@ -232,7 +232,9 @@ def _effort(plan: Plan) -> str:
     def fit(name: str) -> int:
         effort = EFFORTS[name]
         same = sum(part.options == effort.of(method_info(part.name).name) for part in plan.methods)
-        return same + (plan.trust.steps == effort.steps) + (plan.trust.again == effort.again)
+        return same + sum(
+            getattr(plan.trust, name) == getattr(effort, name) for name in ("steps", "coalitions", "again")
+        )
 
     return max(EFFORTS, key=fit)
 

@@ -153,7 +153,13 @@ def _scope(dataset: Dataset, effort: Effort, fields: Fields) -> dict[str, Any]:
         disabled=not curves,
         help="Shows whether the ranking of the methods depends on the removal. Each step costs one forward pass.",
     )
-    trust = {"curves": curves, "steps": steps, "removal": removal, "again": tuple(again)}
+    trust = {
+        "curves": curves,
+        "steps": steps,
+        "coalitions": effort.coalitions,
+        "removal": removal,
+        "again": tuple(again),
+    }
     return {"limit": int(wanted), "trust": trust, "seed": int(seed)}
 
 

@@ -202,6 +202,10 @@ def test_efforts_set_options_that_exist_and_never_cost_more_than_thorough() -> N
             info.parse(options)
     steps = [EFFORTS[effort].steps for effort in ("quick", "standard", "thorough")]
     assert steps == sorted(steps)
+    # The coalitions that maps are compared with cost nothing beside those of RISE.
+    for effort in EFFORTS.values():
+        rise = METHODS["rise"].parse(effort.of("rise")).model_dump()
+        assert effort.coalitions <= rise["masks"]
     for method, info in METHODS.items():
         totals = [info.cost(EFFORTS[effort].of(method)).total(1, 1) for effort in ("quick", "standard", "thorough")]
         assert totals == sorted(totals)
