@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel
-
-from core.applications.registry import APPLICATIONS, application_info
 from core.content.context import ReportContext
 from core.content.parts import Fact, Sample, Section, Table
 from core.content.words import plural, reported_state, rest_of
 from core.evaluation.summary import Summary
 from core.findings import failed_applications
 from core.glossary import Entry
-from core.methods import METHODS
 from core.reporting.cards import methods
 from core.reporting.letters import LETTERS
+from core.reporting.plan_settings import SETTINGS_FILE, chosen_settings
 from core.reporting.requirements import absent_checks, details
 from core.reporting.tables import (
     CREDITS,
@@ -31,16 +27,10 @@ from core.reporting.tables import (
     PACKAGES,
     PLUGINS,
     SETTINGS,
-    UNITS,
 )
 from core.runs import Run
 
-MOST_ROWS = 300
-# What other annexes list, and a setting that nothing uses any more.
-LEFT_OUT: Any = {
-    "images": True, "declared": True, "methods": True, "applications": True, "dataset_root": True,
-    "trust": {"resamples"},
-}  # fmt: skip
+MOST_ROWS, MOST_EVENTS = 300, 25
 IN_FULL = (
     "What the body leaves out of each chapter: how it was measured, the settings, further tables and images, and every "
     "table that the body cuts."
@@ -100,31 +90,10 @@ DIGEST = (
 
 
 def _settings(run: Run) -> Section:
-    plan = run.plan.public().model_dump(mode="json", exclude=LEFT_OUT)
-    rows = [(name, value) for part, body in plan.items() for name, value in _flat(part, body)]
-    rows += [
-        (f"declared.{name}", str(value)) for name, value in run.plan.declared.model_dump(mode="json").items() if value
-    ]
-    for method in run.plan.methods:
-        rows += _options(f"methods.{method.name}", METHODS[method.name].parse(method.options))
-    for part in run.plan.applications:
-        name = f"applications.{part.name}"
-        # What this version does not know is printed as it was planned.
-        known = part.name in APPLICATIONS
-        rows += _options(name, application_info(part.name).parse(part.options)) if known else _flat(name, part.options)
-    title = f"Every setting of the plan; annex {LETTERS['images']} lists the images"
-    table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, "plan.json"))
-    return Section(
-        "Settings in full", (Fact("Plan digest", run.plan.digest, code=True),), sentences=(DIGEST,), tables=(table,)
-    )
-
-
-def _options(name: str, options: BaseModel) -> list[tuple[str, str]]:
-    """Every option, defaults included; one that nobody set has no value of its own."""
-    used = options.model_dump(mode="json")
-    return [(f"{name}.{key}", "not set" if value is None else _written(value)) for key, value in used.items()] or [
-        (name, "no options")
-    ]
+    title = "Settings that the plan names; settings.csv in evidence.zip lists all, defaults included"
+    rows = chosen_settings(run)
+    table = SETTINGS.table(title, rows[:MOST_ROWS], rest_of(len(rows), MOST_ROWS, SETTINGS_FILE))
+    return Section("Settings", (Fact("Plan digest", run.plan.digest, code=True),), sentences=(DIGEST,), tables=(table,))
 
 
 def _log(run: Run, summary: Summary) -> Section:
@@ -150,11 +119,8 @@ def _log(run: Run, summary: Summary) -> Section:
                 f"{cost.get('estimated_image_forwards', 0):,.0f} image forward-equivalents",
             )
         )
-    tables = [
-        UNITS.table(
-            "Units, with the hash of each result file", units[:MOST_ROWS], rest_of(len(units), MOST_ROWS, "units.csv")
-        )
-    ]
+    facts.append(Fact("Of each unit", "State, tries, time and the hash of its result file are in units.csv"))
+    tables = []
     broken = [unit for unit in units if unit["error"]]
     if broken:
         tables.append(
@@ -165,9 +131,9 @@ def _log(run: Run, summary: Summary) -> Section:
         tables.append(FAILURES.table("Explanations that failed", summary.failures.head(MOST_ROWS), more))
     if summary.not_run:
         tables.append(NOT_RUN.table("Methods and applications that were not run", summary.not_run))
-    events = run.store.events(MOST_ROWS)
+    events = run.store.events(MOST_EVENTS)
     if events:
-        tables.append(EVENTS.table("Log", events))
+        tables.append(EVENTS.table(f"Log, its last {MOST_EVENTS} lines at most; log.csv has all", events))
     return Section("Run log, failures and units", tuple(facts), tables=tuple(tables))
 
 
@@ -242,17 +208,3 @@ def _files(files: Mapping[str, str]) -> Section:
 def _hash_of(files: Mapping[str, str], name: str) -> tuple[Fact, ...]:
     """The hash of a file of the evidence, where it is known."""
     return (Fact(f"SHA-256 of {name}", files[name], code=True),) if name in files else ()
-
-
-def _flat(name: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [row for key, part in value.items() for row in _flat(f"{name}.{key}", part)]
-    if name == "thresholds" and not value:
-        return [(name, "built-in")]
-    return [(name, "none" if value is None else _written(value))]
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False) if value else "none"
-    return "none" if value == "" else str(value)

@@ -22,6 +22,7 @@ from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting.detection import NAME as DETECTION_FILE
 from core.reporting.evidence import CRITERIA, EXPORTS_FOLDER, IMAGES, SUMS, TABLES
 from core.reporting.exports.files import EXPORTS
+from core.reporting.plan_settings import SETTINGS_FILE
 from core.runs.review import REVIEW
 from core.runs.spot_check import SPOT_CHECK
 from core.settings import LIMITS
@@ -34,7 +35,7 @@ _ENCRYPTED = 0x1
 _FIXED = frozenset(
     {"plan.json", "manifest.json", "findings.json", "dataset.json", "thresholds.toml", "comparison.json", IMAGES}
     | {ANNOTATIONS, "units.csv", "log.csv", SIGNATURE, SIGNERS, SPOT_CHECK, REVIEW, EARLIER, HOUSE_STYLE}
-    | {DETECTION_FILE, CRITERIA}
+    | {DETECTION_FILE, CRITERIA, SETTINGS_FILE}
     | {f"tables/{name}.csv" for name in TABLES}
     | {f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS}
 )

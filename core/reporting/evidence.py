@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +14,9 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
-from core.characters import legible, legible_values
+from core.characters import legible_values
 from core.content.house_style import HOUSE_STYLE
-from core.datasets import escape_cell, read_annotations
+from core.datasets import read_annotations
 from core.datasets.dataset import ANNOTATIONS
 from core.errors import RunError
 from core.evaluation.comparison import load_comparisons
@@ -27,6 +25,8 @@ from core.findings import Finding
 from core.findings.earlier import EARLIER
 from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting import detection
+from core.reporting.csv_table import table_csv
+from core.reporting.plan_settings import SETTINGS_FILE, settings_csv
 from core.rules.thresholds import thresholds_of
 from core.runs import Run
 from core.runs.results import file_sha256
@@ -125,22 +125,13 @@ def attachment(
     )
 
 
-def table_csv(frame: pd.DataFrame) -> bytes:
-    """A table as UTF-8 CSV in which no text cell starts a spreadsheet formula."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([escape_cell(str(name)) for name in frame.columns])
-    for row in frame.itertuples(index=False, name=None):
-        writer.writerow([None if _missing(cell) else escape_cell(cell) for cell in row])
-    return legible(stream.getvalue()).encode()
-
-
 def run_parts(run: Run) -> Iterator[tuple[str, bytes]]:
     """The files of a bundle that follow from the run's records alone, so that a bundle can be compared with its run."""
     yield "plan.json", json_bytes(run.plan.public().model_dump(mode="json"))
     yield "manifest.json", json_bytes(run.public_manifest)
     yield "dataset.json", (run.dataset.root / "dataset.json").read_bytes()
     yield IMAGES, table_csv(_stored_images(run))
+    yield SETTINGS_FILE, settings_csv(run)
     yield "units.csv", table_csv(pd.DataFrame(run.store.units(), columns=UNIT_COLUMNS))
     for name in ("thresholds.toml", "comparison.json", EARLIER, HOUSE_STYLE, SPOT_CHECK, SIGNATURE, SIGNERS):
         if (run.folder / name).exists():
@@ -197,7 +188,3 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> str:
 def json_bytes(value: Any) -> bytes:
     """A value as JSON in the one form that bundles use: sorted keys, UTF-8."""
     return (json.dumps(legible_values(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and cell != cell)

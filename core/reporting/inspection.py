@@ -18,6 +18,7 @@ from core.models.signed.signature import SIGNATURE, SIGNERS
 from core.reporting.bundle import OpenBundle, check_size, sum_problems
 from core.reporting.evidence import EXPORTS_FOLDER, IMAGES
 from core.reporting.exports.files import EXPORTS, REPORT
+from core.reporting.plan_settings import SETTINGS_FILE
 from core.runs.spot_check import SPOT_CHECK
 from core.sandbox import Allowance, Failure, call
 from core.sandbox.files import chunks, opened
@@ -27,7 +28,7 @@ _MOST_PROBLEMS = 200
 # What the parent compares with a run.
 _COMPARED = (
     "plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, ANNOTATIONS, "units.csv", "thresholds.toml",
-    "comparison.json", SPOT_CHECK, EARLIER, HOUSE_STYLE, SIGNATURE, SIGNERS,
+    "comparison.json", SPOT_CHECK, EARLIER, HOUSE_STYLE, SIGNATURE, SIGNERS, SETTINGS_FILE,
     *(f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS),
 )  # fmt: skip
 

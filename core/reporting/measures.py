@@ -14,7 +14,7 @@ from core.content.words import number
 from core.evaluation.metrics import BY_NAME, FURTHER, Metric
 from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow
-from core.findings.measure_verdicts import measure_verdicts
+from core.findings.measure_verdicts import MeasureVerdict, measure_verdicts
 from core.reporting.tables import CellsRow, by_title, cell_column, wide
 from core.rules import Context
 from core.rules.parts import kind_words, names_by_kind, title_of
@@ -107,10 +107,20 @@ def _where(rows: Sequence[CellsRow], metrics: int) -> str:
 
 BY_MEASURE = TableSpec(
     ColumnSpec("Measure", lambda row: f"{BY_NAME[row.metric].title} ({BY_NAME[row.metric].direction})", share=25),
-    ColumnSpec("Better than every control", lambda row: names_by_kind(row.better), share=25),
-    ColumnSpec("Not shown", lambda row: names_by_kind(row.not_shown), share=25),
-    ColumnSpec("Worse than a control", lambda row: names_by_kind(row.worse), share=25),
+    ColumnSpec("Better than every control", lambda row: _listed(row, row.better), share=25),
+    ColumnSpec("Not shown", lambda row: _listed(row, row.not_shown), share=25),
+    ColumnSpec("Worse than a control", lambda row: _listed(row, row.worse), share=25),
 )
+
+
+def _listed(row: MeasureVerdict, pairs: Sequence[tuple[str, str]]) -> str:
+    """Methods and kinds of text by name; the longest of the three lists of a row by its number where it is long."""
+    lists = (row.better, row.not_shown, row.worse)
+    if len(pairs) <= MOST_PAIRS or len(pairs) < max(map(len, lists)):
+        return names_by_kind(pairs)
+    total = sum(map(len, lists))
+    which = f"all {total}" if len(pairs) == total else f"the other {len(pairs)} of {total}"
+    return f"{which} combinations of method and kind of text"
 
 
 def _printed(metric: Metric, mean: float, median: float) -> str:

@@ -26,10 +26,12 @@ from core.reporting import detection
 from core.reporting.binding import Content
 from core.reporting.bundle import OpenBundle
 from core.reporting.comparison_check import comparison_problems
-from core.reporting.evidence import CRITERIA, EXPORTS_FOLDER, TABLES, table_csv
+from core.reporting.csv_table import table_csv
+from core.reporting.evidence import CRITERIA, EXPORTS_FOLDER, TABLES
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, REPORT, export_files
 from core.reporting.exports.record import ReportRecord
+from core.reporting.plan_settings import SETTINGS_FILE, settings_csv
 from core.reporting.tolerance import is_alike, is_close
 from core.rules import Context
 from core.runs import Plan, Progress, Run
@@ -125,7 +127,11 @@ def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: M
         # Records are a stranger's too, and a rule may fail on them in many ways.
         told = str(error) if isinstance(error, LoupeError) else type(error).__name__
         return [*problems, f"the findings cannot be judged again from the content of the bundle ({told})"]
-    differences = [*_finding_differences(content.findings, again), *_criteria_problems(bundle, context)]
+    differences = [
+        *_finding_differences(content.findings, again),
+        *_criteria_problems(bundle, context),
+        *_settings_problems(bundle, run),
+    ]
     environment = content.manifest.get("environment")
     made_by = environment.get("loupe") if isinstance(environment, dict) else None
     if differences and made_by != VERSION:
@@ -143,6 +149,12 @@ def _criteria_problems(bundle: OpenBundle, context: Context) -> Iterator[str]:
             yield f"{CRITERIA} does not contain the thresholds that the findings are judged by"
     elif detection.NAME in bundle.names:
         yield f"{CRITERIA} is missing"
+
+
+def _settings_problems(bundle: OpenBundle, run: Run) -> Iterator[str]:
+    """Whether the table of every setting is that of the plan; earlier versions had none."""
+    if SETTINGS_FILE in bundle.names and bundle.read(SETTINGS_FILE) != settings_csv(run):
+        yield f"{SETTINGS_FILE} does not contain the settings of plan.json"
 
 
 def _detection_problems(bundle: OpenBundle) -> Iterator[str]:

@@ -214,11 +214,7 @@ def counted(findings: Sequence[Finding], declared: Declared) -> list[tuple[Frame
     ]
 
 
-ABSENT = TableSpec(
-    ColumnSpec("Check", "id", "code", 24),
-    ColumnSpec("Question", lambda row: row.question, share=42),
-    ColumnSpec("Reason", "reason"),
-)
+ABSENT = TableSpec(ColumnSpec("Reason", 0, share=36), ColumnSpec("Checks", 1, "code"))
 
 
 @dataclass(frozen=True)
@@ -261,7 +257,11 @@ def details(findings: Sequence[Finding], declared: Declared, absent: Sequence[Ab
     """Every requirement, a table and a sentence on the source per framework; then the checks that were not judged."""
     tables = [DETAILS.table(framework.title, coverage(framework, findings, declared)) for framework in frameworks()]
     if absent:
-        tables.append(ABSENT.table("Checks that were not carried out", absent))
+        reasons: dict[str, list[str]] = {}
+        for check in absent:
+            reasons.setdefault(check.reason, []).append(check.id)
+        rows = [(reason, ", ".join(ids)) for reason, ids in reasons.items()]
+        tables.append(ABSENT.table(f"Checks that were not carried out, {len(absent)}, by reason", rows))
     return Section(
         "Requirements in full",
         sentences=tuple(

@@ -244,13 +244,6 @@ FAILURES = TableSpec(
     ColumnSpec("Method", lambda row: row.method or "score", share=14),
     ColumnSpec("Reason", lambda row: row.message or ""),
 )
-UNITS = TableSpec(
-    ColumnSpec("No.", lambda unit: unit["position"], "number", 7),
-    ColumnSpec("State", lambda unit: unit["state"], share=11),
-    ColumnSpec("Images", lambda unit: unit["images"], "number", 10),
-    ColumnSpec("Rows", lambda unit: unit["rows"] or 0, "number", 9),
-    ColumnSpec("SHA-256", lambda unit: unit["sha256"] or "none", "code"),
-)
 ERRORS = TableSpec(
     ColumnSpec("No.", lambda unit: unit["position"], "number", 8),
     ColumnSpec("Tries", lambda unit: unit["tries"], "number", 8),

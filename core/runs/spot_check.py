@@ -58,12 +58,15 @@ class DrawnImage(Part):
 
 
 class Mark(Part):
-    """What one judge marked on one image. `at`: when, in ISO form, in UTC."""
+    """What one judge marked on one image. `at`: when, in ISO form, in UTC. `verified`: whether the name of the judge is
+    that of an identity which was checked, and not only typed.
+    """
 
     image: Name
     judge: Judge
     verdict: Verdict
     at: str = Field(max_length=40)
+    verified: bool = False
 
 
 class SpotCheck(Part):
@@ -108,6 +111,10 @@ class SpotCheck(Part):
         """The probability with which an image of this stratum was drawn."""
         stratum = self.strata[entry.stratum]
         return stratum.drawn / stratum.size
+
+    def is_verified(self, judge: str) -> bool:
+        """Whether every mark of a judge was made under a verified identity."""
+        return all(mark.verified for mark in self.marks if mark.judge == judge)
 
     def verdicts(self, judge: str) -> dict[str, Verdict]:
         """The last verdict of a judge on each image that they marked."""
@@ -180,7 +187,7 @@ def add_marks(run: Run, judge: str | Actor, verdicts: Mapping[str, str], at: str
         name = known.get(folded(actor.name), " ".join(str(line_of(actor.name)).split()))
         before = check.verdicts(name)
         new = [
-            {"image": image, "judge": name, "verdict": verdict, "at": moment}
+            {"image": image, "judge": name, "verdict": verdict, "at": moment, "verified": actor.verified}
             for image, verdict in verdicts.items()
             if before.get(image) != verdict
         ]

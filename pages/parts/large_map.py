@@ -18,7 +18,7 @@ from core.content.map_files import DrawnMap
 from core.datasets import DatasetImage
 from core.evaluation.agreement import consensus
 from core.methods import METHODS
-from core.reporting.evidence import table_csv
+from core.reporting.csv_table import table_csv
 from core.runs import Run
 from pages.parts import maps, state
 

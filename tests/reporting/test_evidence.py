@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import zipfile
@@ -15,7 +16,9 @@ from core.errors import RunError
 from core.evaluation.summary import summarise
 from core.findings import judge
 from core.reporting.annex import DIGEST
-from core.reporting.evidence import CRITERIA, SUMS, table_csv, write_evidence
+from core.reporting.csv_table import table_csv
+from core.reporting.evidence import CRITERIA, SUMS, write_evidence
+from core.reporting.plan_settings import SETTINGS_FILE, chosen_settings, every_setting
 from core.reporting.verdict import verify_evidence
 from core.rules.thresholds import load_thresholds
 from core.runs import Run
@@ -133,3 +136,22 @@ def test_formulas_are_escaped_and_numbers_are_not(run: Run, bundle: Path) -> Non
     assert any(",'=shape" in line for line in lines) and not any(",=shape" in line for line in lines)
     frame = pd.DataFrame({"text": ["-cmd", "plain", None], "value": [-1.5, float("nan"), 2.0]})
     assert table_csv(frame) == b"text,value\n'-cmd,-1.5\nplain,\n,2.0\n"
+
+
+def test_every_setting_is_in_the_bundle_and_follows_from_the_plan(run: Run, bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    rows = dict(csv.reader(files[SETTINGS_FILE].decode().splitlines()))
+    assert rows["setting"] == "value" and rows["seed"] == str(run.plan.seed)
+    assert len(rows) - 1 == len(every_setting(run)) > len(chosen_settings(run)) > 10
+    # Defaults are there too; the annex names the methods that have them in one row.
+    assert any(name.startswith("methods.m2ib.") for name in rows)
+    assert ("methods with their defaults", "raw, m2ib") in chosen_settings(run)
+
+    def another_seed(files: dict[str, bytes]) -> None:
+        files[SETTINGS_FILE] = files[SETTINGS_FILE].replace(b"\nseed,0\n", b"\nseed,1\n")
+        sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != SUMS}
+        files[SUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode()
+
+    rewrite(bundle, another_seed)
+    assert any("settings.csv does not contain the settings" in line for line in verify_evidence(bundle))

@@ -68,7 +68,7 @@ def test_pdf_says_what_it_must(report: Path) -> None:
         "No labels were used",
         "Labels used",
         "Sign-off",
-        "A. Settings in full",
+        "A. Settings",
         "I. Glossary",
         "J. Evidence files",
         "the gradient is not finite",

@@ -205,7 +205,13 @@ def spot_check_section(check: SpotCheck) -> Section:
     """Accuracy, judges, sampling design."""
     facts = (
         Fact("Sample", f"{len(check.sample)} of {plural(check.population, 'image')}, seed {check.seed}"),
-        Fact("Judges", ", ".join(check.judges)),
+        Fact(
+            "Judges",
+            ", ".join(
+                f"{judge} ({'identity verified' if check.is_verified(judge) else 'name as typed'})"
+                for judge in check.judges
+            ),
+        ),
         Fact("Question", PROTOCOL),
     )
     sentences = (

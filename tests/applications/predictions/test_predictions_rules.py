@@ -27,6 +27,7 @@ from core.errors import InputError
 from core.findings import apply, load_thresholds
 from core.rules import Context, Finding, Rule
 from core.runs import Run
+from core.runs.access import Actor
 from core.runs.spot_check import SpotCheck, add_marks, load_spot_check, start_spot_check
 from tests.support.made_predictions import CLASSES, record_of
 from tests.support.made_run import made_run
@@ -210,7 +211,8 @@ def test_images_without_a_clear_mark_count_both_ways(checked: tuple[Run, SpotChe
 def test_two_judges_give_kappa_and_their_differences_are_unsure(checked: tuple[Run, SpotCheck]) -> None:
     run, check = checked
     add_marks(run, "Ada", marks_of(check, 60))
-    marked = add_marks(run, "Ben", marks_of(check, 50))
+    marked = add_marks(run, Actor("Ben", verified=True), marks_of(check, 50))
+    assert not marked.is_verified("Ada") and marked.is_verified("Ben")
     (pair,) = agreements(marked)
     assert (pair.first, pair.second, pair.kappa.n) == ("Ada", "Ben", 60) and 0 < (pair.kappa.value or 0) < 1
     assert 60 - pair.same == sum(verdict == "unsure" for verdict in marked.together().values()) > 0
