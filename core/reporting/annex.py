@@ -84,8 +84,8 @@ _ENVIRONMENT = {
 }
 DIGEST = (
     "The plan digest is the SHA-256 of plan.json without “declared”, “dataset_root” and an empty "
-    "“files”, written as JSON in UTF-8 with sorted keys and without spaces: what was declared and where files "
-    "lie do not change what was measured."
+    "“files” or “plugins”, written as JSON in UTF-8 with sorted keys and without spaces: what was declared and where "
+    "files lie do not change what was measured."
 )
 
 

@@ -34,6 +34,9 @@ _WORD = re.compile(r"\S{12,}")
 _JOINT = re.compile(r"(?<=[_/])(?=\w)|(?<=-)(?=[^\W\d])|(?<=\.)(?=[^\W\d]\w{4})")
 _POINT = re.compile(r"(?<=\w\.)(?=[^\W\d])")
 
+# A command in a sentence is printed as a block of its own, as it is typed.
+_COMMAND = re.compile(r" ?\((python -m core [^()]+)\)([.,;:]?) ?")
+
 # The width of one image and the height that it may have, in mm, by the number of images in a row (`report.css`).
 SIZES = {5: (32.4, 40.0), 6: (26.4, 30.0)}
 
@@ -166,7 +169,14 @@ def _joints(context: Context, value: str) -> Markup:
     A browser gets an element, which is not copied; the renderer breaks at characters only, and prints none for this.
     """
     mark = "<wbr>" if context["standalone"] else "\u200b"
-    return Markup(_WORD.sub(lambda word: _jointed(word.group(), mark), str(escape(_written(value)))))  # noqa: S704
+    # Text, command and the mark after it, in turn; the mark stays with the text before the block.
+    parts = [*_COMMAND.split(value), "", ""]
+    out = []
+    for text, command, end in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        out.append(_WORD.sub(lambda word: _jointed(word.group(), mark), str(escape(_written(text + end)))))
+        if command:
+            out.append(f'<span class="code command">{_exact(command)}</span>')
+    return Markup("".join(out))  # noqa: S704
 
 
 def _jointed(word: str, mark: str) -> str:

@@ -65,10 +65,10 @@ def limits(context: ReportContext) -> tuple[str, ...]:
     return _limits(context.judged, context.findings)
 
 
-def _fewest(findings: Sequence[Finding]) -> str:
-    """Which of the conclusions rests on the fewest images; empty where none counts images."""
+def _fewest(findings: Sequence[Finding], images: int) -> str:
+    """Which of the conclusions rests on the fewest images; empty where none rests on fewer than `images`."""
     known = [one for one in findings if one.n and one.unit == "images" and one.status in ("finding", "passed")]
-    if not known:
+    if not known or min(one.n for one in known) >= images:
         return ""
     least = min(known, key=lambda one: one.n)
     return say(
@@ -86,7 +86,7 @@ def _limits(context: Context, findings: Sequence[Finding]) -> tuple[str, ...]:
         say(
             "The results rest on {images}; they may not hold for images that differ from these.{fewest}",
             images=plural(summary.images, "image"),
-            fewest=_fewest(findings),
+            fewest=_fewest(findings, summary.images),
         ),
         say("Attribution shows what a score is sensitive to, as each method defines it, not why the model behaves so."),
         _not_tested(run),

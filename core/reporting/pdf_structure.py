@@ -16,6 +16,9 @@ from pikepdf import Array, Dictionary, Name, ObjectStreamMode, Operator, String
 
 from core.reporting.pdf_digest import EMPTY, KEY, with_digest
 
+# Made once: a long report has more than a hundred thousand instructions.
+_BEGIN = Operator("BDC")
+
 
 def mended(data: bytes) -> bytes:
     """The same document with its structure completed; equal input gives equal bytes."""
@@ -145,6 +148,6 @@ def _running_lines(pdf: pikepdf.Pdf, root: Any) -> None:
 
 def _mark(instruction: Any) -> int | None:
     """The number of the marked content that an instruction begins; None if it begins none."""
-    if instruction.operator != Operator("BDC") or not isinstance(instruction.operands[1], Dictionary):
+    if instruction.operator != _BEGIN or not isinstance(instruction.operands[1], Dictionary):
         return None
     return int(instruction.operands[1].get(Name.MCID, -1))

@@ -175,18 +175,18 @@ def _needed(row: Standing) -> str:
 
 # Of `core.findings.control_rules.Standing`.
 STANDINGS = TableSpec(
-    ColumnSpec("Method", lambda row: title_of(row.method), share=18),
+    ColumnSpec("Method", lambda row: title_of(row.method), share=17),
     ColumnSpec("Texts", lambda row: kind_words(row.text_kind) or "none", share=10),
-    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=14),
+    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=18),
     ColumnSpec(
         "Difference",
         lambda row: bounded(row.value, row.low, row.high) if row.n else "not measured",
         "number",
-        19,
+        17,
         "in faithfulness, the method less the control, with 95 % interval over images",
     ),
     ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 9),
-    ColumnSpec("n", "n", "number", 5, "images", value="n"),
+    ColumnSpec("n", "n", "number", 4, "images", value="n"),
     ColumnSpec("Result", lambda row: _STANDINGS[row.decision], share=14),
     ColumnSpec(
         "Images to decide",

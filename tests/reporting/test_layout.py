@@ -78,6 +78,15 @@ def test_a_name_in_a_narrow_place_is_not_broken_inside_a_word() -> None:
     assert "windmill_ khokhlovka.jpg" not in pages_of(html.replace("\u200b", ""))[0]
 
 
+def test_a_command_in_a_sentence_is_a_block_and_the_sentence_keeps_its_mark() -> None:
+    told = "Estimate it (python -m core spot-check RUN --sheet <s>); then decide."
+    printed = _environment().from_string("{{ it | joints }}").render(it=told, standalone=True)
+    assert printed == (
+        'Estimate it;<span class="code command">python -m core spot-check RUN --sheet &lt;s&gt;</span>then decide.'
+    )
+    assert "command" not in _environment().from_string("{{ it | joints }}").render(it="(python -m)", standalone=True)
+
+
 def test_markup_in_a_long_name_is_text() -> None:
     printed = _environment().from_string("{{ it | joints }}").render(it="<b>a_name_of_a_file</b>", standalone=True)
     assert "<b>" not in printed and "&lt;b&gt;a_<wbr>name" in printed
