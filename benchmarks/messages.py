@@ -5,7 +5,7 @@
 
 A text is found as the first argument of `say`, as the nouns of `plural`, in a template, on a card that an application,
 a method or a rule has, as the name of a fact or the title of a column, and in a constant whose first or last line ends
-with the comment `# messages` (with `: keys`, `: lower` or `: nouns` of a dictionary).
+with the comment `# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from core.settings import ROOT
 TEMPLATE = FOLDER / "loupe.pot"
 HEADER = "# Texts of Loupe. Generated from the sources by benchmarks/messages.py; a catalogue holds the translations."
 # The nouns that a sentence needs in the dative are found by the specification in the catalogue of a language.
-SAY, NOUNS = {"say": 0, "Fact": 0, "ColumnSpec": 0, "Section": 0, "cell_column": 1}, {"plural", "say_count"}
+SAY, NOUNS = (
+    {"say": 0, "Fact": 0, "ColumnSpec": 0, "Section": 0, "cell_column": 1, "Quantity": 0},
+    {"plural", "say_count"},
+)
 MARK = "# messages"
 
 
@@ -93,6 +96,9 @@ def _of_call(node: ast.Call) -> Iterator[Text]:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in SAY and len(node.args) > SAY[name]:
         yield from (Text(part, "") for part in _either(node.args[SAY[name]]))
+    elif name == "Family":
+        yield from (Text(part, "") for argument in node.args[1:] for part in _either(argument))
+        yield from (Text(part, "") for word in node.keywords if word.arg == "each" for part in _either(word.value))
     elif name == "Criterion" and node.args:
         yield from (Text(part, "") for part in _either(node.args[-1]))
     elif name in NOUNS and len(node.args) > 1:
@@ -111,7 +117,8 @@ def _either(node: ast.expr) -> Iterator[str]:
 def _constants(node: ast.expr, mark: str) -> Iterator[str]:
     if isinstance(node, ast.Dict):
         for part in node.keys if mark == "keys" else node.values:
-            yield from _constants(part, mark) if part is not None else ()
+            first = part.elts[0] if mark == "first" and isinstance(part, ast.Tuple) else part
+            yield from _constants(first, mark) if first is not None else ()
     elif isinstance(node, ast.Tuple | ast.List | ast.Set):
         for part in node.elts:
             yield from _constants(part, mark)
@@ -123,8 +130,9 @@ def _of_templates() -> Iterator[Text]:
     for path in sorted((ROOT / "templates").rglob("*.j2")):
         options = {"trimmed": "true", "newstyle_gettext": "true"}
         for _, _, message, _ in babel_extract(io.BytesIO(path.read_bytes()), ("_", "gettext"), (), options):
-            if isinstance(message, str):
-                yield Text(message, path.relative_to(ROOT).as_posix())
+            english = message[0] if isinstance(message, tuple) else message
+            if isinstance(english, str):
+                yield Text(english, path.relative_to(ROOT).as_posix())
 
 
 def template(found: list[Text]) -> bytes:

@@ -93,6 +93,8 @@ def audit_request(chosen: argparse.Namespace) -> AuditRequest:
         signers=tuple(chosen.model_signers),
         compare_with=tuple(find_run(name).folder for name in chosen.compare_with),
         fail_on=chosen.fail_on,
+        language=chosen.language,
+        house_style=chosen.house_style,
         **parts,
     )
 

@@ -33,6 +33,7 @@ from core.arguments import SETTLED, declared_arguments, model_arguments, signers
 from core.characters import brief, legible, legible_values
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
+from core.house_styles import style_arguments
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.reviewing import review_arguments, review_command
 from core.runs import AGAIN
@@ -190,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--applications", help="comma-separated names, or none (default: all; see `applications`)")
     beside = "runs of other models on the same images, for comparison"
     audit.add_argument("--compare-with", nargs="+", default=[], metavar="RUN", help=beside)
+    style_arguments(audit)
     audit.add_argument("--thresholds", type=Path, help="TOML file with the thresholds by which findings are judged")
     audit.add_argument(
         "--fail-on",
@@ -239,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     report = command("report", "re-evaluate a run and render its report", commands.report)
     report.add_argument("run_directory", help="run directory or id")
     report.add_argument("--earlier", metavar="RUN", help="an earlier run of the same plan: report what changed since")
+    style_arguments(report)
     review_arguments(command("review", "show the review log of a run, or add an entry to it", review_command))
 
     _compare_arguments(

@@ -15,6 +15,7 @@ from core.comparing import models_side_by_side
 from core.demonstration import demonstration
 from core.engine_arguments import chosen_engine
 from core.errors import InputError, LoupeError
+from core.house_styles import restyle
 from core.outcome import outcome
 from core.planted import planted
 from core.request import AuditRequest, begin, read_inputs, seen_from
@@ -105,6 +106,7 @@ def report(chosen: argparse.Namespace) -> Answer:
     if chosen.earlier is not None:
         keep_earlier(run, find_run(chosen.earlier))
     keep_predecessor(run)
+    restyle(run, chosen.language, chosen.house_style)
     return _reported(run)
 
 

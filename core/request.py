@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.applications.registry import APPLICATIONS, application_info, application_plan, planned
 from core.applications.sampling import joined, known_paths
+from core.content.house_style import HouseStyle, keep_house_style
 from core.datasets import (
     Annotations,
     Dataset,
@@ -28,6 +29,7 @@ from core.datasets import (
 )
 from core.drafts import write_whole
 from core.errors import InputError
+from core.house_styles import style_of
 from core.methods import METHODS, method_info
 from core.methods.presets import EFFORTS
 from core.models.signed.signature import SIGNERS, given_signers
@@ -92,6 +94,8 @@ class AuditRequest(Part):
     )
     compare_with: tuple[Path, ...] = Field((), description="directories of runs of other models on the same images")
     fail_on: Literal["low", "medium", "high"] | None = Field(None, description="severity at which the audit fails")
+    language: str | None = Field(None, description="language of the report; None: that of the house style, or English")
+    house_style: Path | None = Field(None, description="folder with the house style of the report")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -163,6 +167,7 @@ class Inputs:
     annotations: Annotations | None
     others: tuple[Run, ...]
     signers: tuple[str, ...] = ()
+    style: HouseStyle | None = None
 
 
 def read_inputs(request: AuditRequest) -> Inputs:
@@ -181,7 +186,8 @@ def read_inputs(request: AuditRequest) -> Inputs:
     annotations = read_annotations(given) if given and not given.is_dir() else None
     if request.out.exists() and not request.out.is_dir():
         raise InputError(f"--out {request.out} is a file; name a folder")
-    return Inputs(thresholds, annotations, others, given_signers(request.signers))
+    style = style_of(request.language, request.house_style)
+    return Inputs(thresholds, annotations, others, given_signers(request.signers), style)
 
 
 def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | None = None) -> Run:
@@ -207,6 +213,8 @@ def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | No
             write_whole(run.folder / SIGNERS, "".join(inputs.signers).encode())
         if starts is not None:
             record_start(run, starts)
+    if inputs.style is not None:
+        keep_house_style(run, inputs.style)
     beside = [seen_from(run, other) for other in inputs.others]
     if run.manifest.get("compare_with", []) != beside:
         break_seal(run)

@@ -25,6 +25,7 @@ SAME_ROOM = {
     "engine_arguments": "commands",
     "explaining": "commands",
     "extents": "commands",
+    "house_styles": "commands",
     "listings": "commands",
     "outcome": "commands",
     "planted": "commands",

@@ -110,7 +110,7 @@ def _order_by(context: Context, rows: pd.DataFrame, way: str) -> Outcome:
         wording="few" if result == "too few" else "",
         likelihood=float(np.mean([value < least for value in known])) if known else 1.0,
         values={
-            "way": AGAIN[way],
+            "way": say(AGAIN[way]),
             "methods": methods,
             "images": images,
             "fewest": FEWEST_METHODS,

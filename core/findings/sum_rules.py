@@ -19,6 +19,8 @@ from core.rules.quantity import Quantity
 KEY = ("image", "image_name", "text", "text_kind")
 SHARE, REST, LEAST_IMAGES = "additive.share.least", "sums.rest.most", "general.least_images"
 EXPLAINED = Quantity("share of the variance that the best additive model explains")
+# What a sample of the two rules states.
+EXPLAINED_NOTE, LEFT = ("share {value:.2f}", "{value:.2f} of the difference is left")  # messages
 UNEXPLAINED = Quantity("unexplained part of the difference")
 
 
@@ -47,8 +49,8 @@ def _additive(context: Context) -> Iterator[Outcome]:
         },
         evidence=(EXPLAINED.of(ceiling),),
         against=Against(least, at_most=False, percent=True),
-        samples=_samples(pairs[below], "additive_share", "share {value:.2f}", methods) if found else (),
-        counter=_samples(pairs[~below].iloc[::-1], "additive_share", "share {value:.2f}", methods) if found else (),
+        samples=_samples(pairs[below], "additive_share", EXPLAINED_NOTE, methods) if found else (),
+        counter=_samples(pairs[~below].iloc[::-1], "additive_share", EXPLAINED_NOTE, methods) if found else (),
     )
 
 
@@ -62,7 +64,7 @@ def _complete(context: Context) -> Iterator[Outcome]:
         beyond = images.residual > most * images.difference
         part = part.sort_values(["share", "image_name"], ascending=[False, True])
         above, found = part.residual > most * part.difference, result == "fails"
-        note = "{value:.2f} of the difference is left"
+        note = LEFT
         yield Outcome(
             status_of([result]),
             n=rest.n,

@@ -155,7 +155,11 @@ def _no_dependence(rows: pd.DataFrame) -> Case | None:
         spread = scores.groupby(by, dropna=False).agg(width=("score", np.ptp), different=(over, "nunique"))
         spread = spread[spread.different > 1]
         if len(spread) and float(spread.width.max()) <= _SAME:
-            return "same", {"scores": len(scores), "over": say(over), "width": float(spread.width.max())}
+            return "same", {
+                "scores": len(scores),
+                "over": say("image") if over == "image" else say("text"),
+                "width": float(spread.width.max()),
+            }
     return None
 
 

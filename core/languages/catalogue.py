@@ -25,6 +25,8 @@ FILE = Path("LC_MESSAGES") / "loupe.po"
 COUNT, DATIVE = "count", "count, dative"
 # What may follow the colon of a placeholder: how Python writes a number, or the case of a counted noun.
 _SPECIFICATION = re.compile(r"[-+ z]{0,2}0?\d?,?(?:\.\d)?[a-zA-Z%]?|dative")
+# The placeholders of templates, which Jinja fills.
+_PERCENT_NAME = re.compile(r"%\((\w+)\)s")
 _CODE = re.compile(r"[a-z]{2,3}(?:_[A-Z]{2})?")
 
 
@@ -80,6 +82,13 @@ def read_catalogue(data: bytes, language: str) -> Catalogue:
     return Catalogue(language, messages, counted)
 
 
+@cache
+def known() -> frozenset[str]:
+    """Every text of this version that may be translated or worded otherwise, from the template of catalogues."""
+    found = read_po(io.BytesIO((FOLDER / "loupe.pot").read_bytes()))
+    return frozenset(message.id for message in found if message.id and isinstance(message.id, str))
+
+
 def fault(english: str, told: str) -> str:
     """What forbids a translation, in one line; empty where it can be used.
 
@@ -97,6 +106,10 @@ def fault(english: str, told: str) -> str:
             return f"names {{{name}}}, which the English text lacks"
         if turn or not _SPECIFICATION.fullmatch(specification or ""):
             return f"asks for {{{name}}} in a form that is not accepted"
+    if _PERCENT_NAME.findall(english) and sorted(_PERCENT_NAME.findall(english)) != sorted(_PERCENT_NAME.findall(told)):
+        return f"must have the placeholders {', '.join(f'%({name})s' for name in _PERCENT_NAME.findall(english))}"
+    if not _PERCENT_NAME.findall(english) and "%(" in told:
+        return "has a placeholder with %, which the English text lacks"
     lost = wanted - {name for name, _, _ in fields if name is not None}
     return f"lacks {{{min(lost)}}}" if lost else ""
 

@@ -78,6 +78,13 @@ def response_text(review: FindingReview) -> str:
     return MISSING if review.response is None else f"{review.response.why} ({review.response.by})"
 
 
+# The status of a report, as it is printed.
+STATUSES = {
+    "draft": "draft",
+    "reviewed": "reviewed",
+    "approved": "approved",
+    "superseded": "superseded",
+}  # messages
 ACTIONS_TABLE = TableSpec(
     ColumnSpec("Finding", "title", share=28),
     ColumnSpec("Owner", lambda row: said(row.review.owner), share=14),
@@ -96,7 +103,7 @@ CHANGE_LOG = TableSpec(
 def status_text(context: ReportContext) -> str:
     """Version and status in words, and that the findings have changed since they were reviewed where they have."""
     now = standing(load_review(context.run))
-    return f"{now.version}, {say(now.status)}{_outdated(now, context.findings)}"
+    return f"{now.version}, {say(STATUSES[now.status])}{_outdated(now, context.findings)}"
 
 
 def status_line(context: ReportContext) -> str:

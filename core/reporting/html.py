@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache, lru_cache
 from typing import Any
@@ -14,8 +13,10 @@ from markupsafe import Markup, escape
 from core.characters import legible
 from core.content.assets import Asset, Assets
 from core.content.faces import unpacked
+from core.content.house_style import HouseStyle
 from core.content.parts import Block, Report, Section
 from core.languages import SOURCE, language, say, voice
+from core.reporting.house import house
 from core.reporting.stakeholder import for_stakeholders
 from core.rules.writing import unbroken
 from core.settings import ROOT, VERSION, as_typed
@@ -45,13 +46,16 @@ FULL_IN = (SOURCE,)
 FULL, STAKEHOLDER = "report.html.j2", "stakeholder.html.j2"
 
 
-def render_html(report: Report, assets: Assets, *, standalone: bool, edition: str = FULL) -> str:
+def render_html(
+    report: Report, assets: Assets, *, standalone: bool, edition: str = FULL, style: HouseStyle | None = None
+) -> str:
     """The page of one edition, FULL or STAKEHOLDER.
 
     `standalone` puts images, fonts and styles inside it; otherwise they are `audit://` addresses.
     Every value is escaped; a name that a template doesn't get is an error, not an empty place.
     """
     page = _environment().get_template(edition)
+    own = house(style or HouseStyle(), assets, report)
     shared: dict[str, Asset] = {}
 
     def share(name: str) -> tuple[int, int]:
@@ -67,9 +71,10 @@ def render_html(report: Report, assets: Assets, *, standalone: bool, edition: st
         version=VERSION,
         language=language(),
         only_english=only_english(),
+        house=own,
         standalone=standalone,
         # The style sheet is the product's own file and holds nothing that came from outside.
-        style=Markup(stylesheet(assets, standalone=standalone)),  # noqa: S704
+        style=Markup(stylesheet(assets, standalone=standalone, css=own.css)),  # noqa: S704
         address=lambda name: assets.address(name, standalone),
         share=share,
         shared=shared,
@@ -109,8 +114,8 @@ def render_page(template: str, assets: Assets, **values: Any) -> str:
     )
 
 
-def stylesheet(assets: Assets, *, standalone: bool) -> str:
-    """The report's CSS with its font faces."""
+def stylesheet(assets: Assets, *, standalone: bool, css: str = "") -> str:
+    """The report's CSS with its font faces, and then the rules of a house style."""
     faces = []
     for family, weight, style, file in FACES:
         # A browser gets the small file, the renderer the one that it need not unpack for every edition.
@@ -120,27 +125,7 @@ def stylesheet(assets: Assets, *, standalone: bool) -> str:
             f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
             f'src: url("{assets.address(name, standalone)}") format("{form}"); }}'
         )
-    return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8") + _margins()
-
-
-def _margins() -> str:
-    """What the style sheet prints itself, in another language than English, and hyphens for its longer words."""
-    if language() == SOURCE:
-        return ""
-    number, count = "counter(page)", "counter(pages)"
-    corner = _content(say("Page {page} of {pages}", page="\0", pages="\1"), {"\0": number, "\1": count})
-    place = _content(say(", page {page}", page="\0"), {"\0": "target-counter(attr(href), page)"})
-    return (
-        f"\n@page {{ @bottom-right {{ content: {corner}; }} }}"
-        f"\n@media print {{ .more a::after {{ content: {place}; }} }}"
-        "\np, li, dd, td { hyphens: auto; hyphenate-limit-chars: 10 4 4; }\n.code { hyphens: manual; }\n"
-    )
-
-
-def _content(text: str, counters: dict[str, str]) -> str:
-    """A text with marks for counters as the value of the property `content`."""
-    parts = re.split(f"([{''.join(counters)}])", text)
-    return " ".join(counters.get(part) or json.dumps(part, ensure_ascii=False) for part in parts if part)
+    return "\n".join(faces) + "\n" + (TEMPLATES / "report.css").read_text(encoding="utf-8") + css
 
 
 def _shown(value: Any) -> Any:

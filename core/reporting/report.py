@@ -14,13 +14,13 @@ from core.content.parts import Report
 from core.drafts import own_folder
 from core.errors import RunError
 from core.findings import Finding, apply_rules, consensus_methods
-from core.languages import language, speaking
+from core.languages import Voice, speaking
 from core.reporting.document import build_report, with_version
 from core.reporting.evidence import attachment, findings_json, write_evidence
 from core.reporting.exports.collect import record_of
 from core.reporting.exports.files import EXPORTS, export_files
 from core.reporting.front import EVIDENCE_SHA256
-from core.reporting.html import STAKEHOLDER, render_html
+from core.reporting.html import FULL_IN, STAKEHOLDER, render_html
 from core.reporting.legibility import missing_fonts
 from core.reporting.pdf import Limits, render_pdfs
 from core.reporting.signatures.statement import STATEMENT
@@ -70,23 +70,33 @@ def render_report(
             (draft / name).write_bytes(data)
         bundle = write_evidence(run, summary, findings, draft / "evidence.zip", exports)
         version = latest(run)
-        report = build_report(context, evidence_sha256=bundle.sha256, files=bundle.files, version=version)
-        page = render_html(report, assets, standalone=False)
+        style = house_style(run)
+        full = style.voice if style.language in FULL_IN else Voice()
+
+        def written(report: Report, standalone: bool = False) -> str:
+            with speaking(full):
+                return render_html(report, assets, standalone=standalone, style=style)
+
+        with speaking(full):
+            told = _in_its_words(context, full)
+            report = build_report(told, evidence_sha256=bundle.sha256, files=bundle.files, version=version)
+        page = written(report)
         if line := missing_fonts(page, assets):
             report = replace(report, fonts=line, limits=(line, *report.limits))
-            page = render_html(report, assets, standalone=False)
-        html = render_html(report, assets, standalone=True)
+            page = written(report)
+        html = written(report, standalone=True)
         (draft / "report.html").write_bytes(html.encode())
         new = replaces(run, draft)
         if new:
             version = following(run)
-            report = with_version(report, version, findings)
-            page = render_html(report, assets, standalone=False)
-            html = render_html(report, assets, standalone=True)
+            with speaking(full):
+                report = with_version(report, version, told.findings)
+            page = written(report)
+            html = written(report, standalone=True)
             (draft / "report.html").write_bytes(html.encode())
         limits_known = record.model_dump(mode="json")["detection_limits"]
         evidence = attachment(run, summary, findings, bundle, html, version.number, version.predecessor, limits_known)
-        editions = {SHORT: _for_stakeholders(context, report, version), "report.pdf": page}
+        editions = {SHORT: _for_stakeholders(context, report, version, full), "report.pdf": page}
         made = render_pdfs(
             list(editions.values()),
             assets,
@@ -107,21 +117,26 @@ def render_report(
     return run.report / "report.pdf"
 
 
-def _for_stakeholders(context: ReportContext, report: Report, version: Version) -> str:
-    """The page of the stakeholder edition in the language of the run's house style.
+def _in_its_words(context: ReportContext, voice: Voice) -> ReportContext:
+    """The context with findings in the words of a voice: the same rows are judged again, and written by it.
 
-    In another language than that of the report, the same rows are judged and written again: what is stored of a
-    finding stays English.
+    What is stored of a finding stays English.
     """
-    voice = house_style(context.run).voice
-    if voice.language == language():
-        return render_html(report, context.assets, standalone=False, edition=STAKEHOLDER)
-    with speaking(voice):
-        judged = Context.of(context.run, context.summary, context.thresholds)
-        told = ReportContext(judged, apply_rules(judged), context.assets, context.consensus)
-        sha256 = next(fact.value for fact in report.cover.control if fact.name == EVIDENCE_SHA256)
-        made = replace(build_report(told, evidence_sha256=sha256, version=version), fonts=report.fonts)
-        return render_html(made, context.assets, standalone=False, edition=STAKEHOLDER)
+    if voice == Voice():
+        return context
+    judged = Context.of(context.run, context.summary, context.thresholds)
+    return ReportContext(judged, apply_rules(judged), context.assets, context.consensus)
+
+
+def _for_stakeholders(context: ReportContext, report: Report, version: Version, full: Voice) -> str:
+    """The page of the stakeholder edition, in the language of the house style; the full edition may have another."""
+    style = house_style(context.run)
+    with speaking(style.voice):
+        if style.voice != full:
+            sha256 = next(fact.value for fact in report.cover.control if fact.name == EVIDENCE_SHA256)
+            told = build_report(_in_its_words(context, style.voice), evidence_sha256=sha256, version=version)
+            report = replace(told, fonts=report.fonts)
+        return render_html(report, context.assets, standalone=False, edition=STAKEHOLDER, style=style)
 
 
 def _settle(draft: Path, target: Path) -> None:

@@ -8,27 +8,44 @@ from collections.abc import Sequence
 from core.content.words import plural
 from core.findings import Finding, every_rule
 from core.findings.opinion import TRUST
-from core.languages import say
+from core.languages import language, say
 
 # So many open questions are printed, and so many of one application.
 MOST_QUESTIONS, OF_ONE_APPLICATION = 5, 2
 _ORDER = ("model", "data", "texts", "run", TRUST)
 _COMMAND = re.compile(r" \(python -m [^)]*\)")
 _BARE_COMMAND = re.compile(r"python -m core [^.;,)]*")
-# A part of the full report that does something, and one that something is in.
-_DOES = re.compile(
-    r"\b(the|The) (?:chapter|section|annex)(?: on [\w ,]*?\w| [A-Z](?:\.\d+)?)? (?=(?:lists?|states?|gives?|has)\b)"
-)
-_PLACE = re.compile(r" \((?:see )?(?:the )?(?:chapter|section|annex)[^)]*\)")
-_IN = re.compile(r"\b(?:the (?:chapter|section|annex) on [\w ]+|annex [A-Z](?:\.\d+)?)(?=[.,;)])")
-_LISTED = re.compile(r"\bthe listed (\w+(?: and \w+)*)")
+# By language, what is said of the full report in place of a chapter, an annex or a list that the edition lacks: a place
+# in brackets, a part of the report that does something, one that something is in, and things that it lists.
+_REFERENCES = {
+    "en": (
+        (r" \((?:see )?(?:the )?(?:chapter|section|annex)[^)]*\)", ""),
+        (
+            r"\b(the|The) (?:chapter|section|annex)(?: on [\w ,]*?\w| [A-Z](?:\.\d+)?)? "
+            r"(?=(?:lists?|states?|gives?|has)\b)",
+            r"\1 full report ",
+        ),
+        (r"\b(?:the (?:chapter|section|annex) on [\w ]+|annex [A-Z](?:\.\d+)?)(?=[.,;)])", "the full report"),
+        (r"\bthe listed (\w+(?: and \w+)*)", r"the \1 that the full report lists"),
+    ),
+    "de": (
+        (r" \((?:siehe )?(?:Kapitel|Abschnitt|Anhang)[^)]*\)", ""),
+        (
+            r"\b([Dd])(?:er|as) (?:Kapitel|Abschnitt|Anhang)(?: zu den [\w ]*?\w)? (?=(?:führt|enthält|nennt|gibt)\b)",
+            r"\1er vollständige Bericht ",
+        ),
+        (r"\b[Ii]m (?:Kapitel|Abschnitt|Anhang) zu den [\w ]*?\w(?= angegeben)", "im vollständigen Bericht"),
+        (r"\b([Dd]ie) aufgeführten\b", r"\1 im vollständigen Bericht aufgeführten"),
+    ),
+}
 
 
 def for_stakeholders(text: str) -> str:
     """The text without command lines; what it says of chapters and lists is said of the full report."""
-    text = _BARE_COMMAND.sub("the command line", _COMMAND.sub("", text))
-    text = _DOES.sub(lambda found: f"{found[1]} full report ", _PLACE.sub("", text))
-    return _LISTED.sub(r"the \1 that the full report lists", _IN.sub("the full report", text))
+    text = _BARE_COMMAND.sub(say("the command line"), _COMMAND.sub("", text))
+    for pattern, told in _REFERENCES.get(language(), ()):
+        text = re.sub(pattern, told, text)
+    return text
 
 
 def open_questions(findings: Sequence[Finding]) -> tuple[str, ...]:

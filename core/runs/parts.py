@@ -19,7 +19,7 @@ TITLE = "Audit of a vision-language model"
 # Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
 WORD_SHARES = (0.2, 0.5)
 # How else places may be hidden, when faithfulness is measured once more.
-AGAIN = {"blur": "blurred", "road": "filled in from their surroundings (ROAD)"}
+AGAIN = {"blur": "blurred", "road": "filled in from their surroundings (ROAD)"}  # messages
 
 TextKind = Literal["caption", "prompt", "class"]
 # A path or a name of at most so many characters, exactly as it was given, and a name of one line.

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.languages import say, say_count
+
 
 @dataclass(frozen=True)
 class Family:
@@ -37,26 +39,32 @@ class Family:
     @property
     def over(self) -> str:
         """What stands in the head of a table: `Holm over methods, within each control`."""
-        return f"Holm over {self.members}" + (f", within each {self.each}" if self.within else "")
+        if not self.within:
+            return say("Holm over {members}", members=say(self.members))
+        return say("Holm over {members}, within each {each}", members=say(self.members), each=say(self.each))
 
     @property
     def title(self) -> str:
         """What one adjusted p-value is called: `sign-flip test, Holm over methods, within each control`."""
-        return f"{self.test}, {self.over}"
+        return f"{say(self.test)}, {self.over}"
 
     def sentence(self, frame: pd.DataFrame, column: str = "p") -> str:
         """What a report says of the tests in `frame`: how many were made and which were adjusted together."""
         known = frame[frame[column].notna()] if len(frame) else frame
         count = len(known)
         if count == 1:
-            return f"1 {self.test} was made, so that its p-value needs no adjustment."
-        made = f"{count} {self.test}s were made"
+            return say("1 {test} was made, so that its p-value needs no adjustment.", test=say(self.test))
+        values = {"count": count, "test": say(self.test), "members": say(self.members), "each": say(self.each)}
         if not self.within or not count:
-            return f"{made}; their p-values are adjusted by Holm's method over all {self.members} together."
-        families = known[self.within].nunique()
-        return (
-            f"{made}; their p-values are adjusted by Holm's method over {self.members}, within each {self.each} "
-            f"({families} {'families' if families != 1 else 'family'}) and not across {self.each}s."
+            return say(
+                "{count} {test}s were made; their p-values are adjusted by Holm's method over all {members} together.",
+                **values,
+            )
+        return say(
+            "{count} {test}s were made; their p-values are adjusted by Holm's method over {members}, within each "
+            "{each} ({families}) and not across {each}s.",
+            families=say_count(known[self.within].nunique(), "family", "families"),
+            **values,
         )
 
 

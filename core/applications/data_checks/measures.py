@@ -13,6 +13,7 @@ from core.applications.data_checks.issues import GREY
 from core.applications.data_checks.record import DataRecord
 from core.applications.image_measures import ImageMeasure
 from core.content.words import percent
+from core.languages import say
 from core.runs import Run
 
 # cleanvision's limits. Its scores are 1 - exp(-0.01 x deviation) for blur and a tenth of the entropy.
@@ -132,7 +133,7 @@ PROPERTIES = {
         "color colored colorful colour coloured colourful grayscale greyscale monochrome saturated saturation sepia",
     ),
     "size": ("size", "height megapixel megapixels pixel pixels resolution size thumbnail width"),
-}
+}  # messages: first
 
 
 def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
@@ -144,7 +145,7 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
     return tuple(
         ImageMeasure(
             f"data.{name}",
-            title,
+            say(title),
             "data",
             dict(zip(ids, record.images[name].astype(float), strict=True)),
             words=frozenset(words.split()),

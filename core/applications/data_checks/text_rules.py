@@ -15,6 +15,8 @@ from core.rules.parts import NAMED, SAMPLES, kind_words
 from core.rules.quantity import Quantity
 from core.rules.writing import in_words
 
+# The kinds of texts, as a count of them names them.
+SORTS = {"caption": "caption", "prompt": "prompt", "class": "class"}  # messages
 LANGUAGE_SHARE = Quantity("share of texts in another language")
 REPEATED_SHARE = Quantity("share of captions that another image has too")
 UNREAD_SHARE = Quantity("share of texts that are not read to their end")
@@ -110,7 +112,9 @@ def unread(context: Context) -> Iterator[Outcome]:
             "share": share,
             "tokens": int(record.about["context_length"]),
             "same": int((rows["same"] > 0).sum()),
-            "kinds": ", ".join(f"{say(kind)} {count}" for kind, count in sorted(rows["kind"].value_counts().items())),
+            "kinds": ", ".join(
+                f"{say(SORTS.get(kind, kind))} {count}" for kind, count in sorted(rows["kind"].value_counts().items())
+            ),
             "examples": "; ".join(say("“{text}”", text=shorten(text, 100)) for text in rows["text"].head(SAMPLES)),
         },
         evidence=(UNREAD_SHARE.at(share, n),),

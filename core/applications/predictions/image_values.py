@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.applications.image_measures import ImageMeasure
 from core.applications.predictions.labels import labels_of
 from core.applications.predictions.record import PredictionsRecord
+from core.languages import say
 from core.runs import Run
 
 
@@ -19,17 +20,17 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
     flips = (1 - rows.set_index("image")["disturbances"].dropna()).astype(float)
     scores = rows.set_index("image")["score"].astype(float)
     texts = rows.set_index("image")["predicted"].to_dict()
-    title = "implausibility of the best class"
+    title = say("implausibility of the best class")
     measures = [ImageMeasure("predictions.score", title, "model", scores.to_dict(), texts=texts, better="lower")]
     known = run.once(labels_of)
     if known is not None:
         right = known.rows.set_index("image")["right"].astype(float).to_dict()
-        title = "agreement of the predicted class with the label"
+        title = say("agreement of the predicted class with the label")
         told = ImageMeasure(
             "predictions.right", title, "model", right, texts=texts, better="higher", states_errors=True
         )
         measures.insert(0, told)
     if len(flips):
-        title = "share of small changes that flip the best class"
+        title = say("share of small changes that flip the best class")
         measures.append(ImageMeasure("predictions.flips", title, "model", flips.to_dict(), texts=texts, better="lower"))
     return tuple(measures)

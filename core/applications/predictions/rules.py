@@ -190,8 +190,8 @@ def spot_checked_accuracy(context: Context) -> Iterator[Outcome]:
             "upper": estimate.most.value,
         },
         evidence=(
-            MARKED.of(estimate.least, side="wrong"),
-            MARKED.of(estimate.most, side="right"),
+            MARKED.of(estimate.least, side=say("wrong")),
+            MARKED.of(estimate.most, side=say("right")),
         ),
         samples=tuple(_marked(entry, say("marked as wrong")) for entry in wrong[:SAMPLES]) if finding else (),
         counter=tuple(_marked(entry, say("marked as right")) for entry in right[:SAMPLES]) if finding else (),

@@ -60,7 +60,7 @@ def _outcome(
         values={
             **row.to_dict(),
             "topic": quoted(row["topic"]),
-            "expectation": say(row["expectation"]),
+            "expectation": say("forbidden") if each.forbidden else say("expected"),
             "tested": tested,
         },
         against=against(row, limit, tested),

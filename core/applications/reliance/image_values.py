@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.applications.image_measures import ImageMeasure
 from core.applications.reliance.record import RelianceRecord
+from core.languages import say
 from core.runs import Run
 
 PLACES = ("background", "border")
@@ -23,7 +24,7 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
         if rows.empty:
             continue
         sums = rows.groupby("image")[["fall", "total"]].sum().astype(float)
-        title = f"share of the score lost without the {place}"
+        title = say("share of the score lost without the {place}", place=say(place))
         values = (sums["fall"] / sums["total"]).to_dict()
         measures.append(ImageMeasure(f"reliance.{place}", title, "model", values, better="lower"))
     return tuple(measures)

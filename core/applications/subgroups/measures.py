@@ -10,6 +10,7 @@ from core.applications.image_measures import ImageMeasure
 from core.applications.subgroups.record import GroupsRecord
 from core.content.words import shorten
 from core.datasets import DatasetImage
+from core.languages import say
 from core.runs import Run
 
 # Of the classes that captions name, so many of the most frequent are compared, and none with fewer images.
@@ -25,7 +26,7 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
     if len(record.associations):
         values = dict(zip(record.associations["image"], record.associations["value"].astype(float), strict=True))
         words = shorten(", ".join(record.about["words"]), 60)
-        measures.append(ImageMeasure("groups.words", f"association with “{words}”", "model", values))
+        measures.append(ImageMeasure("groups.words", say("association with “{words}”", words=words), "model", values))
     return tuple(measures)
 
 
@@ -40,16 +41,16 @@ def class_measures(run: Run) -> list[ImageMeasure]:
     best, lead = ordered[0], ordered[0] - ordered[1]
     texts = dict(scores.idxmax(axis=1))
     measures = [
-        ImageMeasure("groups.score", "score of the best class", "model", dict(best), texts=texts, better="higher"),
+        ImageMeasure("groups.score", say("score of the best class"), "model", dict(best), texts=texts, better="higher"),
     ]
-    title = "lead of the best class over the second"
+    title = say("lead of the best class over the second")
     measures.append(ImageMeasure("groups.lead", title, "model", dict(lead), texts=texts, better="higher"))
     named = naming(run.dataset.images, list(scores.columns))
     frequent = sorted(named.items(), key=lambda entry: (-len(entry[1]), entry[0]))[:MOST_CLASSES]
     for name, images in frequent:
         values = scores[name].reindex(images).dropna()
         if len(values) >= LEAST_IMAGES:
-            title = f"score of “{name}” where captions name it"
+            title = say("score of “{name}” where captions name it", name=name)
             texts = dict.fromkeys(images, name)
             measures.append(
                 ImageMeasure(f"groups.class.{name}", title, "model", dict(values), texts=texts, better="higher")
@@ -66,7 +67,7 @@ def caption_measures(run: Run) -> list[ImageMeasure]:
     each = rows.drop_duplicates(["image", "text"])
     means = each.groupby("image")["score"].mean().astype(float)
     texts = dict(each.groupby("image")["text"].first())
-    title = "score of the image's captions"
+    title = say("score of the image's captions")
     return [ImageMeasure("groups.captions", title, "model", dict(means), texts=texts, better="higher")]
 
 

@@ -167,7 +167,7 @@ def _values(effect: Effect) -> dict[str, Any]:
         "column": effect.group.column,
         "group": effect.group.value,
         "title": effect.measure.title,
-        "side": say(effect.side),
+        "side": _side(effect),
         "share": share,
         "low": ends[0],
         "high": ends[1],
@@ -179,6 +179,14 @@ def _values(effect: Effect) -> dict[str, Any]:
     }
 
 
+def _side(effect: Effect) -> str:
+    return say("higher") if effect.side == "higher" else say("lower")
+
+
+def _favour(effect: Effect) -> str:
+    return say("favourable") if effect.favour == "favourable" else say("unfavourable")
+
+
 def _line(effect: Effect) -> str:
     share = effect.one_sided[0]
     return say(
@@ -186,9 +194,9 @@ def _line(effect: Effect) -> str:
         group=effect.group.value,
         column=effect.group.column,
         title=effect.measure.title,
-        side=say(effect.side),
+        side=_side(effect),
         share=percent(share),
-        favour=f", {say(effect.favour)}" if effect.favour else "",
+        favour=f", {_favour(effect)}" if effect.favour else "",
     )
 
 
