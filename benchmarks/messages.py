@@ -38,11 +38,15 @@ MARK = "# messages"
 
 
 class Text(NamedTuple):
-    """An English text with the place where it is written; `many` is the plural of a noun that is counted."""
+    """An English text with the place where it is written; `many` is the plural of a noun that is counted.
+
+    heading: whether it is a name or a heading, most of which only the full edition has.
+    """
 
     english: str
     place: str
     many: str = ""
+    heading: bool = False
 
 
 def texts() -> list[Text]:
@@ -95,7 +99,7 @@ def _of_sources() -> Iterator[Text]:
 def _of_call(node: ast.Call) -> Iterator[Text]:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in SAY and len(node.args) > SAY[name]:
-        yield from (Text(part, "") for part in _either(node.args[SAY[name]]))
+        yield from (Text(part, "", heading=name != "say") for part in _either(node.args[SAY[name]]))
     elif name == "Family":
         yield from (Text(part, "") for argument in node.args[1:] for part in _either(argument))
         yield from (Text(part, "") for word in node.keywords if word.arg == "each" for part in _either(word.value))
