@@ -29,5 +29,5 @@ def restyle(run: Run, language: str | None, folder: Path | None) -> None:
     """Keep the style that the options ask for with a run; a language alone changes the language of the kept one."""
     if folder is None and language is not None:
         keep_house_style(run, in_language(language, house_style(run)))
-    elif (style := style_of(language, folder)) is not None:
-        keep_house_style(run, style)
+    else:
+        keep_house_style(run, style_of(language, folder))

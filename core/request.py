@@ -94,7 +94,7 @@ class AuditRequest(Part):
     )
     compare_with: tuple[Path, ...] = Field((), description="directories of runs of other models on the same images")
     fail_on: Literal["low", "medium", "high"] | None = Field(None, description="severity at which the audit fails")
-    language: str | None = Field(None, description="language of the report; None: that of the house style, or English")
+    language: str | None = Field(None, description="language of the report; None: that of the house style")
     house_style: Path | None = Field(None, description="folder with the house style of the report")
 
     @model_validator(mode="after")
@@ -213,8 +213,7 @@ def begin(request: AuditRequest, inputs: Inputs | None = None, actor: Actor | No
             write_whole(run.folder / SIGNERS, "".join(inputs.signers).encode())
         if starts is not None:
             record_start(run, starts)
-    if inputs.style is not None:
-        keep_house_style(run, inputs.style)
+    keep_house_style(run, inputs.style)
     beside = [seen_from(run, other) for other in inputs.others]
     if run.manifest.get("compare_with", []) != beside:
         break_seal(run)

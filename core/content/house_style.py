@@ -81,8 +81,10 @@ def house_style(run: Run) -> HouseStyle:
     return run.once(_kept)
 
 
-def keep_house_style(run: Run, style: HouseStyle) -> None:
-    """Keep a style with a run, and its SHA-256 in the manifest; the product's own leaves neither."""
+def keep_house_style(run: Run, style: HouseStyle | None) -> None:
+    """Keep a style with a run, and its SHA-256 in the manifest; the product's own leaves neither, None all as it is."""
+    if style is None:
+        return
     data = b"" if style.plain else style.encoded()
     path = run.folder / HOUSE_STYLE
     if (path.read_bytes() if path.exists() else b"") == data:

@@ -12,7 +12,7 @@ from core.content.parts import Report, Section
 from core.content.words import report_date
 from core.findings import Finding, failing_methods, methods_above_controls
 from core.glossary import GLOSSARY, used
-from core.languages import day
+from core.languages import day, say
 from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
@@ -71,7 +71,7 @@ def build_report(
     )
     made = Report(
         run=run.id,
-        title=run.plan.declared.title,
+        title=say(run.plan.declared.title),
         date=date.strftime("%Y-%m-%d"),
         created=date.strftime("%Y-%m-%dT%H:%M:%SZ"),
         cover=cover(context, day(date), evidence_sha256, replaced),

@@ -57,7 +57,7 @@ def cover(context: ReportContext, date: str, evidence_sha256: str, versions: tup
         Fact(EVIDENCE_SHA256, evidence_sha256, code=True),
     )
     subtitle = declared.purpose or say("What the model reacts to, and how far its explanations can be trusted")
-    return Cover(declared.title, subtitle, warning(run), facts, control, declared.confidentiality)
+    return Cover(say(declared.title), subtitle, warning(run), facts, control, declared.confidentiality)
 
 
 def version_facts(predecessor: str) -> tuple[Fact, ...]:

@@ -125,7 +125,7 @@ def _blocks(folder: Path, told: Any, found: list[str]) -> Iterator[tuple[str, st
         return
     for place, file in told.items():
         if place not in PLACES:
-            found.append(f"{STYLE}: blocks: {brief(place, 40)!r} is no place; places are {', '.join(PLACES)}")
+            found.append(f"{STYLE}: blocks: {brief(place, 40)!r} is unknown; known are {', '.join(PLACES)}")
             continue
         data = _read(folder, file, MOST_BLOCK, found)
         try:

@@ -15,7 +15,7 @@ from core.methods.info import Line
 from core.runs.files import base_name
 from core.settings import LIMITS
 
-TITLE = "Audit of a vision-language model"
+TITLE = "Audit of a vision-language model"  # messages
 # Which shares of a text's words count as its best: of the paper's five those that differ for five to fifteen words.
 WORD_SHARES = (0.2, 0.5)
 # How else places may be hidden, when faithfulness is measured once more.

@@ -74,7 +74,7 @@ def test_a_folder_becomes_one_file_of_the_run_and_enters_the_bundle(tmp_path: Pa
         ("[wording]\n'No such text' = 'x'", {}, "is not a text of this version"),
         ("[wording]\n'{checks} could not be concluded' = 'open'", {}, "lacks {checks}"),
         ("[wording]\n'{checks} could not be concluded' = '{checks.__class__}'", {}, "names {checks.__class__}"),
-        ("[blocks]\nnowhere = 'a.txt'", {}, "is no place"),
+        ("[blocks]\nnowhere = 'a.txt'", {}, "'nowhere' is unknown"),
         ("[blocks]\ncover = 'a.txt'", {"a_txt": b"{{ secret }}"}, "names secret"),
         ("[blocks]\ncover = 'a.txt'", {"a_txt": b"{% if %}"}, "is not a template"),
         ("language = 'fr'\ncatalogue = 'fr.po'", {"fr_po": b"nothing"}, "not a catalogue"),
