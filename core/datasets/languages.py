@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from core.languages import named, say
+
 # Texts with fewer words have no reliable language, and what is less certain than this is not called one. Of 1,288
 # English captions of photographs none is then called another language.
 LEAST_WORDS, LEAST_CERTAIN = 4, 0.9
@@ -33,8 +35,8 @@ def languages(texts: Sequence[str]) -> list[Language]:
 
 
 def name_of(code: str) -> str:
-    """The English name of a language where it is common, otherwise its code."""
-    return NAMES.get(code, code or "unknown")
+    """The name of a language where it is common, in the language of the report, otherwise its code."""
+    return named(code, NAMES.get(code, code or say("unknown")))
 
 
 def _language(text: str) -> Language:

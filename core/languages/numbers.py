@@ -63,6 +63,14 @@ def minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC") if code == SOURCE else f"{day(moment)}, {moment:%H:%M} UTC"
 
 
+def named(code: str, english: str) -> str:
+    """The name of the language `code` in the current language; in English, and where none is known, `english`."""
+    current = language()
+    if current == SOURCE:
+        return english
+    return str(Locale.parse(current).languages.get(code) or english)
+
+
 @lru_cache
 def _symbols(code: str) -> tuple[str, str, bool]:
     """The decimal sign, the sign between groups, and whether a space stands before "%"."""

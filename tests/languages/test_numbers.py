@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.content.words import amount, bounded, measured, moment, number, p_value, percent, share, size
+from core.datasets.languages import name_of
 from core.languages import Catalogue, Voice, day, localised, minute, speaking
 
 MOMENT = datetime(2026, 11, 30, 19, 40, tzinfo=UTC)
@@ -37,6 +38,12 @@ def test_dates_are_written_out() -> None:
         assert moment("2026-01-15T09:41:00+00:00") == "15. Januar 2026, 09:41 UTC"
     with speaking(FRENCH):
         assert day(MOMENT) == "30 novembre 2026" and localised("1,234.5") == "1\u202f234,5"
+
+
+def test_languages_are_named_in_the_language_of_the_report() -> None:
+    assert [name_of(code) for code in ("en", "fr", "xx", "")] == ["English", "French", "xx", "unknown"]
+    with speaking(GERMAN):
+        assert [name_of(code) for code in ("en", "fr", "xx")] == ["Englisch", "Französisch", "xx"]
 
 
 def test_every_way_to_print_a_number_follows() -> None:
