@@ -177,6 +177,11 @@ def previews_folder() -> Path:
     return workspace() / "previews"
 
 
+def kept_folder() -> Path:
+    """Where summaries and findings of large runs are kept for the pages."""
+    return workspace() / "kept"
+
+
 def playground_folder() -> Path:
     """Where the app keeps images of the playground that belong to no dataset, for a day."""
     return workspace() / "playground"

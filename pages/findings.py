@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,12 +24,13 @@ from core.findings import (
     trusted_summary,
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
+from core.findings.control_rules import Standing
 from core.glossary import definition
 from core.reporting.agreement import incomparable_sentences
 from core.reporting.measures import further_table
 from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
 from core.reporting.trust import main_table, versus_table
-from core.rules import Context
+from core.rules import Context, Thresholds
 from core.rules.finding import SUBJECTS
 from core.runs import FINISHED, Run
 from core.runs.review import Review, finding_review
@@ -231,16 +234,15 @@ def check(item: Finding) -> None:
 
 def trust(run: Run, summary: Summary) -> None:
     """How far the maps can be trusted: against controls, and against each other."""
-    context = Context.of(run, summary)
-    drawn = trusted_summary(context)
-    if drawn is not summary:
-        st.caption(plain(f"Charts.{not_drawn(context)}"))
+    tested = _tested(str(run.folder), state.version_of(run))
+    drawn, failing = tested.drawn, tested.failing
+    if failing:
+        st.caption(plain(f"Charts.{tested.not_drawn}"))
     if summary.trust[summary.trust.metric == "faithfulness"].empty:
         st.info("No map was tested by deletion and insertion; how far the maps can be trusted is unknown.")
     else:
         st.subheader("Do the maps show what the score depends on?", anchor=False)
         charts.show(trust_chart(drawn), "Faithfulness of each method with its interval, beside the controls")
-        failing = failing_methods(context)
         tables.show(*main_table(summary, failing), wrap=True)
         further, rows = further_table(summary)
         if rows:
@@ -251,9 +253,9 @@ def trust(run: Run, summary: Summary) -> None:
                 if name in BY_NAME:
                     st.markdown(plain(BY_NAME[name].help))
         with st.expander(STANDINGS_TITLE):
-            tables.show(STANDINGS, standings(context), wrap=True)
+            tables.show(STANDINGS, tested.standings, wrap=True)
         with st.expander("Paired differences from the controls"):
-            tables.show(*versus_table(summary, context.thresholds, failing), wrap=True)
+            tables.show(*versus_table(summary, tested.thresholds, failing), wrap=True)
     st.subheader("Do the methods agree?", anchor=False)
     for sentence in incomparable_sentences(summary):
         st.caption(plain(sentence))
@@ -263,8 +265,32 @@ def trust(run: Run, summary: Summary) -> None:
         charts.show(agreement_chart(drawn), "Mean rank correlation of each pair of methods")
         with st.expander("As a table"):
             methods = sorted({*summary.agreement.a, *summary.agreement.b})
-            pairs = pairs_of_methods(reliability_of(run, methods), failing_methods(context))
+            pairs = pairs_of_methods(reliability_of(run, methods), failing)
             tables.show(pairs, summary.agreement)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the tests of the maps show: the summary that charts are drawn of, the methods that fail, the standings."""
+
+    drawn: Summary
+    failing: dict[str, str]
+    not_drawn: str
+    standings: tuple[Standing, ...]
+    thresholds: Thresholds
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading the tests of the maps …")
+def _tested(folder: str, version: tuple[int, int]) -> Tested:
+    run = Run(Path(folder))
+    context = Context.of(run, state.summary_of(run))
+    return Tested(
+        drawn=trusted_summary(context),
+        failing=failing_methods(context),
+        not_drawn=not_drawn(context),
+        standings=standings(context),
+        thresholds=context.thresholds,
+    )
 
 
 def not_run(summary: Summary) -> None:

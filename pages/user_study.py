@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow.compute as pc
 import streamlit as st
 
 from core.content.words import measured, plural
@@ -19,7 +20,7 @@ from core.evaluation.user_study import (
 )
 from core.methods import METHODS
 from core.rules.writing import unbroken
-from core.runs import Run
+from core.runs import Run, read_results
 from core.runs.results import ResultRow
 from core.runs.rows import typed
 from core.settings import study_folder
@@ -56,14 +57,23 @@ def start(run: Run) -> None:
         "People see two maps of one image and text, without the names of the methods, and choose the better one. The "
         "study states how far they agree and which methods they prefer."
     )
-    rows = run.results()
-    ran = sorted(set(rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()].method))
+    ran = methods_with_maps(run)
     with st.form("study-start", border=False):
         methods = st.multiselect("Methods", ran, format_func=lambda name: METHODS[name].title, key="study-methods")
         images = st.number_input("Images", 1, 200, IMAGES, key="study-images")
         if identity.button("Draw the pairs", identity.STUDY, form=True, type="primary", icon=":material/casino:"):
             start_study(study_folder(run.id), study_of(run, methods, int(images), run.plan.seed))
             st.rerun()
+
+
+def methods_with_maps(run: Run) -> list[str]:
+    """The methods that made a map, by name; no map is read for it."""
+    # A count of cells stands beside each map.
+    mapped = (pc.field("kind") == "method") & (pc.field("status") == "ok") & pc.field("rows").is_valid()
+    found: set[str] = set()
+    for unit in run.done():
+        found |= set(read_results(run.folder, ["kind", "method", "status", "rows"], [unit], mapped)["method"])
+    return sorted(found)
 
 
 def rater_of_session(run: Run) -> str:
@@ -98,8 +108,8 @@ def rate(run: Run, study: Study, rater: str) -> None:
         return
     st.subheader(plain(f"“{pair.text}”"), anchor=False)
     st.caption(plain(QUESTION))
-    found = run.results()
-    found = found[(found.image == pair.image) & (found.text == pair.text) & (found.kind == "method")]
+    found = state.rows_of(run, pair.image)
+    found = found[(found.text == pair.text) & (found.kind == "method")]
     values = {row.method: maps.native(row) for row in typed(found, ResultRow)}
     first, *others = st.columns(3)
     with first:

@@ -19,7 +19,7 @@ from core.audit.stages import applications_failed, compare_runs, run_application
 from core.audit.steps import Steps
 from core.audit.units import prepare, unit_key
 from core.drafts import write_whole
-from core.errors import RunError
+from core.errors import RunError, first_line
 from core.models.loading import load_model
 from core.models.model import Meter, Model
 from core.models.pool import removal_of
@@ -206,6 +206,7 @@ def _cancelled(run: Run) -> str:
 def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
     from core.findings import apply_rules, save_findings
     from core.findings.earlier import keep_predecessor
+    from core.findings.kept import is_large, keep
     from core.rules import Context
 
     run, store = held.run, held.run.store
@@ -245,6 +246,11 @@ def _close(held: Hold, tell: Tell, report: bool, steps: Steps) -> str:
     held.check()
     store.set(state=state, stage="", message=message, before="")
     seal(run)
+    if is_large(run):
+        try:
+            keep(run, context.summary, findings)
+        except OSError as error:
+            tell(f"the pages will sum up the results when they first show them: {first_line(error)}")
     return state
 
 

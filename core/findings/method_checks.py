@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import pyarrow.compute as pc
+
 from core.applications.application import MethodChecks
 from core.applications.registry import APPLICATIONS
 from core.content.words import percent
@@ -13,7 +15,7 @@ from core.methods import METHODS
 from core.rules.context import Context
 from core.rules.decision import decision
 from core.rules.thresholds import Thresholds, thresholds_of
-from core.runs import Run
+from core.runs import Run, read_results
 
 
 def failed_methods(run: Run, thresholds: Thresholds | None = None) -> dict[str, str]:
@@ -44,7 +46,9 @@ def _incomplete(run: Run, thresholds: Thresholds) -> dict[str, str]:
     """The methods whose parts are shown not to add up to what they should."""
     most, least_n = float(thresholds["sums.rest.most"]), int(thresholds["general.least_images"])
     reasons = {}
-    for method, part in residuals(run.results(list(COLUMNS))).groupby("method", sort=True):
+    # Not of the snapshot, which would read every map for these few rows.
+    rows = read_results(run.folder, list(COLUMNS), run.done(), pc.field("details").is_valid())
+    for method, part in residuals(rows).groupby("method", sort=True):
         rest = unexplained(part)
         if decision(rest, most, at_most=True, least_n=least_n) == "fails":
             share = percent(rest.value)

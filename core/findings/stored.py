@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import TypeAdapter
 
 from core.rules.finding import Finding
@@ -19,4 +21,14 @@ def save_findings(run: Run, findings: tuple[Finding, ...]) -> None:
 def load_findings(run: Run) -> tuple[Finding, ...]:
     """The findings stored with the run; none if it has not been judged."""
     path = run.folder / "findings.json"
-    return _MANY.validate_json(path.read_bytes()) if path.exists() else ()
+    return read_findings(path) if path.exists() else ()
+
+
+def read_findings(path: Path) -> tuple[Finding, ...]:
+    """The findings in a file of `written`."""
+    return _MANY.validate_json(path.read_bytes())
+
+
+def written(findings: tuple[Finding, ...]) -> bytes:
+    """The findings as JSON."""
+    return _MANY.dump_json(findings)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.drafts import write_whole
@@ -132,9 +133,15 @@ def _encoded(table: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def read_results(folder: Path, columns: list[str] | None = None, units: Iterable[str] | None = None) -> pd.DataFrame:
+def read_results(
+    folder: Path,
+    columns: list[str] | None = None,
+    units: Iterable[str] | None = None,
+    where: pc.Expression | None = None,
+) -> pd.DataFrame:
     """The rows of the finished units (all files, or those named), ordered by image name, text and method.
 
+    `where`, an expression of the columns that are read, leaves the other rows out before they take memory.
     Columns missing in an earlier file are empty. Raises `RunError`, naming the file, if one cannot be read.
     """
     names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
@@ -144,7 +151,8 @@ def read_results(folder: Path, columns: list[str] | None = None, units: Iterable
     tables = []
     for file in files:
         try:
-            tables.append(_table(file, columns or SCHEMA.names))
+            table = _table(file, columns or SCHEMA.names)
+            tables.append(table if where is None else table.filter(where))
         except (OSError, pa.ArrowInvalid) as error:
             raise RunError(
                 f"results/{file.name} cannot be read ({first_line(error)}); `python -m core resume` computes it again"

@@ -109,8 +109,11 @@ class Run:
 
     def results(self, columns: list[str] | None = None) -> pd.DataFrame:
         """The rows of its finished units (see `core.runs.results.SCHEMA`)."""
-        done = [unit["key"] for unit in self.store.units() if unit["state"] == "done"]
-        return read_results(self.folder, columns, done)
+        return read_results(self.folder, columns, self.done())
+
+    def done(self) -> list[str]:
+        """The keys of its finished units."""
+        return [unit["key"] for unit in self.store.units() if unit["state"] == "done"]
 
     def once(self, read: Callable[[Run], Value]) -> Value:
         """What `read` gives for this run: read each time here, as a run on disk may change, and once by a snapshot."""

@@ -21,6 +21,7 @@ from core.datasets import Dataset, load_dataset
 from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
+from core.findings.kept import is_large, kept_findings, kept_summary
 from core.runs import FINISHED, Progress, Run, open_run, read_results
 from core.runs.opened import READ_ONLY, bundle_of, is_opened
 from core.runs.shelf import label_of, listed_run, shelf, shelf_id, trash_folder
@@ -229,12 +230,14 @@ def _dataset(root: str, changed: int) -> Dataset:
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the results …")
 def _summary(folder: str, version: tuple[int, int]) -> Summary:
-    return summarise(Run(Path(folder)))
+    run = Run(Path(folder))
+    return kept_summary(run) if is_large(run) else summarise(run)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Evaluating the rules …")
 def _findings(folder: str, version: tuple[int, int]) -> tuple[Finding, ...]:
-    return judge(Run(Path(folder)), _summary(folder, version))
+    run = Run(Path(folder))
+    return kept_findings(run) if is_large(run) else judge(run, _summary(folder, version))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
