@@ -193,7 +193,7 @@ def lacking(picked: tuple[Dataset, DatasetImage] | None, texts: Sequence[str], c
 
 def buttons(waiting: str | None) -> maps.Look:
     """Start and stop, and how maps are drawn."""
-    start, stop, opacity, cells = st.columns((2, 1, 3, 2), vertical_alignment="bottom")
+    start, stop, opacity, cells = st.columns((3, 2, 4, 3), vertical_alignment="bottom")
     start.button(
         "Compute maps",
         type="primary",
