@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.content.charts import FONT
+from core.content.charts import FONT, INK
 
 PAGE_FONT = "Source Sans"
+# As in .streamlit/config.toml.
+BACKGROUNDS = {"light": "#ffffff", "dark": "#11171d"}
 # A colour on paper, and the same on the dark background of the page: contrast 3 for marks, 4.5 for words.
 DARK = {
     "#16202c": "#e7edf2",
@@ -32,9 +34,15 @@ def show(chart: Any, alt: str) -> None:
 
 
 def on_page(spec: dict[str, Any], *, dark: bool) -> dict[str, Any]:
-    """The chart without its white paper, and with its colours for the dark theme where that is shown."""
+    """The chart on the background of the page, and with its colours for the dark theme where that is shown.
+
+    The background is not left out: a browser that changes its theme draws the chart again only at the next click.
+    """
     drawn: dict[str, Any] = _lit(spec) if dark else dict(spec)
-    drawn["config"] = {**drawn.get("config", {}), "background": "transparent"}
+    config = drawn.get("config", {})
+    # Without it, what a legend says of kinds of lines is black.
+    legend = {**config.get("legend", {}), "symbolBaseStrokeColor": DARK[INK] if dark else INK}
+    drawn["config"] = {**config, "legend": legend, "background": BACKGROUNDS["dark" if dark else "light"]}
     return drawn
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from core.content.charts import PALETTE, agreement_chart, trust_chart
 from core.evaluation.summary import Summary, summarise
-from pages.parts.charts import DARK, on_page
+from core.settings import ROOT
+from pages.parts.charts import BACKGROUNDS, DARK, on_page
 from tests.support.made_run import made_run
-
-BACKGROUNDS = {"dark": "#11171d", "light": "#ffffff"}
 
 
 @pytest.fixture
@@ -35,8 +35,10 @@ def contrast(one: str, other: str) -> float:
 def test_no_chart_has_a_plate_of_its_own(summary: Summary) -> None:
     spec = json.loads(trust_chart(summary).to_json())
     assert spec["config"]["background"] == "white"
-    for dark in (False, True):
-        assert on_page(spec, dark=dark)["config"]["background"] == "transparent"
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    for theme in ("light", "dark"):
+        drawn = on_page(spec, dark=theme == "dark")
+        assert drawn["config"]["background"] == settings[theme]["backgroundColor"]
     assert on_page(spec, dark=False)["config"]["axis"] == spec["config"]["axis"]
 
 
