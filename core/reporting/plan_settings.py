@@ -25,10 +25,8 @@ Row = tuple[str, str]
 
 
 def every_setting(run: Run) -> list[Row]:
-    """Name and value of every setting of the plan, defaults included."""
+    """Name and value of every setting of the plan, defaults included; what is declared is none."""
     rows = [row for part, body in _plain(run).items() for row in _flat(part, body)]
-    declared = run.plan.declared.model_dump(mode="json")
-    rows += [(f"declared.{name}", str(value)) for name, value in declared.items() if value]
     for method in run.plan.methods:
         rows += _options(f"methods.{method.name}", METHODS[method.name].parse(method.options))
     for part in run.plan.applications:
