@@ -11,31 +11,17 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core import (
-    commands,
-    describing,
-    explaining,
-    listings,
-    plugins,
-    region_names,
-    reproducing,
-    run_commands,
-    serving,
-    signing,
-    spot_checking,
-    studying,
-    verifying,
-)
+from core import plugins
 from core.arguments import SETTLED, declared_arguments, model_arguments, signers_argument
 from core.characters import brief, legible, legible_values
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.house_styles import style_arguments
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
-from core.reviewing import review_arguments, review_command
 from core.runs import AGAIN
 from core.settings import COMMAND, VERSION, as_typed, settle
 from core.storage import check_out, storage_error
@@ -49,15 +35,15 @@ OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = _parser(next((word for word in given if not word.startswith("-")), "")).parse_args(given)
     try:
         settle()
         if chosen.plug_ins is not None:
             plugins.choose(chosen.plug_ins)
         if getattr(chosen, "out", None) is not None:
             check_out(chosen.out)
-        answer, code = chosen.run(chosen)
+        answer, code = _named(chosen.run)(chosen)
     except LoupeError as error:
         print(f"loupe: {brief(as_typed(str(error)), MESSAGE)}", file=sys.stderr)
         return WRONG_INPUT
@@ -86,7 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _named(place: str) -> Any:
+    """The function `module:name` of a module of `core`, which is imported for it."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"core.{module}"), name)
+
+
+def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The parser; of commands other than the wanted one, it need not know the arguments. None: of all."""
     parser = argparse.ArgumentParser(
         prog=COMMAND,
         description="Audit CLIP-style vision-language models without ground-truth labels.",
@@ -96,14 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Loupe {VERSION}")
     commands_parser = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    def command(name: str, about: str, run: Any) -> argparse.ArgumentParser:
+    def command(name: str, about: str, run: str) -> argparse.ArgumentParser:
         made = commands_parser.add_parser(name, help=about, description=about)
         made.set_defaults(run=run)
         made.add_argument("--json", action="store_true", help="print the result as JSON")
         made.add_argument("--plug-ins", metavar="all|none|NAME,...", help=PLUGINS_HELP)
         return made
 
-    demo = command("demo", "audit the bundled sample with the embedded model", commands.demo)
+    def more(arguments: str, made: argparse.ArgumentParser) -> None:
+        if wanted is None or made.prog.endswith(f" {wanted}"):
+            _named(arguments)(made)
+
+    demo = command("demo", "audit the bundled sample with the embedded model", "commands:demo")
     demo.add_argument("--out", type=Path, help="run directory (default: out/demo, with --planted out/planted)")
     demo.add_argument(
         "--effort", choices=sorted(EFFORTS), default="quick", help="amount of sampling for methods and curves"
@@ -119,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     engine_arguments(demo)
 
-    audit = command("audit", "audit images and render the report", commands.audit)
+    audit = command("audit", "audit images and render the report", "commands:audit")
     audit.add_argument(
         "--images", type=Path, nargs="+", required=True, help="folders, ZIP, tar or Parquet files, images"
     )
@@ -203,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     engine_arguments(audit)
     audit.set_defaults(defaults={name: audit.get_default(name) for name in SETTLED})
 
-    explain = command("explain", "explain single images, without an audit", explaining.explain)
+    explain = command("explain", "explain single images, without an audit", "explaining:explain")
     explain.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="images, folders or ZIP files")
     explain.add_argument("--text", action="append", default=[], help="a text to explain (repeatable)")
     explain.add_argument("--texts", type=Path, help="texts, one a line")
@@ -214,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     model_arguments(explain)
     explain.add_argument("--out", type=Path, required=True, help="output folder, new or empty")
 
-    region = command("name-region", "list which texts fit a region of an image best", region_names.name_region)
+    region = command("name-region", "list which texts fit a region of an image best", "region_names:name_region")
     region.add_argument("image", type=Path, help="an image")
     region.add_argument("--mask", type=Path, help="an image of the same size, light where the region is")
     region.add_argument(
@@ -229,27 +226,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     model_arguments(region)
 
-    resume_arguments(command("resume", "finish a run that was stopped", commands.resume))
+    resume_arguments(command("resume", "finish a run that was stopped", "commands:resume"))
 
-    cancel = command("cancel", "stop a run within seconds; `resume` continues it", run_commands.cancel)
+    cancel = command("cancel", "stop a run within seconds; `resume` continues it", "run_commands:cancel")
     cancel.add_argument("run_directory", help="run directory or id")
 
-    status = command("status", "show the state of a run", run_commands.status)
+    status = command("status", "show the state of a run", "run_commands:status")
     status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run of the workspace)")
 
-    run_commands.open_arguments(command("open", "list a run of any folder in the app", run_commands.open_in_app))
-    report = command("report", "re-evaluate a run and render its report", commands.report)
+    opened = command("open", "list a run of any folder in the app", "run_commands:open_in_app")
+    more("run_commands:open_arguments", opened)
+    report = command("report", "re-evaluate a run and render its report", "commands:report")
     report.add_argument("run_directory", help="run directory or id")
     report.add_argument("--earlier", metavar="RUN", help="an earlier run of the same plan: report what changed since")
+<<<<<<< HEAD
     style_arguments(report)
     review_arguments(command("review", "show the review log of a run, or add an entry to it", review_command))
+=======
+    review = command("review", "show the review log of a run, or add an entry to it", "reviewing:review_command")
+    more("reviewing:review_arguments", review)
+>>>>>>> 09bb07e (Commands import what they need when they need it: 632 modules before an audit begins in place of 1,608; a test counts them)
 
     _compare_arguments(
-        command("compare", "compare a run with others in its report, or models side by side", commands.compare)
+        command("compare", "compare a run with others in its report, or models side by side", "commands:compare")
     )
 
     spot = command(
-        "spot-check", "draw images whose predictions people mark as right or wrong", spot_checking.spot_check
+        "spot-check", "draw images whose predictions people mark as right or wrong", "spot_checking:spot_check"
     )
     spot.add_argument("run_directory", help="run directory or id")
     spot.add_argument("--sheet", type=Path, metavar="CSV", help="write the drawn images as a sheet to be filled in")
@@ -258,7 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     spot.add_argument("--size", type=int, help="number of images to draw (default: 60)")
     spot.add_argument("--seed", type=int, help="seed of the draw (default: that of the audit)")
 
-    study = command("user-study", "show maps without names to raters and count their votes", studying.user_study)
+    study = command("user-study", "show maps without names to raters and count their votes", "studying:user_study")
     study.add_argument("place", metavar="RUN|STUDY", help="run directory or id to start from, or the folder of a study")
     study.add_argument("--methods", help="comma-separated names of two or more methods of the run")
     study.add_argument("--images", type=int, metavar="N", help="number of images, drawn at random (default: 12)")
@@ -268,32 +271,32 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--sheet", type=Path, metavar="CSV", help="write the pairs in the rater's order")
     study.add_argument("--read", type=Path, metavar="CSV", help="read a filled sheet")
 
-    verifying.verify_arguments(
-        command("verify", "check that a run, an evidence bundle or a report is unchanged", verifying.verify)
-    )
-    reproducing.reproduce_arguments(
-        command("reproduce", "compute statistics or units again and compare them", reproducing.reproduce)
-    )
-    signing.sign_arguments(command("sign", "sign the report and the bundle of a sealed run", signing.sign))
+    unchanged = "check that a run, an evidence bundle or a report is unchanged"
+    more("verifying:verify_arguments", command("verify", unchanged, "verifying:verify"))
+    again = "compute statistics or units again and compare them"
+    more("reproducing:reproduce_arguments", command("reproduce", again, "reproducing:reproduce"))
+    more("signing:sign_arguments", command("sign", "sign the report and the bundle of a sealed run", "signing:sign"))
 
-    serving.app_arguments(command("app", "start the dashboard on this machine", serving.app))
+    more("serving:app_arguments", command("app", "start the dashboard on this machine", "serving:app"))
 
-    methods = command("methods", "list the methods with their requirements and cost", listings.methods)
+    methods = command("methods", "list the methods with their requirements and cost", "listings:methods")
     methods.add_argument("--model", help="show which of them this embedded model supports")
 
-    applications = command("applications", "list the applications and their options", listings.applications)
+    applications = command("applications", "list the applications and their options", "listings:applications")
     applications.add_argument("--model", help="show which of them this embedded model supports")
 
     which = "show which method runs on which kind of model, and the reasons where it does not"
-    command("capabilities", which, listings.capabilities)
-    command("models", "list the available models", listings.models)
-    command("plug-ins", "list what other installed packages bring, and what of it cannot be used", listings.plug_ins)
-    command("prompt-sets", "list the prompt sets for domains with source and licence", listings.prompt_sets_listed)
-    describe = command("describe", "show what is recognised of a model, and what cannot run on it", describing.describe)
+    command("capabilities", which, "listings:capabilities")
+    command("models", "list the available models", "listings:models")
+    command("plug-ins", "list what other installed packages bring, and what of it cannot be used", "listings:plug_ins")
+    command("prompt-sets", "list the prompt sets for domains with source and licence", "listings:prompt_sets_listed")
+    describe = command(
+        "describe", "show what is recognised of a model, and what cannot run on it", "describing:describe"
+    )
     model_arguments(describe)
     describe.add_argument("--speed", action="store_true", help="also time it for two seconds, for later estimates")
 
-    worker_arguments(command("worker", "do the work of a run (started by the app)", commands.worker))
+    worker_arguments(command("worker", "do the work of a run (started by the app)", "commands:worker"))
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,12 @@ def perform(request: AuditRequest, engine: Engine) -> Answer:
     from core.reporting import check_renderer
 
     inputs = read_inputs(request)
-    check_renderer()
     spec = request.model
-    model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
+    # The renderer starts in a process of its own while the model is loaded in this one.
+    with ThreadPoolExecutor(1) as beside:
+        renderer = beside.submit(check_renderer)
+        model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
+        renderer.result()
     new = not request.out.exists()
     run = begin(request, inputs)
     try:

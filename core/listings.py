@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from core.applications.registry import APPLICATIONS
-from core.audit.plugged import plugin_problems
 from core.commands import Answer
 from core.datasets.prompt_sets import prompt_sets
 from core.errors import InputError
@@ -98,6 +97,8 @@ def capabilities(chosen: argparse.Namespace) -> Answer:
 
 def plug_ins(chosen: argparse.Namespace) -> Answer:
     """Every part that an installed package brings: whether it is used, and otherwise why not."""
+    from core.audit.plugged import plugin_problems
+
     lines = plugin_problems()
     reasons: dict[Entry, str] = {fault.entry: fault.reason for fault in faults()}
     used = set(active())

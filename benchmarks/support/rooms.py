@@ -46,6 +46,7 @@ SAME_ROOM = {
     "glossary": "settings",
     "terms": "settings",
     "memory": "settings",
+    "deferred": "settings",
     "drafts": "settings",
     "plugins": "settings",
     "processes": "settings",

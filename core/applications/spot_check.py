@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.applications.registry import APPLICATIONS
 from core.errors import InputError
@@ -16,6 +16,11 @@ from core.runs.spot_check import DrawnImage, SpotCheck, Stratum, load_spot_check
 from core.statistics import Interval
 from core.statistics.kappa import cohen_kappa
 from core.statistics.stratified import FEWEST_OF_STRATUM, neyman_allocation, stratified_share
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 SIZE = 60
 OTHERS = "other classes"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 # "…, with 95 % interval over images", "…: 95 % interval, p", "Value [95 % interval], n", "mean and interval".
 _PROMISE = re.compile(

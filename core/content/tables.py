@@ -14,13 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from core.content.parts import Cell, Column, Place, Row, Table
 from core.content.promises import NO_INTERVAL, prints_interval, promised
 from core.glossary import help_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 Getter: TypeAlias = str | int | Callable[[Any], Any]
 Rows: TypeAlias = "pd.DataFrame | Iterable[Any]"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.evaluation.gains import KEY, above_floor
 from core.evaluation.metrics import METRICS, Metric
@@ -14,6 +14,11 @@ from core.runs.rows import columns_of
 from core.statistics import intervals_of_groups, sign_flip_p
 from core.statistics.families import CONTROLS as CONTROL_TESTS
 from core.statistics.families import MEASURES as MEASURE_TESTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 VERSUS, MEASURES = columns_of(VersusRow), columns_of(MeasureRow)
 # The measures by which a map can be better or worse than another.

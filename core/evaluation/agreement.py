@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from core.deferred import Deferred
 from core.statistics import Interval, rank_correlation
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
+
+rankdata = Deferred("scipy.stats", "rankdata")
 
 COMMON_SIDE = 14
 TOP_SHARE = 0.2

@@ -6,10 +6,9 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +23,11 @@ from core.runs.rows import OptionalSingles, columns_of, typed
 from core.statistics import interval_of_means, mean_over_images, sign_flip_p, spearman
 from core.statistics.families import MODELS
 from core.statistics.intervals import CORRELATION
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 FILE = "comparison.json"
 # The rows of the other runs, so that a comparison can be made again without them.

@@ -6,11 +6,16 @@ No torch.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.statistics import Interval, ratio_of_means
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 COLUMNS = ("image", "image_name", "text", "text_kind", "kind", "method", "status", "details")
 

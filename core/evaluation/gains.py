@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.evaluation.metrics import METRICS, STORED
 from core.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 # The rise of a cosine, from the fully hidden to the whole image, below which no area is measured.
 LEAST_RISE = 0.01

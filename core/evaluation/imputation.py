@@ -12,12 +12,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
+from core.deferred import Deferred
 from core.models.coalitions import cell_masks
 from core.models.model import Model
+
+sparse, spsolve = Deferred("scipy.sparse"), Deferred("scipy.sparse.linalg", "spsolve")
 
 BLOCKS = 28
 NOISE = 0.01

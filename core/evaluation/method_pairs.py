@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.agreement import TOP_SHARE, stored_grids, unrelated
@@ -20,6 +19,11 @@ from core.statistics import intervals_of_groups
 from core.statistics.intervals import CORRELATION
 from core.statistics.ranks import centred_ranks
 from core.statistics.sampling import random_positions
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 Floats = NDArray[np.float64]
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.half_loss import half_loss
 from core.evaluation.roughness import roughness
 
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
+
 Better = Literal["high", "low", "neither"]
 Level = Literal["main", "further"]
 Divisor = Literal["", "gain", "own gain"]
 # From rows (k,) to a value of each, NaN where there is none.
-Measure = Callable[[pd.DataFrame], NDArray[np.float64]]
+Measure: TypeAlias = "Callable[[pd.DataFrame], NDArray[np.float64]]"
 
 ARROWS: dict[Better, str] = {"high": "\u2191", "low": "\u2193", "neither": ""}
 SENTENCES: dict[Better, str] = {

@@ -6,9 +6,15 @@ differences in place of squared ones, so that one extreme cell does not decide i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 
 def roughness(rows: pd.DataFrame) -> NDArray[np.float64]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from core.evaluation.against_controls import against_controls
 from core.evaluation.gains import KEY, Gains, above_floor
@@ -17,6 +17,11 @@ from core.runs import Plan, Run
 from core.runs.rows import columns_of
 from core.statistics import Interval, intervals_of_groups, mean_over_images
 from core.statistics.intervals import AT_MOST_ONE, CORRELATION
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 CONTROLS = ("random", "centre", "edge")
 TRUST, TEXTS = (columns_of(row) for row in (TrustRow, TextRow))
@@ -39,7 +44,7 @@ class Summary:
     ceiling: Interval  # mean share of a score's variance over coalitions that the best additive model explains
     failures: pd.DataFrame  # of FailureRow
     not_run: tuple[tuple[str, str, str], ...] = field(default=())  # (method, side, reason)
-    incomparable: pd.DataFrame = field(default_factory=pd.DataFrame)  # of IncomparableRow
+    incomparable: pd.DataFrame = field(default_factory=lambda: pd.DataFrame())  # of IncomparableRow
     gains: Gains = field(default=Gains())  # which pairs have no value of what is divided by the gain
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.evaluation.summary import Summary, summarise
 from core.rules.thresholds import Thresholds, thresholds_of
 from core.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 Record = TypeVar("Record")
 Value = TypeVar("Value")

@@ -6,15 +6,18 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from scipy.stats import beta, binom, norm
-from scipy.stats import t as student
-
+from core.deferred import Deferred
 from core.languages import localised, say, typeset
 from core.rules.decision import MOST_NEEDED
 from core.rules.parts import Estimate, known
 from core.statistics import wilson
 from core.statistics.intervals import FEWEST, SHARE, UNBOUNDED, Range
 from core.statistics.power import POWER, detectable_mean
+
+beta = Deferred("scipy.stats", "beta")
+binom = Deferred("scipy.stats", "binom")
+norm = Deferred("scipy.stats", "norm")
+student = Deferred("scipy.stats", "t")
 
 # What one end of a 95 % interval may miss.
 ONE_SIDE = 0.025

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.datasets import Dataset, load_dataset
 from core.drafts import draft_path
@@ -24,6 +22,11 @@ from core.runs.results import read_results
 from core.runs.store import Progress, RunStore
 from core.settings import opened_folder, runs_folder
 from core.storage import without_folders
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
 
 Value = TypeVar("Value")
 

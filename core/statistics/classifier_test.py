@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from core.deferred import Deferred
 from core.statistics.significance import permutation_p
 from core.statistics.two_samples import auroc_bounds
+
+rankdata = Deferred("scipy.stats", "rankdata")
 
 FOLDS = 5
 # With fewer vectors on a side a fold has hardly any of it.

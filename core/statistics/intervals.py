@@ -10,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from core.deferred import Deferred
 from core.statistics.proportion import LEVEL, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    from core.deferred import pandas as pd
+
+student = Deferred("scipy.stats", "t")
 
 # Below seven values no interval that stays within them can cover 93 %: all of six exponential values lie below the mean
 # 6 times in 100. One that leaves them keeps its coverage, and at four ends up to 2.6 ranges beyond the largest value.

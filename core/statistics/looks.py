@@ -11,13 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
+from core.deferred import Deferred
 from core.statistics.intervals import FEWEST_RATIO, Interval, corrected_bounds, ratio_of_means, reach_of
 from core.statistics.proportion import wilson
 from core.statistics.sequences import betting_bounds, betting_p, mixture_bounds, mixture_p
 from core.statistics.significance import above_p, above_zero_p
 from core.statistics.two_samples import FEWEST_EACH, excess_bounds
+
+binom = Deferred("scipy.stats", "binom")
 
 # only: nothing was looked at before; interim: the measure stopped at a look; last: it ran to its end after looks.
 Look = Literal["only", "interim", "last"]

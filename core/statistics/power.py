@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
-from scipy.stats import nct
-from scipy.stats import t as student
+from core.deferred import Deferred
+
+brentq = Deferred("scipy.optimize", "brentq")
+nct = Deferred("scipy.stats", "nct")
+student = Deferred("scipy.stats", "t")
+
 
 POWER = 0.9
 

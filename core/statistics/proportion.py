@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from scipy.stats import binomtest
+from core.deferred import Deferred
+
+binomtest = Deferred("scipy.stats", "binomtest")
+
 
 LEVEL = 0.95
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
+from core.deferred import Deferred
 from core.statistics.intervals import LEVEL, Interval
+
+norm = Deferred("scipy.stats", "norm")
+rankdata = Deferred("scipy.stats", "rankdata")
 
 # With fewer pairs a rank correlation has too few values for any interval to keep its coverage.
 FEWEST_PAIRS = 12

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from core.deferred import Deferred
 from core.statistics.intervals import LEVEL, UNBOUNDED, Interval, Range
+
+student = Deferred("scipy.stats", "t")
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ttest_1samp, ttest_ind
+
+from core.deferred import Deferred
+
+ttest_1samp = Deferred("scipy.stats", "ttest_1samp")
+ttest_ind = Deferred("scipy.stats", "ttest_ind")
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
+from core.deferred import Deferred
 from core.statistics.intervals import LEVEL, Interval
+
+norm = Deferred("scipy.stats", "norm")
 
 # Fewer units of a stratum give no variance within it.
 FEWEST_OF_STRATUM = 2

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import norm, ttest_ind
 
+from core.deferred import Deferred
 from core.statistics.intervals import LEVEL, ROUNDING
+
+brentq = Deferred("scipy.optimize", "brentq")
+norm = Deferred("scipy.stats", "norm")
+ttest_ind = Deferred("scipy.stats", "ttest_ind")
 
 # With fewer on a side Welch's interval loses skewed values, above all where the sides are of unlike size.
 FEWEST_EACH = 8

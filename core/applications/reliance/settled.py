@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from scipy.stats import t as student
-
 from core.applications.reliance import concept_rules, prompt_rules, region_rules, surroundings_rules
 from core.applications.reliance.measures import EVERY, topics_of
 from core.applications.reliance.record import PLACES_PART, STICKERS_PART, RelianceRecord
 from core.applications.reliance.verdicts import UNDECIDED
+from core.deferred import Deferred
 from core.rules import Context, Outcome, Rule
 from core.runs import Run
 from core.statistics.intervals import reach_of
 from core.statistics.looks import SPENT, Look
+
+student = Deferred("scipy.stats", "t")
 
 Stored = TypeVar("Stored")
 Texts = Sequence[tuple[str, str]]
