@@ -9,7 +9,7 @@ DEMO ?=
 
 SYSTEM := $(PYTHON) -m core.system --install --venv $(VENV)
 
-.PHONY: help demo app wheel lowest test lint types unit coverage fuzz browser nightly system system-test setup setup-dev lock clean
+.PHONY: help demo app wheel lowest test lint types docs unit coverage fuzz browser nightly system system-test setup setup-dev lock clean
 # Prerequisites are made in the order in which they are written.
 .NOTPARALLEL:
 
@@ -19,6 +19,7 @@ help:
 	@echo "make app       the dashboard on http://127.0.0.1:8501"
 	@echo "make wheel     the wheel in out/wheel, installed in an empty environment and run there"
 	@echo "make lowest    the lower bounds of requirements.txt, installed by uv in an environment of their own and tested"
+	@echo "make docs      the site of the documentation in out/docs, with its links checked"
 	@echo "make system    only the check of the system packages; system-test: also of those that the tests need"
 	@echo "make nightly   what CI leaves out: coverage, the whole demo, all hostile files, every fault, ten times the fuzzing"
 
@@ -71,6 +72,10 @@ lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The site of the documentation, with every link checked; `python -m core docs` serves it.
+docs: setup-dev
+	$(BIN)/mkdocs build --quiet
+
 types: setup-dev
 	$(BIN)/mypy -n 2
 
@@ -92,7 +97,7 @@ browser: system-test setup-dev
 fuzz: setup-dev
 	$(BIN)/python -m tests.hostile.fuzz
 
-test: system-test lint types unit fuzz browser
+test: system-test lint types docs unit fuzz browser
 
 nightly: system-test setup-dev coverage
 	$(BIN)/python -m pytest -m nightly

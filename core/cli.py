@@ -278,6 +278,7 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
     more("signing:sign_arguments", command("sign", "sign the report and the bundle of a sealed run", "signing:sign"))
 
     more("serving:app_arguments", command("app", "start the dashboard on this machine", "serving:app"))
+    more("serving:docs_arguments", command("docs", "serve the built documentation on this machine", "serving:docs"))
 
     methods = command("methods", "list the methods with their requirements and cost", "listings:methods")
     methods.add_argument("--model", help="show which of them this embedded model supports")
