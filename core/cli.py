@@ -239,13 +239,9 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
     report = command("report", "re-evaluate a run and render its report", "commands:report")
     report.add_argument("run_directory", help="run directory or id")
     report.add_argument("--earlier", metavar="RUN", help="an earlier run of the same plan: report what changed since")
-<<<<<<< HEAD
     style_arguments(report)
-    review_arguments(command("review", "show the review log of a run, or add an entry to it", review_command))
-=======
     review = command("review", "show the review log of a run, or add an entry to it", "reviewing:review_command")
     more("reviewing:review_arguments", review)
->>>>>>> 09bb07e (Commands import what they need when they need it: 632 modules before an audit begins in place of 1,608; a test counts them)
 
     _compare_arguments(
         command("compare", "compare a run with others in its report, or models side by side", "commands:compare")
