@@ -44,7 +44,7 @@ FIRST_LOOK, GROWTH = 24, 1.5
 # So many times the images that a topic needs are measured before it counts as tested, where there are as many.
 MARGIN = 1.5
 # Outcomes that more images of the tested topics would not change.
-CLOSED = frozenset({"few", "few_names", "unknown", "one_class", "no_class"})
+CLOSED = frozenset({"few", "few_names", "unnamed", "unknown", "one_class", "no_class"})
 # No more images are measured for a rule that they would give a verdict with a smaller chance.
 HARDLY = 0.05
 # A last batch smaller than this joins the one before it.

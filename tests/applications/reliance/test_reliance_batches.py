@@ -15,6 +15,7 @@ from core.applications.reliance.chapter import looks_fact
 from core.applications.reliance.measures import EVERY
 from core.applications.reliance.record import RelianceRecord, load
 from core.applications.reliance.settled import (
+    CLOSED,
     RULES,
     batches,
     growths,
@@ -170,3 +171,12 @@ def test_an_image_costs_no_more_than_its_hidden_and_shown_parts(subject: Subject
     # The companion: a second place for each control exceeds it.
     more, _ = measured(subject, sequential=False, controls=3)
     assert more.about["image_forwards"] > most
+
+
+def test_each_way_of_not_concluding_is_known_to_stay_or_to_change_with_more_images() -> None:
+    """A new one that nobody has thought of would have every image measured."""
+    verdicts = {"finding", "passed", "cannot_conclude"}
+    # With more images the interval of the corners becomes narrower.
+    opens = {"unconfirmed"}
+    ways = {name for rule in RULES for name in rule.wordings} - verdicts
+    assert ways == CLOSED | opens and not CLOSED & opens
