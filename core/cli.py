@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from core import plugins
-from core.arguments import SETTLED, declared_arguments, model_arguments, signers_argument
+from core.arguments import model_arguments
+from core.audit_arguments import OPTION, OPTION_HELP, audit_arguments
 from core.characters import brief, legible, legible_values
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.house_styles import style_arguments
-from core.methods.presets import DEFAULT_EFFORT, EFFORTS
-from core.runs import AGAIN
+from core.methods.presets import EFFORTS
 from core.settings import COMMAND, VERSION, as_typed, settle
 from core.storage import check_out, storage_error
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 MESSAGE = 1_000
-OPTION = "NAME.OPTION=VALUE"
 PLUGINS_HELP = "installed packages whose methods, rules, applications and frameworks are used (default: all)"
-OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text (repeatable)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,88 +115,13 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
     engine_arguments(demo)
 
     audit = command("audit", "audit images and render the report", "commands:audit")
-    audit.add_argument(
-        "--images", type=Path, nargs="+", required=True, help="folders, ZIP, tar or Parquet files, images"
-    )
-    audit.add_argument("--table", type=Path, help="CSV, Excel, JSON or Parquet: image path, optional caption, metadata")
-    audit.add_argument(
-        "--reference-images",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="images of the intended use; tests whether the audited images differ from them",
-    )
-    audit.add_argument(
-        "--annotations",
-        type=Path,
-        help="COCO JSON of drawn objects, a table of phrases with boxes, or a folder of label maps (PNG)",
-    )
-    audit.add_argument("--texts", type=Path, help="prompts for every image, one per line")
-    audit.add_argument(
-        "--classes", type=Path, help="class names, one per line; the top-ranked classes of each image are explained"
-    )
-    audit.add_argument(
-        "--concepts",
-        type=Path,
-        help="CSV (class, concept, expectation) or TOML: concepts that scores should or must not rest on",
-    )
-    audit.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
-    audit.add_argument(
-        "--prompt-set",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="templates or prompts of a domain (repeatable; see `prompt-sets`)",
-    )
-    audit.add_argument(
-        "--top-classes", type=int, default=1, help="number of top-ranked classes explained per image (default: 1)"
-    )
-    audit.add_argument("--no-captions", action="store_true", help="ignore the captions of the images")
-    model_arguments(audit)
-    signers_argument(audit)
-    audit.add_argument(
-        "--embeddings",
-        type=Path,
-        metavar="TABLE",
-        help="CSV, Parquet or .npz of embeddings of the images and texts, instead of a model; no method is run",
-    )
-    audit.add_argument(
-        "--scores", type=Path, metavar="TABLE", help="CSV, Parquet or .npz of image-text scores, instead of a model"
-    )
-    audit.add_argument("--methods", help="comma-separated names, or none (default: all; see `methods`)")
-    audit.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)
-    audit.add_argument(
-        "--effort", choices=sorted(EFFORTS), default=DEFAULT_EFFORT, help="amount of sampling for methods and curves"
-    )
-    audit.add_argument(
-        "--again",
-        nargs="*",
-        choices=tuple(AGAIN),
-        help="evaluate maps a second time with cells hidden in this way (or not at all)",
-    )
-    audit.add_argument("--no-curves", action="store_true", help="omit deletion and insertion")
-    audit.add_argument(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="audit N images, drawn at random (see --seed) within strata of class and metadata",
-    )
-    audit.add_argument("--seed", type=int, default=0)
-    declared_arguments(audit)
-    audit.add_argument("--applications", help="comma-separated names, or none (default: all; see `applications`)")
-    beside = "runs of other models on the same images, for comparison"
-    audit.add_argument("--compare-with", nargs="+", default=[], metavar="RUN", help=beside)
-    style_arguments(audit)
-    audit.add_argument("--thresholds", type=Path, help="TOML file with the thresholds by which findings are judged")
-    audit.add_argument(
-        "--fail-on",
-        choices=["low", "medium", "high"],
-        help="exit with code 1 if a finding, also one about the explanations, has this severity or a higher one",
-    )
-    audit.add_argument("--plan", type=Path, help="plan.json of a run: repeat the same audit on the given images")
+    audit_arguments(audit)
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
     engine_arguments(audit)
-    audit.set_defaults(defaults={name: audit.get_default(name) for name in SETTLED})
+
+    priced = command("estimate", "what an audit would cost: forward passes, time, memory, disk", "estimating:estimated")
+    audit_arguments(priced)
+    priced.set_defaults(out=Path())
 
     explain = command("explain", "explain single images, without an audit", "explaining:explain")
     explain.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="images, folders or ZIP files")

@@ -19,10 +19,12 @@ ROOMS = (
 SAME_ROOM = {
     "cli": "commands",
     "arguments": "commands",
+    "audit_arguments": "commands",
     "comparing": "commands",
     "demonstration": "commands",
     "describing": "commands",
     "engine_arguments": "commands",
+    "estimating": "commands",
     "explaining": "commands",
     "extents": "commands",
     "house_styles": "commands",

@@ -147,7 +147,7 @@ def _work(
     if signature is not None:
         write_whole(run.folder / SIGNATURE, signature.data)
     bench = prepare(run, model)
-    cost = estimate(plan, run.dataset)
+    cost = estimate(plan, run.dataset, tuple(model.capabilities))
     steps = Steps(run, cost, started_at, report=report)
     tell(f"at most {cost.image_forwards:,.0f} image forward passes. {cost.sampled}".rstrip())
     problems = plugin_problems()
