@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import pyarrow.compute as pc
-
 from core.applications.application import MethodChecks
 from core.applications.registry import APPLICATIONS
 from core.content.words import percent
@@ -15,7 +13,7 @@ from core.methods import METHODS
 from core.rules.context import Context
 from core.rules.decision import decision
 from core.rules.thresholds import Thresholds, thresholds_of
-from core.runs import Run, read_results
+from core.runs import Run
 
 
 def failed_methods(run: Run, thresholds: Thresholds | None = None) -> dict[str, str]:
@@ -47,7 +45,7 @@ def _incomplete(run: Run, thresholds: Thresholds) -> dict[str, str]:
     most, least_n = float(thresholds["sums.rest.most"]), int(thresholds["general.least_images"])
     reasons = {}
     # Not of the snapshot, which would read every map for these few rows.
-    rows = read_results(run.folder, list(COLUMNS), run.done(), pc.field("details").is_valid())
+    rows = run.results_with("details", list(COLUMNS))
     for method, part in residuals(rows).groupby("method", sort=True):
         rest = unexplained(part)
         if decision(rest, most, at_most=True, least_n=least_n) == "fails":

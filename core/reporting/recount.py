@@ -105,6 +105,11 @@ class UnpackedRun(Run):
         rows = self.content.rows
         return rows[columns].copy() if columns else rows.copy()
 
+    def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
+        """Likewise, of the rows that have a value in `column`."""
+        rows = self.results()
+        return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
+
 
 def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: Mapping[str, str]) -> list[str]:
     """Where tables, findings and exports of a bundle are not what its result rows give, one line each.

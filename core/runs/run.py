@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow.compute as pc
+
 from core.datasets import Dataset, load_dataset
 from core.drafts import draft_path
 from core.errors import RunError
@@ -113,6 +115,10 @@ class Run:
     def results(self, columns: list[str] | None = None) -> pd.DataFrame:
         """The rows of its finished units (see `core.runs.results.SCHEMA`)."""
         return read_results(self.folder, columns, self.done())
+
+    def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
+        """These columns of the rows that have a value in `column`; the others, and their maps, take no memory."""
+        return read_results(self.folder, columns, self.done(), pc.field(column).is_valid())
 
     def done(self) -> list[str]:
         """The keys of its finished units."""
