@@ -74,7 +74,7 @@ lint: setup-dev
 
 # The site of the documentation, with every link checked; `python -m core docs` serves it.
 docs: setup-dev
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build
 
 types: setup-dev
 	$(BIN)/mypy -n 2

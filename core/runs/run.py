@@ -154,6 +154,13 @@ class RunSnapshot(Run):
         rows = self.once(Run.results)
         return rows[columns].copy() if columns else rows.copy()
 
+    def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
+        """Likewise; from memory if the rows are there already, since the others take no more of it then."""
+        if Run.results not in self._values:
+            return super().results_with(column, columns)
+        rows = self.once(Run.results)
+        return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
+
     def once(self, read: Callable[[Run], Value]) -> Value:
         """What `read` gives, read the first time only."""
         if read not in self._values:

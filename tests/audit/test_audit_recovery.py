@@ -107,7 +107,7 @@ def test_a_finished_run_of_another_version_is_done_and_an_unfinished_one_names_b
     from core.runs import versions
 
     for module in (units, versions):
-        monkeypatch.setattr(module, "code_digest", lambda: "9" * 64)
+        monkeypatch.setattr(module, "plan_code", lambda _: "9" * 64)
     told: list[str] = []
     before = result_hashes(run)
     assert work(run, told.append, loaded(vit)) == "done"

@@ -129,7 +129,7 @@ def test_a_unit_key_covers_plan_weights_code_and_images(
         unit_key(plan, (first,), {first: images[first].model_copy(update={"captions": ("other",)})}, "weights"),
         unit_key(plan, (first,), {first: images[first].model_copy(update={"name": "other"})}, "weights"),
     }
-    monkeypatch.setattr(units, "code_digest", lambda: "other code")
+    monkeypatch.setattr(units, "plan_code", lambda _: "other code")
     others.add(unit_key(plan, (first,), images, "weights"))
     assert len(others) == 7
     assert key not in others
