@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.arguments import audit_request
-from core.audit.cost import CONTROLS, Estimate, estimate, has_speed, record_probe
+from core.audit.cost import CONTROLS, Estimate, estimate, has_speed, record_probe, texts_of
+from core.content.words import duration
 from core.datasets import Dataset
 from core.describing import probed
 from core.request import begin, read_inputs
@@ -67,14 +68,14 @@ def figures(cost: Estimate, plan: Plan, dataset: Dataset, device: str) -> dict[s
     `seconds` is None where this machine has not timed the model, `gpu_hours` where the model does not run on one.
     """
     chosen = set(plan.images)
-    captions = [min(len(image.captions), plan.texts.captions_each) for image in dataset.images if image.id in chosen]
-    own = sum(captions) if plan.texts.captions else 0
-    others = len(plan.texts.prompts) + min(plan.texts.top_classes, len(plan.texts.classes))
-    pairs = own + others * len(captions)
-    scores = own + (len(plan.texts.prompts) + len(plan.texts.classes)) * len(captions)
+    images = [image for image in dataset.images if image.id in chosen]
+    pairs = sum(texts_of(plan, len(image.captions)) for image in images)
+    # Of the classes only the best are explained, but all have a score.
+    unexplained = len(plan.texts.classes) - min(plan.texts.top_classes, len(plan.texts.classes))
+    scores = pairs + unexplained * len(images)
     parts = sorted(cost.by_method.items(), key=lambda part: -part[1])
     return {
-        "images": len(captions),
+        "images": len(images),
         "image_text_pairs": pairs,
         "rows": pairs * (len(plan.methods) + (CONTROLS if plan.trust.curves else 0)) + scores,
         "image_forwards": round(cost.image_forwards),
@@ -104,18 +105,12 @@ def lines(data: dict[str, Any]) -> list[str]:
         told.append("time: not known, because no model is run")
     else:
         told.append(
-            f"time: about {_duration(seconds)} on this machine ({data['device']}), by {source[data['timed_by']]}"
+            f"time: about {duration(seconds)} on this machine ({data['device']}), by {source[data['timed_by']]}"
         )
     if data["gpu_hours"] is not None:
         told.append(f"GPU: {data['gpu_hours']:.2f} hours")
     told.append(f"memory: at least {data['memory_mb']:,} MB; images on disk: {data['disk_images_mb']:,.1f} MB")
     return told + data["assumptions"]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / HOUR:.1f} h"
 
 
 def _bytes_of(folder: Path) -> int:

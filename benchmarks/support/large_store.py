@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.applications.embedding_map.card import CARD
-from core.applications.embedding_map.layout import RANDOM, TSNE
-from core.applications.embedding_map.record import LayoutRecord
+from benchmarks.support.made_layout import write_layout
 from core.datasets import Dataset, ingest
 from core.methods import METHODS
 from core.models.geometry import Preprocessing
@@ -67,35 +65,9 @@ def large_run(home: Path, name: str, *, images: int, texts: int, methods: int) -
         _, digest, count = write_unit(run.folder, unit.key, rows)
         store.finish(unit, digest, count, 12.5)
     store.set(state="done", stage="", message="")
-    large_layout(run)
+    spread = np.random.default_rng(1).normal(0, 0.35, (len(run.dataset.images), 2)).clip(-1, 1)
+    write_layout(run, spread, perplexity=30.0, neighbours=15)
     return run
-
-
-def large_layout(run: Run) -> None:
-    """A record of the embedding map with a point for each image of the run."""
-    images = run.dataset.images
-    place = np.random.default_rng(1).normal(0, 0.35, (len(images), 2)).clip(-1, 1)
-    points = [
-        {"image": image.id, "image_name": image.name, "x": float(x), "y": float(y), "preserved": 0.5}
-        for image, (x, y) in zip(images, place, strict=True)
-    ]
-    layouts = [
-        {
-            "layout": layout,
-            "measure": measure,
-            "value": value,
-            "low": value - 0.1,
-            "high": value + 0.1,
-            "n": len(images),
-        }
-        for layout, value in ((TSNE, 0.6), (RANDOM, 0.2))
-        for measure in ("preserved", "trustworthiness")
-    ]
-    about = {"options": CARD.parse().model_dump(mode="json"), "model": "a model", "method": TSNE, "perplexity": 30.0}
-    about |= {"images": len(images), "images_left_out": 0, "neighbours": 15, "image_forwards": 0.0}
-    LayoutRecord(about, LayoutRecord.frame("points", points), LayoutRecord.frame("layouts", layouts)).save(
-        LayoutRecord.folder_of(run)
-    )
 
 
 def _rows(

@@ -53,7 +53,7 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
     """
     chosen = set(plan.images)
     images = [image for image in dataset.images if image.id in chosen]
-    pairs = sum(_texts(plan, len(image.captions)) for image in images)
+    pairs = sum(texts_of(plan, len(image.captions)) for image in images)
     listed, depth, text_depth = _model(plan)
     capabilities = listed if capabilities is None else tuple(capabilities)
     by_method: dict[str, float] = {}
@@ -152,7 +152,8 @@ def _probed(speed: Mapping[str, float]) -> bool:
     return bool(speed.get("probe"))
 
 
-def _texts(plan: Plan, captions: int) -> int:
+def texts_of(plan: Plan, captions: int) -> int:
+    """How many texts an image with so many captions is explained with."""
     own = min(captions, plan.texts.captions_each) if plan.texts.captions else 0
     return own + len(plan.texts.prompts) + min(plan.texts.top_classes, len(plan.texts.classes))
 

@@ -205,3 +205,14 @@ def moment(value: str | float | None) -> str:
     found = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
     return minute(found.astimezone(UTC))
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that reads best."""
+    if seconds is None:
+        return "not known yet"
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.audit import launch, preview
 from core.audit.cost import Estimate, estimate, has_speed
-from core.content.words import plural
+from core.content.words import duration, plural
 from core.errors import InputError
 from core.models.listing import embedded_name
 from core.request import AuditRequest, NoTextError, begin, plan_of
@@ -22,7 +22,7 @@ from pages.parts import again, entry, identity, maps, state
 from pages.parts.fields import section
 from pages.parts.plan_form import Draft, plan_form
 from pages.parts.presets import time_of
-from pages.parts.words import duration, plain, problems_shown
+from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/audit.py"
 EVERY = 1.0  # seconds between two looks at the measurement of the speed

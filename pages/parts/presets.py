@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.applications.registry import APPLICATIONS
 from core.audit.cost import Estimate, estimate
-from core.content.words import plural
+from core.content.words import duration, plural
 from core.datasets import Dataset
 from core.errors import InputError
 from core.extents import EXTENTS, Extent
@@ -19,7 +19,7 @@ from core.methods import METHODS
 from core.request import AuditRequest, applications_at, methods_at, plan_of, trust_at
 from core.runs import ModelSpec
 from pages.parts import applications, methods
-from pages.parts.words import duration, plain
+from pages.parts.words import plain
 
 # The name of a starting point that the next form begins with.
 WANTED = "wanted_extent"

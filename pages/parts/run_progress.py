@@ -9,12 +9,12 @@ import streamlit as st
 from core.audit import launch
 from core.audit.death import death
 from core.characters import brief
-from core.content.words import plural
+from core.content.words import duration, plural
 from core.runs import FINISHED, STOPPED, Progress, Run
 from core.runs.shelf import may_work
 from core.runs.steps import Step
 from pages.parts import entry, identity, state
-from pages.parts.words import LONGEST, duration, plain, problems_shown
+from pages.parts.words import LONGEST, plain, problems_shown
 
 PAGE = "pages/audit.py"
 LOG_LINES = 12

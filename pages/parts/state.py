@@ -16,7 +16,7 @@ import streamlit as st
 from core.applications.registry import APPLICATIONS
 from core.audit.death import death
 from core.characters import brief
-from core.content.words import plural, state_word
+from core.content.words import duration, plural, state_word
 from core.datasets import Dataset, load_dataset
 from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
@@ -28,7 +28,7 @@ from core.runs.shelf import label_of, listed_run, shelf, shelf_id, trash_folder
 from core.runs.store import AT_WORK
 from core.settings import datasets_folder
 from pages.parts import address
-from pages.parts.words import duration, plain, problems_shown
+from pages.parts.words import plain, problems_shown
 
 Colour = Literal["red", "orange", "green", "blue"]
 MOST_FAILURES = 4

@@ -42,17 +42,6 @@ def tab(label: str) -> str:
     return f":gray[{label}]"
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds in the unit that reads best."""
-    if seconds is None:
-        return "not known yet"
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 def number(value: float | None, low: float | None = None, high: float | None = None, unit: str = "") -> str:
     """A value with its interval: `0.31 (0.25 to 0.40)`."""
     if value is None or value != value:
