@@ -8,24 +8,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.languages import SOURCE, language, voice
+
 if TYPE_CHECKING:
     import pandas as pd
 else:
     from core.deferred import pandas as pd
 
-# "…, with 95 % interval over images", "…: 95 % interval, p", "Value [95 % interval], n", "mean and interval".
-_PROMISE = re.compile(
-    r"(?:,? with (?:its |their )?| \[|, )95 % intervals?(?: over images(?: or texts)?)?\]?"
-    r"|95 % interval, | and interval\b"
-)
+# "…, with 95 % interval over images", "…: 95 % interval, p", "Value [95 % interval], n", "mean and interval", by the
+# language of the text.
+_PROMISE = {
+    SOURCE: re.compile(
+        r"(?:,? with (?:its |their )?| \[|, )95 % intervals?(?: over images(?: or texts)?)?\]?"
+        r"|95 % interval, | and interval\b"
+    ),
+    "de": re.compile(
+        r"(?:,? mit (?:seinem |ihrem |ihren )?| \[|, )95-%-Konfidenzintervall(?:en)?"
+        r"(?: über (?:die )?Bilder(?: oder Texte)?)?\]?"
+        r"|95-%-Konfidenzintervall, | und (?:Konfidenzi|I)ntervall\b"
+    ),
+}
 # What is printed in place of an interval that is not known.
 NO_INTERVAL = "[no interval]"  # messages
 _INTERVAL = re.compile(r"\[(?:[<>] )?[\u2212-]?[.\d][^\[\]]*[,;] ")
 
 
 def promised(text: str, shown: bool) -> str:
-    """The text, without its promise of an interval if none is `shown`."""
-    return text if shown else _PROMISE.sub("", text)
+    """The text in the current language, without its promise of an interval if none is `shown`."""
+    told = voice().message(text)
+    return told if shown else _PROMISE.get(language(), _PROMISE[SOURCE]).sub("", told)
 
 
 def prints_interval(cells: Iterable[str]) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from core.content.parts import Cell, Column, Place, Row, Table
 from core.content.promises import NO_INTERVAL, prints_interval, promised
 from core.glossary import help_of
+from core.languages import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,10 +68,11 @@ class TableSpec:
         columns = [column for column in self.columns if column.only != "page"]
         texts: list[Row] = [tuple(column.text(row) for column in columns) for row in _each(rows)]
         shown = [prints_interval(text[at] for text in texts) for at in range(len(columns))]
-        if not any(shown) and any(NO_INTERVAL in cell for text in texts for cell in text):
+        lacking = say(NO_INTERVAL)
+        if not any(shown) and any(lacking in cell for text in texts for cell in text):
             # Said once, where it is true of every cell.
-            texts = [tuple(cell.replace(f" {NO_INTERVAL}", "") for cell in text) for text in texts]
-            more = f"No value has an interval: n is too small. {more}".strip()
+            texts = [tuple(cell.replace(f" {lacking}", "") for cell in text) for text in texts]
+            more = f"{say('No value has an interval: n is too small.')} {more}".strip()
         heads = tuple(
             Column(promised(column.title, has), column.kind, column.share)
             for column, has in zip(columns, shown, strict=True)

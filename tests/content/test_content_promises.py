@@ -9,6 +9,7 @@ import pytest
 from core.content.promises import draws_interval, prints_interval, promised
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded
+from core.languages import speaking, voice_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,22 @@ from core.content.words import bounded
 )
 def test_a_promise_is_kept_or_not_made(text: str, without: str) -> None:
     assert promised(text, True) == text and promised(text, False) == without
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "without"),
+    [
+        ("Mean, 95 % interval", "Mittelwert, 95-%-Konfidenzintervall", "Mittelwert"),
+        ("Value [95 % interval], n", "Wert [95-%-Konfidenzintervall], n", "Wert, n"),
+    ],
+)
+def test_a_promise_is_translated_before_it_is_taken_back(text: str, whole: str, without: str) -> None:
+    with speaking(voice_of("de")):
+        assert promised(text, True) == whole and promised(text, False) == without
+        spec = TableSpec(ColumnSpec("Text", 0), ColumnSpec(text, lambda row: bounded(*row[1:])))
+        alone, known = spec.table("", [("b", 0.2, None, None)]), spec.table("", [("a", 0.2, 0.1, 0.3)])
+    assert alone.columns[1].title == without and known.columns[1].title == whole
+    assert alone.rows == (("b", "0,20"),) and alone.more.startswith("Kein Wert hat")
 
 
 def test_a_table_promises_what_its_cells_have() -> None:
