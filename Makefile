@@ -9,7 +9,7 @@ DEMO ?=
 
 SYSTEM := $(PYTHON) -m core.system --install --venv $(VENV)
 
-.PHONY: help demo app wheel lowest test lint types docs unit coverage fuzz browser nightly system system-test setup setup-dev lock clean
+.PHONY: help demo app wheel lowest test lint types docs unit fuzz browser nightly system system-test setup setup-dev lock clean
 # Prerequisites are made in the order in which they are written.
 .NOTPARALLEL:
 
@@ -21,7 +21,7 @@ help:
 	@echo "make lowest    the lower bounds of requirements.txt, installed by uv in an environment of their own and tested"
 	@echo "make docs      the site of the documentation in out/docs, with its links checked"
 	@echo "make system    only the check of the system packages; system-test: also of those that the tests need"
-	@echo "make nightly   what CI leaves out: coverage, the whole demo, all hostile files, every fault, ten times the fuzzing"
+	@echo "make nightly   what CI leaves out: the whole demo, all hostile files, every fault, ten times the fuzzing"
 
 system:
 	@$(SYSTEM) demo
@@ -79,15 +79,12 @@ docs: setup-dev
 types: setup-dev
 	$(BIN)/mypy -n 2
 
-UNIT = $(BIN)/python -m pytest -m "not browser and not nightly" -n 2 --dist loadfile
-
+# The lines that the tests run are counted on the way, which costs about a tenth, and printed by room.
 unit: system-test setup-dev
-	$(UNIT)
-
-# The same tests with the lines that they run, which takes four tenths longer.
-coverage: system-test setup-dev
-	$(UNIT) --cov --cov-report=
-	$(BIN)/python -m coverage report
+	@mkdir -p out
+	$(BIN)/python -m slipcover --source core,pages --json --out out/coverage.json \
+		-m pytest -m "not browser and not nightly" -n 2 --dist loadfile
+	$(BIN)/python tests/check_coverage.py out/coverage.json
 
 # A wait that ran out is repeated once, and the repetition is printed: the browser shares two cores with the app's workers.
 browser: system-test setup-dev
@@ -99,7 +96,7 @@ fuzz: setup-dev
 
 test: system-test lint types docs unit fuzz browser
 
-nightly: system-test setup-dev coverage
+nightly: system-test setup-dev
 	$(BIN)/python -m pytest -m nightly
 	$(BIN)/python -m core demo --out out/nightly-demo
 	$(BIN)/python tests/check_demo.py out/nightly-demo
