@@ -1,5 +1,7 @@
 """The terms of Loupe in one place: the report's glossary, the app's help and `docs/glossary.md` read them. No torch.
 
+An entry is English; a report in another language finds and sorts its entries by their terms in that language.
+
 `python -m core.glossary` writes the page `docs/glossary.md` again; a test fails when it is out of date.
 """
 
@@ -7,19 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
+from core.languages import SOURCE, Voice, voice
 from core.settings import ROOT
 from core.terms import ENTRIES, Entry
 
 PAGE = ROOT / "docs" / "glossary.md"
 GLOSSARY: dict[str, Entry] = {entry.term: entry for entry in sorted(ENTRIES, key=lambda entry: entry.term.casefold())}
 
-_NAMES = {
-    term: re.compile(
-        rf"(?<!\w)(?:{'|'.join(re.escape(name.casefold()) for name in (entry.term, *entry.headings))})(?:s|es)?(?!\w)"
-    )
-    for term, entry in GLOSSARY.items()
-}
+# What an adjective or a noun of another language may end with, and what stands before a letter with a sign.
+_ENDING = re.compile(r"(?:e[mnrs]?|[ns])$")
+_SIGNED = str.maketrans("\u00e4\u00f6\u00fc\u00df", "aous")
 _HEADINGS = {name.casefold(): entry.definition for entry in GLOSSARY.values() for name in (entry.term, *entry.headings)}
 
 
@@ -30,12 +31,38 @@ def definition(term: str) -> str:
 
 def used(texts: Iterable[str]) -> tuple[Entry, ...]:
     """The entries that the texts use, by their term or a short form, and those that these definitions use in turn."""
-    read = "\n".join(texts).casefold()
+    told, names = voice().message, _names(voice())
+    read = "\n".join(told(text) for text in texts).casefold()
     entries: dict[str, Entry] = {}
-    while more := [entry for term, entry in GLOSSARY.items() if term not in entries and _NAMES[term].search(read)]:
+    while more := [entry for term, entry in GLOSSARY.items() if term not in entries and names[term].search(read)]:
         entries |= {entry.term: entry for entry in more}
-        read = "\n".join(entry.definition for entry in more).casefold()
-    return tuple(entry for term, entry in GLOSSARY.items() if term in entries)
+        read = "\n".join(told(entry.definition) for entry in more).casefold()
+    found = (entry for term, entry in GLOSSARY.items() if term in entries)
+    return tuple(sorted(found, key=lambda entry: told(entry.term).casefold().translate(_SIGNED)))
+
+
+def _names(one: Voice) -> dict[str, re.Pattern[str]]:
+    """What finds the names of each term in a text in small letters, in the language of a voice."""
+    form = _english if one.language == SOURCE else _inflected
+    return {
+        term: _pattern(tuple(form(one.message(name).casefold()) for name in (entry.term, *entry.headings)))
+        for term, entry in GLOSSARY.items()
+    }
+
+
+@lru_cache(maxsize=2**10)
+def _pattern(forms: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(forms)})(?!\w)")
+
+
+def _english(name: str) -> str:
+    """A name, also in the plural."""
+    return f"{re.escape(name)}(?:s|es)?"
+
+
+def _inflected(name: str) -> str:
+    """A name, each of its words with any ending of an adjective or a noun, and with what is compounded to it."""
+    return r"\s+".join(rf"{re.escape(_ENDING.sub('', word) if len(word) > 4 else word)}\w*" for word in name.split())
 
 
 def help_of(heading: str) -> str:

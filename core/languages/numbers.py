@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -51,7 +51,7 @@ def localised(text: str) -> str:
     return _ANY_PERCENT.sub(f"{NARROW}%", text) if spaced else text
 
 
-def day(moment: datetime) -> str:
+def day(moment: date) -> str:
     """A date: `2026-11-30`, or as the current language writes it out: `30. November 2026`."""
     code = language()
     return moment.strftime("%Y-%m-%d") if code == SOURCE else str(format_date(moment, "long", locale=code))

@@ -11,6 +11,7 @@ from core.content.parts import Card, Fact, Section, Table
 from core.content.words import amount, plural
 from core.evaluation.summary import Summary
 from core.findings import failing_methods
+from core.languages import say
 from core.methods import METHODS, Cost
 from core.reporting.tables import IDLE
 from core.rules.parts import title_of
@@ -47,11 +48,11 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
         if failed.get(name):
             status += f", {failed[name]} failed"
         facts = [
-            Fact("Idea", info.idea),
-            Fact("Assumptions", info.assumes),
-            Fact("Known failure modes", info.fails),
-            Fact("Deviations from the reference implementation", info.differs),
-            Fact("Unit", info.unit + ("; sign kept" if info.signed else "")),
+            Fact("Idea", say(info.idea)),
+            Fact("Assumptions", say(info.assumes)),
+            Fact("Known failure modes", say(info.fails)),
+            Fact("Deviations from the reference implementation", say(info.differs)),
+            Fact("Unit", say(info.unit) + ("; sign kept" if info.signed else "")),
             Fact("Parameters", ", ".join(_parameters(used)) or "none", code=True),
             Fact(
                 "Cost, checks",
@@ -62,7 +63,7 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
         if name in unsound:
             facts.append(Fact("Excluded from conclusions", f"fails a check: {unsound[name]}"))
         if info.notice:
-            facts.append(Fact("Notice", info.notice))
+            facts.append(Fact("Notice", say(info.notice)))
         if name in reasons:
             facts.append(Fact("Side not run", "; ".join(reasons[name])))
         out.append(Card(title_of(name), info.paper, status, tuple(facts)))

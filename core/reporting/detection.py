@@ -19,6 +19,7 @@ from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number
 from core.findings.judgement import every_rule
+from core.languages import say
 from core.rules import Finding, Thresholds
 from core.statistics import wilson
 
@@ -62,7 +63,7 @@ class DetectionLimit(BaseModel):
             new = sorted(limits_needed(self) - set(self.limits))
             parts = (*differ, *(f"{name} is new" for name in new))
             limits = "; ".join(parts) or "same limits"
-        return f"{limits}; {self.since}" if self.since else limits
+        return f"{limits}; {say(self.since)}" if self.since else limits
 
     @property
     def recall(self) -> str:
@@ -132,17 +133,17 @@ def detection_sentence(rule: str) -> str:
     )
     if least.planted < FEWEST_MODELS:
         return (
-            f"Detection rate: not known. Planted flaws of the kind \u201c{least.flaw}\u201d were tried on "
+            f"Detection rate: not known. Planted flaws of the kind \u201c{say(least.flaw)}\u201d were tried on "
             f"{least.planted} models only: found{among} in {least.found}, clean models reported: {least.alarms}."
         )
     return (
-        f"Detection rate: planted flaws of the kind \u201c{least.flaw}\u201d were found{among} in {least.recall}; "
+        f"Detection rate: planted flaws of the kind \u201c{say(least.flaw)}\u201d were found{among} in {least.recall}; "
         f"clean models were reported in {least.false_alarms}."
     )
 
 
 DETECTION = TableSpec(
-    ColumnSpec("Planted flaw", lambda row: row.limit.flaw, share=17),
+    ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=17),
     ColumnSpec("Checks", lambda row: ", ".join(row.limit.rules), "code", 17),
     ColumnSpec("Found", lambda row: row.limit.recall, "number", 14, "of the models in which the flaw was planted"),
     ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 14, "of clean models"),
@@ -187,4 +188,4 @@ def _share(part: int, whole: int) -> str:
 
 
 def _weakest(one: DetectionLimit) -> str:
-    return "not tested" if one.weakest is None else f"{number(one.weakest, 2)} ({one.scale})"
+    return "not tested" if one.weakest is None else f"{number(one.weakest, 2)} ({say(one.scale)})"

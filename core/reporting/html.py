@@ -38,6 +38,9 @@ _POINT = re.compile(r"(?<=\w\.)(?=[^\W\d])")
 # A command in a sentence is printed as a block of its own, as it is typed.
 _COMMAND = re.compile(r" ?\((python -m core [^()]+)\)([.,;:]?) ?")
 
+# A text of a template that is translated.
+_MESSAGE = re.compile(r'\b_\("([^"]+)"')
+
 # The width of one image and the height that it may have, in mm, by the number of images in a row (`report.css`).
 SIZES = {5: (32.4, 40.0), 6: (26.4, 30.0)}
 
@@ -85,10 +88,11 @@ def render_html(
 @cache
 def template_texts() -> tuple[str, ...]:
     """What the templates of the full report say themselves, without tags and without what they fill in."""
-    sources = [TEMPLATES / FULL, *sorted((TEMPLATES / "sections").glob("*.j2"))]
-    return tuple(
-        re.sub(r"{[{%#].*?[}%#]}|<[^>]*>", " ", source.read_text(encoding="utf-8"), flags=re.S) for source in sources
-    )
+    sources = [
+        path.read_text(encoding="utf-8") for path in (TEMPLATES / FULL, *sorted(TEMPLATES.glob("sections/*.j2")))
+    ]
+    bare = (re.sub(r"{[{%#].*?[}%#]}|<[^>]*>", " ", source, flags=re.S) for source in sources)
+    return (*bare, *(message for source in sources for message in _MESSAGE.findall(source)))
 
 
 def bar_width(image: Asset, each: int) -> int:

@@ -15,6 +15,7 @@ from core.evaluation.metrics import BY_NAME, FURTHER, Metric
 from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow
 from core.findings.measure_verdicts import MeasureVerdict, measure_verdicts
+from core.languages import say
 from core.reporting.tables import CellsRow, by_title, cell_column, wide
 from core.rules import Context
 from core.rules.parts import kind_words, names_by_kind, title_of
@@ -37,7 +38,7 @@ def other_measures(context: ReportContext) -> Section:
     spec, rows = further_table(summary)
     return Section(
         TITLE,
-        facts=tuple(Fact(metric.short, f"{metric.title}: {metric.about}.") for metric in metrics),
+        facts=tuple(Fact(metric.short, f"{say(metric.title)}: {say(metric.about)}.") for metric in metrics),
         sentences=(
             "Arrows show which direction is better. Each metric measures a different property, so they need not "
             "agree; a method that is no better than a control by a metric gives no evidence by it. Sensitivity-n and "
@@ -91,7 +92,7 @@ def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
         printed = {row.metric: _printed(BY_NAME[row.metric], row.value, row.median) for row in typed(part, TrustRow)}
         rows.append(CellsRow(title_of(str(name)) + (" (control)" if kind == "control" else ""), printed))
     share = 77 // max(len(metrics), 1)
-    columns = [cell_column(one.name, f"{one.short} {one.arrow}".strip(), share, "", one.help) for one in metrics]
+    columns = [cell_column(one.name, f"{say(one.short)} {one.arrow}".strip(), share, "", one.help) for one in metrics]
     return wide("Map", 23, columns), sorted(rows, key=by_title)
 
 
@@ -106,7 +107,9 @@ def _where(rows: Sequence[CellsRow], metrics: int) -> str:
 
 
 BY_MEASURE = TableSpec(
-    ColumnSpec("Measure", lambda row: f"{BY_NAME[row.metric].title} ({BY_NAME[row.metric].direction})", share=25),
+    ColumnSpec(
+        "Measure", lambda row: f"{say(BY_NAME[row.metric].title)} ({say(BY_NAME[row.metric].direction)})", share=25
+    ),
     ColumnSpec("Better than every control", lambda row: _listed(row, row.better), share=25),
     ColumnSpec("Not shown", lambda row: _listed(row, row.not_shown), share=25),
     ColumnSpec("Worse than a control", lambda row: _listed(row, row.worse), share=25),

@@ -26,6 +26,7 @@ from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import plural
 from core.errors import InputError
 from core.findings.judgement import every_rule
+from core.languages import day, say
 from core.reporting.letters import LETTERS
 from core.rules import Context, Finding
 from core.runs.parts import Declared
@@ -37,7 +38,7 @@ STATES: dict[State, str] = {
     "in part": "supports evidence for part of it",
     "unknown": "unknown",
     "not addressed": "not addressed",
-}
+}  # messages
 
 
 class Requirement(BaseModel):
@@ -175,18 +176,21 @@ def coverage(framework: Framework, findings: Sequence[Finding], declared: Declar
     return tuple(rows)
 
 
-def _number(state: State) -> ColumnSpec:
-    return ColumnSpec(state.capitalize(), lambda row: str(row[1][state]), "number", 15)
-
-
-MATRIX = TableSpec(ColumnSpec("Framework", lambda row: row[0].title, share=40), *(_number(state) for state in STATES))
-DETAILS = TableSpec(
-    ColumnSpec("Requirement", lambda row: row.requirement.id, share=16),
-    ColumnSpec("Paraphrase", lambda row: row.requirement.paraphrase, share=30),
-    ColumnSpec("This report", lambda row: STATES[row.state], share=14),
-    ColumnSpec("Outcomes", "outcomes", share=16),
-    ColumnSpec("Limits", lambda row: row.requirement.limits or "none stated", share=24),
+MATRIX = TableSpec(
+    ColumnSpec("Framework", lambda row: say(row[0].title), share=40),
+    ColumnSpec("Supported", lambda row: str(row[1]["supported"]), "number", 15),
+    ColumnSpec("In part", lambda row: str(row[1]["in part"]), "number", 15),
+    ColumnSpec("Unknown", lambda row: str(row[1]["unknown"]), "number", 15),
+    ColumnSpec("Not addressed", lambda row: str(row[1]["not addressed"]), "number", 15),
 )
+DETAILS = TableSpec(
+    ColumnSpec("Requirement", lambda row: say(row.requirement.id), share=16),
+    ColumnSpec("Paraphrase", lambda row: say(row.requirement.paraphrase), share=30),
+    ColumnSpec("This report", lambda row: say(STATES[row.state]), share=14),
+    ColumnSpec("Outcomes", "outcomes", share=16),
+    ColumnSpec("Limits", lambda row: say(row.requirement.limits or NO_LIMITS), share=24),
+)
+NO_LIMITS = "none stated"  # messages
 NOT_RAISED = "Nothing in this run raises the question."
 WORDS = (
     "A requirement is supported where checks of Loupe cover it and all of them were carried out and decided, in part "
@@ -265,8 +269,14 @@ def details(findings: Sequence[Finding], declared: Declared, absent: Sequence[Ab
     return Section(
         "Requirements in full",
         sentences=tuple(
-            f"{framework.title}: {framework.edition}. {framework.source}, checked on {framework.checked:%Y-%m-%d}. "
-            f"{framework.note}"
+            say(
+                "{title}: {edition}. {source}, checked on {day}. {note}",
+                title=say(framework.title),
+                edition=say(framework.edition),
+                source=framework.source,
+                day=day(framework.checked),
+                note=say(framework.note),
+            )
             for framework in frameworks()
         ),
         tables=tuple(tables),

@@ -156,7 +156,7 @@ def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, 
         cells = {row.metric: _with_median(row, same[row.metric]) for row in typed(part, TrustRow)}
         rows.append(CellsRow(marked(name, failed) if kind == "method" else f"{title_of(name)} (control)", cells))
     columns = [
-        cell_column(one.name, f"{one.title}, {one.direction}{_in_head(same.get(one.name))}", help=one.help)
+        cell_column(one.name, f"{say(one.title)}, {say(one.direction)}{_in_head(same.get(one.name))}", help=one.help)
         for one in MAIN
     ]
     return wide("Map", 25, columns), sorted(rows, key=by_title)
