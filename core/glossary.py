@@ -8,10 +8,9 @@ An entry is English; a report in another language finds and sorts its entries by
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from core.languages import SOURCE, Voice, voice
 from core.settings import ROOT
 from core.terms import ENTRIES, Entry
 
@@ -29,9 +28,17 @@ def definition(term: str) -> str:
     return GLOSSARY[term].definition
 
 
-def used(texts: Iterable[str]) -> tuple[Entry, ...]:
-    """The entries that the texts use, by their term or a short form, and those that these definitions use in turn."""
-    told, names = voice().message, _names(voice())
+def used(texts: Iterable[str], told: Callable[[str], str] = str, *, inflected: bool = False) -> tuple[Entry, ...]:
+    """The entries that the texts use, by their term or a short form, and those that these definitions use in turn.
+
+    told: the message for an English text in the language of a report, by whose terms the entries are found and sorted.
+    inflected: whether words of that language have other endings than in English, and are compounded.
+    """
+    form = _inflected if inflected else _english
+    names = {
+        term: _pattern(tuple(form(told(name).casefold()) for name in (entry.term, *entry.headings)))
+        for term, entry in GLOSSARY.items()
+    }
     read = "\n".join(told(text) for text in texts).casefold()
     entries: dict[str, Entry] = {}
     while more := [entry for term, entry in GLOSSARY.items() if term not in entries and names[term].search(read)]:
@@ -39,15 +46,6 @@ def used(texts: Iterable[str]) -> tuple[Entry, ...]:
         read = "\n".join(told(entry.definition) for entry in more).casefold()
     found = (entry for term, entry in GLOSSARY.items() if term in entries)
     return tuple(sorted(found, key=lambda entry: told(entry.term).casefold().translate(_SIGNED)))
-
-
-def _names(one: Voice) -> dict[str, re.Pattern[str]]:
-    """What finds the names of each term in a text in small letters, in the language of a voice."""
-    form = _english if one.language == SOURCE else _inflected
-    return {
-        term: _pattern(tuple(form(one.message(name).casefold()) for name in (entry.term, *entry.headings)))
-        for term, entry in GLOSSARY.items()
-    }
 
 
 @lru_cache(maxsize=2**10)

@@ -12,7 +12,7 @@ from core.content.parts import Report, Section
 from core.content.words import report_date
 from core.findings import Finding, failing_methods, methods_above_controls
 from core.glossary import GLOSSARY, used
-from core.languages import day, say
+from core.languages import SOURCE, day, language, say, voice
 from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
@@ -102,7 +102,8 @@ def build_report(
 def _with_terms_used(report: Report) -> Report:
     """The report with a glossary of the terms alone that it uses, in its own texts or in those of its templates."""
     rest = replace(report, annexes=tuple(replace(section, terms=()) for section in report.annexes))
-    terms = used([*printed(rest), *template_texts()])
+    texts = (*printed(rest), *template_texts())
+    terms = used(texts, voice().message, inflected=language() != SOURCE)
     return replace(report, annexes=tuple(replace(part, terms=terms) if part.terms else part for part in report.annexes))
 
 
