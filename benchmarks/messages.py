@@ -4,8 +4,9 @@
     PYTHONPATH=. python benchmarks/messages.py --open   prints what a catalogue lacks, one line of JSON each
 
 A text is found as the first argument of `say`, as the nouns of `plural`, in a template, on a card that an application,
-a method or a rule has, as the name of a fact or the title of a column, and in a constant whose first or last line ends
-with the comment `# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary).
+a method, a metric or a rule has, in the glossary, the frameworks of requirements and the record of planted flaws, as
+the name of a fact or the title of a column, and in a constant whose first or last line ends with the comment
+`# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary). What plug-ins bring is not translated.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ast
 import io
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,10 +24,14 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from core.applications.registry import APPLICATIONS
+from core.evaluation.metrics import BY_NAME, METRICS
 from core.findings.judgement import every_rule
 from core.languages.catalogue import COUNT, FILE, FOLDER, SOURCE, offered
 from core.methods import METHODS
+from core.reporting import requirements
+from core.reporting.detection import detection_record
 from core.settings import ROOT
+from core.terms import ENTRIES
 
 TEMPLATE = FOLDER / "loupe.pot"
 HEADER = "# Texts of Loupe. Generated from the sources by benchmarks/messages.py; a catalogue holds the translations."
@@ -52,7 +58,7 @@ class Text(NamedTuple):
 def texts() -> list[Text]:
     """Every text, each once, by place and then by position in it."""
     found: dict[tuple[str, str], Text] = {}
-    for text in (*_of_cards(), *_of_sources(), *_of_templates()):
+    for text in (*_of_cards(), *_of_data(), *_of_sources(), *_of_templates()):
         if text.english.strip():
             found.setdefault((text.english, text.many), text)
     return sorted(found.values(), key=lambda text: (text.place, text.english, text.many))
@@ -76,6 +82,26 @@ def _of_cards() -> Iterator[Text]:
         yield Text(application.card.title, f"application {application.name}")
     for method in METHODS.values():
         yield Text(method.unit, "units of methods")
+        if not method.module:
+            parts = (method.idea, method.assumes, method.fails, method.differs, method.notice)
+            yield from (Text(part, f"method {method.name}") for part in parts)
+    for metric in METRICS:
+        parts = (metric.title, metric.short, metric.unit, metric.about, metric.direction)
+        yield from (Text(part, "core/evaluation/metrics.py") for part in parts)
+
+
+def _of_data() -> Iterator[Text]:
+    """The texts of files that hold data: the glossary, the frameworks, the record of planted flaws."""
+    for entry in ENTRIES:
+        yield from (Text(part, "core/terms.toml") for part in (entry.term, entry.definition, *entry.headings))
+    for path in sorted(requirements.FOLDER.glob("*.toml")):
+        one = requirements.Framework.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        parts = [one.title, one.edition, one.note]
+        for requirement in one.requirements:
+            parts += (requirement.id, requirement.paraphrase, requirement.limits)
+        yield from (Text(part, f"framework {one.id}") for part in parts)
+    for flaw in detection_record().limit:
+        yield from (Text(part, "core/reporting/detection.toml") for part in (flaw.flaw, flaw.scale, flaw.since))
 
 
 def _of_sources() -> Iterator[Text]:
@@ -100,9 +126,15 @@ def _of_call(node: ast.Call) -> Iterator[Text]:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in SAY and len(node.args) > SAY[name]:
         yield from (Text(part, "", heading=name != "say") for part in _either(node.args[SAY[name]]))
+        if name == "Quantity":
+            further = (*node.args[1:3], *(word.value for word in node.keywords if word.arg in ("unit", "counted")))
+            yield from (Text(part, "") for argument in further for part in _either(argument))
     elif name == "Family":
         yield from (Text(part, "") for argument in node.args[1:] for part in _either(argument))
         yield from (Text(part, "") for word in node.keywords if word.arg == "each" for part in _either(word.value))
+    elif name == "of_metric" and len(node.args) > 1:
+        title = next(_either(node.args[0])), next(_either(node.args[1]))
+        yield Text(title[1].replace("{metric}", BY_NAME[title[0]].title.lower()), "")
     elif name == "Criterion" and node.args:
         yield from (Text(part, "") for part in _either(node.args[-1]))
     elif name in NOUNS and len(node.args) > 1:

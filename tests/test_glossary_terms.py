@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.glossary import GLOSSARY, used
+from core.languages import voice_of
 
 
 def terms(*texts: str) -> list[str]:
@@ -26,3 +27,23 @@ def test_the_order_is_that_of_the_glossary() -> None:
     assert found == list(GLOSSARY)
     some = terms("Nats and coalitions of a bottleneck")
     assert some == [term for term in GLOSSARY if term in some]
+
+
+def german(*texts: str) -> list[str]:
+    return [entry.term for entry in used(texts, voice_of("de").message, inflected=True)]
+
+
+def test_terms_are_found_in_german_with_the_endings_of_their_words() -> None:
+    assert "Sign-flip test" in german("p nach dem Vorzeichenwechseltest")
+    assert "Saved view" in german("in einer gespeicherten Ansicht") and "Patch" in german("auf Bildfeldern")
+    # A term is found behind a compound, and not within another word.
+    assert "Unit" in german("Einheiten") and "Class" not in german("Hauptklasse")
+    # An English text of the product is printed in German.
+    assert "Faithfulness" in german("Faithfulness") and "Superpixel" not in german("pixels")
+    assert german("gar nichts davon") == []
+
+
+def test_terms_stand_in_the_order_of_the_language() -> None:
+    names = [voice_of("de").message(term) for term in german(*GLOSSARY)]
+    assert len(names) == len(GLOSSARY) and names[1:3] == ["Analyse", "Angepasster p-Wert"]
+    assert names.index("Übereinstimmung") < names.index("Unplausibilität")
