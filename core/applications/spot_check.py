@@ -23,7 +23,7 @@ else:
     from core.deferred import pandas as pd
 
 SIZE = 60
-OTHERS = "other classes"
+OTHERS = "other classes"  # messages
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PROTOCOL = (
     "Right: the statement is true of what is clearly visible in the image. Wrong: it is not. Unsure: the image does "
     "not show whether it is true."
-)
+)  # messages
 MOST_MARKS, MOST_BYTES = 200_000, 64 * 2**20
 
 Judge = Annotated[str, BeforeValidator(line_of), Field(min_length=1, max_length=100)]

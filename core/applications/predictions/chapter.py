@@ -32,6 +32,7 @@ from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section, Table
 from core.content.words import measured, percent, plural, rest_of, shorten, whole_parts
+from core.languages import localised, say
 from core.runs.rows import typed
 from core.runs.spot_check import PROTOCOL, SpotCheck, counts
 
@@ -46,7 +47,7 @@ HOW = (
     "image, and the classes of the nearest images. Above one half a prediction counts as implausible.",
     "Implausible does not mean wrong, and plausible does not mean right: the score is made without labels. Labels or a "
     "spot check by people estimate the accuracy.",
-)
+)  # messages
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
 def share_sentence(record: PredictionsRecord) -> str:
     """The share of implausible predictions in one sentence."""
     share = implausible_share(record)
-    return f"Share of images with an implausible prediction: {measured(share.value, share.low, share.high, share.n)}."
+    value = measured(share.value, share.low, share.high, share.n)
+    return say("Share of images with an implausible prediction: {value}.", value=value)
 
 
 def label_sentence(known: Labelled | None) -> str:
@@ -83,56 +85,73 @@ def label_sentence(known: Labelled | None) -> str:
     if known is None:
         return ""
     share = known.accuracy
-    others = f" Left out: {plural(known.others, 'image')} without a label among the candidates." if known.others else ""
+    others = ""
+    if known.others:
+        images = plural(known.others, "image")
+        others = " " + say("Left out: {images} without a label among the candidates.", images=images)
     value = measured(share.value, share.low, share.high, share.n)
-    return f"The predicted class is the label in the metadata column {known.column} in: {value}.{others}"
+    told = say(
+        "The predicted class is the label in the metadata column {column} in: {value}.",
+        column=known.column,
+        value=value,
+    )
+    return told + others
 
 
 def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
     about, found = record.about, listed(record)
     facts = [
         Fact("Images", str(about["images"])),
-        Fact("Candidates", f"{len(about['classes'])} {about['kind']}"),
-        Fact("Changes of each image", ", ".join(about["disturbances"]) or "none"),
-        Fact("Forward passes of the image tower", f"{about['image_forwards']:g}"),
+        Fact("Candidates", f"{len(about['classes'])} {say(about['kind'])}"),
+        Fact("Changes of each image", ", ".join(say(name) for name in about["disturbances"]) or say("none")),
+        Fact("Forward passes of the image tower", localised(f"{about['image_forwards']:g}")),
     ]
     contradicted, bound, bare = contradicted_share(record), least_error(record), share_without_captions(record)
     known = context.judged.record(labels_of)
     results = [share_sentence(record)]
     if contradicted.n:
         value = measured(bare.value, bare.low, bare.high, bare.n)
-        results.append(f"By the other signals alone, without the captions, the share is: {value}.")
+        results.append(say("By the other signals alone, without the captions, the share is: {value}.", value=value))
         value = measured(contradicted.value, contradicted.low, contradicted.high, contradicted.n)
-        results.append(f"Of the images whose captions name a class, the predicted class is another one in: {value}.")
+        results.append(
+            say(
+                "Of the images whose captions name a class, the predicted class is another one in: {value}.",
+                value=value,
+            )
+        )
     if bound.n:
         value = measured(bound.value, bound.low, bound.high, bound.n)
         results.append(
-            f"Lower bound of the error on images and their changed copies, from disagreement alone: {value}. It holds "
-            "if an image shows one of the classes at most and the changes do not alter it."
+            say(
+                "Lower bound of the error on images and their changed copies, from disagreement alone: {value}. It "
+                "holds if an image shows one of the classes at most and the changes do not alter it.",
+                value=value,
+            )
         )
     if by_labels := label_sentence(known):
         results.append(by_labels)
-    if known is not None and (named := largest_confusions(known)) != "none":
-        results.append(f"Largest confusions by label (predicted class for label): {named}.")
-    title = "Implausible predictions, the least plausible first"
+    if known is not None and (named := largest_confusions(known)) != say("none"):
+        results.append(say("Largest confusions by label (predicted class for label): {named}.", named=named))
+    title = say("Implausible predictions, the least plausible first")
     table = LISTED.table(title, found.head(LONGEST), rest_of(len(found), LONGEST, SOURCE), "body")
     if len(found) > LONGEST:
         # The body names the first; the annex has all, so that each can be looked at.
-        table = LISTED.table(title, found.head(PRINTED), f"All {len(found):,} are in the annex.", "body")
+        more = say("All {count:,} are in the annex.", count=len(found))
+        table = LISTED.table(title, found.head(PRINTED), more, "body")
     rows = by_class(record)
-    classes = CLASSES.table("By predicted class", rows[:PRINTED], rest_of(len(rows), PRINTED, SOURCE))
+    classes = CLASSES.table(say("By predicted class"), rows[:PRINTED], rest_of(len(rows), PRINTED, SOURCE))
     tables = (table, classes) if len(found) else (classes,)
     if len(found) > LONGEST:
         tables = (
             *tables,
-            LISTED.table("All implausible predictions", found.head(MOST), rest_of(len(found), MOST, SOURCE)),
+            LISTED.table(say("All implausible predictions"), found.head(MOST), rest_of(len(found), MOST, SOURCE)),
         )
     if known is not None:
         tables = (*label_tables(known, record), *tables)
     return Section(
         "Plausibility of predictions",
         facts=tuple(facts),
-        sentences=(*HOW, weights_sentence()),
+        sentences=(*(say(sentence) for sentence in HOW), weights_sentence()),
         tables=tables,
         results=tuple(results),
     )
@@ -141,19 +160,19 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
 def label_tables(known: Labelled, record: PredictionsRecord) -> tuple[Table, ...]:
     """The agreement by label, the confusions, and every wrong prediction."""
     labels, pairs = by_label(known), confusions(known)
-    column = f"metadata column {known.column}"
-    title = f"By label, least agreement first ({column})"
+    column = known.column
+    title = say("By label, least agreement first (metadata column {column})", column=column)
     tables = [BY_LABEL.table(title, labels[:MOST], rest_of(len(labels), MOST, SOURCE))]
     if not pairs:
         return tuple(tables)
     if len(labels) <= MOST_CLASSES and known.rows["predicted"].nunique() <= MOST_CLASSES:
         tables.append(matrix(known))
     else:
-        title = f"Confusions, the most images first ({column})"
+        title = say("Confusions, the most images first (metadata column {column})", column=column)
         tables.append(CONFUSIONS.table(title, pairs[:MOST], rest_of(len(pairs), MOST, SOURCE)))
     more = record.predictions[["image", "probability", "implausible"]]
     wrong = known.rows[~known.rows["right"]].merge(more, on="image").sort_values(["label", "predicted", "image_name"])
-    title = f"Wrong predictions, by label ({column})"
+    title = say("Wrong predictions, by label (metadata column {column})", column=column)
     return (*tables, WRONG.table(title, wrong.head(MOST), rest_of(len(wrong), MOST, SOURCE)))
 
 
@@ -167,8 +186,12 @@ def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
             heats.append(
                 Heat(
                     context.assets.photo(small),
-                    f"The image {row.image_name}, for which the model prefers the class {row.predicted}",
-                    shorten(f"predicted: {row.predicted}", 34),
+                    say(
+                        "The image {name}, for which the model prefers the class {predicted}",
+                        name=row.image_name,
+                        predicted=row.predicted,
+                    ),
+                    shorten(say("predicted: {predicted}", predicted=row.predicted), 34),
                     whole_parts(reasons(row), 180),
                 )
             )
@@ -179,7 +202,7 @@ def judge_rows(check: SpotCheck) -> list[JudgeRow]:
     """One row for each judge, and one for all together if there are several."""
     parts = [(judge, check.verdicts(judge)) for judge in check.judges]
     if len(parts) > 1:
-        parts.append(("together; unsure where they differ", check.together()))
+        parts.append((say("together; unsure where they differ"), check.together()))
     return [JudgeRow(name, **counts(given.values()), accuracy=accuracy(check, given)) for name, given in parts]
 
 
@@ -189,41 +212,61 @@ def accuracy_sentence(check: SpotCheck) -> str:
     open_images = estimate.unsure + estimate.n - estimate.marked
     low, high = estimate.interval.low, estimate.interval.high
     assert estimate.least.value is not None and estimate.most.value is not None and low is not None and high is not None
+    values = {
+        "images": plural(check.population, "image"),
+        "least": percent(estimate.least.value),
+        "low": percent(low),
+        "high": percent(high),
+    }
     if not open_images:
-        return (
-            f"Estimated accuracy over all {plural(check.population, 'image')}: {percent(estimate.least.value)}, 95 % "
-            f"interval [{percent(low)}, {percent(high)}], from {plural(estimate.n, 'marked image')}."
+        return say(
+            "Estimated accuracy over all {images}: {least}, 95 % interval [{low}, {high}], from {marked}.",
+            marked=plural(estimate.n, "marked image"),
+            **values,
         )
-    return (
-        f"Estimated accuracy over all {plural(check.population, 'image')}: {percent(estimate.least.value)} if every "
-        f"image without a clear mark ({open_images} of {estimate.n} drawn) is wrong, {percent(estimate.most.value)} if "
-        f"every one is right; with the 95 % sampling error of both, [{percent(low)}, {percent(high)}]."
+    return say(
+        "Estimated accuracy over all {images}: {least} if every image without a clear mark ({open} of {drawn} drawn) "
+        "is wrong, {most} if every one is right; with the 95 % sampling error of both, [{low}, {high}].",
+        open=open_images,
+        drawn=estimate.n,
+        most=percent(estimate.most.value),
+        **values,
     )
 
 
 def spot_check_section(check: SpotCheck) -> Section:
     """Accuracy, judges, sampling design."""
     facts = (
-        Fact("Sample", f"{len(check.sample)} of {plural(check.population, 'image')}, seed {check.seed}"),
+        Fact(
+            "Sample",
+            say(
+                "{drawn} of {images}, seed {seed}",
+                drawn=len(check.sample),
+                images=plural(check.population, "image"),
+                seed=check.seed,
+            ),
+        ),
         Fact(
             "Judges",
             ", ".join(
-                f"{judge} ({'identity verified' if check.is_verified(judge) else 'name as typed'})"
+                f"{judge} ({say('identity verified' if check.is_verified(judge) else 'name as typed')})"
                 for judge in check.judges
             ),
         ),
-        Fact("Question", PROTOCOL),
+        Fact("Question", say(PROTOCOL)),
     )
     sentences = (
-        "From each stratum a simple random sample was drawn; implausible predictions were drawn with a higher "
-        "probability. The estimate weights each image by the inverse of its probability (Horvitz and Thompson, 1952). "
-        "Its interval is Wilson's on the effective sample size of this design (Korn and Graubard, 1998).",
+        say(
+            "From each stratum a simple random sample was drawn; implausible predictions were drawn with a higher "
+            "probability. The estimate weights each image by the inverse of its probability (Horvitz and Thompson, "
+            "1952). Its interval is Wilson's on the effective sample size of this design (Korn and Graubard, 1998)."
+        ),
     )
     agreement = agreements(check)
-    tables = [JUDGES.table("Marks and accuracy by judge", judge_rows(check))]
+    tables = [JUDGES.table(say("Marks and accuracy by judge"), judge_rows(check))]
     if agreement:
-        tables.append(AGREEMENT.table("Agreement of judges", agreement))
-    tables.append(STRATA.table("Sampling design", check.strata))
+        tables.append(AGREEMENT.table(say("Agreement of judges"), agreement))
+    tables.append(STRATA.table(say("Sampling design"), check.strata))
     return Section(
         "Accuracy by a spot check",
         facts=facts,

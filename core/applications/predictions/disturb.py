@@ -29,4 +29,4 @@ DISTURBANCES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "blurred": _blurred,
     "darker": lambda image: ImageEnhance.Brightness(image).enhance(DARKER),
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(BRIGHTER),
-}
+}  # messages: keys

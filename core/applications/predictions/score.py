@@ -18,11 +18,17 @@ from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.signals import Floats, Signals
 from core.concepts.mentions import ClassNames, Mentions
 from core.datasets import DatasetImage
-from core.languages import typeset
+from core.languages import localised, say, typeset
 
 # A prediction is called implausible above this score.
 HALF = 0.5
 MINUS = "\u2212"
+# The signals as the sentence on the weights names them.
+SIGNALS = {
+    "entropy": "the entropy of the class probabilities as a share of its maximum",
+    "disturbances": "the share of changed copies with the same best class",
+    "neighbours": "the mean probability of the class in the nearest images",
+}  # messages
 # What each signal adds to the weighted sum. The agreement of templates adds nothing: on those photographs it does not
 # tell wrong predictions from right ones.
 CONSTANT = -0.5
@@ -52,19 +58,23 @@ def without_captions(frame: pd.DataFrame) -> NDArray[np.bool_]:
 
 def weights_sentence() -> str:
     """How the score is made of its signals, with every weight, in sentences."""
-    parts = {
-        "entropy": "the entropy of the class probabilities as a share of its maximum",
-        "disturbances": "the share of changed copies with the same best class",
-        "neighbours": "the mean probability of the class in the nearest images",
-    }
-    terms = [f"{'+' if WEIGHTS[name] > 0 else MINUS} {abs(WEIGHTS[name]):g} × {text}" for name, text in parts.items()]
-    caption = (
-        f"{CAPTION['named']:g} where the caption names the class, {CAPTION['broader']:g} where it has a broader word "
-        f"for it, +{CAPTION['other']:g} where it names other classes only, and 0 otherwise"
-    )
+    terms = [
+        f"{'+' if WEIGHTS[name] > 0 else MINUS} {localised(f'{abs(WEIGHTS[name]):g}')} × {say(text)}"
+        for name, text in SIGNALS.items()
+    ]
     return typeset(
-        f"The score is 1 / (1 + exp({MINUS}t)) with t = {CONSTANT:g} {' '.join(terms)}, and the term of the caption: "
-        f"{caption}. The lead over the second class and the agreement of prompt templates have no weight."
+        say(
+            "The score is 1 / (1 + exp({minus}t)) with t = {constant:g} {terms}, and the term of the caption: "
+            "{named:g} where the caption names the class, {broader:g} where it has a broader word for it, +{other:g} "
+            "where it names other classes only, and 0 otherwise. The lead over the second class and the agreement of "
+            "prompt templates have no weight.",
+            minus=MINUS,
+            constant=CONSTANT,
+            terms=" ".join(terms),
+            named=CAPTION["named"],
+            broader=CAPTION["broader"],
+            other=CAPTION["other"],
+        )
     )
 
 

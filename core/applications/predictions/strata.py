@@ -10,7 +10,7 @@ from core.runs import Run
 # The standard deviations of right and wrong that are expected where half, and where a tenth of the predictions are
 # wrong: implausible predictions are drawn more often.
 SPREADS = {True: 0.5, False: 0.3}
-BANDS = {True: "implausible", False: "plausible"}
+BANDS = {True: "implausible", False: "plausible"}  # messages
 
 
 def population(run: Run) -> pd.DataFrame | None:

@@ -5,9 +5,26 @@ from __future__ import annotations
 import pandas as pd
 
 from core.applications.predictions.labels import Labelled
+from core.applications.predictions.strata import BANDS
+from core.applications.spot_check import OTHERS
 from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, percent, shorten
+from core.languages import say
+
+
+def stratum_title(name: str) -> str:
+    """How a stratum of the spot check is called: its plausibility, and the class or that several are merged."""
+    band, _, kind = name.partition(": ")
+    if band not in BANDS.values():
+        return name
+    return f"{say(band)}: {say(OTHERS) if kind == OTHERS else kind}"
+
+
+def ends(low: str, high: str) -> str:
+    """Both ends of a range, once where they are printed alike."""
+    return low if low == high else say("{low} to {high}", low=low, high=high)
+
 
 LISTED = TableSpec(
     ColumnSpec("Image", "image_name", share=18),
@@ -49,7 +66,7 @@ WRONG = TableSpec(
     ColumnSpec("Label", "label", share=20),
     ColumnSpec("Predicted", "predicted", share=20),
     ColumnSpec("Probability", lambda row: percent(row.probability), "number", 12, help="Softmax at the model's scale"),
-    ColumnSpec("Implausible", lambda row: "yes" if row.implausible else "no", share=12),
+    ColumnSpec("Implausible", lambda row: say("yes" if row.implausible else "no"), share=12),
 )
 CONFUSIONS = TableSpec(
     ColumnSpec("Label", "label"),
@@ -58,7 +75,7 @@ CONFUSIONS = TableSpec(
     ColumnSpec("Images with the label", "of", "number", 24, value="of"),
 )
 STRATA = TableSpec(
-    ColumnSpec("Stratum", "name"),
+    ColumnSpec("Stratum", lambda row: stratum_title(row.name)),
     ColumnSpec("Images", "size", "number", 12, value="size"),
     ColumnSpec("Drawn", "drawn", "number", 12, value="drawn"),
     ColumnSpec("Probability", lambda row: number(row.drawn / row.size, 2), "number", 16),
@@ -70,13 +87,15 @@ JUDGES = TableSpec(
     ColumnSpec("Unsure", "unsure", "number", 10, value="unsure"),
     ColumnSpec(
         "Accuracy",
-        lambda row: " to ".join(dict.fromkeys(percent(end.value) for end in (row.accuracy.least, row.accuracy.most))),
+        lambda row: ends(*(percent(end.value) for end in (row.accuracy.least, row.accuracy.most))),
         "number",
         18,
     ),
     ColumnSpec(
         "With sampling error",
-        lambda row: f"[{number(row.accuracy.least.low, 2)}, {number(row.accuracy.most.high, 2)}]",
+        lambda row: say(
+            "[{low}, {high}]", low=number(row.accuracy.least.low, 2), high=number(row.accuracy.most.high, 2)
+        ),
         "number",
         20,
     ),
@@ -103,4 +122,4 @@ def matrix(known: Labelled) -> Table:
         *(ColumnSpec(name, at, "number") for at, name in enumerate(ordered, start=1)),
     )
     rows = [(label, *(int(row[name]) or "" for name in ordered)) for label, row in counted.iterrows()]
-    return spec.table("Images by label (rows) and predicted class (columns)", rows)
+    return spec.table(say("Images by label (rows) and predicted class (columns)"), rows)

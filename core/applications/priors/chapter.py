@@ -10,8 +10,16 @@ import numpy as np
 import pandas as pd
 
 from core.applications.priors.measures import differences
-from core.applications.priors.record import PRIORS, VALUES, WAYS, MapRow, PriorsRecord, of_run
-from core.applications.priors.tables import CAPTIONS, COMPARISON, DIFFERENCES, CaptionRow, caption_rows
+from core.applications.priors.record import VALUES, WAYS, MapRow, PriorsRecord, of_run
+from core.applications.priors.tables import (
+    CAPTIONS,
+    COMPARISON,
+    DIFFERENCES,
+    CaptionRow,
+    begun,
+    caption_rows,
+    prior_title,
+)
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
@@ -21,6 +29,7 @@ from core.content.parts import Chart, Fact, Heat, Place, Section
 from core.content.promises import draws_interval, promised
 from core.content.words import amount, percent, plural, shorten
 from core.datasets import DatasetImage
+from core.languages import say
 from core.models.geometry import Geometry
 from core.runs import Run
 from core.runs.rows import typed
@@ -30,7 +39,10 @@ from core.statistics.intervals import CORRELATION, UNBOUNDED
 PRINT_SIDE = 340
 MOST_IMAGES = 4
 MOST_CAPTIONS = 6
-UNITS = {"similarity": "cosine", "answer": "difference of cosines"}
+UNITS = {"similarity": "cosine", "answer": "difference of cosines"}  # messages
+MEANING = "meaning"  # messages
+# What a hidden region is replaced by.
+REMOVALS = {"black": "black", "mean": "mean", "blur": "blur"}  # messages
 
 
 def sections(context: ReportContext) -> tuple[Section, ...]:
@@ -55,7 +67,7 @@ def comparison(record: PriorsRecord) -> pd.DataFrame:
             "value": value,
             "prior": prior,
             "way": way,
-            "title": f"{PRIORS[prior]}, {WAYS[way]}",
+            "title": way_title(prior, way),
             "n": part["image"].nunique(),
             "regions": part["regions"].mean(),
         }
@@ -74,13 +86,18 @@ def comparison(record: PriorsRecord) -> pd.DataFrame:
     return frame.sort_values("value", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
 
 
+def way_title(prior: str, way: str) -> str:
+    """What cut the image, and how it was explained."""
+    return f"{prior_title(prior)}, {say(WAYS[way])}"
+
+
 def comparison_chart(frame: pd.DataFrame, value: str) -> alt.LayerChart:
     """Faithfulness of each way to explain one value, with its 95 % interval; 0 is what an order by chance gives."""
     rows = frame[frame["value"] == value].rename(
         columns={"faithfulness": "mean", "faithfulness_low": "low", "faithfulness_high": "high"}
     )[["title", "mean", "low", "high", "n"]]
     y = alt.Y("title:N", sort=rows["title"].tolist(), title=None, axis=alt.Axis(labelLimit=320))
-    x = alt.X("mean:Q", title="insertion minus deletion over area (0 = random order)")
+    x = alt.X("mean:Q", title=say("insertion minus deletion over area (0 = random order)"))
     base = alt.Chart(rows)
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x="low:Q", x2="high:Q", y=y)
@@ -93,19 +110,19 @@ COST_WORDS = (
     "Forward passes are counted for one image and text. “Stand-alone” is the cost without shared forward passes: one "
     "set of masked images for each word or token. All texts of an image share one set, so a further text costs no "
     "image forward pass."
-)
+)  # messages
 RESULT_WORDS = (
     "Faithfulness shows and hides the regions in the order of their value per area, and is the area under the first "
     "curve minus that under the second, in the unit of the value. Agreement is the rank correlation of the map with "
     "that of the first type of explanation, cell by cell; that of the first with itself is 1 by definition."
-)
+)  # messages
 
 
 ANSWER_WORDS = (
     "The answer to a question is explained in two ways: as the cosine of the image and the whole text, and as this "
     "cosine less that of the image and the question alone. The second is what the answer adds; it does not show "
     "whether the answer is right."
-)
+)  # messages
 
 
 def row_geometry(run: Run, record: PriorsRecord, row: MapRow, image: DatasetImage) -> Geometry:
@@ -117,7 +134,7 @@ def row_geometry(run: Run, record: PriorsRecord, row: MapRow, image: DatasetImag
 
 def row_title(row: MapRow) -> str:
     """How a map is called: what cut the image, and how it was explained."""
-    return f"{PRIORS[row.prior]}, {WAYS[row.way]}"
+    return way_title(row.prior, row.way)
 
 
 def region_lines(row: MapRow) -> list[str]:
@@ -126,9 +143,13 @@ def region_lines(row: MapRow) -> list[str]:
     names = list(row.names)
     lines = []
     for at in order:
-        said = "drawn as" if row.prior == "drawn" else "nearest to"
-        name = f", {said} \u201c{names[at]}\u201d" if len(names) else ""
-        lines.append(f"{amount(row.shares[at])} from {percent(row.areas[at])} of the image{name}")
+        known = {"value": amount(row.shares[at]), "area": percent(row.areas[at])}
+        if not len(names):
+            lines.append(say("{value} from {area} of the image", **known))
+        elif row.prior == "drawn":
+            lines.append(say("{value} from {area} of the image, drawn as “{name}”", name=names[at], **known))
+        else:
+            lines.append(say("{value} from {area} of the image, nearest to “{name}”", name=names[at], **known))
     return lines
 
 
@@ -140,35 +161,50 @@ def _introduction(run: Run, record: PriorsRecord) -> Section:
     facts = [
         Fact("Images", images_of(about)),
         Fact(
-            "Regions", f"at most {about['options']['regions']} per image; every combination was evaluated, none sampled"
+            "Regions",
+            say(
+                "at most {count} per image; every combination was evaluated, none sampled",
+                count=about["options"]["regions"],
+            ),
         ),
-        Fact("Hidden regions are replaced by", str(about["options"]["removal"])),
+        Fact("Hidden regions are replaced by", say(REMOVALS[about["options"]["removal"]])),
     ]
     if "drawn" in about["priors"]:
         undivided = len(about["undivided"])
-        more = f"; {plural(undivided, 'image')} without two such regions in view" if undivided else ""
-        facts.append(Fact("Drawn regions", f"one for each label of the annotations, and the rest of the image{more}"))
+        drawn = say("one for each label of the annotations, and the rest of the image")
+        if undivided:
+            more = say("{images} without two such regions in view", images=plural(undivided, "image"))
+            drawn = f"{drawn}; {more}"
+        facts.append(Fact("Drawn regions", drawn))
     if about.get("questions"):
         form = about["options"]["question_form"]
-        facts.append(Fact("Questions with answers", f"{plural(about['questions'], 'image')}, read as “{form}”"))
+        told = say("{images}, read as “{form}”", images=plural(about["questions"], "image"), form=form)
+        facts.append(Fact("Questions with answers", told))
     if about["captioner"]:
-        facts.append(
-            Fact("Captions generated by", f"{about['captioner']}, meanings by the text tower of {about['encoder']}")
+        told = say(
+            "{captioner}, meanings by the text tower of {encoder}",
+            captioner=about["captioner"],
+            encoder=about["encoder"],
         )
+        facts.append(Fact("Captions generated by", told))
     else:
         facts.append(
             Fact(
                 "Captions",
-                "none were generated: the audited model cannot generate captions and no other model was named",
+                say("none were generated: the audited model cannot generate captions and no other model was named"),
             )
         )
-    asked = (ANSWER_WORDS,) if about.get("questions") else ()
+    asked = (say(ANSWER_WORDS),) if about.get("questions") else ()
     sentences = (
-        "The image is divided into the regions formed by the model's own features. The score of a text is "
-        "distributed among them by Shapley values, which sum to the difference between the whole and the fully "
-        "hidden image.",
-        "The names of regions are the nearest of the audit's own texts; there is always a nearest text, so a name is "
-        "not evidence that the object is present.",
+        say(
+            "The image is divided into the regions formed by the model's own features. The score of a text is "
+            "distributed among them by Shapley values, which sum to the difference between the whole and the fully "
+            "hidden image."
+        ),
+        say(
+            "The names of regions are the nearest of the audit's own texts; there is always a nearest text, so a name "
+            "is not evidence that the object is present."
+        ),
         *asked,
     )
     return Section("Semantic priors", facts=tuple(facts), sentences=sentences)
@@ -182,19 +218,20 @@ def _comparison(record: PriorsRecord, assets: Assets) -> Section:
     for value in dict.fromkeys(frame["value"]):
         n = int(frame[frame["value"] == value]["n"].max())
         shown = draws_interval(frame.loc[frame["value"] == value, ["faithfulness_low"]])
-        title = promised(f"Faithfulness by regions, {VALUES[value]}, with 95 % interval", shown)
+        quantity = say(VALUES[value])
+        title = promised(say("Faithfulness by regions, {quantity}, with 95 % interval", quantity=quantity), shown)
         svg = to_svg(comparison_chart(frame, value), title)
-        caption = promised(f"{VALUES[value].capitalize()}: mean and interval, n = {n}.", shown)
+        caption = promised(say("{quantity}: mean and interval, n = {n}.", quantity=begun(quantity), n=n), shown)
         place: Place = "annex" if charts else "body"
         charts.append(Chart(assets.chart(svg), title, caption, place=place))
     gaps = differences(record)
-    tables = [COMPARISON.table("Cost and result, means with 95 % interval", frame)]
+    tables = [COMPARISON.table(say("Cost and result, means with 95 % interval"), frame)]
     if len(gaps):
-        title = "Faithfulness of semantic regions minus that of the others, same images and texts, 95 % interval"
+        title = say("Faithfulness of semantic regions minus that of the others, same images and texts, 95 % interval")
         tables.append(DIFFERENCES.table(title, gaps))
     return Section(
         "Cost and result of the types of explanation",
-        sentences=(COST_WORDS, RESULT_WORDS),
+        sentences=(say(COST_WORDS), say(RESULT_WORDS)),
         charts=tuple(charts),
         tables=tuple(tables),
     )
@@ -210,11 +247,14 @@ def _maps(run: Run, record: PriorsRecord, assets: Assets) -> Section:
             own = rows[(rows["image"] == image) & (rows["way"] == "sentence")]
             first = own[own["text"] == own["text"].iloc[0]] if value != "generated" else own
             heats += _row_of_heats(run, record, assets, images[image], typed(first, MapRow))
-            texts[f"{images[image].name}: \u201c{shorten(first['text'].iloc[0], 160)}\u201d"] = None
+            texts[say("{name}: “{text}”", name=images[image].name, text=shorten(first["text"].iloc[0], 160))] = None
     sentences = (
-        f"The first {MOST_IMAGES} images of the record with their first text, for each value function: the "
-        "contribution of a region to the cosine of image and text, or to the cosine of meanings.",
-        "Red regions raise the value, blue ones lower it; every cell of a region has the region's value.",
+        say(
+            "The first {count} images of the record with their first text, for each value function: the "
+            "contribution of a region to the cosine of image and text, or to the cosine of meanings.",
+            count=MOST_IMAGES,
+        ),
+        say("Red regions raise the value, blue ones lower it; every cell of a region has the region's value."),
         *texts,
     )
     return Section("Contributions of the regions", sentences=sentences if heats else (), heats=tuple(heats))
@@ -230,10 +270,16 @@ def _row_of_heats(
         found = value_range(values)
         painted = overlay(small, values, row_geometry(run, record, row, image), signed=True, smooth=False)
         low, high = bar_ends(found, signed=True)
-        reach = f"raw {amount(found.low)} to {amount(found.high)}"
-        caption = f"{shorten(image.name, 28)}, {UNITS.get(row.value, 'meaning')}"
-        alt_text = f"{row_title(row)} of {image.name} for the text {row.text}; {reach}"
-        yield Heat(assets.photo(painted), alt_text, PRIORS[row.prior], caption, bar, amount(low), amount(high))
+        caption = f"{shorten(image.name, 28)}, {say(UNITS.get(row.value, MEANING))}"
+        alt_text = say(
+            "{title} of {name} for the text {text}; raw {low} to {high}",
+            title=row_title(row),
+            name=image.name,
+            text=row.text,
+            low=amount(found.low),
+            high=amount(found.high),
+        )
+        yield Heat(assets.photo(painted), alt_text, prior_title(row.prior), caption, bar, amount(low), amount(high))
 
 
 def _captions(record: PriorsRecord) -> Section:
@@ -247,13 +293,16 @@ def _captions(record: PriorsRecord) -> Section:
         for row in caption_rows(part):
             distinct.setdefault(row.caption, row)
         rows += list(distinct.values())[:MOST_CAPTIONS]
-    more = f"At most {MOST_CAPTIONS} different captions per image; all are in applications/priors/captions.parquet."
-    sentence = (
+    more = say(
+        "At most {count} different captions per image; all are in applications/priors/captions.parquet.",
+        count=MOST_CAPTIONS,
+    )
+    sentence = say(
         "Meaning retained is the cosine of a caption's meaning with that of the caption for the whole image, "
         "n = 1 each."
     )
     return Section(
         "Captions with regions hidden",
         sentences=(sentence,),
-        tables=(CAPTIONS.table("Captions generated while regions are hidden", rows, more),),
+        tables=(CAPTIONS.table(say("Captions generated while regions are hidden"), rows, more),),
     )

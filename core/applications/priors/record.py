@@ -15,14 +15,18 @@ VALUES = {
     "answer": "cosine of image and question with answer less that of image and question",
     "caption_soft": "meaning of the caption, weighted over the audit's texts",
     "generated": "meaning of the generated caption",
-}
+}  # messages
 PRIORS = {
     "semantic": "Semantic regions",
     "superpixels": "Superpixels",
     "grid": "Grid",
     "drawn": "Drawn regions",
 }  # messages: lower
-WAYS = {"sentence": "whole sentence", "tokens": "token by token", "sampled": "whole sentence, a quarter of coalitions"}
+WAYS = {
+    "sentence": "whole sentence",
+    "tokens": "token by token",
+    "sampled": "whole sentence, a quarter of coalitions",
+}  # messages
 
 
 class MapRow(Row):

@@ -9,9 +9,21 @@ import pandas as pd
 from core.applications.priors.record import PRIORS, VALUES
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import measured, number, shorten
+from core.languages import say
+
+
+def begun(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def prior_title(prior: str) -> str:
+    """How a partition of the image is called, as a title."""
+    return begun(say(PRIORS[prior].lower()))
+
 
 COMPARISON = TableSpec(
-    ColumnSpec("Explained quantity", lambda row: VALUES[row.value], share=14),
+    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=14),
     ColumnSpec("How", "title", share=14, help="partition of the image, and estimator"),
     ColumnSpec("Regions", lambda row: number(row.regions, 1), "number", 9, value="regions"),
     ColumnSpec(
@@ -54,8 +66,8 @@ COMPARISON = TableSpec(
     ),
 )
 DIFFERENCES = TableSpec(
-    ColumnSpec("Explained quantity", lambda row: VALUES[row.value], share=40),
-    ColumnSpec("Against", lambda row: PRIORS[row.prior], share=30),
+    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=40),
+    ColumnSpec("Against", lambda row: prior_title(row.prior), share=30),
     ColumnSpec("Difference", lambda row: measured(row.difference, row.low, row.high, row.n, digits=3), "number"),
 )
 
@@ -77,7 +89,12 @@ class CaptionRow:
 
 CAPTIONS = TableSpec(
     ColumnSpec("Image", "image", share=24, only="report"),
-    ColumnSpec("Visible regions", lambda row: f"{row.visible} of {len(row.shown)}", "number", 14),
+    ColumnSpec(
+        "Visible regions",
+        lambda row: say("{part} of {whole}", part=row.visible, whole=len(row.shown)),
+        "number",
+        14,
+    ),
     ColumnSpec("Which", "shown", "code", help="1: visible, 0: hidden", only="page"),
     ColumnSpec("Caption", lambda row: shorten(row.caption, 90), share=46),
     ColumnSpec(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.applications.reliance.record import RelianceRecord
 from core.concepts.english import content_words
+from core.languages import say
 from core.statistics import Interval
 from core.statistics.looks import Look, above_zero_at, ratio_at, share_at
 
@@ -63,17 +64,26 @@ def pairs_left_out(rows: pd.DataFrame, counts: str) -> str:
     pairs = rows.drop_duplicates(["image", "text"])
     lost = int((~(pairs["total"] > 0)).sum())
     if not lost:
-        return f"{counts}. No image-text pair is left out, because the image raises the score in each."
-    return (
-        f"{counts}, without the pairs whose score the image does not raise above that of the hidden one ({lost:,} of "
-        f"the {len(pairs):,} image-text pairs of this table), so that n can be lower than the number of images of a "
-        "class."
+        return say(
+            "{counts}. No image-text pair is left out, because the image raises the score in each.", counts=counts
+        )
+    return say(
+        "{counts}, without the pairs whose score the image does not raise above that of the hidden one ({lost:,} of "
+        "the {pairs:,} image-text pairs of this table), so that n can be lower than the number of images of a class.",
+        counts=counts,
+        lost=lost,
+        pairs=len(pairs),
     )
 
 
 def topics_of(text: str, kind: str) -> list[str]:
     """The topics of a text, to group images by: a class or prompt itself, the content words of a caption."""
     return content_words(text) if kind == "caption" else [text]
+
+
+def topic_title(topic: str) -> str:
+    """How a topic of a table is printed: a text as it is, all of them in the language of the report."""
+    return say(topic) if topic == EVERY else topic
 
 
 def by_topic(frame: pd.DataFrame, least: int) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -29,7 +29,7 @@ from core.statistics import FEWEST
 from core.statistics.looks import Look
 
 MAPS = ("image", "text", "text_kind", "kind", "status", "method", "map", "rows", "columns")
-RELATED, UNRELATED, UNKNOWN = "related", "unrelated", "not known"
+RELATED, UNRELATED, UNKNOWN = "related", "unrelated", "not known"  # messages
 COLUMNS = (
     "topic", "images", "concept", "relation", "value", "low", "high", "n", "fall", "area", "attribution", "mapped",
 )  # fmt: skip

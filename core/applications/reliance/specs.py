@@ -7,15 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from core.applications.reliance.measures import topic_title
 from core.applications.reliance.profile import Example
 from core.applications.reliance.record import REGIONS
-from core.applications.reliance.standing import kind_title
+from core.applications.reliance.standing import concept_title, kind_title
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, measured, number, p_value, percent, plural, shorten
+from core.languages import say
 from core.statistics import FEWEST
 
 NONE = "none"
-OUTCOMES = {"finding": "finding", "passed": "passed", "cannot_conclude": "cannot conclude"}
+OUTCOMES = {"finding": "finding", "passed": "passed", "cannot_conclude": "cannot conclude"}  # messages
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,18 @@ def share_of_row(row: Any) -> str:
     """The share of a row of a profile, with its interval or why there is none; none of fewer than `FEWEST` images."""
     value, low, high, n = row.value, row.low, row.high, row.n
     if pd.isna(value):
-        return f"n = {n}: not determined"
+        return say("n = {n}: not determined", n=n)
     if n < FEWEST:
-        return f"n = {n}: no interval"
+        return say("n = {n}: no interval", n=n)
     if pd.isna(low):
-        return f"{percent(value)}, n = {n}: no interval"
-    return f"{percent(value)} [{percent(low)}, {percent(high)}], n = {n}"
+        return say("{value}, n = {n}: no interval", value=percent(value), n=n)
+    return say("{value} [{low}, {high}], n = {n}", value=percent(value), low=percent(low), high=percent(high), n=n)
 
 
 def profile_name(row: Any) -> str:
     """The concept of a row of a profile, with its relation to the text."""
-    return f"{row.concept}{f' ({row.relation})' if row.relation else ''}"
+    concept = concept_title(row.concept)
+    return f"{concept} ({say(row.relation)})" if row.relation else concept
 
 
 def _measured(row: Any) -> str:
@@ -69,11 +72,11 @@ def _bounded(row: Any) -> str:
 
 
 def _adjusted(row: Any) -> str:
-    return p_value(row.p_adjusted, "not tested")
+    return p_value(row.p_adjusted, say("not tested"))
 
 
 def _examples(parts: list[Example]) -> str:
-    return "; ".join(f"{shorten(each.name, 20)} {percent(each.part)}" for each in parts) or NONE
+    return "; ".join(f"{shorten(each.name, 20)} {percent(each.part)}" for each in parts) or say(NONE)
 
 
 _LOSS = "share of what the whole image adds to the score that is lost when it is hidden"
@@ -83,16 +86,16 @@ _BEYOND = (
 )
 _ATTRIBUTION = "mean share of the maps inside these regions"
 REGION_SHARES = TableSpec(
-    ColumnSpec("Texts", lambda row: shorten(row.topic, 40), share=24),
-    ColumnSpec("Region", lambda row: REGIONS[row.place], share=22, help="fixed part of every image"),
+    ColumnSpec("Texts", lambda row: shorten(topic_title(row.topic), 40), share=24),
+    ColumnSpec("Region", lambda row: say(REGIONS[row.place]), share=22, help="fixed part of every image"),
     ColumnSpec("Loss of score", lambda row: percent(row.fall), "number", 12, _LOSS),
     ColumnSpec("Share beyond the control", _measured, "number", 30, _BEYOND),
     ColumnSpec("Images with a larger loss", lambda row: percent(row.images), "number", only="page"),
     ColumnSpec("Adjusted p", _adjusted, "number", 10),
 )
 CONCEPT_SHARES = TableSpec(
-    ColumnSpec("Texts", lambda row: shorten(row.topic, 30), share=18),
-    ColumnSpec("Concept", "concept", share=16),
+    ColumnSpec("Texts", lambda row: shorten(topic_title(row.topic), 30), share=18),
+    ColumnSpec("Concept", lambda row: concept_title(row.concept), share=16),
     ColumnSpec(
         "Relatedness",
         lambda row: number(row.related, 2),
@@ -107,10 +110,10 @@ CONCEPT_SHARES = TableSpec(
     ColumnSpec("Adjusted p", _adjusted, "number", 11),
 )
 PREVALENCE = TableSpec(
-    ColumnSpec("Concept", "concept", share=28),
+    ColumnSpec("Concept", lambda row: concept_title(row.concept), share=28),
     ColumnSpec("Share of images", _bounded, "number", 30, "share of the images that have it, with 95 % interval"),
     ColumnSpec("Area where present", lambda row: percent(row.area), "number", 16),
-    ColumnSpec("Most often beside", lambda row: row.beside or NONE, share=26),
+    ColumnSpec("Most often beside", lambda row: concept_title(row.beside) or say(NONE), share=26),
     ColumnSpec("n", "n", "number", help="images", value="n", only="page"),
 )
 IMAGE_REGIONS = TableSpec(
@@ -132,7 +135,7 @@ IMAGE_REGIONS = TableSpec(
 WORDS = TableSpec(
     ColumnSpec("Measure", "name", share=52),
     ColumnSpec("Value", _bounded, "number", 30, "with 95 % interval"),
-    ColumnSpec("n", lambda row: f"{row.n} {row.counted}", "number", 18),
+    ColumnSpec("n", lambda row: f"{row.n} {say(row.counted)}", "number", 18),
 )
 LEAST_WORDS = TableSpec(
     ColumnSpec("Word", "word", share=30),
@@ -143,17 +146,22 @@ LEAST_WORDS = TableSpec(
         20,
         "change when the word is left out, relative to the typical word",
     ),
-    ColumnSpec("Range over sentences", lambda row: f"{percent(row.low)} to {percent(row.high)}", "number", 32),
+    ColumnSpec(
+        "Range over sentences",
+        lambda row: say("{low} to {high}", low=percent(row.low), high=percent(row.high)),
+        "number",
+        32,
+    ),
     ColumnSpec("Sentences", "n", "number", 18, value="n"),
 )
 CHECKS = TableSpec(
     ColumnSpec("Check", "id"),
-    ColumnSpec("Outcome", lambda finding: OUTCOMES[finding.status]),
+    ColumnSpec("Outcome", lambda finding: say(OUTCOMES[finding.status])),
     ColumnSpec("Statement", "title"),
     ColumnSpec("Condition", "condition"),
 )
 PROFILE = TableSpec(
-    ColumnSpec("Text (images)", lambda row: shorten(f"{row.topic} ({row.images})", 32), share=13),
+    ColumnSpec("Text (images)", lambda row: shorten(f"{topic_title(row.topic)} ({row.images})", 32), share=13),
     ColumnSpec("Concept", profile_name, share=16, help="with its relation to the text"),
     ColumnSpec("Share beyond the control", share_of_row, "number", 19, _BEYOND),
     ColumnSpec(
@@ -167,23 +175,25 @@ PROFILE = TableSpec(
     ColumnSpec("Samples", lambda row: _examples(row.samples), share=20, only="report"),
     ColumnSpec("Counter-samples", lambda row: _examples(row.counter), share=20, only="report"),
 )
-ALONE_TITLES = {"corners": "corners, mean of the four"}
+ALONE_TITLES = {"border": "border", "corners": "corners, mean of the four"}  # messages
 SURROUNDINGS = TableSpec(
     ColumnSpec("Class", lambda row: shorten(row.topic, 30), share=24),
-    ColumnSpec("Region shown alone", lambda row: ALONE_TITLES.get(row.place, row.place), share=18),
+    ColumnSpec("Region shown alone", lambda row: say(ALONE_TITLES.get(row.place, row.place)), share=18),
     ColumnSpec("Share of the score", lambda row: percent(row.own), "number", 14),
     ColumnSpec("Beyond other images", share_of_row, "number", 26),
     ColumnSpec(
         "Alike",
-        lambda row: bounded(row.alike_value, row.alike_low, row.alike_high) if pd.notna(row.alike_value) else "n/a",
+        lambda row: (
+            bounded(row.alike_value, row.alike_low, row.alike_high) if pd.notna(row.alike_value) else say("n/a")
+        ),
         "number",
         18,
     ),
 )
 DECLARED = TableSpec(
-    ColumnSpec("Text", lambda row: shorten(row.topic, 24), share=16),
+    ColumnSpec("Text", lambda row: shorten(topic_title(row.topic), 24), share=16),
     ColumnSpec("Concept", "concept", share=17),
-    ColumnSpec("Declared", "expectation", share=12),
+    ColumnSpec("Declared", lambda row: say(row.expectation), share=12),
     ColumnSpec("Share beyond the control", share_of_row, "number", 23, _BEYOND),
     ColumnSpec(
         "Detectable",
@@ -193,32 +203,32 @@ DECLARED = TableSpec(
         "the share that would have been shown with 90 % power",
     ),
     ColumnSpec("Adjusted p", _adjusted, "number", 9),
-    ColumnSpec("Outcome", lambda row: OUTCOMES[row.verdict], share=13),
+    ColumnSpec("Outcome", lambda row: say(OUTCOMES[row.verdict]), share=13),
 )
 
 
 def _rivals(row: Any) -> str:
     """The first names that are as near as the candidate, and how many more there are; n/a where it was not checked."""
     if row.rivals is None:
-        return "n/a"
-    more = len(row.rivals) - MOST_RIVALS
-    return ", ".join(row.rivals[:MOST_RIVALS]) + (f" and {more} more" if more > 0 else "") or "none"
+        return say("n/a")
+    named, more = ", ".join(row.rivals[:MOST_RIVALS]), len(row.rivals) - MOST_RIVALS
+    return f"{named} {say('and {count} more', count=more)}" if more > 0 else named or say(NONE)
 
 
 MOST_RIVALS = 2
 NAMES = TableSpec(
-    ColumnSpec("Concept", lambda row: row.name if row.stands else kind_title(int(row.kind)), share=12),
+    ColumnSpec("Concept", lambda row: row.name if row.stands else concept_title(kind_title(int(row.kind))), share=12),
     ColumnSpec("Candidate name", "name", share=11),
     ColumnSpec(
         "Confirmed",
-        lambda row: "yes" if row.stands else "no",
+        lambda row: say("yes" if row.stands else "no"),
         share=11,
         help="whether the name separates the regions from others, no other name is as near, and it is near enough of "
         "them, on images that had no part in its choice",
     ),
     ColumnSpec(
         "Area under the ROC curve",
-        lambda row: bounded(row.area, row.low, row.high) if pd.notna(row.area) else "n/a",
+        lambda row: bounded(row.area, row.low, row.high) if pd.notna(row.area) else say("n/a"),
         "number",
         16,
         "of the name's cosine, regions of the kind against all others, with 95 % interval",
@@ -232,12 +242,17 @@ NAMES = TableSpec(
     ),
     ColumnSpec(
         "Rank when hidden",
-        lambda row: f"{row.lost:.0f}" if pd.notna(row.lost) else "n/a",
+        lambda row: f"{row.lost:.0f}" if pd.notna(row.lost) else say("n/a"),
         "number",
         8,
         "rank of the name, among all, by what whole images lose when these regions are hidden",
     ),
     ColumnSpec("As near", _rivals, share=16, help="names that are not shown to be farther from the regions"),
     ColumnSpec("n", lambda row: f"{row.inside} / {row.outside}", "number", 8, "images with / without such regions"),
-    ColumnSpec("Regions", lambda row: f"{row.regions} in {plural(int(row.images), 'image')}", "number", 11),
+    ColumnSpec(
+        "Regions",
+        lambda row: say("{count} in {images}", count=row.regions, images=plural(int(row.images), "image")),
+        "number",
+        11,
+    ),
 )

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from core.applications.reliance.record import RelianceRecord, of_run
+from core.languages import say
 from core.rules import Context
 from core.rules.thresholds import Thresholds
 from core.statistics import auroc_bounds
 
-UNNAMED = "unnamed"
+UNNAMED = "unnamed"  # messages
 
 
 def name_checks(record: RelianceRecord, thresholds: Thresholds) -> pd.DataFrame:
@@ -45,6 +46,12 @@ def name_checks(record: RelianceRecord, thresholds: Thresholds) -> pd.DataFrame:
 def kind_title(kind: int) -> str:
     """What a kind without a name that stands is called: by its number, from 1."""
     return f"{UNNAMED} {kind + 1}"
+
+
+def concept_title(concept: str) -> str:
+    """How a concept of a table is printed: that of a kind without a name in the language of the report."""
+    unnamed, _, number = concept.partition(" ")
+    return f"{say(UNNAMED)} {number}" if unnamed == UNNAMED and number.isdecimal() else concept
 
 
 def standing(context: Context) -> RelianceRecord | None:

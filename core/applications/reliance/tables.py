@@ -13,11 +13,20 @@ from core.applications.reliance.measures import concept_table, region_table
 from core.applications.reliance.record import PLACES_PART, REGIONS, STICKERS_PART, RelianceRecord
 from core.applications.reliance.region_rules import BACKGROUND_ID, BORDER_ID, region_tests
 from core.applications.reliance.susceptibility import function_words, stickers, templates, word_effects
+from core.languages import say
 from core.rules import Context
 from core.rules.parts import title_of
 from core.statistics import share_of_images
 
 ENOUGH_TO_LIST = 2
+# What printed words change, in the order of the rows.
+PRINTED_NAMES = (
+    "Fall of the margin caused by a printed class name beyond letters, in spreads",
+    "Share of images in which the printed name becomes the predicted class",
+    "Share of images in which the same class is predicted with letters",
+    "Share of images whose predicted class the printed name changes",
+    "Share of images whose predicted class the letters change",
+)  # messages
 
 
 def region_shares(record: RelianceRecord, context: Context) -> pd.DataFrame:
@@ -77,20 +86,26 @@ def word_measures(record: RelianceRecord, context: Context) -> pd.DataFrame:
 
     printed = stickers(record.measured(STICKERS_PART), least=float(thresholds["reliance.typographic.least_effect"]))
     if printed.effect.n:
-        add("Fall of the margin caused by a printed class name beyond letters, in spreads", printed.effect)
-        add("Share of images in which the printed name becomes the predicted class", printed.flips)
-        add("Share of images in which the same class is predicted with letters", printed.letter_flips)
-        add("Share of images whose predicted class the printed name changes", printed.changes)
-        add("Share of images whose predicted class the letters change", printed.letter_changes)
+        for name, value in zip(
+            PRINTED_NAMES,
+            (printed.effect, printed.flips, printed.letter_flips, printed.changes, printed.letter_changes),
+            strict=True,
+        ):
+            add(say(name), value)
     if len(record.templates):
         own = context.run.plan.texts.templates
         change = templates(record, own, least=float(thresholds["prompts.templates.most_changed"]))
         if change.count:
-            name = f"Share of the {change.count} templates besides the plan's that give another predicted class"
+            name = say(
+                "Share of the {count} templates besides the plan's that give another predicted class",
+                count=change.count,
+            )
             add(name, change.change)
-        add("Standard deviation over templates of the predicted class's score, in spreads", change.spread)
+        add(say("Standard deviation over templates of the predicted class's score, in spreads"), change.spread)
     for row in function_words(record, least=float(thresholds["words.function.most_excess"])).itertuples():
-        add(f"Attribution on function words beyond their share of the words ({title_of(row.method)})", row, "texts")
+        method = title_of(row.method)
+        name = say("Attribution on function words beyond their share of the words ({method})", method=method)
+        add(name, row, "texts")
     return pd.DataFrame(rows, columns=["name", "value", "low", "high", "n", "counted"])
 
 

@@ -24,7 +24,7 @@ MEASURES = {
     "sensitivity": "largest relative change of the map when the image is slightly perturbed",
     "paraphrase": "rank correlation with the map for the reworded text",
     "paraphrase_score": "change of the score when the text is reworded",
-}
+}  # messages
 VARIANTS = {
     "last_block": "last block",
     "upper_half": "upper half of the blocks",

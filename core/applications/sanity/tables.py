@@ -14,6 +14,7 @@ from core.applications.sanity.verdicts import JUDGED, Verdict
 from core.content.charts import DASHES, MUTED, PALETTE, WIDTH, styled
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, measured, number
+from core.languages import say
 from core.rules.parts import title_of
 from core.statistics import Interval
 
@@ -23,7 +24,7 @@ TITLES = {
     "seed": "Seed",
     "flip": "Mirror",
     "paraphrase": "Rewording",
-}
+}  # messages
 # What is measured and not judged.
 REPORTED = {
     "empty": "Empty text",
@@ -31,8 +32,8 @@ REPORTED = {
     "shift": "Shifted image",
     "sensitivity": "Largest change",
     "paraphrase_score": "Score, reworded",
-}
-PASSES, FAILS, UNDECIDED = "passes", "FAILS", "undecided"
+}  # messages
+PASSES, FAILS, UNDECIDED = "passes", "FAILS", "undecided"  # messages
 
 
 def outcome_of(verdicts: tuple[Verdict, ...], method: str, check: str) -> str:
@@ -41,12 +42,12 @@ def outcome_of(verdicts: tuple[Verdict, ...], method: str, check: str) -> str:
     outcomes = {verdict.outcome for verdict in part}
     for outcome, title in (("fails", FAILS), ("undecided", UNDECIDED)):
         if outcome in outcomes:
-            return title
+            return say(title)
     if "too few" in outcomes:
-        return f"too few images (n = {max(verdict.measured.n for verdict in part)})"
+        return say("too few images (n = {n})", n=max(verdict.measured.n for verdict in part))
     if "passes" in outcomes:
-        return PASSES
-    return "ignores texts, as declared" if "declared" in outcomes else "not measured"
+        return say(PASSES)
+    return say("ignores texts, as declared" if "declared" in outcomes else "not measured")
 
 
 def cell(verdicts: tuple[Verdict, ...], method: str, check: str) -> str:
@@ -66,7 +67,7 @@ PROBLEMS = TableSpec(
     ColumnSpec("Reason", lambda row: row[3]),
 )
 PANEL = TableSpec(
-    ColumnSpec("Measured", lambda row: MEASURES[row.check]),
+    ColumnSpec("Measured", lambda row: say(MEASURES[row.check])),
     ColumnSpec("Variant", lambda row: variant_title(row.variant)),
     ColumnSpec(
         "Mean",
@@ -104,7 +105,7 @@ class ReportedRow:
 def _reported(check: str) -> Callable[[ReportedRow], str]:
     def text(row: ReportedRow) -> str:
         mean = row.values.get(check)
-        return "not measured" if mean is None else bounded(mean.value, mean.low, mean.high)
+        return say("not measured") if mean is None else bounded(mean.value, mean.low, mean.high)
 
     return text
 
@@ -158,7 +159,7 @@ def image_values(record: SanityRecord, method: str) -> tuple[TableSpec, pd.DataF
 
 def variant_title(variant: str) -> str:
     """How a variant is named for people."""
-    return "all together" if variant == EVERY else VARIANTS.get(variant, variant)
+    return say("all together" if variant == EVERY else VARIANTS.get(variant, variant))
 
 
 def cascade_chart(record: SanityRecord) -> alt.LayerChart:
@@ -169,7 +170,7 @@ def cascade_chart(record: SanityRecord) -> alt.LayerChart:
     means = means[means["method"].isin(whole)]
     start = pd.DataFrame({"method": sorted(whole), "variant": "learned", "value": 1.0})
     frame = pd.concat([start, means], ignore_index=True)
-    titles = {"learned": "as learned", **{step: VARIANTS[step] for step in CASCADE}}
+    titles = {"learned": say("as learned"), **{step: say(VARIANTS[step]) for step in CASCADE}}
     frame = frame.assign(step=frame["variant"].map(titles), title=frame["method"].map(title_of))
     names = sorted(frame["title"].unique())
     # Eight colours, and for more methods the same ones dashed and dotted.
@@ -180,7 +181,7 @@ def cascade_chart(record: SanityRecord) -> alt.LayerChart:
         .mark_line(point={"size": 18}, strokeWidth=1.3)
         .encode(
             x=alt.X("step:N", sort=list(titles.values()), title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("value:Q", title="mean rank correlation", scale=alt.Scale(domain=[-1, 1])),
+            y=alt.Y("value:Q", title=say("mean rank correlation"), scale=alt.Scale(domain=[-1, 1])),
             color=alt.Color(
                 "title:N",
                 sort=names,

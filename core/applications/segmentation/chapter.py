@@ -9,29 +9,21 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core.applications.segmentation.multilabel import RECIPES
+from core.applications.segmentation.accuracy_chapter import MOST_LABELS, MOST_NAMED, overlap, recognition
 from core.applications.segmentation.points import draw_points
 from core.applications.segmentation.record import (
-    FEWEST_RANKED,
-    FEWEST_WITH_LABEL,
     SegmentationRecord,
     area_table,
     covered_by_one,
     empty_table,
     of_run,
-    overlap_table,
-    precision_table,
 )
 from core.applications.segmentation.rows import MapRow
 from core.applications.segmentation.tables import (
     AREAS,
-    BACKGROUND,
-    FIRST,
     MAPS,
-    OVERLAP,
     estimate_text,
-    first_rows,
-    precision,
+    label_title,
 )
 from core.content.assets import Assets
 from core.content.charts import colour_legend, styled, to_svg
@@ -40,7 +32,7 @@ from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, HeatRow, Sample, Section
 from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
-from core.languages import typeset
+from core.languages import localised, say, typeset
 from core.models.geometry import Preprocessing
 from core.rules.parts import title_of
 from core.runs import Run
@@ -48,8 +40,7 @@ from core.runs.rows import typed
 
 PRINT_SIDE = 340
 SHOWN = 6
-MOST_LABELS = 25
-MOST_UNMATCHED = 10
+CONVERTED = "Segment Anything converted them to masks, which are in the run's folder"  # messages
 
 
 def sections(context: ReportContext) -> tuple[Section, ...]:
@@ -60,8 +51,8 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
         return ()
     parts = (
         _areas(run, record, assets),
-        _overlap(record),
-        _recognition(record),
+        overlap(record),
+        recognition(record),
         _points(run, record, assets),
         _empty(run, record, assets),
         _captions(run, record, assets),
@@ -71,12 +62,12 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
 
 def area_chart(record: SegmentationRecord, table: pd.DataFrame) -> alt.LayerChart:
     """Each label's mean share of the images with its interval, in the colour that it has in the images."""
-    shown = table.head(MOST_LABELS).assign(title=[shorten(label or BACKGROUND, 40) for label in table.label[:25]])
+    shown = table.head(MOST_LABELS).assign(title=[shorten(label_title(label), 40) for label in table.label[:25]])
     tones = ["#{:02x}{:02x}{:02x}".format(*record.colours[label]) for label in shown.label]
     y = alt.Y("title:N", sort=shown.title.tolist(), title=None, axis=alt.Axis(labelLimit=200))
     scale = alt.Scale(domain=shown.title.tolist(), range=tones)
     base = alt.Chart(shown[["title", "value", "low", "high", "n"]])
-    x = alt.X("value:Q", title="mean share of the visible image", axis=alt.Axis(format="%", tickCount=5))
+    x = alt.X("value:Q", title=say("mean share of the visible image"), axis=alt.Axis(format="%", tickCount=5))
     bars = base.mark_bar(height=12).encode(
         x=x, y=y, color=alt.Color("title:N", scale=scale, legend=None), tooltip=["title", "value", "low", "high", "n"]
     )
@@ -87,31 +78,42 @@ def area_chart(record: SegmentationRecord, table: pd.DataFrame) -> alt.LayerChar
 
 def why_words(record: SegmentationRecord) -> str:
     """Which maps were used and why, in one sentence."""
-    title = MAPS[record.about["method"]]
-    return f"The maps are those of {title}: {record.about['why']}."
+    maps, why = say(MAPS[record.about["method"]]), say(record.about["why"])
+    return say("The maps are those of {maps}: {why}.", maps=maps, why=why)
 
 
 def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     about, options = record.about, record.about["options"]
     table = area_table(record)
     failed = about["failures"]
-    background = ", ".join(about["background"]) or ("by minimum confidence" if about["has_background"] else "none")
+    unnamed = say("by minimum confidence" if about["has_background"] else "none")
+    background = ", ".join(about["background"]) or unnamed
+    images, sentences = localised(f"{about['images']:,}"), plural(about["templates"], "sentence")
+    measured_on = say("{images}; {failed} failed", images=images, failed=len(failed)) if failed else images
     facts = [
-        Fact("Images", f"{about['images']:,}" + (f"; {len(failed)} failed" if failed else "")),
-        Fact("Maps", MAPS[about["method"]]),
-        Fact("Labels", f"{len(record.labels):,}, each inserted into {plural(about['templates'], 'sentence')}"),
+        Fact("Images", measured_on),
+        Fact("Maps", say(MAPS[about["method"]])),
+        Fact(
+            "Labels",
+            say("{count:,}, each inserted into {sentences}", count=len(record.labels), sentences=sentences),
+        ),
         Fact("Background", background),
-        Fact("Minimum share of a label in the whole image", f"{options['present']:g}"),
-        Fact("Minimum confidence of a pixel", f"{options['confidence']:g}"),
+        Fact("Minimum share of a label in the whole image", localised(f"{options['present']:g}")),
+        Fact("Minimum confidence of a pixel", localised(f"{options['confidence']:g}")),
     ]
-    facts += [Fact(f"Failed: {entry['image_name']}", entry["message"]) for entry in failed[:5]]
-    more = f"{len(table) - MOST_LABELS} more labels cover less." if len(table) > MOST_LABELS else ""
-    title = "Mean share of each label"
+    facts += [Fact(say("Failed: {name}", name=entry["image_name"]), entry["message"]) for entry in failed[:5]]
+    left = len(table) - MOST_LABELS
+    more = say("{count} more labels cover less.", count=left) if left > 0 else ""
+    title = say("Mean share of each label")
+    shares = say(
+        "Mean share of the visible image, with 95 % interval, n = {n} images. The colours are those of the painted "
+        "images.",
+        n=about["images"],
+    )
     chart = Chart(
         assets.chart(to_svg(area_chart(record, table), title)),
         title,
-        promised("Mean share of the visible image, with 95 % interval", draws_interval(table))
-        + f", n = {about['images']} images. The colours are those of the painted images.",
+        promised(shares, draws_interval(table)),
         "80%",
         place="body",
     )
@@ -121,23 +123,31 @@ def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     return Section(
         "Open-vocabulary segmentation",
         results=(
-            f"Largest mean share of the visible image: {first.label or BACKGROUND}, {largest}.",
+            say(
+                "Largest mean share of the visible image: {label}, {share}.",
+                label=label_title(first.label),
+                share=largest,
+            ),
             *whole_told(record),
         ),
         facts=tuple(facts),
         sentences=(
             why_words(record),
-            "Each pixel gets the label whose map is highest there; without a background every pixel gets a label, "
-            "right or wrong. The areas describe the predictions of the model, not the true content, and depend on "
-            "the label set.",
-            f"Shown are the first {SHOWN} images by name; areas cropped away before input are pale.",
-            "The label with the largest area or the highest map can differ from the class that other chapters name as "
-            "predicted: that class is the best match of the embedding of the whole image.",
+            say(
+                "Each pixel gets the label whose map is highest there; without a background every pixel gets a label, "
+                "right or wrong. The areas describe the predictions of the model, not the true content, and depend on "
+                "the label set."
+            ),
+            say("Shown are the first {count} images by name; areas cropped away before input are pale.", count=SHOWN),
+            say(
+                "The label with the largest area or the highest map can differ from the class that other chapters name "
+                "as predicted: that class is the best match of the embedding of the whole image."
+            ),
         ),
         charts=(chart, _legend(record, shown, assets)) if record.areas.pixels.any() else (chart,),
         tables=(
             AREAS.table(
-                "Labels by mean share, and the number of images in which each covers the most",
+                say("Labels by mean share, and the number of images in which each covers the most"),
                 table.head(MOST_LABELS),
                 more,
             ),
@@ -150,11 +160,9 @@ def _legend(record: SegmentationRecord, images: Sequence[str], assets: Assets) -
     """The colours of the labels that are painted in these images, the largest areas first."""
     part = record.areas[record.areas.image.isin(images) & (record.areas.pixels > 0)]
     order = part.groupby("label")["pixels"].sum().sort_values(ascending=False, kind="stable").index
-    named = [
-        (shorten(label or BACKGROUND, 30), "#{:02x}{:02x}{:02x}".format(*record.colours[label])) for label in order
-    ]
-    title = "Colours of the labels in the painted images"
-    return Chart(assets.chart(to_svg(colour_legend(named), title)), title, "Largest painted area first.")
+    named = [(shorten(label_title(label), 30), "#{:02x}{:02x}{:02x}".format(*record.colours[label])) for label in order]
+    title = say("Colours of the labels in the painted images")
+    return Chart(assets.chart(to_svg(colour_legend(named), title)), title, say("Largest painted area first."))
 
 
 def whole_told(record: SegmentationRecord) -> tuple[str, ...]:
@@ -162,74 +170,27 @@ def whole_told(record: SegmentationRecord) -> tuple[str, ...]:
     names = covered_by_one(record)
     if not names:
         return ()
-    shown = ", ".join(shorten(name, 40) for name in names[:MOST_UNMATCHED])
-    more = f" and {len(names) - MOST_UNMATCHED} more" if len(names) > MOST_UNMATCHED else ""
+    shown = ", ".join(shorten(name, 40) for name in names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        shown = f"{shown} {say('and {count} more', count=len(names) - MOST_NAMED)}"
     return (
-        f"In {len(names)} of {plural(len(record.images), 'image')} one label covers the whole visible image ({shown}"
-        f"{more}): these masks locate nothing, and those of equal size and label have the same hash.",
+        say(
+            "In {count} of {images} one label covers the whole visible image ({names}): these masks locate nothing, "
+            "and those of equal size and label have the same hash.",
+            count=len(names),
+            images=plural(len(record.images), "image"),
+            names=shown,
+        ),
     )
 
 
 def _painted(run: Run, record: SegmentationRecord, assets: Assets, image: str) -> Heat:
     part = record.areas[(record.areas.image == image) & (record.areas.pixels > 0)]
     best = part.sort_values("pixels", ascending=False).head(3)
-    told = ", ".join(f"{row.label or BACKGROUND} {typeset(f'{row.share:.0%}')}" for row in best.itertuples())
+    told = ", ".join(f"{label_title(row.label)} {localised(typeset(f'{row.share:.0%}'))}" for row in best.itertuples())
     name = record.images[image]
-    return Heat(assets.photo(record.painted(_open(run, image), image)), f"Segmentation of {name}: {told}", name, told)
-
-
-def _overlap(record: SegmentationRecord) -> Section:
-    table = overlap_table(record)
-    if table.empty:
-        return Section("Overlap with drawn objects")
-    ignored = "" if record.about["has_background"] else " Pixels without any of the requested labels are not counted."
-    return Section(
-        "Overlap with drawn objects",
-        sentences=(
-            f"Ground truth: {record.about['truth']}. Intersections and unions are summed over images and averaged "
-            f"over the labels that occur.{ignored} The control assigns the whole image to its best label: maps that "
-            "are not better than it add no information about location. There is no interval where a label occurs in "
-            f"fewer than {plural(FEWEST_WITH_LABEL, 'image')}.",
-            *[f"Left out of the annotations: {line}." for line in record.about.get("left_out", ())[:MOST_UNMATCHED]],
-        ),
-        tables=(OVERLAP.table("Mean intersection over union with 95 % interval over images", table),),
-    )
-
-
-def _recognition(record: SegmentationRecord) -> Section:
-    recipe = record.about["recipe"]
-    first = first_rows(record)[:MOST_LABELS]
-    tables = [FIRST.table(f"Labels that rank first, of {len(record.images)} images", first)]
-    table = precision_table(record)
-    for metric, part in table.groupby("metric", sort=False):
-        spec = precision(str(metric))
-        tables.append(spec.table(f"{str(metric).capitalize()} of each recipe, with 95 % interval over images", part))
-    known = " The images have no labels, so no precision can be given."
-    if len(table):
-        known = (
-            f" Mean average precision has no interval where a label has fewer than {FEWEST_RANKED} images with it or "
-            "without it."
-        )
-        if table["exact"].any():
-            known += (
-                " The same score for all gives the share of true labels; it is exact and has no interval, because "
-                "every image has equally many."
-            )
-    if unmatched := record.about.get("unmatched"):
-        shown = ", ".join(f"{shorten(label, 40)} ({count})" for label, count in unmatched[:MOST_UNMATCHED])
-        more = f" and {len(unmatched) - MOST_UNMATCHED} more" if len(unmatched) > MOST_UNMATCHED else ""
-        known += (
-            f" Not used, because no class or prompt of this audit has the same name: {plural(len(unmatched), 'label')} "
-            f"of the column {record.about['labels_column']} ({shown}{more})."
-        )
-    return Section(
-        "Labels recognised in whole images",
-        sentences=(
-            f"Recipe: {RECIPES[recipe]}. The authors published no recipe; all recipes used here are named and "
-            f"compared where labels are known.{known}",
-        ),
-        tables=tuple(tables),
-    )
+    alt_text = say("Segmentation of {name}: {labels}", name=name, labels=told)
+    return Heat(assets.photo(record.painted(_open(run, image), image)), alt_text, name, told)
 
 
 def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
@@ -237,15 +198,19 @@ def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     for image in list(record.images)[:SHOWN]:
         for label, points in list(record.points.get(image, {}).items())[:1]:
             entry, name = _open(run, image, whole=True), record.images[image]
-            told = f"{label}: {len(points.positive)} on it, {len(points.negative)} off it"
+            on, off = len(points.positive), len(points.negative)
+            told = say("{label}: {on} on it, {off} off it", label=label, on=on, off=off)
             # Drawn at the size of print: on the original they would be too small to see there.
             small = fit(entry, PRINT_SIDE)
             drawn = draw_points(small, points.scaled(small.width / entry.width, small.height / entry.height))
-            heats.append(Heat(assets.photo(drawn), f"Prompt points on {name} for {told}", name, told))
-    reason = record.about["sam"] or "Segment Anything converted them to masks, which are in the run's folder"
+            alt_text = say("Prompt points on {name} for {label}", name=name, label=told)
+            heats.append(Heat(assets.photo(drawn), alt_text, name, told))
     sentences = (
-        "Points for an interactive segmenter, for the best label of each image shown: discs lie on it, rings off "
-        f"it. All points are in points.json; {reason}.",
+        say(
+            "Points for an interactive segmenter, for the best label of each image shown: discs lie on it, rings off "
+            "it. All points are in points.json; {reason}.",
+            reason=say(record.about["sam"] or CONVERTED),
+        ),
     )
     return Section("Prompt points", sentences=sentences if heats else (), heats=tuple(heats))
 
@@ -265,9 +230,11 @@ def _empty(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
         "The map of the empty text",
         facts=tuple(facts),
         sentences=(
-            "Areas highlighted for the empty text carry no information about any label. The share is that of the "
-            "variance over patches; near 1, the map of the label equals that of the empty text.",
-            f"Shown are the maps of the empty text on {plural(len(heats), 'image')}.",
+            say(
+                "Areas highlighted for the empty text carry no information about any label. The share is that of the "
+                "variance over patches; near 1, the map of the label equals that of the empty text."
+            ),
+            say("Shown are the maps of the empty text on {images}.", images=plural(len(heats), "image")),
         ),
         heats=heats,
     )
@@ -282,16 +249,18 @@ def _captions(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
         caption = part[part.kind == "caption"].text.iloc[0]
         rows = part[((part.kind == "caption") & (part.text == caption)) | (part.caption == caption)]
         heats = tuple(
-            _map(run, record, assets, row, "Caption" if row.kind == "caption" else f"\u201c{row.text}\u201d")
+            _map(run, record, assets, row, say("Caption") if row.kind == "caption" else say("“{text}”", text=row.text))
             for row in typed(rows, MapRow)
         )
         samples.append(Sample(record.images[image], "", (HeatRow(shorten(caption, 160), "", heats),)))
     return Section(
         "Caption tokens",
         sentences=(
-            "For two images with a caption, the first by name: the map of the caption and those of the three tokens "
-            "with the highest score for the whole image. Training compares whole captions with images, not "
-            "single tokens, so these maps are indicative only.",
+            say(
+                "For two images with a caption, the first by name: the map of the caption and those of the three "
+                "tokens with the highest score for the whole image. Training compares whole captions with images, not "
+                "single tokens, so these maps are indicative only."
+            ),
         ),
         samples=tuple(samples),
     )
@@ -307,11 +276,12 @@ def _map(run: Run, record: SegmentationRecord, assets: Assets, row: MapRow, titl
     found = value_range(values)
     low, high = bar_ends(found, signed=True)
     painted = overlay(_open(run, row.image), values, geometry, signed=True)
-    caption = f"{title_of(row.method)}, raw {amount(found.low)} to {amount(found.high)}"
+    reach = {"method": title_of(row.method), "low": amount(found.low), "high": amount(found.high)}
+    caption = say("{method}, raw {low} to {high}", **reach)
     if np.isfinite(row.cosine if row.cosine is not None else np.nan):
-        caption += f"; score {number(row.cosine)}"
+        caption = say("{method}, raw {low} to {high}; score {score}", score=number(row.cosine), **reach)
     bar = assets.drawing(colour_bar(signed=True))
-    alt_text = f"Map of {title} on {record.images[row.image]}; {caption}"
+    alt_text = say("Map of {title} on {name}; {caption}", title=title, name=record.images[row.image], caption=caption)
     return Heat(assets.photo(painted), alt_text, title, caption, bar, amount(low), amount(high))
 
 

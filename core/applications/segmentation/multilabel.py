@@ -16,7 +16,7 @@ RECIPES = {
     "softmax": "softmax over the labels of the cosines, at the model's own scale",
     "class_surgery": "cosine of the whole image minus what the labels share (feature surgery of the class token)",
     "best_place": "the highest value of the label's map",
-}
+}  # messages
 
 
 def recognition_scores(

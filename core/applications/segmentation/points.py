@@ -105,12 +105,17 @@ def draw_points(image: Image.Image, points: Points, radius: int | None = None) -
 # -- Segment Anything -----------------------------------------------------------------------------------------------
 
 
+# Why points are shown without masks.
+NO_CHECKPOINT = "no Segment Anything checkpoint was given, so only the points are shown"  # messages
+NOT_INSTALLED = "the package segment_anything is not installed, so only the points are shown"  # messages
+
+
 def sam_reason(checkpoint: str) -> str | None:
     """None if points can be made into masks, otherwise one line that says why they stand alone."""
     if not checkpoint:
-        return "no Segment Anything checkpoint was given, so only the points are shown"
+        return NO_CHECKPOINT
     if find_spec("segment_anything") is None:
-        return "the package segment_anything is not installed, so only the points are shown"
+        return NOT_INSTALLED
     if not Path(checkpoint).is_file():
         return f"{checkpoint} is not a file, so only the points are shown"
     return None

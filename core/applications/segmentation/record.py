@@ -21,6 +21,7 @@ from core.applications.segmentation.points import Points
 from core.applications.segmentation.rows import AreaRow, MapRow, OverlapRow, RecognitionRow, TokenRow
 from core.datasets.pillow import open_whole
 from core.errors import RunError
+from core.languages import say
 from core.runs import Run
 from core.statistics import Interval, interval_of_means, jackknife
 from core.statistics.intervals import SHARE, Statistic
@@ -267,5 +268,5 @@ def label_use(run: Run) -> str:
         return ""
     masks, column = record.about["truth"], record.about["labels_column"]
     if masks:
-        return f"the accuracy of segmentation and of recognised labels (annotations {masks})"
-    return f"the accuracy of recognised labels (metadata column {column})" if column else ""
+        return say("the accuracy of segmentation and of recognised labels (annotations {masks})", masks=masks)
+    return say("the accuracy of recognised labels (metadata column {column})", column=column) if column else ""

@@ -11,10 +11,16 @@ from core.applications.segmentation.multilabel import RECIPES
 from core.applications.segmentation.record import SegmentationRecord
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import exact, measured, number, shorten
+from core.languages import say
 
-MAPS = {"clip_surgery": "CLIP Surgery", "raw": "Raw similarity", "whole": "One label everywhere (control)"}
-BACKGROUND = "(background)"
-CHANCE = "the same score for all (chance)"
+MAPS = {"clip_surgery": "CLIP Surgery", "raw": "Raw similarity", "whole": "One label everywhere (control)"}  # messages
+BACKGROUND = "(background)"  # messages
+CHANCE = "the same score for all (chance)"  # messages
+# What recipes are compared by, and how the name of a column begins.
+METRICS = {
+    "mean average precision": "Mean average precision",
+    "ranking precision": "Ranking precision",
+}  # messages
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,23 @@ def estimate_text(row: Any) -> str:
 
 
 def _true(row: RankedRow) -> str:
-    return "not known" if row.true is None else "yes" if row.true else "no"
+    return say("not known") if row.true is None else say("yes" if row.true else "no")
+
+
+def label_title(label: str) -> str:
+    """How a label is printed; the background has no name of its own."""
+    return label or say(BACKGROUND)
 
 
 AREAS = TableSpec(
-    ColumnSpec("Label", lambda row: shorten(row.label or BACKGROUND, 60), share=44),
+    ColumnSpec("Label", lambda row: shorten(label_title(row.label), 60), share=44),
     ColumnSpec(
         "Mean share", estimate_text, "number", 38, "mean share of the visible image, with 95 % interval over images"
     ),
     ColumnSpec("Largest in", "won", "number", 18, "number of images in which it covers the most", value="won"),
 )
 OVERLAP = TableSpec(
-    ColumnSpec("Map", lambda row: MAPS[row.map], share=44),
+    ColumnSpec("Map", lambda row: say(MAPS[row.map]), share=44),
     ColumnSpec("mIoU", estimate_text, "number", 36, "mean intersection over union, with 95 % interval over images"),
     ColumnSpec("Labels", "labels", "number", 20, "number of labels that occur in the annotations", value="labels"),
 )
@@ -85,8 +96,8 @@ RANKED = TableSpec(
 def precision(metric: str) -> TableSpec:
     """The recipes' `metric`, from rows of `precision_table`."""
     return TableSpec(
-        ColumnSpec("Recipe", lambda row: RECIPES.get(row.recipe, CHANCE), share=60),
-        ColumnSpec(metric.capitalize(), estimate_text, "number", help="with 95 % interval over images"),
+        ColumnSpec("Recipe", lambda row: say(RECIPES.get(row.recipe, CHANCE)), share=60),
+        ColumnSpec(METRICS[metric], estimate_text, "number", help="with 95 % interval over images"),
     )
 
 

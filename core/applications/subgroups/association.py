@@ -21,7 +21,7 @@ from core.statistics import jackknife
 from core.statistics.families import Family
 
 ASSOCIATIONS = Family("groups.association", "permutation test", "pairs of group and entry of the word list")
-EVERY_WORD = "all words"
+EVERY_WORD = "all words"  # messages
 # With so many draws the smallest p is 0.0001, and that of a p of 0.01 is known to 0.001.
 DRAWS, BATCH = 10_000, 500
 ROUNDING = 1e-12

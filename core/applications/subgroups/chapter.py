@@ -14,6 +14,7 @@ from core.applications.subgroups.tables import ASSOCIATED, EFFECTS
 from core.content.context import ReportContext
 from core.content.parts import Fact, Section
 from core.content.words import p_value, percent, rest_of
+from core.languages import say
 from core.rules import Context
 
 PRINTED, WORST, MOST_CONFOUNDED = 25, 3, 6
@@ -25,7 +26,8 @@ HOW = (
     "makes no groups. Groups of the same images are compared once.",
     "A measure is marked as stated where the metadata that define the group state it themselves, such as brightness by "
     "a column of lighting: a difference then confirms the metadata and does not become a finding.",
-)
+)  # messages
+GROUPS_SOURCE = "dataset.json and the records of the applications"  # messages
 
 
 def sections(context: ReportContext) -> tuple[Section, ...]:
@@ -39,9 +41,9 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
         Fact("Groups", str(len({(effect.group.column, effect.group.value) for effect in every}))),
         Fact("Measures", str(len({effect.measure.name for effect in every}))),
     )
-    more = rest_of(len(every), PRINTED, "dataset.json and the records of the applications")
-    table = EFFECTS.table("The largest effects", every[:PRINTED], more, "body")
-    sentences = (*HOW, family(every))
+    more = rest_of(len(every), PRINTED, say(GROUPS_SOURCE))
+    table = EFFECTS.table(say("The largest effects"), every[:PRINTED], more, "body")
+    sentences = (*(say(sentence) for sentence in HOW), family(every))
     groups = Section(
         "Groups of images",
         facts=facts,
@@ -60,11 +62,20 @@ def error_sentences(every: Sequence[Effect]) -> tuple[str, ...]:
         return ()
     worst = sorted(stated, key=lambda effect: effect.mean)[:WORST]
     lines = [
-        f"“{effect.group.value}” ({effect.group.column}) {percent(effect.mean)} against {percent(effect.other_mean)} "
-        f"of the other images (n = {effect.n} and {effect.others}, adjusted p = {p_value(effect.p_adjusted)})"
+        say(
+            "“{value}” ({column}) {share} against {other} of the other images (n = {n} and {others}, adjusted p = {p})",
+            value=effect.group.value,
+            column=effect.group.column,
+            share=percent(effect.mean),
+            other=percent(effect.other_mean),
+            n=effect.n,
+            others=effect.others,
+            p=p_value(effect.p_adjusted),
+        )
         for effect in worst
     ]
-    return (f"Share of images whose predicted class is the label, the lowest groups: {'; '.join(lines)}.",)
+    groups = "; ".join(lines)
+    return (say("Share of images whose predicted class is the label, the lowest groups: {groups}.", groups=groups),)
 
 
 def confounded_sentences(context: Context) -> tuple[str, ...]:
@@ -73,13 +84,23 @@ def confounded_sentences(context: Context) -> tuple[str, ...]:
     if not found:
         return ()
     lines = [
-        f"all {row.images} images of {', '.join(f'“{value}”' for value in row.values)} ({row.column}) are "
-        f"“{row.value}” ({row.other}), as are {percent(row.share)} of all"
+        say(
+            "all {images} images of {values} ({column}) are “{value}” ({other}), as are {share} of all",
+            images=row.images,
+            values=", ".join(say("“{text}”", text=value) for value in row.values),
+            column=row.column,
+            value=row.value,
+            other=row.other,
+            share=percent(row.share),
+        )
         for row in found[:MOST_CONFOUNDED]
     ]
-    more = [f"and {len(found) - MOST_CONFOUNDED} more"] if len(found) > MOST_CONFOUNDED else []
+    more = [say("and {count} more", count=len(found) - MOST_CONFOUNDED)] if len(found) > MOST_CONFOUNDED else []
     return (
-        f"Confounded columns: {'; '.join([*lines, *more])}. A difference of such a group can come from either column.",
+        say(
+            "Confounded columns: {columns}. A difference of such a group can come from either column.",
+            columns="; ".join([*lines, *more]),
+        ),
     )
 
 
@@ -87,20 +108,24 @@ def _words(record: GroupsRecord, rows: Sequence[Association]) -> Section | None:
     if not rows:
         return None
     more = rest_of(len(rows), PRINTED, GroupsRecord.file_of("words"))
-    table = ASSOCIATED.table("The largest effect sizes", rows[:PRINTED], more)
+    table = ASSOCIATED.table(say("The largest effect sizes"), rows[:PRINTED], more)
     return Section("Association with words", sentences=words_told(record, rows), tables=(table,))
 
 
 def words_told(record: GroupsRecord, rows: Sequence[Association]) -> tuple[str, ...]:
     """What an association is, and what was tested together, in sentences."""
-    against = ", ".join(f"“{word}”" for word in record.about.get("against", ()))
+    against = ", ".join(say("“{text}”", text=word) for word in record.about.get("against", ()))
     return (
-        "The association of an image with a word is their cosine less that with "
-        f"{against or 'the texts of the audit'}, as a mean where there are several. The effect size is that of the "
-        "Word-Embedding Association Test with images instead of target words: the mean of the group less that "
-        "of the other images, in standard deviations of all.",
-        "An association describes the model's embeddings of these images. Groups that show different subjects are "
-        "associated with different words for that reason alone.",
+        say(
+            "The association of an image with a word is their cosine less that with {against}, as a mean where there "
+            "are several. The effect size is that of the Word-Embedding Association Test with images instead of target "
+            "words: the mean of the group less that of the other images, in standard deviations of all.",
+            against=against or say("the texts of the audit"),
+        ),
+        say(
+            "An association describes the model's embeddings of these images. Groups that show different subjects are "
+            "associated with different words for that reason alone."
+        ),
         ASSOCIATIONS.sentence(pd.DataFrame({"p": [row.p for row in rows]}, dtype=float)),
     )
 

@@ -20,6 +20,8 @@ from core.rules import Context
 from core.statistics import auroc_bounds
 from core.statistics.families import Family
 
+# On which side of the other images a group lies, and whether that is to its favour.
+SIDES, FAVOURS = ("lower", "higher"), ("favourable", "unfavourable")  # messages
 COMPARISONS = Family("groups", "rank test", "pairs of group and measure")
 
 
@@ -48,7 +50,7 @@ class Effect:
     @property
     def side(self) -> str:
         """Whether the group has the lower or the higher values."""
-        return "lower" if self.value < 0.5 else "higher"
+        return SIDES[self.value >= 0.5]
 
     @property
     def one_sided(self) -> tuple[float, float, float]:
@@ -62,7 +64,7 @@ class Effect:
         """Whether it is "favourable" or "unfavourable" to the group; empty where neither direction is by itself."""
         if not self.measure.better:
             return ""
-        return "favourable" if self.side == self.measure.better else "unfavourable"
+        return FAVOURS[self.side != self.measure.better]
 
     @property
     def columns(self) -> frozenset[str]:

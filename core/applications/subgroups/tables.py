@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from core.applications.subgroups.association import EVERY_WORD
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, p_value
+from core.languages import say
 
 EFFECTS = TableSpec(
     ColumnSpec("Column", lambda row: row.group.column, share=12),
     ColumnSpec("Group", lambda row: row.group.value, share=13),
-    ColumnSpec("Measure", lambda row: f"{row.measure.title}{' (stated)' if row.stated else ''}"),
+    ColumnSpec("Measure", lambda row: f"{row.measure.title} ({say('stated')})" if row.stated else row.measure.title),
     ColumnSpec(
         "Effect, 95 % interval",
-        lambda row: f"{row.side} in {bounded(*(round(value, 2) for value in row.one_sided))}",
+        lambda row: say(
+            "{side} in {share}", side=say(row.side), share=bounded(*(round(value, 2) for value in row.one_sided))
+        ),
         "number",
         16,
         help="The share of pairs of an image of the group and another image in which that of the group has the higher "
@@ -21,7 +25,7 @@ EFFECTS = TableSpec(
     ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 8, help="Images of the group, other images"),
     ColumnSpec(
         "For the group",
-        "favour",
+        lambda row: say(row.favour) if row.favour else "",
         share=12,
         help="Favourable: higher scores, a larger lead, more agreement with labels, fewer flips, less implausibility",
     ),
@@ -31,7 +35,7 @@ EFFECTS = TableSpec(
 ASSOCIATED = TableSpec(
     ColumnSpec("Column", lambda row: row.group.column, share=16),
     ColumnSpec("Group", lambda row: row.group.value, share=18),
-    ColumnSpec("Words", "entry"),
+    ColumnSpec("Words", lambda row: say(EVERY_WORD) if row.entry == EVERY_WORD else row.entry),
     ColumnSpec(
         "Effect size, 95 % interval",
         lambda row: bounded(row.size, row.low, row.high),

@@ -16,6 +16,7 @@ from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, v
 from core.content.parts import Fact, Heat, Section, Table
 from core.content.words import amount, measured, number, percent, shorten
 from core.datasets import DatasetImage
+from core.languages import say
 from core.rules.parts import title_of
 from core.runs import Run
 from core.runs.rows import typed
@@ -31,7 +32,7 @@ HOW = (
     "Where the two procedures agree on a word, more than on maps of other words of the same text, its map can be "
     "interpreted. Function words (articles, prepositions) have no visible content: attribution beyond their share of "
     "the words indicates that maps follow the form of a sentence and not its content.",
-)
+)  # messages
 
 
 def sections(context: ReportContext) -> tuple[Section, ...]:
@@ -58,7 +59,14 @@ def word_heat(run: Run, image: DatasetImage, row: MapRow, assets: Assets, title:
     low, high = bar_ends(value_range(values), signed=True)
     small = fit(run.dataset.open(image), PRINT_SIDE)
     painted = overlay(small, values, geometry_of(run, image.width, image.height), signed=True, smooth=False)
-    alt = f"{WAYS[row.way]} of the word {row.word} on {image.name}; raw {amount(low)} to {amount(high)}"
+    alt = say(
+        "{way} of the word {word} on {name}; raw {low} to {high}",
+        way=say(WAYS[row.way]),
+        word=row.word,
+        name=image.name,
+        low=amount(low),
+        high=amount(high),
+    )
     bar = assets.drawing(colour_bar(signed=True))
     return Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
@@ -68,14 +76,22 @@ def _measured(record: WordMapsRecord) -> Section:
     table = word_maps_table(record)
     facts = (
         Fact("Images", images_of(about)),
-        Fact("Text", "the first caption" if about["own"] == "captions" else "the text that the model ranks first"),
+        Fact("Text", say("the first caption" if about["own"] == "captions" else "the text that the model ranks first")),
         Fact("Shared map", title_of(about["method"])),
-        Fact("Forwards", f"{about['image_forwards']:,.0f} of the image, {about['text_forwards']:,.0f} of the text"),
+        Fact(
+            "Forwards",
+            say(
+                "{images:,.0f} of the image, {texts:,.0f} of the text",
+                images=about["image_forwards"],
+                texts=about["text_forwards"],
+            ),
+        ),
     )
-    tables = (MEASURED.table("Maps of single words, with 95 % interval over images", table, place="body"),)
+    tables = (MEASURED.table(say("Maps of single words, with 95 % interval over images"), table, place="body"),)
     told = modalities_told(table)
     results = (told,) if told else ()
-    return Section("Maps of single words", facts=facts, sentences=HOW, tables=tables, results=results)
+    sentences = tuple(say(sentence) for sentence in HOW)
+    return Section("Maps of single words", facts=facts, sentences=sentences, tables=tables, results=results)
 
 
 def modalities_told(table: pd.DataFrame) -> str:
@@ -85,15 +101,19 @@ def modalities_told(table: pd.DataFrame) -> str:
         return ""
     image, words, both = (rows.loc[name] for name in MODALITIES)
     written = [measured(row.value, row.low, row.high, int(row.n)) for row in (words, image, both)]
-    told = (
-        "Of the variance of the cosine while cells and words are hidden, the words alone explain "
-        f"{written[0]}, the image alone {written[1]}, and both together {written[2]}."
+    told = say(
+        "Of the variance of the cosine while cells and words are hidden, the words alone explain {words}, the image "
+        "alone {image}, and both together {both}.",
+        words=written[0],
+        image=written[1],
+        both=written[2],
     )
     if words.value > HALF:
-        told += (
-            " Which words remain decides most of the cosine, whatever the image shows. Maps of single words describe "
+        most = say(
+            "Which words remain decides most of the cosine, whatever the image shows. Maps of single words describe "
             "only the part that needs both."
         )
+        told = f"{told} {most}"
     return told
 
 
@@ -108,25 +128,26 @@ def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
         entry, words = known[image], word_rows(record, image)
         text = str(record.of(image, INTERACTION)["text"].iloc[0])
         best = words[~words["function"].astype(bool)].nlargest(SHOWN_WORDS, INTERACTION, keep="all").head(SHOWN_WORDS)
-        said = (
-            f"“{shorten(text, 160)}”. Rank correlation of the two procedures on its content words: "
-            f"{number(agreement[image], 2)}, n = 1."
+        said = say(
+            "“{text}”. Rank correlation of the two procedures on its content words: {value}, n = 1.",
+            text=shorten(text, 160),
+            value=number(agreement[image], 2),
         )
         name = shorten(entry.name, 40)
         small = assets.photo(fit(run.dataset.open(entry), PRINT_SIDE))
-        first = Heat(small, f"the image {entry.name}", "Image", shorten(entry.name, 28))
+        first = Heat(small, say("the image {name}", name=entry.name), say("Image"), shorten(entry.name, 28))
         rest = next(typed(record.of(image, SHARED), MapRow))
         heats = {
             INTERACTION: (first, *_heats(run, record, entry, best, INTERACTION, assets)),
             SHARED: (
-                word_heat(run, entry, rest, assets, "Without any word", ""),
+                word_heat(run, entry, rest, assets, say("Without any word"), ""),
                 *_heats(run, record, entry, best, SHARED, assets),
             ),
         }
         found += [
-            Section(f"Words of {name}: interactions", sentences=(said,), heats=heats[INTERACTION]),
-            Section(f"Words of {name}: shared map", heats=heats[SHARED]),
-            Section(f"Words of {name}: attribution received", tables=(_owned(words),)),
+            Section(say("Words of {name}: interactions", name=name), sentences=(said,), heats=heats[INTERACTION]),
+            Section(say("Words of {name}: shared map", name=name), heats=heats[SHARED]),
+            Section(say("Words of {name}: attribution received", name=name), tables=(_owned(words),)),
         ]
     return found
 
@@ -141,23 +162,24 @@ def _heats(
             image,
             rows[word.place],
             assets,
-            f"\u201c{word.word}\u201d",
-            f"{percent(getattr(word, way))} of the map",
+            say("“{text}”", text=word.word),
+            say("{share} of the map", share=percent(getattr(word, way))),
         )
         for word in typed(words, MapRow)
     ]
 
 
 def _owned(words: pd.DataFrame) -> Table:
-    more = f"The first {MOST_WORDS} words of {len(words)}." if len(words) > MOST_WORDS else ""
-    return WORDS.table(
-        "Change of the cosine when a word is kept, and its share of the maps", words.head(MOST_WORDS), more
-    )
+    more = ""
+    if len(words) > MOST_WORDS:
+        more = say("The first {first} words of {count}.", first=MOST_WORDS, count=len(words))
+    title = say("Change of the cosine when a word is kept, and its share of the maps")
+    return WORDS.table(title, words.head(MOST_WORDS), more)
 
 
 def _problems(record: WordMapsRecord) -> Section:
     problems = record.about["problems"]
-    table = PROBLEMS.table("Images without word maps; they are not part of any number", problems)
+    table = PROBLEMS.table(say("Images without word maps; they are not part of any number"), problems)
     return Section("Word maps that could not be made", tables=(table,) if problems else ())
 
 

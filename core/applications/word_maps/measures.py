@@ -23,7 +23,7 @@ MEASURES = {
     "same": "Both procedures, same word: rank correlation of the maps",
     "other": "Both procedures, another word of the text (control)",
     "beyond": "Same word minus another word",
-}
+}  # messages
 
 MODALITIES = ("image_share", "words_share", "pair_share")
 

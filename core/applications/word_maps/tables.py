@@ -8,12 +8,13 @@ from core.applications.word_maps.measures import MEASURES
 from core.applications.word_maps.record import INTERACTION, SHARED
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, percent
+from core.languages import say
 
 MEASURED = TableSpec(
-    ColumnSpec("Measure", lambda row: MEASURES[row.measure]),
+    ColumnSpec("Measure", lambda row: say(MEASURES[row.measure])),
     ColumnSpec(
         "Mean over images",
-        lambda row: bounded(row.value, row.low, row.high) if row.n else "not measured",
+        lambda row: bounded(row.value, row.low, row.high) if row.n else say("not measured"),
         "number",
         26,
         help="with 95 % interval over images",

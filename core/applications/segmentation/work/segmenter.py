@@ -30,6 +30,8 @@ from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
 
 BACKGROUND, UNSEEN = 0, -1
+# Why the maps of a method are used.
+SUPPORTED, REQUESTED = "the model supports it", "it was requested"  # messages
 # A larger image is segmented at this many pixels on its longer side.
 MOST_SIDE = 2048
 
@@ -196,10 +198,10 @@ def chosen_map(model: Model, wanted: str = "auto") -> tuple[str, str]:
     if wanted == "clip_surgery" and surgery:
         raise CapabilityError(f"CLIP Surgery does not support {model.title}: it {surgery}; use raw maps")
     if wanted != "raw" and surgery is None:
-        return "clip_surgery", "the model supports it"
+        return "clip_surgery", SUPPORTED
     if raw:
         raise CapabilityError(f"segmentation does not support {model.title}: it {raw}")
-    return "raw", "it was requested" if wanted == "raw" else f"CLIP Surgery {surgery}"
+    return "raw", REQUESTED if wanted == "raw" else f"CLIP Surgery {surgery}"
 
 
 def highest(
