@@ -52,7 +52,7 @@ SURROUNDED = (
     "region of other images adds to the score of the class. Where this is below 0, because other images speak against "
     "the class, the share exceeds that in total, and may exceed 100 %.",
 )  # messages
-ROLES = ("Sample", "Counter-sample")  # messages
+ROLES = ("Sample, {share} of the score", "Counter-sample, {share} of the score")  # messages
 
 
 def profile_sections(context: ReportContext) -> tuple[Section, ...]:
@@ -157,7 +157,7 @@ def _heats(
             each.image,
             each.name,
             first["concept"],
-            say("{role}, {share} of the score", role=say(role), share=percent(each.part)),
+            say(role, share=percent(each.part)),
         )
         for role, group in zip(ROLES, parts, strict=True)
         for each in group
