@@ -32,8 +32,9 @@ def region_differences(context: Context) -> Iterator[Outcome]:
         by_image = each.groupby(["image", "image_name"], as_index=False)
         images = by_image.agg(value=("value", "mean"), text=("text", "first"))
         baseline = PRIORS[row.prior].lower()
-        name = f"faithfulness of semantic regions less {baseline}"
-        family.append(Comparison(name, row, images, row.prior, values={"baseline": say(baseline)}))
+        told = say(baseline)
+        name = say("faithfulness of semantic regions less {baseline}", baseline=told)
+        family.append(Comparison(name, row, images, row.prior, values={"baseline": told}))
     yield from outcomes_of(
         family,
         float(context.thresholds[FAITHFULNESS]),

@@ -89,9 +89,11 @@ def concept_shares(context: Context) -> Iterator[Outcome]:
 
 
 def _carried(row: Any) -> str:
-    return (
-        f"share of the score's gain lost with \u201c{row.concept}\u201d beyond the control, {quoted(row.topic)} "
-        f"(relatedness {row.related:.2f})"
+    return say(
+        "share of the score's gain lost with “{concept}” beyond the control, {topic} (relatedness {related:.2f})",
+        concept=row.concept,
+        topic=quoted(row.topic),
+        related=row.related,
     )
 
 
@@ -136,7 +138,7 @@ def _leader(row: Any) -> str:
 
 
 def _led(row: Any) -> str:
-    return f"share of images led by \u201c{row.concept}\u201d, {quoted(row.topic)}"
+    return say("share of images led by “{concept}”, {topic}", concept=row.concept, topic=quoted(row.topic))
 
 
 CAUSE = (

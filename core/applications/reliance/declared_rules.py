@@ -72,8 +72,10 @@ def _outcome(
 
 
 def _name(row: pd.Series) -> str:
-    return (
-        f"share of the score's gain lost with \u201c{row['concept']}\u201d beyond the control, {quoted(row['topic'])}"
+    return say(
+        "share of the score's gain lost with “{concept}” beyond the control, {topic}",
+        concept=row["concept"],
+        topic=quoted(row["topic"]),
     )
 
 

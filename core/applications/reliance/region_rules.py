@@ -56,7 +56,11 @@ def _hidden(record: RelianceRecord, table: pd.DataFrame, least: float) -> Sides:
 
 
 def _lost(row: Any) -> str:
-    return f"share of the score's gain lost with the {REGIONS[row.place]} beyond the control, {quoted(row.topic)}"
+    return say(
+        "share of the score's gain lost with the {region} beyond the control, {topic}",
+        region=say(REGIONS[row.place]),
+        topic=quoted(row.topic),
+    )
 
 
 def edge_shares(context: Context) -> Iterator[Outcome]:

@@ -62,7 +62,11 @@ def _own_images(alone: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
 
 
 def _carried(row: Any) -> str:
-    return f"share of the score's gain in the {row.region} alone beyond other images, {quoted(row.topic)}"
+    return say(
+        "share of the score's gain in the {region} alone beyond other images, {topic}",
+        region=row.region,
+        topic=quoted(row.topic),
+    )
 
 
 THRESHOLDS = ("reliance.alike.least_alike", "reliance.topics.least_images", "general.significance")
