@@ -79,7 +79,8 @@ def _of_cards() -> Iterator[Text]:
         )
         yield from (Text(part, place) for part in (*worded, *parts, rule.unit))
     for application in APPLICATIONS.values():
-        yield Text(application.card.title, f"application {application.name}")
+        for part in (application.card.title, application.card.question):
+            yield Text(part, f"application {application.name}")
     for method in METHODS.values():
         yield Text(method.unit, "units of methods")
         if not method.module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.applications.pairs.chapter import HOW, estimate_sentence, naming_sentences
+from core.applications.pairs.chapter import estimate_sentence, how, naming_sentences
 from core.applications.pairs.measures import named_classes, retrieval, suspects
 from core.applications.pairs.record import CaptionRow, PairsRecord
 from core.applications.pairs.tables import NAMES, RANKS, SUSPECTS
@@ -36,7 +36,7 @@ def page(run: Run, record: PairsRecord) -> None:
             st.text(unbroken(sentence))
         if len(rows := named_classes(record)):
             tables.show(NAMES, rows)
-    for sentence in HOW:
+    for sentence in how():
         st.caption(plain(sentence))
 
 

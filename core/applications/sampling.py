@@ -11,6 +11,7 @@ from pydantic import Field
 from core.content.words import plural
 from core.datasets import DatasetImage
 from core.datasets.annotations import LABEL_COLUMNS
+from core.languages import say
 from core.methods.info import MOST_IMAGES, Options
 from core.statistics.sampling import Design
 
@@ -107,13 +108,18 @@ def images_of(about: Mapping[str, Any]) -> str:
     left_out, measured = int(about["images_left_out"]), int(about["images"])
     design = about.get("design")
     if not design or len(design["images"]) == design["population"]:
-        return plural(measured, "image") + (f" ({left_out:,} of the audit left out)" if left_out else "")
-    drawn = len(design["images"])
-    strata = len(design["sizes"])
-    within = f" within {plural(strata, 'stratum', 'strata')}" if strata > 1 else ""
-    failed = f"; {drawn - measured:,} of them not measured" if measured < drawn else ""
+        images = plural(measured, "image")
+        return say("{images} ({count:,} of the audit left out)", images=images, count=left_out) if left_out else images
+    drawn, strata = len(design["images"]), len(design["sizes"])
+    drawing = {"drawn": drawn, "images": plural(design["population"], "image"), "seed": design["seed"]}
+    parts = [say("{drawn:,} of {images}, drawn at random (seed {seed})", **drawing)]
+    if strata > 1:
+        drawing["strata"] = plural(strata, "stratum", "strata")
+        parts = [say("{drawn:,} of {images}, drawn at random within {strata} (seed {seed})", **drawing)]
+    if measured < drawn:
+        parts.append(say("{count:,} of them not measured", count=drawn - measured))
     if design.get("look") == "interim":
-        failed += "; no more were measured because the verdicts were settled, or more images would hardly settle them"
-    return (
-        f"{drawn:,} of {plural(design['population'], 'image')}, drawn at random{within} (seed {design['seed']}){failed}"
-    )
+        parts.append(
+            say("no more were measured because the verdicts were settled, or more images would hardly settle them")
+        )
+    return "; ".join(parts)

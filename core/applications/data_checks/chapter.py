@@ -14,10 +14,11 @@ from core.content.parts import Fact, Heat, Section
 from core.content.promises import prints_interval, promised
 from core.content.words import bounded, plural, rest_of, shorten
 from core.datasets.languages import name_of
+from core.languages import say
 from core.runs.rows import typed
 
 PRINTED, SHEET, SIDE = 20, 6, 240
-HOW = (
+HOW = (  # messages
     "Every image was measured. An issue is a property of the pixels and not in itself an error: a night scene is dark. "
     "The definitions and limits are those of cleanvision 0.3.7.",
     "Copies are images whose reduced pixels correlate by at least 0.9 when they are aligned. Images of another kind "
@@ -47,7 +48,7 @@ def language_rows(record: DataRecord) -> list[LanguageRow]:
     """The languages of the texts by kind, the most frequent first."""
     rows = []
     for (kind, code), texts in record.texts.groupby(["kind", "language"], sort=True):
-        name = name_of(str(code)) if code else "not certain"
+        name = name_of(str(code)) if code else say("not certain")
         rows.append(LanguageRow(str(kind), name, len(texts), str(texts["text"].iloc[0])))
     return sorted(rows, key=lambda row: (row.kind, -row.count, row.language))
 
@@ -62,29 +63,29 @@ def _measured(record: DataRecord) -> Section:
     )
     if record.about.get("context_length"):
         count = int(record.texts["unread"].sum())
-        facts += (
-            Fact("Texts longer than the model reads", f"{count}; {record.about['context_length']} tokens are read"),
-        )
+        read = say("{count}; {length} tokens are read", count=count, length=record.about["context_length"])
+        facts += (Fact("Texts longer than the model reads", read),)
     drift = record.about.get("drift")
     if drift:
         text = bounded(drift["value"], drift["low"], drift["high"])
-        name = promised("Area under the ROC curve against reference images, 95 % interval", prints_interval([text]))
-        facts += (Fact(name, f"{text}; {drift['own']} and {drift['others']} images"),)
-    tables = [ISSUES.table("Issues of images", issues(record), place="body")]
+        name = say("Area under the ROC curve against reference images, 95 % interval")
+        told = say("{area}; {own} and {others} images", area=text, own=drift["own"], others=drift["others"])
+        facts += (Fact(promised(name, prints_interval([text])), told),)
+    tables = [ISSUES.table(say("Issues of images"), issues(record), place="body")]
     if groups:
-        tables.append(COPIES.table("Groups of copies", groups[:PRINTED], _rest(groups, "copies")))
+        tables.append(COPIES.table(say("Groups of copies"), groups[:PRINTED], _rest(groups, "copies")))
     if len(kinds):
-        tables.append(KINDS.table("Images of another kind", kinds.head(PRINTED), _rest(kinds, "kinds")))
+        tables.append(KINDS.table(say("Images of another kind"), kinds.head(PRINTED), _rest(kinds, "kinds")))
     languages = language_rows(record)
     if languages:
         tables.append(
             LANGUAGES.table(
-                "Languages of the texts",
+                say("Languages of the texts"),
                 languages[:PRINTED],
                 _rest(languages, "texts"),
             )
         )
-    return Section("Images and texts", facts=facts, sentences=HOW, tables=tuple(tables))
+    return Section("Images and texts", facts=facts, sentences=tuple(map(say, HOW)), tables=tuple(tables))
 
 
 def _rest(rows: Sized, table: str) -> str:
@@ -94,13 +95,13 @@ def _rest(rows: Sized, table: str) -> str:
 def _sheet(context: ReportContext, record: DataRecord) -> Section:
     """Images of another kind, and two of each group of copies."""
     run, known = context.run, {image.id: image for image in context.run.dataset.images}
-    wanted = [(row.image, "of another kind") for row in typed(record.kinds.head(SHEET), KindRow)]
+    wanted = [(row.image, say("of another kind")) for row in typed(record.kinds.head(SHEET), KindRow)]
     for at, group in enumerate(copy_groups(record)[: SHEET // 2]):
-        wanted += [(image, f"copies, group {at + 1}") for image in group.images[:2]]
+        wanted += [(image, say("copies, group {number}", number=at + 1)) for image in group.images[:2]]
     heats = [
         Heat(
             context.assets.photo(fit(run.dataset.open(known[image]), SIDE)),
-            f"The image {known[image].name}: {note}",
+            say("The image {name}: {note}", name=known[image].name, note=note),
             shorten(known[image].name, 28),
             note,
         )

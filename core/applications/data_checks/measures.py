@@ -39,26 +39,42 @@ def _grey(rows: pd.DataFrame) -> Any:
     return grey & (grey.mean() < 0.5)
 
 
-ISSUES: dict[str, tuple[str, Callable[[pd.DataFrame], Any]]] = {
-    "dark": (f"99 % of the pixels are darker than {percent(DARK)}", lambda rows: rows["light_99"] < DARK),
-    "bright": (f"95 % of the pixels are brighter than {percent(LIGHT)}", lambda rows: rows["light_5"] > LIGHT),
-    "blurred": (f"edges at 64 pixels have a score below {BLUR:g}", _blurred),
-    "low information": (
-        f"the entropy of the colours is below {ENTROPY:g} bits",
-        lambda rows: rows["entropy"] < ENTROPY,
-    ),
-    "odd size": (f"more than {SIZE_FACTOR:g} interquartile ranges beyond the quartiles", _odd_size),
-    "odd aspect ratio": (
-        f"the shorter side is below {percent(ASPECT)} of the longer",
-        lambda rows: rows["aspect"] < ASPECT,
-    ),
-    "grey among colour": ("the channels are equal, and in most images they are not", _grey),
+ISSUES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "dark": lambda rows: rows["light_99"] < DARK,
+    "bright": lambda rows: rows["light_5"] > LIGHT,
+    "blurred": _blurred,
+    "low information": lambda rows: rows["entropy"] < ENTROPY,
+    "odd size": _odd_size,
+    "odd aspect ratio": lambda rows: rows["aspect"] < ASPECT,
+    "grey among colour": _grey,
 }  # messages: keys
+_DEFINITIONS = {
+    "dark": "99 % of the pixels are darker than {dark}",
+    "bright": "95 % of the pixels are brighter than {light}",
+    "blurred": "edges at 64 pixels have a score below {blur:g}",
+    "low information": "the entropy of the colours is below {entropy:g} bits",
+    "odd size": "more than {factor:g} interquartile ranges beyond the quartiles",
+    "odd aspect ratio": "the shorter side is below {aspect} of the longer",
+    "grey among colour": "the channels are equal, and in most images they are not",
+}  # messages
+
+
+def definition(issue: str) -> str:
+    """What counts as an issue, with its limit, in the current language."""
+    return say(
+        _DEFINITIONS[issue],
+        dark=percent(DARK),
+        light=percent(LIGHT),
+        blur=BLUR,
+        entropy=ENTROPY,
+        factor=SIZE_FACTOR,
+        aspect=percent(ASPECT),
+    )
 
 
 @dataclass(frozen=True)
 class Issue:
-    """One kind of issue: its name and definition, the images that have it, and their share of all."""
+    """One kind of issue: its name in English, its definition, the images that have it, and their share of all."""
 
     name: str
     definition: str
@@ -75,9 +91,9 @@ def issues(record: DataRecord) -> list[Issue]:
     """Every kind of issue, with the images that have it, by name."""
     rows = record.images
     made = []
-    for name, (definition, flag) in ISSUES.items():
+    for name, flag in ISSUES.items():
         images = rows[np.asarray(flag(rows), dtype=bool)].sort_values("image_name", kind="stable")
-        made.append(Issue(name, definition, images, len(images) / max(len(rows), 1)))
+        made.append(Issue(name, definition(name), images, len(images) / max(len(rows), 1)))
     return made
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from core.applications.data_checks.kinds import SIGNALS
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import number, percent, shorten
+from core.languages import say
 
 ISSUES = TableSpec(
-    ColumnSpec("Issue", "name", share=20),
+    ColumnSpec("Issue", lambda row: say(row.name), share=20),
     ColumnSpec("Images", "count", "number", 10),
     ColumnSpec("Share", lambda row: percent(row.share), "number", 10),
     ColumnSpec("Definition", "definition"),
@@ -19,11 +20,11 @@ COPIES = TableSpec(
 KINDS = TableSpec(
     ColumnSpec("Group", lambda row: row.group + 1, "number", 10),
     ColumnSpec("Image", "image_name"),
-    ColumnSpec("Differs above all in", lambda row: SIGNALS.get(row.signal, row.signal), share=28),
+    ColumnSpec("Differs above all in", lambda row: say(SIGNALS.get(row.signal, row.signal)), share=28),
     ColumnSpec("Robust z", lambda row: number(row.z, 1), "number", 14),
 )
 LANGUAGES = TableSpec(
-    ColumnSpec("Texts", "kind", share=20),
+    ColumnSpec("Texts", lambda row: say(row.kind), share=20),
     ColumnSpec("Language", "language", share=24),
     ColumnSpec("Count", "count", "number", 12),
     ColumnSpec("Example", lambda row: shorten(row.example, 80)),

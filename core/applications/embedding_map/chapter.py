@@ -14,13 +14,14 @@ from core.content.context import ReportContext
 from core.content.groups import OTHERS, best_classes, frequent
 from core.content.parts import Chart, Fact, Section
 from core.content.words import measured, plural, shorten
+from core.languages import localised, say
 from core.runs.rows import typed
 
 TITLE = "Embedding map"
 # More points would make one dark area, and a large file.
 MOST_POINTS = 1500
 SIDE = 300
-HOW = (
+HOW = (  # messages
     "Each point is an image. Images that are nearest neighbours by the model's embedding should be near each other. "
     "What can be read is which images lie together; the distance between groups, their size and the space between "
     "them have no meaning.",
@@ -37,18 +38,22 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     best = best_classes(context.summary.scores)
     seed = context.run.plan.seed
     shown = len(record.points) if len(record.points) <= MOST_POINTS else MOST_POINTS
-    drawn = "" if shown == len(record.points) else f" {shown:,} of {len(record.points):,} images, drawn at random."
-    coloured = " Colours and shapes are the class with the highest score." if best else ""
-    alt_text = f"Layout of {plural(shown, 'image')} in two dimensions by the model's embeddings"
-    caption = f"Layout of the images by the model's embeddings ({record.about['method']}).{drawn}{coloured}"
+    images = plural(shown, "image")
+    alt_text = say("Layout of {images} in two dimensions by the model's embeddings", images=images)
+    parts = [say("Layout of the images by the model's embeddings ({method}).", method=say(record.about["method"]))]
+    if shown < len(record.points):
+        parts.append(say("{shown:,} of {whole:,} images, drawn at random.", shown=shown, whole=len(record.points)))
+    if best:
+        parts.append(say("Colours and shapes are the class with the highest score."))
+    caption = " ".join(parts)
     chart = context.assets.chart(to_svg(layout_chart(record.points, best, seed), alt_text))
     return (
         Section(
             TITLE,
             facts=facts(record),
-            sentences=HOW,
+            sentences=tuple(map(say, HOW)),
             charts=(Chart(chart, alt_text, caption, "62%"),),
-            tables=(FAITHFULNESS.table("Faithfulness of the layout, means over images", record.layouts),),
+            tables=(FAITHFULNESS.table(say("Faithfulness of the layout, means over images"), record.layouts),),
             results=(faithfulness_sentence(record),),
         ),
     )
@@ -57,10 +62,10 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
 def facts(record: LayoutRecord) -> tuple[Fact, ...]:
     """How the layout was made."""
     about = record.about
-    found = [Fact("Images", images_of(about)), Fact("Layout", str(about["method"]))]
+    found = [Fact("Images", images_of(about)), Fact("Layout", say(about["method"]))]
     if about["perplexity"] is not None:
-        found.append(Fact("Perplexity", f"{about['perplexity']:g}"))
-    found.append(Fact("Forward passes of the image tower", f"{about['image_forwards']:g}"))
+        found.append(Fact("Perplexity", localised(f"{about['perplexity']:g}")))
+    found.append(Fact("Forward passes of the image tower", localised(f"{about['image_forwards']:g}")))
     return tuple(found)
 
 
@@ -70,18 +75,21 @@ def faithfulness_sentence(record: LayoutRecord) -> str:
     rows = {row.layout: row for row in typed(record.layouts, LayoutRow) if row.measure == "preserved"}
     own = rows.get(about["method"])
     if own is None:
-        return "With fewer than three images there are no neighbours to compare."
+        return say("With fewer than three images there are no neighbours to compare.")
     count = int(about["neighbours"])
     lead = (
-        "Share of images whose nearest image in the layout is also the nearest by embedding"
+        say("Share of images whose nearest image in the layout is also the nearest by embedding")
         if count == 1
-        else f"Of each image's {count} nearest images in the layout, the share that is also among its {count} nearest "
-        "by embedding"
+        else say(
+            "Of each image's {count} nearest images in the layout, the share that is also among its {count} nearest "
+            "by embedding",
+            count=count,
+        )
     )
     share = measured(own.value, own.low, own.high, int(own.n))
     others = [row for name, row in rows.items() if name != about["method"]]
-    beside = "; ".join(f"{row.layout}: {measured(row.value, row.low, row.high, int(row.n))}" for row in others)
-    return f"{lead}: {share}. For comparison, {beside}."
+    beside = "; ".join(f"{say(row.layout)}: {measured(row.value, row.low, row.high, int(row.n))}" for row in others)
+    return say("{lead}: {share}. For comparison, {beside}.", lead=lead, share=share, beside=beside)
 
 
 def layout_chart(points: pd.DataFrame, best: dict[str, str], seed: int) -> alt.Chart:
@@ -90,15 +98,15 @@ def layout_chart(points: pd.DataFrame, best: dict[str, str], seed: int) -> alt.C
         drawn = np.sort(np.random.default_rng(seed).choice(len(points), MOST_POINTS, replace=False))
         points = points.iloc[drawn]
     names = frequent(best[image] for image in points["image"] if image in best)
-    labels = {name: shorten(name, 28) for name in names}
-    frame = points[["x", "y"]].assign(group=[labels.get(best.get(image, ""), OTHERS) for image in points["image"]])
+    labels, rest = {name: shorten(name, 28) for name in names}, say(OTHERS)
+    frame = points[["x", "y"]].assign(group=[labels.get(best.get(image, ""), rest) for image in points["image"]])
     base = alt.Chart(frame).mark_point(filled=True, size=26, opacity=0.85)
     bounds = alt.Scale(domain=[-1.05, 1.05], nice=False)
     base = base.encode(x=alt.X("x:Q", axis=None, scale=bounds), y=alt.Y("y:Q", axis=None, scale=bounds))
     if not names:
         return styled(base.encode(color=alt.value(ACCENT)).properties(width=SIDE, height=SIDE))
-    shown = [*dict.fromkeys(labels.values()), *([OTHERS] if (frame["group"] == OTHERS).any() else [])]
-    tones = [MUTED if name == OTHERS else PALETTE[at % len(PALETTE)] for at, name in enumerate(shown)]
+    shown = [*dict.fromkeys(labels.values()), *([rest] if (frame["group"] == rest).any() else [])]
+    tones = [MUTED if name == rest else PALETTE[at % len(PALETTE)] for at, name in enumerate(shown)]
     legend = alt.Legend(title=None, orient="right", labelLimit=WIDTH - SIDE - 60)
     return styled(
         base.encode(

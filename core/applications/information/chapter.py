@@ -6,6 +6,7 @@ from typing import Any
 
 from core.applications.information.measures import (
     MEASURES,
+    PER_PLACE,
     common_range,
     grid,
     own_against_wrong,
@@ -13,8 +14,9 @@ from core.applications.information.measures import (
     seed_table,
     shared_overlay,
 )
-from core.applications.information.record import SIDES, InformationRecord, MapRow, of_run
+from core.applications.information.record import PRIORS, SIDES, InformationRecord, MapRow, of_run
 from core.applications.information.tables import OWN_AND_WRONG, SEEDS, token_rows, tokens
+from core.applications.phrases import listed, own_text, passes, raw_range
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import to_svg
@@ -22,12 +24,15 @@ from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
 from core.content.words import amount, measured, number, plural, shorten
+from core.languages import say
 from core.runs import Run
 from core.runs.rows import typed
 
 PRINT_SIDE = 340
 SHOWN = 4
 SHOWN_TEXTS = 2
+# The weight of the published method.
+PUBLISHED = 0.1
 # Texts differ in length, so that their nats are compared by the token.
 PRINTED = {"image": ("nats", "cosine", "efficiency"), "text": ("per_place", "cosine", "efficiency")}
 
@@ -47,7 +52,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     return tuple(part for part in parts if not part.empty)
 
 
-HOW = (
+HOW = (  # messages
     "A bottleneck after one block mixes the state with noise and is optimised to retain as little information as "
     "possible while the cosine stays high; the information retained is measured in nats. This is done for each image "
     "with its own text and with texts of other images, on both sides, with each weight β of the information term.",
@@ -64,20 +69,25 @@ def _comparison(record: InformationRecord, assets: Assets) -> Section:
     charts: list[Chart] = []
     for side in record.sides:
         price = record.prices[-1]
-        title = f"Nats retained for own and wrong texts, {SIDES[side]}"
-        caption = (
-            f"The own text of each image and texts of other images, {SIDES[side]}, β = {price:g}, means over "
-            f"{len(about['seeds'])} seeds, n = 1 each; the interval of the difference is in the table."
+        title = say("Nats retained for own and wrong texts, {side}", side=say(SIDES[side]))
+        caption = say(
+            "The own text of each image and texts of other images, {side}, β = {price:g}, means over {seeds} seeds, "
+            "n = 1 each; the interval of the difference is in the table.",
+            side=say(SIDES[side]),
+            price=price,
+            seeds=len(about["seeds"]),
         )
         place: Place = "annex" if charts else "body"
         charts.append(Chart(assets.chart(to_svg(pairs_chart(record, side, price), title)), title, caption, place=place))
     return Section(
         "Information retained by a pair",
         facts=_facts(record),
-        sentences=HOW,
+        sentences=tuple(map(say, HOW)),
         charts=tuple(charts),
         results=results(rows),
-        tables=(OWN_AND_WRONG.table("Own text and texts of other images, paired, 95 % interval over images", rows),),
+        tables=(
+            OWN_AND_WRONG.table(say("Own text and texts of other images, paired, 95 % interval over images"), rows),
+        ),
     )
 
 
@@ -87,55 +97,70 @@ def results(rows: list[Any]) -> tuple[str, ...]:
     higher = [_difference(row) for row in rows if row.low > 0]
     told = []
     if lower:
-        told.append(f"Lower for the own text, by the whole interval: {'; '.join(lower)}.")
+        told.append(say("Lower for the own text, by the whole interval: {measures}.", measures="; ".join(lower)))
     if higher:
-        told.append(f"Higher for the own text, by the whole interval: {'; '.join(higher)}.")
-    return tuple(told) or ("In no measure does the interval of the difference exclude 0.",)
+        told.append(say("Higher for the own text, by the whole interval: {measures}.", measures="; ".join(higher)))
+    return tuple(told) or (say("In no measure does the interval of the difference exclude 0."),)
 
 
 def _difference(row: Any) -> str:
     title, digits = MEASURES[row.measure]
-    title = title.replace("patch or token", "patch" if row.side == "image" else "token")
-    gap = measured(row.value, row.low, row.high, int(row.n), digits=digits)
-    means = f"{number(row.own, digits)} against {number(row.wrong, digits)} for texts of other images"
-    return (
-        f"{title} ({SIDES[row.side]}, β = {row.price:g}), {means}, difference {gap}, higher for the own text in "
-        f"{round(row.share * row.n)} of {row.n} images"
+    return say(
+        "{measure} ({side}, β = {price:g}), {own} against {wrong} for texts of other images, difference {gap}, higher "
+        "for the own text in {higher} of {n} images",
+        measure=say(PER_PLACE[row.side] if row.measure == "per_place" else title),
+        side=say(SIDES[row.side]),
+        price=row.price,
+        own=number(row.own, digits),
+        wrong=number(row.wrong, digits),
+        gap=measured(row.value, row.low, row.high, int(row.n), digits=digits),
+        higher=round(row.share * row.n),
+        n=row.n,
     )
 
 
 def _facts(record: InformationRecord) -> tuple[Fact, ...]:
     about, options = record.about, record.about["options"]
-    chosen = "its first caption" if about["own"] == "captions" else "the prompt or class that the model ranks first"
-    text = f"; text side: block {about['text_layer']}, {about['text_prior']}" if about["text_reason"] == "" else ""
+    where = [say("image side: block {block}, {prior}", block=about["layer"], prior=say(PRIORS[about["prior"]]))]
+    if about["text_reason"] == "":
+        where.append(
+            say("text side: block {block}, {prior}", block=about["text_layer"], prior=say(PRIORS[about["text_prior"]]))
+        )
     return (
         Fact("Images", images_of(about)),
-        Fact("Own text", chosen),
-        Fact("Wrong texts", f"{options['wrong']} per image, texts of other images by a seeded random reassignment"),
+        Fact("Own text", own_text(about["own"])),
+        Fact(
+            "Wrong texts",
+            say("{count} per image, texts of other images by a seeded random reassignment", count=options["wrong"]),
+        ),
         Fact("Seeds", ", ".join(str(seed) for seed in about["seeds"])),
         Fact(
             "Weights β of the information term",
-            ", ".join(f"{price:g}" for price in record.prices) + " (0.1 is the published one)",
+            say("{weights} ({published:g} is the published one)", weights=listed(record.prices), published=PUBLISHED),
         ),
-        Fact("Steps and noise samples", f"{options['steps']} and {options['samples']}"),
-        Fact("Bottleneck after block, and prior", f"image side: block {about['layer']}, {about['prior']}{text}"),
-        *((Fact("Text side", f"not run: {about['text_reason']}"),) if about["text_reason"] else ()),
         Fact(
-            "Forwards",
-            f"{about['image_forwards']:,.0f} of the image tower, {about['text_forwards']:,.0f} of the text tower",
+            "Steps and noise samples",
+            say("{steps} and {samples}", steps=options["steps"], samples=options["samples"]),
         ),
+        Fact("Bottleneck after block, and prior", "; ".join(where)),
+        *((Fact("Text side", say("not run: {reason}", reason=about["text_reason"])),) if about["text_reason"] else ()),
+        Fact("Forwards", passes(about)),
     )
 
 
 def _seeds(record: InformationRecord) -> Section:
-    title = "Seeds and the deterministic counterpart, means with 95 % interval over images"
+    title = say("Seeds and the deterministic counterpart, means with 95 % interval over images")
     return Section(
         "Agreement of seeds",
         sentences=(
-            "The bottleneck is random. The spread is the standard deviation of a pair's nats over seeds, relative to "
-            "their mean; the others are rank correlations over the patches of a map or the tokens of a text.",
-            "The narrowing bottleneck has no seed. It measures a different property of the same state, so a low "
-            "correlation does not show which of the two is wrong.",
+            say(
+                "The bottleneck is random. The spread is the standard deviation of a pair's nats over seeds, relative "
+                "to their mean; the others are rank correlations over the patches of a map or the tokens of a text."
+            ),
+            say(
+                "The narrowing bottleneck has no seed. It measures a different property of the same state, so a low "
+                "correlation does not show which of the two is wrong."
+            ),
         ),
         tables=(SEEDS.table(title, seed_table(record)),),
     )
@@ -151,12 +176,16 @@ def _maps(run: Run, record: InformationRecord, assets: Assets) -> Section:
         own, wrong = (next(typed(rows[rows["kind"] == kind], MapRow)) for kind in ("own", "wrong"))
         heats += _row_of_heats(run, assets, known[image], own, wrong)
         first, other = shorten(own.text, 90), shorten(wrong.text, 90)
-        texts.append(f"{known[image].name}: own \u201c{first}\u201d, wrong \u201c{other}\u201d.")
+        texts.append(say("{name}: own “{own}”, wrong “{wrong}”.", name=known[image].name, own=first, wrong=other))
     return Section(
         "Maps of own and wrong texts",
         sentences=(
-            f"The first {plural(len(texts), 'image')} drawn for this analysis, at β = {price:g}. Own and wrong text "
-            "share one scale, means over seeds; the spread is one standard deviation over seeds, on a separate scale.",
+            say(
+                "The first {images} drawn for this analysis, at β = {price:g}. Own and wrong text share one scale, "
+                "means over seeds; the spread is one standard deviation over seeds, on a separate scale.",
+                images=plural(len(texts), "image"),
+                price=price,
+            ),
             *texts,
         ),
         heats=tuple(heats),
@@ -179,18 +208,18 @@ def _row_of_heats(run: Run, assets: Assets, image: Any, own: MapRow, wrong: MapR
             if scale == "shared"
             else overlay(small, values, geometry, signed=signed)
         )
-        told = f"raw {amount(found.low)} to {amount(found.high)}; {unit}"
-        about = f"{title} of {image.name}; {told}"
+        told = f"{raw_range(found.low, found.high)}; {unit}"
+        about = say("{title} of {name}; {range}", title=title, name=image.name, range=told)
         ramp = signed_bar if signed else bar
         return Heat(assets.photo(painted), about, title, told, ramp, amount(low), amount(high))
 
     return [
-        Heat(assets.photo(small), f"The image {image.name}", "Image", shorten(image.name, 40)),
-        heat("Own text", first, "shared", "nats"),
-        heat("Wrong text", second, "shared", "nats"),
-        heat("Own minus wrong", first - second, "signed", "nats"),
-        heat("Spread over seeds", grid(own, "spread"), "own", "nats, own text"),
-        heat("Narrowing", grid(own, "nib"), "signed", "share of the cosine"),
+        Heat(assets.photo(small), say("The image {name}", name=image.name), say("Image"), shorten(image.name, 40)),
+        heat(say("Own text"), first, "shared", say("nats")),
+        heat(say("Wrong text"), second, "shared", say("nats")),
+        heat(say("Own minus wrong"), first - second, "signed", say("nats")),
+        heat(say("Spread over seeds"), grid(own, "spread"), "own", say("nats, own text")),
+        heat(say("Narrowing"), grid(own, "nib"), "signed", say("share of the cosine")),
     ]
 
 
@@ -200,13 +229,16 @@ def _tokens(record: InformationRecord) -> Section:
     tables, spec = [], tokens(record.prices)
     for image, name in list(record.images.items())[:SHOWN_TEXTS]:
         text = next(typed(record.of(image, "text", record.prices[0]), MapRow)).text
-        caption = f"{name}: \u201c{shorten(text, 120)}\u201d, n = {_count(record)} seeds"
+        caption = say("{name}: “{text}”, n = {n} seeds", name=name, text=shorten(text, 120), n=_count(record))
         tables.append(spec.table(caption, token_rows(record, image)))
     return Section(
         "Words of own texts",
         sentences=(
-            f"The own texts of the first {len(tables)} images: mean over seeds and one standard deviation, for each "
-            "token. Where the text tower is causal, the state of a token also contains the preceding tokens.",
+            say(
+                "The own texts of the first {count} images: mean over seeds and one standard deviation, for each "
+                "token. Where the text tower is causal, the state of a token also contains the preceding tokens.",
+                count=len(tables),
+            ),
         ),
         tables=tuple(tables),
     )

@@ -14,19 +14,22 @@ from core.applications.information.record import KINDS, SIDES, InformationRecord
 from core.content.charts import ACCENT, PALETTE, WIDTH, styled
 from core.content.heat import Range, colours, value_range
 from core.content.words import shorten
+from core.languages import say
 from core.models.geometry import Geometry
 from core.statistics import mean_over_images
 from core.statistics.intervals import CORRELATION, UNBOUNDED
 
 MOST_BARS = 30
 # What is compared, how it is called, and how many digits it is printed with.
-MEASURES = {
+MEASURES = {  # messages: first
     "nats": ("nats retained", 0),
     "per_place": ("nats per patch or token", 2),
     "cosine": ("cosine that passes the bottleneck", 3),
     "gain": ("cosine gained over noise alone", 3),
     "efficiency": ("cosine gained per 1,000 nats", 3),
 }
+# What a place is, by the side of the pair.
+PER_PLACE = {"image": "nats per patch", "text": "nats per token"}  # messages
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------
@@ -116,17 +119,18 @@ def pairs_chart(record: InformationRecord, side: str, price: float) -> alt.Layer
     wide = wide[(wide["side"] == side) & (wide["price"] == price)].sort_values("difference", ascending=False)
     wide = wide.head(MOST_BARS).assign(name=[shorten(name, 34) for name in wide["image_name"].head(MOST_BARS)])
     y = alt.Y("name:N", sort=wide["name"].tolist(), title=None, axis=alt.Axis(labelLimit=220))
-    title = "nats per patch" if side == "image" else "nats per token"
-    long = wide.melt(["name"], ["own", "wrong"], "kind", "nats").assign(what=lambda rows: rows["kind"].map(KINDS))
-    scale = alt.Scale(domain=list(KINDS.values()), range=[ACCENT, PALETTE[1]])
-    shape = alt.Scale(domain=list(KINDS.values()), range=["circle", "diamond"])
+    kinds = {kind: say(title) for kind, title in KINDS.items()}
+    long = wide.melt(["name"], ["own", "wrong"], "kind", "nats").assign(what=lambda rows: rows["kind"].map(kinds))
+    scale = alt.Scale(domain=list(kinds.values()), range=[ACCENT, PALETTE[1]])
+    shape = alt.Scale(domain=list(kinds.values()), range=["circle", "diamond"])
+    title = say("{measure} at β = {price:g}", measure=say(PER_PLACE[side]), price=price)
     legend = alt.Legend(title=None, orient="top")
     lines = alt.Chart(wide).mark_rule(color="#b6c0cc", strokeWidth=2).encode(x="own:Q", x2="wrong:Q", y=y)
     points = (
         alt.Chart(long)
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
-            x=alt.X("nats:Q", title=f"{title} at β = {price:g}", scale=alt.Scale(zero=False)),
+            x=alt.X("nats:Q", title=title, scale=alt.Scale(zero=False)),
             y=y,
             color=alt.Color("what:N", scale=scale, legend=legend),
             shape=alt.Shape("what:N", scale=shape, legend=legend),

@@ -11,7 +11,9 @@ from core.applications.record import Record
 from core.runs.rows import ImageId, ImageName, Number, Numbers, OptionalNumber, Row, Text, Texts, Whole
 
 SIDES = {"image": "image side", "text": "text side"}  # messages
-KINDS = {"own": "own text", "wrong": "text of another image"}
+KINDS = {"own": "own text", "wrong": "text of another image"}  # messages
+# The distribution of the noise, as the plan names it.
+PRIORS = {"standard": "standard", "channel": "channel"}  # messages
 
 
 class PairRow(Row):

@@ -9,12 +9,13 @@ from typing import Any
 from core.applications.information.measures import MEASURES
 from core.applications.information.record import SIDES, InformationRecord, MapRow
 from core.content.tables import ColumnSpec, TableSpec
-from core.content.words import MINUS, amount, measured, number, part_of
+from core.content.words import amount, measured, number, part_of
+from core.languages import say
 from core.runs.rows import typed
 
 
 def _where(row: Any) -> str:
-    return f"{SIDES[row.side]}, β = {row.price:g}"
+    return say("{side}, β = {price:g}", side=say(SIDES[row.side]), price=row.price)
 
 
 def _mean(name: str) -> Callable[[Any], str]:
@@ -31,11 +32,11 @@ def _over_seeds(name: str, digits: int = 2) -> Callable[[Any], str]:
 
 OWN_AND_WRONG = TableSpec(
     ColumnSpec("Where", _where, share=17, help="side of the pair, and weight β of the information term"),
-    ColumnSpec("Measure", lambda row: MEASURES[row.measure][0], share=23),
+    ColumnSpec("Measure", lambda row: say(MEASURES[row.measure][0]), share=23),
     ColumnSpec("Own", _mean("own"), "number", 10, help="mean for the own texts"),
     ColumnSpec("Wrong", _mean("wrong"), "number", 10, help="mean for texts of other images"),
     ColumnSpec(
-        f"Own {MINUS} wrong",
+        "Own \u2212 wrong",
         lambda row: measured(row.value, row.low, row.high, row.n, digits=MEASURES[row.measure][1]),
         "number",
         29,
@@ -81,7 +82,12 @@ def tokens(prices: Sequence[float]) -> TableSpec:
     return TableSpec(
         ColumnSpec("Token", "token", share=22),
         *(
-            ColumnSpec(f"Nats at β = {price:g}", _nats(at), "number", help="mean ± standard deviation over seeds")
+            ColumnSpec(
+                say("Nats at β = {price:g}", price=price),
+                _nats(at),
+                "number",
+                help="mean ± standard deviation over seeds",
+            )
             for at, price in enumerate(prices)
         ),
         ColumnSpec("Narrowing", lambda row: amount(row.narrowing), "number", 16, "value of the narrowing bottleneck"),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.applications.pairs.card import BORDER
 from core.applications.pairs.record import PairsRecord
+from core.languages import say
 from core.statistics import Interval, share_of_images
 
 # A caption is listed where more than this share of unrelated pairs fit as well as it does.
@@ -81,8 +82,8 @@ def retrieval(record: PairsRecord) -> tuple[Retrieval, Retrieval]:
     rows = record.captions
     images = rows["image"].to_numpy()
     parts = (
-        ("Image by its caption", "image_rank", rows["image"].nunique()),
-        ("Caption by its image", "caption_rank", len(rows)),
+        (say("Image by its caption"), "image_rank", rows["image"].nunique()),
+        (say("Caption by its image"), "caption_rank", len(rows)),
     )
     by_image, by_caption = (
         Retrieval(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, shorten
+from core.languages import localised
 
 RANKS = TableSpec(
     ColumnSpec("Search", "title", share=30),
     ColumnSpec("First, 95 % interval", lambda row: bounded(row.first.value, row.first.low, row.first.high), "number"),
     ColumnSpec("Chance", lambda row: number(row.chance, 3), "number", 12),
-    ColumnSpec("Median rank", lambda row: f"{row.median_rank:g}", "number", 14),
+    ColumnSpec("Median rank", lambda row: localised(f"{row.median_rank:g}"), "number", 14),
     ColumnSpec("Images", lambda row: row.first.n, "number", 10),
 )
 NAMES = TableSpec(

@@ -7,7 +7,7 @@ import pytest
 
 from core.applications.pairs import measures, rules
 from core.applications.pairs.card import BORDER, CARD
-from core.applications.pairs.chapter import HOW
+from core.applications.pairs.chapter import how
 from core.applications.pairs.measures import mismatch, retrieval, suspects
 from core.applications.pairs.record import PairsRecord
 from core.applications.pairs.rules import EXCHANGED
@@ -73,7 +73,7 @@ def test_the_words_are_those_of_the_estimate() -> None:
     beyond = (record.captions["unrelated_share"] > BORDER).mean()
     # The factor and the border as printed give the estimate.
     assert mismatch(record).value == pytest.approx(1.5 * beyond) and pytest.approx(1 / 3) == BORDER
-    assert "1.5 times the share of captions where more than 1/3 of the unrelated pairs" in HOW[1]
+    assert "1.5 times the share of captions where more than 1/3 of the unrelated pairs" in how()[1]
     assert "lower 2/3 of that distribution" in CARD.idea
 
 

@@ -1,0 +1,121 @@
+"""The chapters of applications in another language: every text of the product comes from a catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from core.applications.registry import APPLICATIONS
+from core.applications.work.stage import run_stage
+from core.applications.work.subject import Subject
+from core.content.assets import Assets
+from core.content.parts import Section
+from core.datasets import ingest
+from core.languages import Catalogue, Voice, speaking
+from core.reporting.html import _environment
+from core.runs import TextPlan
+from tests.audit.small import CLASSES, draw_images, loaded, new_run, plan_for, save_model
+from tests.reporting.test_language_edition import data_words, marked_voice, unmarked
+from tests.support.contexts import context_of
+
+WORDS = ("dog", "cat", "bird", "shore", "mat", "photo", "walk", "house", "tree", "fish")
+# Concepts of an auditor's own: a few of them, and enough for groups.
+OWN = (
+    "animal | a thing that lives",
+    "bird | a red bird on the mat | animal",
+    "dog | a dog on the shore | animal",
+    "cat | cat on the mat | animal",
+    "kitten | in the photo | cat",
+    *(f"word {at} | the shore {at} of nothing" for at in range(15)),
+)
+# The options of each application whose chapter is checked.
+OPTIONS: dict[str, dict[str, Any]] = {
+    # "concepts": {"preset": "fast", "vocabulary": "own", "own": OWN, "in_distribution": "animal"},
+    "data_checks": {},
+    "embedding_map": {"steps": 50},
+    "information": {"steps": 3, "samples": 2, "prices": (0.1, 5.0)},
+    # "knowledge": {"bank": "attributes", "parts": 2, "class_concepts": 60},
+    # "layer_sweep": {"steps": 3, "samples": 2, "controls": 2},
+    # "mosaic": {"mosaics": 3, "side": 64},
+    "pairs": {},
+}
+# Columns of records whose words are those of the dataset, of the plan, of a vocabulary or of a tokenizer.
+DATA = {
+    "image_name", "text", "caption", "descriptor", "concept", "title", "gloss", "words", "tokens", "classes",
+    "best_image_name", "predicted", "class_", "name",
+}  # fmt: skip
+PAGE = (
+    "{% from 'sections/macros.html.j2' import section with context %}"
+    "{% for part in parts %}{{ section(part) }}{% endfor %}"
+)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A run of a tiny transformer, of which nothing was measured yet."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("languages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_HOME", str(folder / "home"))
+        config = save_model(folder / "vit")
+        drawn = draw_images(folder / "drawn", len(WORDS))
+        lines = ["file,caption", *(f"drawn-{at}.png,a {word}" for at, word in enumerate(WORDS))]
+        (drawn / "captions.csv").write_text("\n".join(lines) + "\n")
+        dataset = ingest([drawn], store=folder / "data")
+        texts = TextPlan(captions=True, classes=(*CLASSES, "dog"))
+        run = new_run(folder / "run", plan_for(dataset, config, ("raw", "rollout"), texts=texts))
+        model = loaded(config)
+        run.update_manifest(model=model.describe())
+        yield Subject(run, model)
+
+
+def printed(subject: Subject, name: str, voice: Voice) -> str:
+    """The chapter of an application as the report prints it, with the words in its charts."""
+    with speaking(voice):
+        assets = Assets()
+        chapter: tuple[Section, ...] = tuple(APPLICATIONS[name].chapter()(context_of(subject.run, assets)))
+        assert chapter and not any(part.empty for part in chapter)
+        page = (
+            _environment()
+            .from_string(PAGE)
+            .render(
+                parts=chapter,
+                standalone=False,
+                address=lambda asset: asset,
+                bar_width=lambda asset, each: 100,
+            )
+        )
+    charts = [item.data.decode() for item in assets.items.values() if item.media == "image/svg+xml"]
+    return page + "".join(re.sub(r"<(?!/?(?:text|title)\b)[^>]*>", "", chart) for chart in charts)
+
+
+def words_of(subject: Subject, name: str) -> set[str]:
+    """Every word that is no text of the product."""
+    folder = subject.run.folder / "applications" / name
+    cells = [
+        str(cell)
+        for file in folder.glob("*.parquet")
+        for column, values in pd.read_parquet(file).items()
+        if column in DATA
+        for cell in values
+    ]
+    return data_words(subject.run) | set(re.findall(r"[^\W\d_]{2,}", " ".join([*cells, *OWN])))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_text_of_a_chapter_comes_from_the_catalogue(subject: Subject, name: str) -> None:
+    run_stage(subject, name, OPTIONS[name], lambda line: None)
+    assert unmarked(printed(subject, name, marked_voice())) - words_of(subject, name) == set()
+
+
+def test_the_check_sees_a_text_outside_the_catalogue(subject: Subject) -> None:
+    run_stage(subject, "embedding_map", OPTIONS["embedding_map"], lambda line: None)
+    catalogue = marked_voice().catalogue
+    without = {english: told for english, told in catalogue.messages.items() if english != "principal components"}
+    page = printed(subject, "embedding_map", Voice(Catalogue("de", without, catalogue.counted)))
+    assert {"principal", "Principal"} & unmarked(page)
