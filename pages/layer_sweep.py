@@ -57,7 +57,7 @@ def images(run: Run, record: LayerSweepRecord) -> None:
             st.markdown("**Image**")
             maps.original(run, entry)
         for column, row in zip(across[1:], rows, strict=True):
-            title, values = block_title(row.block, row.default).capitalize(), grid(row)
+            title, values = block_title(row.block, row.default, head=True), grid(row)
             with column:
                 st.markdown(f"**{plain(title)}**")
                 maps.heat(run, entry, values, signed=False, opacity=0.55, smooth=True, alt=f"{title} of {entry.name}")

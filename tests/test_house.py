@@ -130,6 +130,7 @@ def test_an_application_imports_no_other() -> None:
             "columns",
             "image_measures",
             "declared",
+            "phrases",
             "planned",
             "record",
             "registry",

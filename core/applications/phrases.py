@@ -8,6 +8,9 @@ from typing import Any
 from core.content.words import amount
 from core.languages import localised, say
 
+# The distribution of the noise of a bottleneck, as records name it.
+PRIORS = {"standard": "standard", "channel": "channel"}  # messages
+
 
 def passes(about: Mapping[str, Any]) -> str:
     """How many forward passes of either tower a record took."""

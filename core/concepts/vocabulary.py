@@ -19,6 +19,9 @@ VISIBLE = {"05": "animal", "06": "artifact", "08": "body", "13": "food", "17": "
 VISIBLE_STUFF = {"27": "substance"}
 # Below this many concepts a rank hardly says anything.
 ENOUGH = 500
+# Where the concepts of either list come from.
+EVERYDAY_NOUNS = "everyday objects of WordNet 3.0"  # messages
+BROAD_NOUNS = "frequent nouns of WordNet for visible things"  # messages
 OWN_COLUMNS = ("concept", "gloss", "parent")
 
 
@@ -100,9 +103,9 @@ def vocabulary(kind: Kind = "everyday", own: Sequence[str] = (), size: int = 400
         if len(concepts) < 2:
             raise InputError("a custom vocabulary needs at least two concepts, one per line: name | text | parent")
         return make_graph(concepts, parents, f"{len(concepts)} custom concepts")
-    names, source = everyday_names(), "everyday objects of WordNet 3.0"
+    names, source = everyday_names(), EVERYDAY_NOUNS
     if kind == "broad":
-        names, source = broad_names(size), "frequent nouns of WordNet for visible things"
+        names, source = broad_names(size), BROAD_NOUNS
     graph = wordnet_graph(names, source)
     if not concepts:
         return graph

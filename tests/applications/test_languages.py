@@ -35,13 +35,13 @@ OWN = (
 )
 # The options of each application whose chapter is checked.
 OPTIONS: dict[str, dict[str, Any]] = {
-    # "concepts": {"preset": "fast", "vocabulary": "own", "own": OWN, "in_distribution": "animal"},
+    "concepts": {"preset": "fast", "vocabulary": "own", "own": OWN, "in_distribution": "animal"},
     "data_checks": {},
     "embedding_map": {"steps": 50},
     "information": {"steps": 3, "samples": 2, "prices": (0.1, 5.0)},
-    # "knowledge": {"bank": "attributes", "parts": 2, "class_concepts": 60},
-    # "layer_sweep": {"steps": 3, "samples": 2, "controls": 2},
-    # "mosaic": {"mosaics": 3, "side": 64},
+    "knowledge": {"bank": "attributes", "parts": 2, "class_concepts": 60},
+    "layer_sweep": {"steps": 3, "samples": 2, "controls": 2},
+    "mosaic": {"mosaics": 3, "side": 64},
     "pairs": {},
 }
 # Columns of records whose words are those of the dataset, of the plan, of a vocabulary or of a tokenizer.

@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 
 from core.applications.concepts.boxes import SHOWN_THRESHOLD, box_of
+from core.applications.concepts.facts import facts
 from core.applications.concepts.record import ConceptRecord, ImageRow, of_run
 from core.applications.concepts.tables import CONCEPTS, FITS, GROUPS, REBUILT
+from core.applications.phrases import raw_range
 from core.concepts.relevance import TOP_SHARE, ConceptMap, top_count
 from core.concepts.vocabulary import ENOUGH
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
-from core.content.parts import Chart, Fact, Heat, Section
+from core.content.parts import Chart, Heat, Section
 from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
-from core.languages import typeset
+from core.languages import say, typeset
 from core.models.geometry import Preprocessing
 from core.runs import Run
 from core.runs.rows import typed
@@ -33,6 +35,7 @@ SHOWN_IMAGES = 3
 SHOWN_REBUILT = 10
 FEW_IMAGES = 20
 PRINT_SIDE = 340
+REBUILDING = "Concepts: words that reconstruct the embedding of each image"  # messages
 # Groups of fewer concepts are told by them; those of more say little.
 LEAST_MEMBERS, MOST_SHARE = 4, 0.2
 
@@ -86,7 +89,8 @@ def concepts_chart(frame: pd.DataFrame) -> alt.LayerChart:
         label=lambda part: [f"{row.title} ({row.name})" for row in part.itertuples(index=False)]
     )
     y = alt.Y("label:N", sort=rows.label.tolist(), title=None, axis=alt.Axis(labelLimit=260))
-    x = alt.X("value:Q", title="share of the image where it is among the top 1 %", axis=alt.Axis(format="%"))
+    title = say("share of the image where it is among the top 1 %")
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format="%"))
     base = alt.Chart(rows[["label", "gloss", "value", "low", "high", "n"]])
     tips = ["label", "gloss", alt.Tooltip("value", format=".1%"), "n"]
     points = base.mark_point(filled=True, size=60, color=PALETTE[1], opacity=1).encode(x=x, y=y, tooltip=tips)
@@ -98,8 +102,14 @@ def concepts_chart(frame: pd.DataFrame) -> alt.LayerChart:
 def absolute(found: ConceptMap, cosine: float) -> str:
     """The absolute scores of a map in one line: an absent concept must not look certain."""
     return typeset(
-        f"highest score {number(found.best)} of 1; among the top 1 % in {found.presence:.0%} of the image "
-        f"(chance {found.chance:.0%}); cosine {number(cosine)}"
+        say(
+            "highest score {best} of 1; among the top 1 % in {presence:.0%} of the image (chance {chance:.0%}); "
+            "cosine {cosine}",
+            best=number(found.best),
+            presence=found.presence,
+            chance=found.chance,
+            cosine=number(cosine),
+        )
     )
 
 
@@ -107,9 +117,11 @@ def caution(record: ConceptRecord) -> str:
     """A sentence if there are too few concepts to rank against, else nothing."""
     if len(record.graph) >= ENOUGH:
         return ""
-    return (
-        f"Only {len(record.graph)} concepts were ranked: with fewer than {ENOUGH} something always ranks high, so "
-        "these ranks carry little information."
+    return say(
+        "Only {count} concepts were ranked: with fewer than {enough} something always ranks high, so these ranks carry "
+        "little information.",
+        count=len(record.graph),
+        enough=ENOUGH,
     )
 
 
@@ -124,46 +136,46 @@ def _measured(record: ConceptRecord, order: Any, values: Any) -> pd.DataFrame:
 
 
 def _overview(record: ConceptRecord, assets: Assets) -> Section:
-    about, n = record.about, len(record.images)
+    n = len(record.images)
     found = top_concepts(record, most=SHOWN_CONCEPTS)
-    facts = (
-        Fact("Images", f"{n:,}"),
-        Fact("Concepts", f"{about['concepts']:,}, of which {about['listed']:,} listed: {about['source']}"),
-        Fact("Crops", f"{about['crops']} per image ({about['preset']}), maps of {about['cells']} × {about['cells']}"),
-        Fact("Scales and margin", f"{about['scale_weight']} over the two crop sizes; margin: {about['margin']}"),
-        Fact(
-            "Forwards",
-            f"{about['image_forwards']:,.0f} of the image tower, {about['text_forwards']:,.0f} of the text tower",
-        ),
-        Fact("Vocabulary SHA-256", about["vocabulary_sha256"], code=True),
-    )
     caption = typeset(
-        f"Mean share of an image where the gloss of a concept is among the top {TOP_SHARE:.0%} of all concepts, with "
-        f"95 % interval, n = {n} images. The dashed line is the chance level."
+        say(
+            "Mean share of an image where the gloss of a concept is among the top {share:.0%} of all concepts, with "
+            "95 % interval, n = {n} images. The dashed line is the chance level.",
+            share=TOP_SHARE,
+            n=n,
+        )
     )
+    title = say("Concepts by mean presence")
     carries = Chart(
-        assets.chart(to_svg(concepts_chart(found), "Concepts by mean presence")),
-        "Concepts by mean presence", promised(caption, draws_interval(found)), place="body",
+        assets.chart(to_svg(concepts_chart(found), title)), title, promised(caption, draws_interval(found)),
+        place="body",
     )  # fmt: skip
     first = next(found.itertuples())
     present = measured(first.value, first.low, first.high, first.n)
-    result = (
-        f"The concept most present is {first.title} ({first.name}), with a mean share of an image of {present}; "
-        f"{number(first.chance, 2)} is expected at random."
+    result = say(
+        "The concept most present is {title} ({name}), with a mean share of an image of {present}; {chance} is "
+        "expected at random.",
+        title=first.title,
+        name=first.name,
+        present=present,
+        chance=number(first.chance, 2),
     )
     sentences = (
-        "Each crop of an image ranks all concepts by the cosine of their glosses with it. Concepts that are high in "
-        "every image often have glosses that are similar to everything (hub definitions); the images below show "
-        "where a concept was found.",
+        say(
+            "Each crop of an image ranks all concepts by the cosine of their glosses with it. Concepts that are high "
+            "in every image often have glosses that are similar to everything (hub definitions); the images below "
+            "show where a concept was found."
+        ),
         caution(record),
     )
     return Section(
         "Concepts: most present in the images",
-        facts=facts,
+        facts=facts(record),
         sentences=tuple(sentence for sentence in sentences if sentence),
         results=(result,),
         charts=(carries,),
-        tables=(CONCEPTS.table("Concepts by mean presence, 95 % interval over images", found),),
+        tables=(CONCEPTS.table(say("Concepts by mean presence, 95 % interval over images"), found),),
     )
 
 
@@ -172,14 +184,17 @@ def _groups(record: ConceptRecord) -> Section:
     if found.empty:
         return Section("Concepts: groups above chance")
     rule = typeset(
-        "A group is present where any of its hyponyms is among the top 1 %; large groups often are at random, and "
-        f"this chance level is subtracted. Groups of {LEAST_MEMBERS} concepts up to {MOST_SHARE:.0%} of all are "
-        "compared."
+        say(
+            "A group is present where any of its hyponyms is among the top 1 %; large groups often are at random, and "
+            "this chance level is subtracted. Groups of {least} concepts up to {most:.0%} of all are compared.",
+            least=LEAST_MEMBERS,
+            most=MOST_SHARE,
+        )
     )
     return Section(
         "Concepts: groups above chance",
         sentences=(rule,),
-        tables=(GROUPS.table("Groups furthest above the chance level, 95 % interval over images", found),),
+        tables=(GROUPS.table(say("Groups furthest above the chance level, 95 % interval over images"), found),),
     )
 
 
@@ -202,18 +217,23 @@ def _images(run: Run, record: ConceptRecord, assets: Assets) -> Section:
         title = record.graph.concepts[concept].title
         cosine = float(record.cosine(concept)[record.image(image.id)])
         box = box_of(found.values, geometry, SHOWN_THRESHOLD)
-        placed = (
-            ""
-            if box is None
-            else (f"; bounding box at {SHOWN_THRESHOLD:g}: {', '.join(f'{edge:.0f}' for edge in box)} px")
-        )
-        heats.append(Heat(assets.photo(small), f"The image {image.name}", shorten(image.name, 28)))
+        told = [absolute(found, cosine), raw_range(low, high)]
+        if box is not None:
+            edges = ", ".join(f"{edge:.0f}" for edge in box)
+            told.append(say("bounding box at {threshold:g}: {edges} px", threshold=SHOWN_THRESHOLD, edges=edges))
+        heats.append(Heat(assets.photo(small), say("The image {name}", name=image.name), shorten(image.name, 28)))
         heats.append(
             Heat(
                 assets.photo(overlay(small, found.values, geometry)),
-                f"Concept map of {title} on {image.name}; mean rank score {amount(low)} to {amount(high)}",
+                say(
+                    "Concept map of {title} on {name}; mean rank score {low} to {high}",
+                    title=title,
+                    name=image.name,
+                    low=amount(low),
+                    high=amount(high),
+                ),
                 f"ConVis: {title}",
-                f"{absolute(found, cosine)}; raw {amount(low)} to {amount(high)}{placed}",
+                "; ".join(told),
                 assets.drawing(colour_bar()),
                 amount(low),
                 amount(high),
@@ -221,34 +241,43 @@ def _images(run: Run, record: ConceptRecord, assets: Assets) -> Section:
         )
     if not heats:
         return Section("Concepts: the most present one in each image")
-    rule = (
-        f"{plural(len(heats) // 2, 'image')} spread evenly over the order of the plan, each with its most present "
-        "concept. A map is rescaled for display; the values below it are not."
+    rule = say(
+        "{images} spread evenly over the order of the plan, each with its most present concept. A map is rescaled for "
+        "display; the values below it are not.",
+        images=plural(len(heats) // 2, "image"),
     )
     return Section("Concepts: the most present one in each image", sentences=(rule,), heats=tuple(heats))
 
 
 def _rebuilt(record: ConceptRecord) -> Section:
-    title, frame = "Concepts: words that reconstruct the embedding of each image", record.rebuilt
+    frame = record.rebuilt
     if frame.empty:
-        return Section(title)
+        return Section(REBUILDING)
     found = interval_of_means(frame["cosine"].to_numpy(float) ** 2, within=SHARE)
     shown = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SHOWN_REBUILT).round().astype(int))]
     sentences = (
-        "Each embedding, without the mean of all images, is written as few names of the vocabulary with positive "
-        f"weights (SpLiCE, penalty {record.about['penalty']:g}). On average the words explain "
-        f"{measured(found.value, found.low, found.high, found.n, digits=3)} of its squared length; the remainder is "
-        "not explained by words. They summarise how an image differs from the others, and are not the reason for a "
-        "score.",
-        (
-            f"What all images show is removed with their mean: with fewer than {FEW_IMAGES} images this may include "
-            "their content."
+        say(
+            "Each embedding, without the mean of all images, is written as few names of the vocabulary with positive "
+            "weights (SpLiCE, penalty {penalty:g}). On average the words explain {share} of its squared length; the "
+            "remainder is not explained by words. They summarise how an image differs from the others, and are not "
+            "the reason for a score.",
+            penalty=record.about["penalty"],
+            share=measured(found.value, found.low, found.high, found.n, digits=3),
+        ),
+        say(
+            "What all images show is removed with their mean: with fewer than {few} images this may include their "
+            "content.",
+            few=FEW_IMAGES,
         )
         if len(frame) < FEW_IMAGES
         else "",
     )
-    about = f"{plural(len(shown), 'image')} of {len(frame)}, spread evenly over the order of the plan"
-    return Section(title, sentences=sentences, tables=(REBUILT.table(about, shown),))
+    about = say(
+        "{images} of {whole}, spread evenly over the order of the plan",
+        images=plural(len(shown), "image"),
+        whole=len(frame),
+    )
+    return Section(REBUILDING, sentences=sentences, tables=(REBUILT.table(about, shown),))
 
 
 def _fit(record: ConceptRecord) -> Section:
@@ -257,13 +286,14 @@ def _fit(record: ConceptRecord) -> Section:
         return Section("Similarity to the declared concept")
     found = interval_of_means(fits.to_numpy(float), within=CORRELATION)
     lowest = record.images.dropna(subset="fit").sort_values("fit", kind="stable").head(SHOWN_GROUPS)
-    sentence = (
-        f"All images were declared to show {synset}. The score of an image is its highest cosine with any kind of "
-        f"it; the mean is {measured(found.value, found.low, found.high, found.n, digits=3)}. Without images known to "
-        "be outside, no threshold separates them: examine the lowest."
+    sentence = say(
+        "All images were declared to show {synset}. The score of an image is its highest cosine with any kind of it; "
+        "the mean is {mean}. Without images known to be outside, no threshold separates them: examine the lowest.",
+        synset=synset,
+        mean=measured(found.value, found.low, found.high, found.n, digits=3),
     )
     return Section(
         "Similarity to the declared concept",
         sentences=(sentence,),
-        tables=(FITS.table("The images with the lowest scores", lowest),),
+        tables=(FITS.table(say("The images with the lowest scores"), lowest),),
     )

@@ -7,19 +7,19 @@ from typing import Any
 
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import measured, number, shorten
-from core.languages import typeset
+from core.languages import localised, say, typeset
 
 
 def rebuilt_words(words: Any, weights: Any, most: int = 8) -> str:
     """The words that rebuild an image in one line, heaviest first, with their weights."""
     parts = [f"{word} {number(float(weight))}" for word, weight in zip(words, weights, strict=True)]
-    more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return (", ".join(parts[:most]) or "no word") + more
+    told = say(", ").join(parts[:most]) or say("no word")
+    return say("{words} and {count} more", words=told, count=len(parts) - most) if len(parts) > most else told
 
 
 def unexplained(cosine: float) -> str:
     """The share of an embedding's squared length that words with this cosine leave over."""
-    return typeset(f"{1 - cosine**2:.0%}")
+    return typeset(localised(f"{1 - cosine**2:.0%}"))
 
 
 def _name(row: Any) -> str:
@@ -46,7 +46,7 @@ CONCEPTS = TableSpec(
 )
 GROUPS = TableSpec(
     ColumnSpec("Group", _name, share=34),
-    ColumnSpec("Number of concepts", lambda row: f"{row.members:,}", "number", 14, value="members"),
+    ColumnSpec("Number of concepts", lambda row: localised(f"{row.members:,}"), "number", 14, value="members"),
     ColumnSpec(
         "Chance",
         lambda row: number(row.chance, 3),

@@ -14,9 +14,9 @@ from core.applications.information.measures import (
     seed_table,
     shared_overlay,
 )
-from core.applications.information.record import PRIORS, SIDES, InformationRecord, MapRow, of_run
+from core.applications.information.record import SIDES, InformationRecord, MapRow, of_run
 from core.applications.information.tables import OWN_AND_WRONG, SEEDS, token_rows, tokens
-from core.applications.phrases import listed, own_text, passes, raw_range
+from core.applications.phrases import PRIORS, listed, own_text, passes, raw_range
 from core.applications.sampling import images_of
 from core.content.assets import Assets
 from core.content.charts import to_svg

@@ -12,8 +12,6 @@ from core.runs.rows import ImageId, ImageName, Number, Numbers, OptionalNumber, 
 
 SIDES = {"image": "image side", "text": "text side"}  # messages
 KINDS = {"own": "own text", "wrong": "text of another image"}  # messages
-# The distribution of the noise, as the plan names it.
-PRIORS = {"standard": "standard", "channel": "channel"}  # messages
 
 
 class PairRow(Row):

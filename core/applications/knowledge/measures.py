@@ -16,12 +16,13 @@ from core.content.charts import PALETTE, WIDTH, styled
 from core.content.heat import fit
 from core.content.words import measured, plural
 from core.datasets import DatasetImage
+from core.languages import say
 from core.models.geometry import Geometry, Preprocessing
 from core.runs import Run
 from core.statistics import Interval, interval_of_means, share_of_images
 from core.statistics.intervals import CORRELATION, NOT_NEGATIVE, SHARE
 
-TITLES = {
+TITLES = {  # messages
     "score": "Mutual-knowledge score",
     "auc": "Area under its removal curve",
     "shared": "Shared concepts K",
@@ -30,12 +31,12 @@ TITLES = {
     "deletion": "Deletion of concepts",
     "insertion": "Insertion of concepts",
 }
-PROXY_TITLES = {
+PROXY_TITLES = {  # messages
     "margin": "Margin of the predicted class (cosine)",
     "confidence": "Probability of the predicted class",
     "template_agrees": "Same class without or with another template",
 }
-DECISIONS = {
+DECISIONS = {  # messages
     "correct": "Zero-shot accuracy",
     "correct_through": "Accuracy through the concepts alone",
     "correct_without": "Accuracy without the concepts",
@@ -49,7 +50,10 @@ RANGES = {
     "margin": (0.0, 2.0),
 }
 PRINT_SIDE = 340
-OWN, OTHER, RANDOM = "its own class", "other classes (control)", "random descriptors (control)"
+OWN, OTHER, RANDOM = "its own class", "other classes (control)", "random descriptors (control)"  # messages
+VISUAL, DELETED, INSERTED = "visual concepts", "deletion", "insertion"  # messages
+# How the parts of an image were found.
+VARIANTS = {"kmeans": "kmeans", "pca": "pca"}  # messages
 SMALLEST_RANK_CORRELATION = 4
 HALF = 0.5
 
@@ -85,7 +89,10 @@ def spread(table: pd.DataFrame, measure: str) -> Interval:
 def seeds_told(record: KnowledgeRecord) -> str:
     """How far scores depend on the seed of k-means, in words, beside how far images differ; "" if not measured."""
     table = record.seed_spread
-    return "" if table.empty else f"{table['seed'].nunique()} seeds: {_spread_told(record, table, 'kmeans', 'seeds')}"
+    if table.empty:
+        return ""
+    spreads = _spread_told(record, table, "kmeans", say("seeds"))
+    return say("{count} seeds: {spreads}", count=table["seed"].nunique(), spreads=spreads)
 
 
 def signs_told(record: KnowledgeRecord) -> str:
@@ -96,21 +103,27 @@ def signs_told(record: KnowledgeRecord) -> str:
     if table.empty:
         return ""
     rand = interval_of_means(agreement, within=CORRELATION)
-    parts = f"{table['flips'].nunique()} choices of signs: {_spread_told(record, table, 'pca', 'choices')}"
-    return f"{parts}; adjusted Rand index of parts with other signs {written(rand)} (groups)"
+    return say(
+        "{count} choices of signs: {spreads}; adjusted Rand index of parts with other signs {rand} (groups)",
+        count=table["flips"].nunique(),
+        spreads=_spread_told(record, table, "pca", say("choices")),
+        rand=written(rand),
+    )
 
 
 def decision_told(record: KnowledgeRecord) -> str:
     """Whether the concepts carry the decision, in a sentence or two: what is decided through them, and without them."""
     through, without = (estimate(record, column) for column in ("kept_through", "kept_without"))
-    told = (
-        f"Share of images whose class stays the same through the concepts alone: {written(through)}; without the "
-        f"concepts: {written(without)}."
+    told = say(
+        "Share of images whose class stays the same through the concepts alone: {through}; without the concepts: "
+        "{without}.",
+        through=written(through),
+        without=written(without),
     )
     if without.low is not None and without.low > HALF:
-        return f"{told} Most decisions do not need the concepts: they do not carry the decision."
+        return f"{told} {say('Most decisions do not need the concepts: they do not carry the decision.')}"
     if without.high is not None and without.high < HALF:
-        return f"{told} Most decisions change without the concepts."
+        return f"{told} {say('Most decisions change without the concepts.')}"
     return told
 
 
@@ -121,31 +134,42 @@ def signs_result(record: KnowledgeRecord) -> str:
     if table.empty or len(split) < 2:
         return ""
     over, between = spread(table, "score"), float(split["score"].std())
-    told = (
+    told = say(
         "The signs of principal components are arbitrary; other signs alone change the score of an image by a standard "
-        f"deviation of {written(over)}, against {between:.2f} between images."
+        "deviation of {spread}, against {between:.2f} between images.",
+        spread=written(over),
+        between=between,
     )
     if over.value is not None and over.value >= HALF * between:
-        told += " A difference between single images can come from this choice alone."
+        return f"{told} {say('A difference between single images can come from this choice alone.')}"
     return told
 
 
 def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, over: str) -> str:
     parts = []
     split = record.partitions[record.partitions["variant"] == variant]
-    for measure, title in (("score", "score"), ("auc", "area under its removal curve")):
-        between = f", {split[measure].std():.2f} between images" if len(split) > 1 else ""
-        parts.append(f"standard deviation of the {title} over {over} {written(spread(table, measure))}{between}")
+    for measure, title in (("score", say("score")), ("auc", say("area under its removal curve"))):
+        told = say(
+            "standard deviation of the {measure} over {choices} {spread}",
+            measure=title,
+            choices=over,
+            spread=written(spread(table, measure)),
+        )
+        if len(split) > 1:
+            told = say("{spread}, {between:.2f} between images", spread=told, between=split[measure].std())
+        parts.append(told)
     return "; ".join(parts)
 
 
 def assignment(record: KnowledgeRecord) -> str:
     """How images came to their groups, in words."""
     if record.about["assignment"] != "labels":
-        return "its zero-shot class; labels of the metadata are not used here"
+        return say("its zero-shot class; labels of the metadata are not used here")
     missing = record.about["unlabelled"]
-    rest = f"; {plural(missing, 'image')} without a known label by zero-shot" if missing else ""
-    return f"its given label{rest}. Concepts are nevertheless compared with those of the zero-shot class"
+    told = say("its given label")
+    if missing:
+        told = say("its given label; {images} without a known label by zero-shot", images=plural(missing, "image"))
+    return say("{labels}. Concepts are nevertheless compared with those of the zero-shot class", labels=told)
 
 
 def removal_chart(records: Mapping[str, KnowledgeRecord], control: bool = True) -> Any:
@@ -154,20 +178,20 @@ def removal_chart(records: Mapping[str, KnowledgeRecord], control: bool = True) 
     for name, record in records.items():
         for column, kind in (("curve", OWN), ("control_curve", OTHER))[: 2 if control else 1]:
             for removed, value in enumerate(record.removal_curve(column)):
-                rows.append({"model": name, "against": kind, "removed": removed, "value": value})
-    return _lines(
-        pd.DataFrame(rows), "removed", "removed concepts, the most relevant first", "mean score", list(records)
-    )
+                rows.append({"model": name, "against": say(kind), "removed": removed, "value": value})
+    title, mean = say("removed concepts, the most relevant first"), say("mean score")
+    return _lines(pd.DataFrame(rows), "removed", title, mean, list(records))
 
 
 def edit_chart(record: KnowledgeRecord) -> Any:
     """The mean probability of the class while concepts are deleted from, or alone inserted into, the embedding."""
     rows = []
     for which, prefix in (("deletion", ""), ("insertion", ""), ("deletion", "control_"), ("insertion", "control_")):
-        kind = RANDOM if prefix else "visual concepts"
+        kind, name = say(RANDOM if prefix else VISUAL), say(DELETED if which == "deletion" else INSERTED)
         for at, value in zip(np.linspace(0, 1, POINTS), record.edit_curve(f"{prefix}{which}_curve"), strict=True):
-            rows.append({"model": which, "against": kind, "share": at, "value": value})
-    return _lines(pd.DataFrame(rows), "share", "share of concepts", "mean probability", ["deletion", "insertion"])
+            rows.append({"model": name, "against": kind, "share": at, "value": value})
+    title, mean = say("share of concepts"), say("mean probability")
+    return _lines(pd.DataFrame(rows), "share", title, mean, [say(DELETED), say(INSERTED)])
 
 
 def _lines(frame: pd.DataFrame, x: str, title: str, y_title: str, names: list[str]) -> Any:

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from core.applications.knowledge.measures import DECISIONS, PROXY_TITLES, RANGES, TITLES, advantage, estimate, written
+from core.applications.knowledge.measures import (
+    DECISIONS,
+    PROXY_TITLES,
+    RANGES,
+    TITLES,
+    VARIANTS,
+    advantage,
+    estimate,
+    written,
+)
 from core.applications.knowledge.record import CONTROLS, MEASURES, KnowledgeRecord, shared_descriptors
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import MINUS, number
+from core.languages import say
 from core.statistics import Interval, interval_of_means
 
-NOT_MEASURED = "not measured"
+NOT_MEASURED = "not measured"  # messages
+# What a measure says, where its direction has to be known.
+DIRECTIONS = {"higher": "{measure}, higher is better", "lower": "{measure}, lower is better"}  # messages
 OVERLAP_MEASURES = ("score", "auc", "shared", "jaccard", "overlap")
 EDIT_MEASURES = ("deletion", "insertion")
 
@@ -70,17 +82,21 @@ class CorrelationRow:
 
 
 def _difference(row: MeasureRow) -> str:
-    return NOT_MEASURED if row.ahead is None else written(row.ahead)
+    return say(NOT_MEASURED) if row.ahead is None else written(row.ahead)
+
+
+def _directed(row: MeasureRow) -> str:
+    return say(DIRECTIONS[MEASURES[row.measure]], measure=say(TITLES[row.measure]))
 
 
 _MODEL = ColumnSpec("Model", "model", only="page")
 OVERLAP = TableSpec(
     _MODEL,
-    ColumnSpec("Measure", lambda row: TITLES[row.measure], share=28, help="higher is better"),
+    ColumnSpec("Measure", lambda row: say(TITLES[row.measure]), share=28, help="higher is better"),
     ColumnSpec("Own class", lambda row: written(row.own), "number", 26, "mean over images, with 95 % interval"),
     ColumnSpec(
         "Other classes",
-        lambda row: NOT_MEASURED if row.control is None else number(row.control, 2),
+        lambda row: say(NOT_MEASURED) if row.control is None else number(row.control, 2),
         "number",
         16,
         "control: the same for classes that the model did not predict",
@@ -95,7 +111,7 @@ OVERLAP = TableSpec(
 )
 EDITS = TableSpec(
     _MODEL,
-    ColumnSpec("Measure", lambda row: f"{TITLES[row.measure]}, {MEASURES[row.measure]} is better", share=34),
+    ColumnSpec("Measure", _directed, share=34),
     ColumnSpec(
         "Visual concepts",
         lambda row: written(row.own),
@@ -113,7 +129,7 @@ EDITS = TableSpec(
 )
 SHARES = TableSpec(
     _MODEL,
-    ColumnSpec("Share of images", "title", share=50),
+    ColumnSpec("Share of images", lambda row: say(row.title), share=50),
     ColumnSpec("Value", lambda row: written(row.share), "number", 50, "with 95 % interval over images"),
 )
 CLASSES = TableSpec(
@@ -121,16 +137,16 @@ CLASSES = TableSpec(
     ColumnSpec("Score", lambda row: written(row.score), "number", 26, "mean over images, with 95 % interval"),
     ColumnSpec(
         "Most often shared (images)",
-        lambda row: "; ".join(f"{word} ({images})" for word, images in row.words) or "none",
+        lambda row: "; ".join(f"{word} ({images})" for word, images in row.words) or say("none"),
     ),
 )
 PARTS = TableSpec(
     ColumnSpec("Image", "image", share=13),
-    ColumnSpec("Parts by", "variant", share=10),
+    ColumnSpec("Parts by", lambda row: say(VARIANTS.get(row.variant, row.variant)), share=10),
     ColumnSpec("Class", "predicted", share=11),
     ColumnSpec("Area", lambda row: number(row.area, 2), "number", 7, "area under the removal curve"),
     ColumnSpec("Visual concepts, first", lambda row: ", ".join(row.first), share=33),
-    ColumnSpec("Shared with its class", lambda row: ", ".join(row.shared) or "none"),
+    ColumnSpec("Shared with its class", lambda row: ", ".join(row.shared) or say("none")),
 )
 CORRELATIONS = TableSpec(
     ColumnSpec("Other measure", "title"),

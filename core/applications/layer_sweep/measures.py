@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from core.applications.layer_sweep.record import SIDES, BlockRow, LayerSweepRecord
 from core.content.charts import ACCENT, PALETTE, WIDTH, styled
+from core.languages import say
 from core.statistics import Interval, mean_over_images, share_of_images
 from core.statistics.intervals import CORRELATION, NOT_NEGATIVE, SHARE, UNBOUNDED, Range
 
-MAP, RANDOM = "map", "random map"
+MAP, RANDOM = "map", "random map"  # messages
 # The measures of a block that have a mean over images, with the range of their values.
 MEANS: dict[str, Range] = {
     "nats": NOT_NEGATIVE,
@@ -83,23 +84,25 @@ def drops_chart(record: LayerSweepRecord) -> alt.HConcatChart:
             {"block": row.block, "what": what, "value": value, "low": low, "high": high}
             for row in table[table["side"] == side].itertuples()
             for what, value, low, high in (
-                (MAP, row.drop, row.drop_low, row.drop_high),
-                (RANDOM, row.random_drop, row.random_drop_low, row.random_drop_high),
+                (say(MAP), row.drop, row.drop_low, row.drop_high),
+                (say(RANDOM), row.random_drop, row.random_drop_low, row.random_drop_high),
             )
         ]
-        panels.append(_panel(pd.DataFrame(rows), SIDES[side]))
+        panels.append(_panel(pd.DataFrame(rows), say(SIDES[side])))
     return styled(alt.hconcat(*panels, spacing=28))
 
 
 def _panel(frame: pd.DataFrame, title: str) -> Any:
-    scale = alt.Scale(domain=[MAP, RANDOM], range=[ACCENT, PALETTE[1]])
-    shapes = alt.Scale(domain=[MAP, RANDOM], range=["circle", "diamond"])
+    kinds = [say(MAP), say(RANDOM)]
+    scale = alt.Scale(domain=kinds, range=[ACCENT, PALETTE[1]])
+    shapes = alt.Scale(domain=kinds, range=["circle", "diamond"])
     legend = alt.Legend(title=None, orient="top")
-    x = alt.X("block:O", title="block before the bottleneck", axis=alt.Axis(labelAngle=0))
-    across = alt.XOffset("what:N", sort=[MAP, RANDOM])
+    x = alt.X("block:O", title=say("block before the bottleneck"), axis=alt.Axis(labelAngle=0))
+    across = alt.XOffset("what:N", sort=kinds)
     base = alt.Chart(frame, title=title).encode(x=x, xOffset=across)
     colour = alt.Color("what:N", scale=scale, legend=legend)
-    bars = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="drop of the cosine"), y2="high:Q", color=colour)
+    y = alt.Y("low:Q", title=say("drop of the cosine"))
+    bars = base.mark_rule(strokeWidth=2).encode(y=y, y2="high:Q", color=colour)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         y="value:Q",
         color=colour,

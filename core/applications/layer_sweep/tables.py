@@ -10,22 +10,25 @@ from core.applications.layer_sweep.measures import highlighted
 from core.applications.layer_sweep.record import SIDES, BlockRow, LayerSweepRecord
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import amount, bounded
+from core.languages import say
 from core.runs.rows import typed
 
 
-def block_title(block: int, default: bool) -> str:
-    """A block as tables name it."""
-    return f"block {block}{' (default)' if default else ''}"
+def block_title(block: int, default: bool, *, head: bool = False) -> str:
+    """A block as tables name it; with a capital letter at the `head` of a column or a map."""
+    if head:
+        return say("Block {block} (default)", block=block) if default else say("Block {block}", block=block)
+    return say("block {block} (default)", block=block) if default else say("block {block}", block=block)
 
 
 def _where(row: Any) -> str:
-    return f"{SIDES[row.side]}, {block_title(row.block, row.default)}"
+    return f"{say(SIDES[row.side])}, {block_title(row.block, row.default)}"
 
 
 def _mean(name: str, digits: int = 3) -> Callable[[Any], str]:
     def text(row: Any) -> str:
         value, low, high, n = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high", "_n"))
-        return bounded(value, low, high, digits=digits) if n else "not measured"
+        return bounded(value, low, high, digits=digits) if n else say("not measured")
 
     return text
 
@@ -72,7 +75,11 @@ class WordRow:
 
 
 def _nats(at: int) -> Callable[[WordRow], str]:
-    return lambda row: f"{amount(row.nats[at])}{' (kept)' if row.stays[at] else ''}"
+    def text(row: WordRow) -> str:
+        nats = amount(row.nats[at])
+        return say("{nats} (kept)", nats=nats) if row.stays[at] else nats
+
+    return text
 
 
 def words(blocks: Sequence[int], default: int) -> TableSpec:
@@ -80,7 +87,7 @@ def words(blocks: Sequence[int], default: int) -> TableSpec:
     return TableSpec(
         ColumnSpec("Word", "word", share=28),
         *(
-            ColumnSpec(block_title(block, block == default).capitalize(), _nats(at), "number", help="nats per word")
+            ColumnSpec(block_title(block, block == default, head=True), _nats(at), "number", help="nats per word")
             for at, block in enumerate(blocks)
         ),
     )

@@ -10,12 +10,14 @@ from core.applications.mosaic.layout import mosaic
 from core.applications.mosaic.measures import halved, mosaic_table, share_in_tile, typical_text
 from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
+from core.applications.phrases import own_text, raw_range
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
 from core.content.words import amount, number, percent, plural, shorten
+from core.languages import say
 from core.methods import METHODS as PLANNABLE
 from core.models.geometry import Geometry
 from core.rules.parts import title_of
@@ -29,9 +31,9 @@ HALF = 0.5
 ROUNDING = 1e-6
 # All of a square mosaic is seen.
 SQUARE = Geometry(PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, PRINT_SIDE, 1.0, 1.0, 0.0, 0.0)
-TILES = ("upper left", "upper right", "lower left", "lower right")
-OWN = {"captions": "its first caption"}
-HOW = (
+TILES = ("upper left", "upper right", "lower left", "lower right")  # messages
+HALVES = ("left-hand", "right-hand")  # messages
+HOW = (  # messages
     "Images of the audit were arranged side by side and each mosaic was explained with the text of every tile. The "
     "correct tile of a text is known by construction; neither drawn objects nor labels are needed.",
     "In its tile: the share of a map's positive values that lies on the image of the text; mass: the same for all "
@@ -57,7 +59,7 @@ def mosaic_chart(record: MosaicRecord, table: pd.DataFrame) -> alt.LayerChart:
     """The share in the right tile of each method with its 95 % interval; the line is chance."""
     frame = table.assign(title=table["method"].map(title_of))[["title", "share", "share_low", "share_high", "n"]]
     y = alt.Y("title:N", sort=frame["title"].tolist(), title=None)
-    x = alt.X("share:Q", title="share of positive values in the correct tile (line: chance)")
+    x = alt.X("share:Q", title=say("share of positive values in the correct tile (line: chance)"))
     base = alt.Chart(frame)
     chance = alt.Chart(pd.DataFrame({"chance": [record.chance]})).mark_rule(color=MUTED, strokeDash=[3, 3])
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x="share_low:Q", x2="share_high:Q", y=y)
@@ -79,49 +81,54 @@ def image_of(run: Run, record: MosaicRecord, mosaic_number: int) -> Image.Image 
 
 def where(tile: int, tiles: int) -> str:
     """Where a tile lies, in words."""
-    return TILES[tile] if tiles > 2 else ("left", "right")[tile]
+    return say(TILES[tile] if tiles > 2 else HALVES[tile])
 
 
 def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Section:
     about = record.about
     settings = (
-        "those of the audit"
+        say("those of the audit")
         if about["options"]["effort"] == "planned"
-        else ("inexpensive ones (quick effort or coarser)")
+        else say("inexpensive ones (quick effort or coarser)")
     )
     facts = (
         Fact(
             "Mosaics",
-            f"{plural(about['mosaics'], 'mosaic')} of {about['tiles']} images each, "
-            f"from {plural(about['images'], 'image')}",
+            say(
+                "{mosaics} of {tiles} images each, from {images}",
+                mosaics=plural(about["mosaics"], "mosaic"),
+                tiles=about["tiles"],
+                images=plural(about["images"], "image"),
+            ),
         ),
-        Fact("Text of a tile", OWN.get(about["own"], "the prompt or class that the model ranks first")),
+        Fact("Text of a tile", own_text(about["own"])),
         Fact("Settings of the methods", settings),
-        Fact("Forwards", f"{about['image_forwards']:,.0f} of the image tower"),
+        Fact("Forwards", say("{count:,.0f} of the image tower", count=about["image_forwards"])),
     )
-    title = "Share of maps in the correct tile, with 95 % interval"
+    title = say("Share of maps in the correct tile, with 95 % interval")
     charts = (
         (
             Chart(
                 assets.chart(to_svg(mosaic_chart(record, table), title)),
                 title,
-                f"{title}; the line is the chance level.",
+                say("{title}; the line is the chance level.", title=title),
                 place="body",
             ),
         )
         if len(table)
         else ()
     )
-    note = (
-        f"p: one-sided, of a share no larger than chance ({number(record.chance, 2)}), from the same interval over "
-        "mosaics, adjusted over methods (Holm)."
+    note = say(
+        "p: one-sided, of a share no larger than chance ({chance}), from the same interval over mosaics, adjusted over "
+        "methods (Holm).",
+        chance=number(record.chance, 2),
     )
     return Section(
         "Mosaic pointing game",
         facts=facts,
-        sentences=HOW,
+        sentences=tuple(map(say, HOW)),
         charts=charts,
-        tables=(METHODS.table("Methods by the share of their maps in the correct tile", table, note),),
+        tables=(METHODS.table(say("Methods by the share of their maps in the correct tile"), table, note),),
     )
 
 
@@ -134,12 +141,14 @@ def _shown(run: Run, record: MosaicRecord, table: pd.DataFrame, assets: Assets) 
         return Section("A mosaic")
     rows = {row.method: row for row in typed(_shown_rows(record, *place), MapRow)}
     text = rows[methods[0]].text
-    heats = [Heat(assets.photo(made), f"a mosaic of {record.tiles} images", "Mosaic")]
+    heats = [Heat(assets.photo(made), say("a mosaic of {tiles} images", tiles=record.tiles), say("Mosaic"))]
     heats += [_heat(record, rows[method], made, assets) for method in methods]
-    said = (
-        f"Shown is the text whose share in its tile, the mean over the methods shown, is the median of all texts: that "
-        f"of the {where(place[1], record.tiles)} image of mosaic {place[0] + 1}, “{shorten(text, 160)}”. Half of the "
-        "texts have at most this share."
+    said = say(
+        "Shown is the text whose share in its tile, the mean over the methods shown, is the median of all texts: that "
+        "of the {place} image of mosaic {number}, “{text}”. Half of the texts have at most this share.",
+        place=where(place[1], record.tiles),
+        number=place[0] + 1,
+        text=shorten(text, 160),
     )
     return Section("A mosaic", sentences=(said,), heats=tuple(heats))
 
@@ -153,14 +162,10 @@ def _heat(record: MosaicRecord, row: MapRow, made: Image.Image, assets: Assets) 
     values = record.grid(row)
     extent, signed = value_range(values), is_signed(row.method)
     low, high = bar_ends(extent, signed=signed)
-    bar, title, raw = (
-        colour_bar(signed=signed),
-        title_of(row.method),
-        f"raw {amount(extent.low)} to {amount(extent.high)}",
-    )
+    bar, title, raw = colour_bar(signed=signed), title_of(row.method), raw_range(extent.low, extent.high)
     return Heat(
         assets.photo(overlay(made, values, SQUARE, signed=signed, smooth=False)),
-        f"{title} of the mosaic for the text {row.text}; {raw}",
+        say("{title} of the mosaic for the text {text}; {range}", title=title, text=row.text, range=raw),
         title, f"{tile_caption(record, row)}; {raw}", assets.drawing(bar), amount(low), amount(high),
     )  # fmt: skip
 
@@ -175,19 +180,22 @@ def tile_caption(record: MosaicRecord, row: MapRow) -> str:
     shares = [share_in_tile(halved(record.grid(row)), tile, record.tiles) for tile in range(record.tiles)]
     own = shares[row.tile]
     if own["share"] is None:
-        return "no positive value"
+        return say("no positive value")
     others = {tile: found["share"] or 0.0 for tile, found in enumerate(shares) if tile != row.tile}
     most = max(others, key=lambda tile: others[tile])
-    more = (
-        f" (more in the {where(most, record.tiles)} one: {percent(others[most])})"
-        if others[most] > own["share"]
-        else ""
-    )
-    inside = "inside" if (own["pointing"] or 0) >= HALF else "outside"
-    return f"{percent(own['share'])} in its tile{more}, highest cell {inside}"
+    share = say("{share} in its tile", share=percent(own["share"]))
+    if others[most] > own["share"]:
+        share = say(
+            "{share} in its tile (more in the {place} one: {most})",
+            share=percent(own["share"]),
+            place=where(most, record.tiles),
+            most=percent(others[most]),
+        )
+    cell = say("highest cell inside") if (own["pointing"] or 0) >= HALF else say("highest cell outside")
+    return f"{share}, {cell}"
 
 
 def _problems(record: MosaicRecord) -> Section:
     problems = record.about["problems"]
-    table = PROBLEMS.table("Explanations that failed; they are not part of any number", problems)
+    table = PROBLEMS.table(say("Explanations that failed; they are not part of any number"), problems)
     return Section("Mosaics that could not be explained", tables=(table,) if problems else ())
