@@ -53,6 +53,7 @@ PAGE = (
     "{% from 'sections/macros.html.j2' import section with context %}"
     "{% for part in parts %}{{ section(part) }}{% endfor %}"
 )
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,8 @@ def words_of(subject: Subject, name: str) -> set[str]:
         if column in DATA
         for cell in values
     ]
-    return data_words(subject.run) | set(re.findall(r"[^\W\d_]{2,}", " ".join([*cells, *OWN])))
+    digests = _DIGEST.findall(" ".join(file.read_text(encoding="utf-8") for file in folder.glob("*.json")))
+    return data_words(subject.run) | set(re.findall(r"[^\W\d_]{2,}", " ".join([*cells, *OWN, *digests])))
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -93,7 +93,10 @@ def _overview(record: KnowledgeRecord, assets: Assets) -> Section:
             share(int(record.partitions.groupby("image")["fallback"].any().sum()), n),
         ),
     ]
-    told = {"K-means variability": seeds_told(record), "Variability of component signs": signs_told(record)}
+    told = {  # messages: keys
+        "K-means variability": seeds_told(record),
+        "Variability of component signs": signs_told(record),
+    }
     facts += [Fact(name, value) for name, value in told.items() if value]
     chart = assets.chart(to_svg(removal_chart({say(MODEL): record}), say("Mean score while concepts are removed")))
     (jaccard,) = measure_rows({MODEL: record}, ("jaccard",))
