@@ -45,13 +45,13 @@ from core.runs.rows import typed
 SHOWN = 3
 MOST_CLASSES = 30
 MODEL = "this model"  # messages
-# Where descriptors come from.
+# How many descriptors come from each source.
 SOURCES = {  # messages
-    "attribute": "attribute",
-    "part": "part",
-    "gloss": "gloss",
-    "colour and part": "colour and part",
-    "own": "own",
+    "attribute": "{count:,} attribute",
+    "part": "{count:,} part",
+    "gloss": "{count:,} gloss",
+    "colour and part": "{count:,} colour and part",
+    "own": "{count:,} own",
 }
 NEAREST = (  # messages
     "Descriptors are the nearest phrases of a bank. They need not be true: a phrase may name a part or a colour that "
@@ -137,10 +137,7 @@ def _overview(record: KnowledgeRecord, assets: Assets) -> Section:
 
 def _bank(bank: Mapping[str, Any]) -> str:
     """How many descriptors there are, where they come from, and what was missing when they were collected."""
-    each = [
-        say("{count:,} {source}", count=count, source=say(SOURCES.get(source, source)))
-        for source, count in bank["sources"].items()
-    ]
+    each = [say(SOURCES[source], count=count) for source, count in bank["sources"].items()]
     parts = [say("{size:,} ({sources})", size=bank["size"], sources=", ".join(each))]
     if bank["unknown"]:
         parts.append(say("not in WordNet: {words}", words=", ".join(bank["unknown"][:8])))
