@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-_IMAGE_POOLS = {
+_IMAGE_POOLS = {  # messages
     "tok": "class token", "token": "class token", "avg": "mean of the patches", "map": "attention pool",
     "none": "none", "": "none",
 }  # fmt: skip
@@ -14,7 +14,14 @@ _TEXT_POOLS = {
     "argmax": "position of the highest token id",
     "first": "first position",
     "last": "last position, padding included",
-}
+}  # messages
+# The report prints these in its language.
+_TOKEN, _MEAN, _HEAD, _UNKNOWN = (
+    "class token behind the text",
+    "mean of the tokens",
+    "by the head",
+    "not known",
+)  # messages
 
 
 def recognised(net: Any, text: Any, source: dict[str, Any]) -> dict[str, Any]:
@@ -46,24 +53,24 @@ def activations(module: nn.Module) -> str:
             continue
         tanh = getattr(part, "approximate", "none") == "tanh" and "tanh" not in name.lower()
         found[f"{name} (tanh)" if tanh else name] = None
-    return ", ".join(found) or "not known"
+    return ", ".join(found) or _UNKNOWN
 
 
 def _image_pooling(visual: Any) -> str:
     if hasattr(visual, "trunk"):
         pool = getattr(visual.trunk, "global_pool", None)
-        return _IMAGE_POOLS.get(pool, pool) if isinstance(pool, str) else "by the head"
+        return _IMAGE_POOLS.get(pool, pool) if isinstance(pool, str) else _HEAD
     if getattr(visual, "attn_pool", None) is not None or hasattr(visual, "attnpool"):
-        return "attention pool"
-    return _IMAGE_POOLS.get(getattr(visual, "pool_type", ""), "not known")
+        return _IMAGE_POOLS["map"]
+    return _IMAGE_POOLS.get(getattr(visual, "pool_type", ""), _UNKNOWN)
 
 
 def _text_pooling(text: Any) -> str:
     if getattr(text, "own_token", False):
-        return "class token behind the text"
+        return _TOKEN
     if hasattr(text, "mean"):
-        return "mean of the tokens" if text.mean else "first position"
+        return _MEAN if text.mean else _TEXT_POOLS["first"]
     pool = getattr(text, "pool", "")
     if pool == "eos":
         return f"first end token (id {text.end_id})"
-    return _TEXT_POOLS.get(pool, "not known")
+    return _TEXT_POOLS.get(pool, _UNKNOWN)
