@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -17,12 +16,11 @@ from core.datasets import DatasetImage
 from core.evaluation.metrics import STORED
 from core.reporting.gallery import word_strip
 from core.runs import Run, text_id
-from pages.parts import address, charts, entry, large_map, maps, saved_views, state
+from pages.parts import address, charts, entry, image_filter, image_pick, large_map, maps, saved_views, state
 from pages.parts.words import coloured_words, empty, number, plain, problems_shown, tab
 
 ACROSS = 4
 STRIP = 8
-ORDERS = {"agreement": "Lowest agreement first", "name": "Name"}
 VIEWS = {"all": "All maps", "one": "One large map"}
 KINDS = {"caption": "Captions", "prompt": "Prompts", "class": "Classes"}
 
@@ -44,8 +42,15 @@ def explore() -> None:
     if scores.empty:
         st.info("No image of this view has been processed yet. Remove the view to see the others.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        image, names = pick_image(run, scores, summary.pair_agreement)
+    every = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
+    lowest = summary.pair_agreement.groupby("image")["value"].min().to_dict()
+    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    names = image_filter.chosen(run, every, lowest)
+    if not names:
+        st.info("No image passes the filter. Remove it to see the others.")
+        return
+    with bar:
+        image = image_pick.pick(run, names, lowest)
         view = pick_view(run)
     # Not a popover: it would make its widgets when it is opened, without the values that the address gave them.
     options = st.expander("Methods and display", icon=":material/tune:")
@@ -89,46 +94,6 @@ def explore() -> None:
     strip(run, list(names), image, names)
 
 
-def pick_image(run: Run, scores: pd.DataFrame, agreement: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """The selected image, chosen by name or from one to the next in an order; and the names of all in that order."""
-    key = f"image-{run.id}"
-    names = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
-    lowest = agreement.groupby("image")["value"].min()
-    order = st.selectbox(
-        "Order of the images", list(ORDERS), format_func=ORDERS.__getitem__, key="order", persist_state="session",
-        width=210,
-    )  # fmt: skip
-    if order == "agreement":
-        names = dict(sorted(names.items(), key=lambda item: float(lowest.get(item[0], np.inf))))
-    if st.session_state.get("wanted_image") in names:
-        st.session_state[key] = st.session_state.pop("wanted_image")
-    if st.session_state.get(key) not in {*names, None}:
-        # It was chosen before a saved view left it out.
-        st.session_state[key] = next(iter(names))
-    address.enter(key, "image", list(names), next(iter(names)), str)
-    at = list(names).index(st.session_state[key]) if st.session_state[key] in names else 0
-    _step("Previous image", ":material/chevron_left:", names, at - 1)
-    image = st.selectbox(
-        "Image",
-        list(names),
-        format_func=lambda id: names[id] + _agreement(lowest.get(id)),
-        key=key,
-        persist_state="session",
-        width=330,
-    )
-    _step("Next image", ":material/chevron_right:", names, at + 1)
-    return image, names
-
-
-def _step(label: str, icon: str, names: dict[str, str], at: int) -> None:
-    """A button to the image before or after the one that is shown."""
-    there = 0 <= at < len(names)
-    st.button(
-        "", icon=icon, help=label, key=label, disabled=not there,
-        on_click=_want, args=(list(names)[at] if there else "",),
-    )  # fmt: skip
-
-
 def pick_view(run: Run) -> str:
     """Whether all maps are shown beside each other, or one large."""
     address.enter(f"view-{run.id}", "view", list(VIEWS), "all", str)
@@ -155,10 +120,6 @@ def pick_kinds(run: Run, scores: pd.DataFrame, options: DeltaGenerator) -> list[
     return list(kinds or present)
 
 
-def _agreement(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f" · agreement {value:+.2f}"
-
-
 def strip(run: Run, images: list[str], current: str, names: dict[str, str]) -> None:
     """Thumbnails of the images around the current one, each with a button."""
     dataset = state.dataset_of(run)
@@ -174,13 +135,9 @@ def strip(run: Run, images: list[str], current: str, names: dict[str, str]) -> N
                 key=f"strip-{image}",
                 width="stretch",
                 type="primary" if image == current else "secondary",
-                on_click=_want,
+                on_click=image_pick.want,
                 args=(image,),
             )
-
-
-def _want(image: str) -> None:
-    st.session_state["wanted_image"] = image
 
 
 def one_text(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.content.charts import agreement_chart, trust_chart
-from core.content.words import shorten
 from core.evaluation.metrics import BY_NAME
 from core.evaluation.summary import Summary
 from core.findings import (
     Finding,
-    Number,
-    Sample,
     failing_methods,
     not_drawn,
     reliability_of,
@@ -25,24 +21,21 @@ from core.findings import (
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.findings.control_rules import Standing
+from core.findings.opinion import opinion
 from core.glossary import definition
 from core.reporting.agreement import incomparable_sentences
 from core.reporting.measures import further_table
-from core.reporting.tables import EVIDENCE, FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
+from core.reporting.tables import FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
 from core.reporting.trust import main_table, versus_table
 from core.rules import Context, Thresholds
 from core.rules.finding import SUBJECTS
-from core.runs import FINISHED, Run
+from core.runs import FINISHED, Progress, Run
 from core.runs.review import Review, finding_review
-from core.settings import as_typed
-from pages.parts import address, charts, entry, maps, review, saved_views, state, tables
+from pages.parts import address, charts, entry, finding_card, maps, review, saved_views, state, tables
 from pages.parts.words import empty, plain, problems_shown, tab
 
-COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
 PASSED = "Checks whose criterion is shown to hold: the whole 95 % interval lies within the limit."
 UNSURE = "Checks that these data do not decide; each states what would."
-PER_SAMPLE = 3
-ACROSS = 6
 
 QUESTION = "What is wrong with the model, the images or the texts, how serious is it, and on what evidence?"
 
@@ -67,12 +60,7 @@ def page() -> None:
     findings = [item for item in register if item.status == "finding"]
     unsure = [item for item in register if item.status == "cannot_conclude"]
     passed = [item for item in register if item.status == "passed"]
-    with st.container(horizontal=True):
-        for severity in ("high", "medium", "low", "note"):
-            count = sum(item.severity == severity for item in findings)
-            st.metric(severity.capitalize(), count, border=True, help=definition("Severity"))
-        st.metric("Passed", len(passed), border=True, help=PASSED)
-        st.metric("Cannot conclude", len(unsure), border=True, help=UNSURE)
+    verdict(progress, register)
     log = review.report_state(run)
     labels = (
         f"Findings ({len(findings)})",
@@ -85,14 +73,17 @@ def page() -> None:
     tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
         shown = filtered(run, findings, log)
+        finding_card.enter(run, findings)
         for item in shown:
-            finding(run, item, log)
+            finding_card.card(run, item, log)
+        finding_card.tell(run)
         if findings and not shown:
             st.text("No finding matches the filters.")
         if not findings:
             st.info("No rule reported a finding. The other tabs list passed and inconclusive checks.")
-    for view, items in ((tabs[1], passed), (tabs[2], unsure)):
+    for view, items, about in ((tabs[1], passed, PASSED), (tabs[2], unsure, UNSURE)):
         with view:
+            st.caption(about)
             for item in items:
                 check(item)
             if not items:
@@ -105,11 +96,24 @@ def page() -> None:
         saved_views.told(run)
 
 
+def verdict(progress: Progress, register: Sequence[Finding]) -> None:
+    """The opinion of the audit with its reason, and how many findings there are of each severity."""
+    word, reason = opinion(progress, register)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(plain(word), anchor=False, help=plain(definition("Opinion")))
+            for severity in finding_card.COLOURS:
+                count = sum(item.severity == severity for item in register if item.status == "finding")
+                if count:
+                    st.badge(f"{count} {severity}", color=finding_card.COLOURS[severity])
+        st.markdown(plain(reason))
+
+
 def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Finding]:
     """The findings of the chosen severities, subjects and decisions; the choice is part of the address."""
     decisions = {item.id: "open" if log is None else finding_review(log, item.id).decision for item in findings}
     present = [word for word in review.COLOURS if word in decisions.values()]
-    severities = [word for word in COLOURS if any(item.severity == word for item in findings)]
+    severities = [word for word in finding_card.COLOURS if any(item.severity == word for item in findings)]
     subjects = [name for name in SUBJECTS if any(item.subject == name for item in findings)]
     address.enter_all(f"severity-{run.id}", "severity", severities, [], str)
     address.enter_all(f"subject-{run.id}", "subject", subjects, [], str)
@@ -136,98 +140,12 @@ def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Find
     ]
 
 
-def finding(run: Run, item: Finding, log: Review | None) -> None:
-    """One line of the register, with what its review log says of it; `log` is None where that is damaged."""
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge(item.severity, color=COLOURS[item.severity])
-            st.subheader(plain(item.title), anchor=False)
-            if log is not None:
-                review.badge(log, item)
-        st.caption(f"{plain(item.id)} · rule {plain(item.rule)}")
-        left, right = st.columns((4, 3), gap="large")
-        with left:
-            for label, text in (
-                ("Condition", item.condition),
-                ("Criterion", f"{item.criterion} ({item.threshold})" if item.threshold else item.criterion),
-                ("Likely cause", item.cause),
-                ("Effect", item.effect),
-                ("Recommendation", item.recommendation),
-            ):
-                if text:
-                    st.markdown(f"**{label}.** {plain(text)}")
-        with right:
-            evidence(item.evidence)
-            if item.grade:
-                grade = item.grade
-                st.caption(
-                    f"Severity {grade.value:.3f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f}"
-                )
-        if item.samples:
-            st.markdown("**Samples**")
-            samples(run, item.samples)
-            st.caption(plain(item.rule_of_samples))
-        if item.counter or item.counter_note:
-            st.markdown("**Counter-evidence**")
-            samples(run, item.counter)
-            st.caption(plain(item.counter_note))
-        if item.reproduce:
-            with st.expander("Reproduce"):
-                st.code(as_typed(item.reproduce), language="bash")
-        if log is not None:
-            review.panel(run, item, log)
-
-
-def evidence(numbers: tuple[Number, ...]) -> None:
-    """Values with interval and n."""
-    if numbers:
-        tables.show(EVIDENCE, numbers, wrap=True)
-
-
-def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
-    """Images with the maps that the finding is about, several samples a row."""
-    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in chosen]))
-    if any(sample.image not in kept for sample in chosen):
-        saved_views.note()
-        if not kept:
-            st.caption("No image of the saved view is among these.")
-    pairs = [
-        (sample, image)
-        for sample in chosen
-        if sample.image in kept and (image := maps.image_of(run, sample.image)) is not None
-    ]
-    cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in pairs), default=0)
-    each = max(1, ACROSS // cells)
-    for start in range(0, len(pairs), each):
-        columns = iter(st.columns(each * cells))
-        for sample, image in pairs[start : start + each]:
-            rows = sample_rows(run, sample)
-            for at in range(cells):
-                with next(columns):
-                    if at == 0:
-                        st.markdown(f"**{plain(shorten(sample.image_name, 24))}**")
-                        maps.original(run, image)
-                        st.caption(plain(" · ".join(part for part in (sample.text, sample.note) if part)))
-                    elif at <= len(rows):
-                        row = next(rows.iloc[[at - 1]].itertuples())
-                        maps.method_card(run, image, row, opacity=0.55, smooth=True)
-
-
-def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
-    """The result rows of the maps to show for a sample."""
-    rows = state.rows_of(run, sample.image)
-    rows = rows[(rows["kind"] == "method") & rows["method"].isin(sample.methods)]
-    if sample.text is not None:
-        rows = rows[rows["text"] == sample.text]
-    return rows.drop_duplicates("method").head(PER_SAMPLE)
-
-
 def check(item: Finding) -> None:
     """A check that passed or could not be concluded, in short."""
     with st.expander(plain(item.title)):
         st.markdown(f"**Result.** {plain(item.condition)}")
         st.markdown(f"**Criterion.** {plain(item.criterion)} {plain(item.threshold)}")
-        evidence(item.evidence)
+        finding_card.evidence(item.evidence)
         if item.recommendation:
             st.markdown(f"**Recommendation.** {plain(item.recommendation)}")
 

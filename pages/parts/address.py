@@ -12,7 +12,10 @@ from typing import TypeVar
 import streamlit as st
 
 Value = TypeVar("Value")
-NAMES = ("image", "item", "kind", "text", "method", "view", "severity", "subject", "saved", "colour", "search")
+NAMES = (
+    "image", "item", "kind", "text", "method", "view", "severity", "subject", "decision", "finding", "saved", "colour",
+    "search", "by", "value", "order",
+)  # fmt: skip
 MOST = 100
 NOTE = "Part of the address names nothing that this page offers; that part is left out."
 

@@ -1,24 +1,18 @@
-"""What the points of the embedding map can be coloured by: classes, columns, scores, measures, findings."""
+"""What the points of the embedding map can be coloured by: what is known of each image, and how it was laid out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from core.applications.columns import column_values
-from core.applications.registry import image_measures
 from core.content.words import shorten
-from core.datasets import labels_column
 from core.runs import Run
-from pages.parts import address, layout_scores, state
+from pages.parts import address
+from pages.parts.image_values import Values, values_by_name
 
 NOTHING = "nothing"
-IN, AGAINST, NOT_IN = "listed", "counter-evidence", "not listed"
-Values = Mapping[str, Any]
 
 
 def choose(run: Run, points: pd.DataFrame) -> tuple[str, Values]:
@@ -33,27 +27,6 @@ def choose(run: Run, points: pd.DataFrame) -> tuple[str, Values]:
 
 def choices(run: Run, points: pd.DataFrame) -> dict[str, Callable[[], Values]]:
     """What can colour the points of this run, by name, each computed when it is chosen."""
-    dataset = state.dataset_of(run)
-    found: dict[str, Callable[[], Values]] = {}
-    if best := layout_scores.best_of(run):
-        found["best class"] = lambda: best
-    columns = column_values(dataset.images)
-    label = labels_column(dataset)
-    for column in sorted(columns, key=lambda column: (column != label, column)):
-        found[f"{'label' if column == label else 'column'}: {column}"] = partial(columns.__getitem__, column)
-    found["neighbours preserved"] = lambda: dict(zip(points["image"], points["preserved"], strict=True))
-    for (text, kind), scores in layout_scores.scores_of(run).items():
-        found[f"score of the {kind}: {text}"] = partial(dict, scores)
-    for measure in image_measures(run):
-        found[f"measure: {measure.title}"] = partial(getattr, measure, "values")
-    for item in state.findings_of(run):
-        listed = {sample.image for sample in item.samples}
-        against = {sample.image for sample in item.counter}
-        if item.status == "finding" and listed:
-            found[f"finding: {item.title}"] = partial(_listed, points, listed, against)
-    return found or {NOTHING: dict}
-
-
-def _listed(points: pd.DataFrame, listed: set[str], against: set[str]) -> dict[str, str]:
-    """Whether a finding lists each image, as a sample or as counter-evidence."""
-    return {image: IN if image in listed else AGAINST if image in against else NOT_IN for image in points["image"]}
+    offered = values_by_name(run, list(points["image"]))
+    offered["neighbours preserved"] = lambda: dict(zip(points["image"], points["preserved"], strict=True))
+    return offered or {NOTHING: dict}

@@ -61,16 +61,28 @@ def panel(run: Run, item: Finding, review: Review) -> None:
     told += [f"{entry.by}, {entry.at[:10]}: {entry.why}" for entry in about.comments]
     for line in told:
         st.markdown(plain(line))
-    with st.expander("Review this finding"):
-        # The fields are new after each entry, and keep what was typed where one was refused.
-        form(run, item, f"review-{item.id}-{sum(entry.finding == item.id for entry in review.entries)}")
+    key = _form_key(item, review)
+    with st.expander("Review this finding", expanded=f"{key}-kind" in st.session_state):
+        form(run, item, key)
+
+
+def begin(item: Finding, review: Review, kind: Kind) -> None:
+    """Show the form with this kind of entry from the next run of the page on."""
+    st.session_state[f"{_form_key(item, review)}-kind"] = kind
+
+
+def _form_key(item: Finding, review: Review) -> str:
+    """The fields are new after each entry, and keep what was typed where one was refused."""
+    return f"review-{item.id}-{sum(entry.finding == item.id for entry in review.entries)}"
 
 
 def form(run: Run, item: Finding, key: str) -> None:
     """One entry: of which kind, with which value, and why. The name is asked for once."""
-    kind: Kind = st.segmented_control(
-        "Entry", list(ENTRIES), format_func=ENTRIES.__getitem__, default="comment", required=True, key=f"{key}-kind"
+    st.session_state.setdefault(f"{key}-kind", "comment")
+    picked: Kind | None = st.segmented_control(
+        "Entry", list(ENTRIES), format_func=ENTRIES.__getitem__, required=True, key=f"{key}-kind"
     )
+    kind = picked or "comment"
     with st.form(key, border=False):
         who = identity.actor()
         by = who.name or identity.ask_name(f"{key}-by")

@@ -65,9 +65,9 @@ def test_a_saved_view_limits_the_samples_of_findings(run: Run, monkeypatch: pyte
     item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
     listed = tuple(Sample(image=image.id, image_name=image.name) for image in run.dataset.images)
     monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (item.model_copy(update={"samples": listed}),))
-    whole = opened("findings", run)
+    whole = opened("findings", run, finding=item.id)
     save_view(run, "one", run.plan.images[:1])
-    app = opened("findings", run, saved="one")
+    app = opened("findings", run, saved="one", finding=item.id)
     assert not app.exception and len(samples(app)) < len(samples(whole))
     assert "**1 of 4 images**: view one" in words(app) and "Its numbers are of all images" in words(app)
     assert all_of(app, "saved") == ["one"]

@@ -16,7 +16,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.applications.registry import APPLICATIONS
 from core.datasets import ingest
+from core.findings import apply_rules
+from core.findings.opinion import OPINIONS
 from core.processes import owner_of
+from core.rules import Context
 from core.rules.writing import NO_BREAK
 from core.runs import Run, list_runs
 from core.settings import ROOT, datasets_folder, runs_folder
@@ -283,7 +286,13 @@ def test_findings_give_evidence_and_what_passed(run: Run) -> None:
     app = opened("findings", run)
     labels = [tab.label for tab in app.tabs]
     assert any("Passed" in label for label in labels) and any("Trust" in label for label in labels)
-    assert "Recommendation" in words(app)
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding" and one.effect)
+    assert app.subheader[0].value in OPINIONS and "**Effect.**" not in words(app)
+    app.button(key=f"open-{item.id}").click().run()
+    assert "**Effect.**" in words(app) and not app.exception
+    app.button(key=f"open-{item.id}").click().run()
+    assert "**Effect.**" not in words(app)
+    assert "**Effect.**" in words(opened("findings", run, finding=item.id))
 
 
 def test_markup_in_names_and_captions_stays_text(workspace: Path) -> None:

@@ -10,9 +10,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings import Sample, apply_rules
+from core.rules import Context
 from core.runs import Run
 from core.settings import runs_folder
 from pages.parts import large_map, maps, state
+from pages.parts.address import NOTE
+from pages.parts.image_values import IN, of_finding, values_by_name
+from tests.pages.test_address import all_of
 from tests.pages.test_pages import opened, words
 from tests.support.made_run import made_run
 
@@ -79,3 +84,37 @@ def test_every_form_of_a_map_is_a_file(run: Run) -> None:
     table = pd.read_csv(io.BytesIO(made["CSV"]))
     assert table.columns.tolist() == ["row", "column", "value", "x", "y", "x2", "y2"]
     assert len(table) == drawn.values.size
+
+
+def offered_images(app: AppTest, run: Run) -> list[str]:
+    return [name.split(" · ")[0] for name in app.selectbox(key=f"image-{run.id}").options]
+
+
+def test_images_are_filtered_and_ordered_by_what_is_known_of_them(run: Run) -> None:
+    app = opened("explore", run)
+    every = offered_images(app, run)
+    scores = next(name for name in app.selectbox(key=f"by-{run.id}").options if name.startswith("score of the"))
+    app.selectbox(key=f"by-{run.id}").set_value(scores).run()
+    app.selectbox(key=f"order-{run.id}").set_value("high").run()
+    values = values_by_name(run, run.plan.images)[scores]()
+    names = {image.id: image.name for image in run.dataset.images}
+    ranked = [names[image] for image in sorted(values, key=lambda image: -values[image])]
+    assert not app.exception and offered_images(app, run)[: len(ranked)] == ranked and len(ranked) > 1
+    assert all_of(app, "by") == [scores] and all_of(app, "order") == ["high"]
+    slider = next(one for one in app.slider if one.label == "Range")
+    slider.set_value((sorted(values.values())[1], slider.value[1])).run()
+    assert offered_images(app, run) == ranked[:-1] and f"**{len(ranked) - 1} of {len(every)} images**" in words(app)
+    app.button(key="remove-filter").click().run()
+    assert offered_images(app, run) == every and all_of(app, "by") == []
+
+
+def test_the_images_of_a_finding_are_one_link_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    image = run.dataset.images[1]
+    listed = item.model_copy(update={"samples": (Sample(image=image.id, image_name=image.name),)})
+    monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (listed,))
+    app = opened("explore", run, by=of_finding(listed), value=IN)
+    assert not app.exception and offered_images(app, run) == [image.name]
+    assert f"**1 of {len(run.plan.images)} images**" in words(app)
+    # What the address names and the page does not offer is left out in one line.
+    assert NOTE in words(opened("explore", run, by="finding: none such"))

@@ -43,6 +43,11 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     assert "Report: version 1, draft." in words(app).replace("\\", "")
     item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
     key = f"review-{item.id}"
+    # The card is closed; its button opens it with the form for that kind of entry, and the address names it.
+    assert not app.text_area and "**Effect.**" not in words(app)
+    app.button(key=f"dismiss-{item.id}").click().run()
+    assert app.segmented_control(key=f"{key}-0-kind").value == "dismiss"
+    assert app.query_params["finding"] in (item.id, [item.id])
     # Without a reason nothing is dismissed, and what was typed stays.
     submitted(app, f"{key}-0", "dismiss", by="A. Auditor")
     assert "a reason is needed" in app.error[0].value.replace("\\", "") and not (run.folder / REVIEW).exists()

@@ -1,0 +1,205 @@
+"""A finding as a card: what was found and the picture that shows it; evidence, samples and review once it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.applications.registry import APPLICATIONS
+from core.content.words import shorten
+from core.findings import Finding, Number, Sample
+from core.reporting.tables import EVIDENCE
+from core.runs import Run
+from core.runs.review import Review
+from core.settings import as_typed
+from pages.parts import address, maps, review, saved_views, state, tables
+from pages.parts.image_values import IN, of_finding
+from pages.parts.words import plain
+
+COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
+PER_SAMPLE = 3
+ACROSS = 6
+LEAD = 320  # characters of the condition on a closed card
+
+
+def enter(run: Run, findings: Sequence[Finding]) -> None:
+    """Open the cards that the address names."""
+    address.enter_all(_key(run), "finding", [item.id for item in findings], [], str)
+
+
+def tell(run: Run) -> None:
+    """Write the open cards into the address."""
+    address.tell("finding", st.session_state[_key(run)])
+
+
+def card(run: Run, item: Finding, log: Review | None) -> None:
+    """One finding of the register; `log` is its review log, or None where that is damaged."""
+    opened = item.id in st.session_state[_key(run)]
+    with st.container(border=True):
+        shown = _picture(run, item)
+        left, right = st.columns((1, 6), gap="medium") if shown else (None, st.container())
+        if left is not None and shown is not None:
+            with left:
+                _draw(run, *shown)
+        with right:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.badge(item.severity, color=COLOURS[item.severity])
+                st.subheader(plain(item.title), anchor=False)
+                if log is not None:
+                    review.badge(log, item)
+            st.markdown(plain(item.condition if opened else shorten(item.condition, LEAD)))
+            _actions(run, item, log, opened)
+        if opened:
+            _details(run, item, log)
+
+
+def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
+    """The buttons of a card: open or close it, its images, its page, how to reproduce it, and its review."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Close" if opened else "Details",
+            icon=":material/expand_less:" if opened else ":material/expand_more:",
+            key=f"open-{item.id}",
+            on_click=_toggle,
+            args=(run, item),
+        )
+        if item.samples:
+            st.page_link(
+                "pages/explore.py",
+                label="Its images",
+                icon=":material/photo_library:",
+                query_params={"run": run.handle, "by": of_finding(item), "value": IN},
+            )
+        page = _page_of(item)
+        if page is not None:
+            st.page_link(page[0], label=page[1], icon=":material/insights:", query_params={"run": run.handle})
+        if item.reproduce:
+            with st.popover("Reproduce", icon=":material/terminal:"):
+                st.code(as_typed(item.reproduce), language="bash")
+        if log is not None:
+            for kind, label, icon in (("comment", "Comment", "comment"), ("dismiss", "Dismiss", "block")):
+                sign, begun = f":material/{icon}:", (run, item, log, kind)
+                st.button(label, icon=sign, key=f"{kind}-{item.id}", on_click=_begin, args=begun)
+
+
+def _details(run: Run, item: Finding, log: Review | None) -> None:
+    st.caption(f"{plain(item.id)} · rule {plain(item.rule)}")
+    left, right = st.columns((4, 3), gap="large")
+    with left:
+        for label, text in (
+            ("Criterion", f"{item.criterion} ({item.threshold})" if item.threshold else item.criterion),
+            ("Likely cause", item.cause),
+            ("Effect", item.effect),
+            ("Recommendation", item.recommendation),
+        ):
+            if text:
+                st.markdown(f"**{label}.** {plain(text)}")
+    with right:
+        evidence(item.evidence)
+        if item.grade:
+            grade = item.grade
+            st.caption(f"Severity {grade.value:.3f} = impact {grade.impact:.2f} × likelihood {grade.likelihood:.2f}")
+    if item.samples:
+        st.markdown("**Samples**")
+        samples(run, item.samples)
+        st.caption(plain(item.rule_of_samples))
+    if item.counter or item.counter_note:
+        st.markdown("**Counter-evidence**")
+        samples(run, item.counter)
+        st.caption(plain(item.counter_note))
+    if log is not None:
+        review.panel(run, item, log)
+
+
+def evidence(numbers: tuple[Number, ...]) -> None:
+    """Values with interval and n."""
+    if numbers:
+        tables.show(EVIDENCE, numbers, wrap=True)
+
+
+def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
+    """Images with the maps that the finding is about, several samples a row."""
+    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in chosen]))
+    if any(sample.image not in kept for sample in chosen):
+        saved_views.note()
+        if not kept:
+            st.caption("No image of the saved view is among these.")
+    pairs = [
+        (sample, image)
+        for sample in chosen
+        if sample.image in kept and (image := maps.image_of(run, sample.image)) is not None
+    ]
+    cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in pairs), default=0)
+    each = max(1, ACROSS // cells)
+    for start in range(0, len(pairs), each):
+        columns = iter(st.columns(each * cells))
+        for sample, image in pairs[start : start + each]:
+            rows = sample_rows(run, sample)
+            for at in range(cells):
+                with next(columns):
+                    if at == 0:
+                        st.markdown(f"**{plain(shorten(sample.image_name, 24))}**")
+                        maps.original(run, image)
+                        st.caption(plain(" · ".join(part for part in (sample.text, sample.note) if part)))
+                    elif at <= len(rows):
+                        row = next(rows.iloc[[at - 1]].itertuples())
+                        maps.method_card(run, image, row, opacity=0.55, smooth=True)
+
+
+def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
+    """The result rows of the maps to show for a sample."""
+    rows = state.rows_of(run, sample.image)
+    rows = rows[(rows["kind"] == "method") & rows["method"].isin(sample.methods)]
+    if sample.text is not None:
+        rows = rows[rows["text"] == sample.text]
+    return rows.drop_duplicates("method").head(PER_SAMPLE)
+
+
+def _picture(run: Run, item: Finding) -> tuple[Sample, Any] | None:
+    """The first sample that the saved view contains, with its image; None where the finding shows no image."""
+    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in item.samples]))
+    for sample in item.samples:
+        image = maps.image_of(run, sample.image) if sample.image in kept else None
+        if image is not None:
+            return sample, image
+    return None
+
+
+def _draw(run: Run, sample: Sample, image: Any) -> None:
+    rows = sample_rows(run, sample) if sample.methods else None
+    if rows is not None and len(rows):
+        row = next(rows.iloc[[0]].itertuples())
+        values = maps.native(row) if row.status == "ok" else None
+        if values is not None:
+            about = f"{maps.title(row.method)} map of {image.name} for the text {row.text}"
+            signed = maps.is_signed(row.method)
+            maps.heat(run, image, values, signed=signed, opacity=0.55, smooth=True, alt=about)
+            return
+    maps.original(run, image)
+
+
+def _page_of(item: Finding) -> tuple[str, str] | None:
+    """The page of the application whose rule found it, with all that it measured; None for the other rules."""
+    for application in APPLICATIONS.values():
+        if application.page is not None and item.rule in {rule.id for rule in application.rules()}:
+            return f"pages/{application.name}.py", application.page.title
+    return None
+
+
+def _toggle(run: Run, item: Finding) -> None:
+    now = st.session_state[_key(run)]
+    st.session_state[_key(run)] = [one for one in now if one != item.id] if item.id in now else [*now, item.id]
+
+
+def _begin(run: Run, item: Finding, log: Review, kind: Any) -> None:
+    """Open the card with the form for an entry of this kind."""
+    if item.id not in st.session_state[_key(run)]:
+        _toggle(run, item)
+    review.begin(item, log, kind)
+
+
+def _key(run: Run) -> str:
+    return f"cards-{run.id}"
