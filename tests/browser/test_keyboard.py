@@ -72,9 +72,8 @@ def test_from_the_demo_to_the_signature_by_keyboard(page: Page, home_with_run: P
         settled(page, "Loupe")
         press(page, "button", re.compile("Audit of the made model"))
         settled(page, "Findings")
-        item = page.locator("details", has_text="Review this finding").first
-        reach(page, item.locator("summary"))
-        page.keyboard.press("Enter")
+        press(page, "button", re.compile("Comment$"), page.locator('[class*="st-key-comment-"]').first)
+        item = page.locator("details", has_text="Review this finding")
         reach(page, item.get_by_role("textbox", name="Your name"))
         page.keyboard.type("Ada Auditor")
         reach(page, item.get_by_role("textbox", name="Comment"))
