@@ -11,7 +11,7 @@ from core.content.words import shorten, size
 from core.datasets import Dataset, DatasetImage, Upload
 from core.reporting.tables import DUPLICATES, REFUSED, REMARKS
 from core.settings import LIMITS, server_folders
-from pages.parts import dataset_actions, entry, identity, import_view, labels, sample, state, tables
+from pages.parts import dataset_actions, dataset_versions, entry, identity, import_view, labels, sample, state, tables
 from pages.parts.words import plain, problems_shown, tab
 
 PER_PAGE = 24
@@ -88,13 +88,15 @@ def overview(dataset: Dataset) -> None:
         st.metric("Exact duplicates removed", exact, border=True)
         st.metric("Near duplicates kept", len(dataset.duplicates) - exact, border=True)
     st.page_link("pages/audit.py", label="Audit a model on this dataset", icon=":material/arrow_forward:")
-    images, truth, refusals, remarks, duplicates = st.tabs(
+    versions = dataset_versions.of_name(dataset)
+    images, truth, refusals, remarks, duplicates, earlier = st.tabs(
         [
             tab(f"Images ({len(dataset.images)})"),
             tab("Labels"),
             tab(f"Refused ({len(dataset.refusals)})"),
             tab(f"Remarks ({len(dataset.remarks)})"),
             tab(f"Duplicates ({len(dataset.duplicates)})"),
+            tab(f"Versions ({len(versions)})"),
         ]
     )
     with images:
@@ -120,6 +122,8 @@ def overview(dataset: Dataset) -> None:
             )
         else:
             st.text("There are no duplicates.")
+    with earlier:
+        dataset_versions.show(dataset, versions)
 
 
 def gallery(dataset: Dataset) -> None:

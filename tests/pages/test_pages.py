@@ -22,6 +22,7 @@ from core.processes import owner_of
 from core.rules import Context
 from core.rules.writing import NO_BREAK
 from core.runs import Run, list_runs
+from core.runs.shelf import set_label
 from core.settings import ROOT, datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
@@ -153,6 +154,19 @@ def test_the_bundled_sample_is_taken_in() -> None:
     assert not app.exception and not app.error
     images = len(list((SAMPLE / "images").iterdir()))
     assert {metric.label: metric.value for metric in app.metric}["Images"] == str(images)
+
+
+def test_the_versions_of_a_dataset_are_compared() -> None:
+    files = sorted((SAMPLE / "images").iterdir())[:4]
+    first, second = (ingest(part, store=datasets_folder()) for part in (files[:3], files[1:]))
+    for one in (first, second):
+        set_label(f"dataset:{one.root.name}", "Animals")
+    app = opened("dataset", dataset=second.id)
+    assert not app.exception and any(tab.label == ":gray[Versions (2)]" for tab in app.tabs)
+    table = next(one.value for one in app.dataframe if "Only in the shown one" in one.value)
+    other = table[table["Dataset"] == first.id[:8]].iloc[0]
+    assert (other["Images"], other["Only in the shown one"], other["Only in this one"]) == ("3", "1", "1")
+    assert f"{second.id[:8]} (shown)" in set(table["Dataset"])
 
 
 def test_an_upload_is_stored_at_once_and_the_uploader_emptied() -> None:

@@ -1,0 +1,68 @@
+"""The stored datasets of the same name, and how each differs from the one that is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.content.tables import ColumnSpec, TableSpec
+from core.datasets import Dataset
+from core.datasets.versions import DatasetChange, dataset_change
+from core.runs.shelf import users_of
+from pages.parts import state, tables
+
+
+class Version(NamedTuple):
+    """One dataset of the name; `change` is from it to the one that is shown, None for that one itself."""
+
+    added: str
+    dataset: Dataset
+    change: DatasetChange | None
+    users: int
+
+
+VERSIONS = TableSpec(
+    ColumnSpec("Added", "added"),
+    ColumnSpec("Dataset", lambda row: row.dataset.id[:8] + (" (shown)" if row.change is None else "")),
+    ColumnSpec("Images", lambda row: len(row.dataset.images), "number"),
+    ColumnSpec("Only in the shown one", lambda row: _count(row.change, "added"), "number", help="images"),
+    ColumnSpec("Only in this one", lambda row: _count(row.change, "removed"), "number", help="images"),
+    ColumnSpec(
+        "Changed", lambda row: _count(row.change, "changed"), "number", help="images with other captions or columns"
+    ),
+    ColumnSpec("Audits", "users", "number", help="audits that use it"),
+)
+
+
+def of_name(dataset: Dataset) -> list[Dataset]:
+    """The stored datasets that people call the same, latest first."""
+    name = state.dataset_name(dataset)
+    return [other for other in state.stored_datasets() if state.dataset_name(other) == name]
+
+
+def show(dataset: Dataset, versions: list[Dataset]) -> None:
+    """The versions with their dates and what changed."""
+    if len(versions) < 2:
+        st.text("No other stored dataset has this name. Give versions of a dataset the same name to compare them.")
+        return
+    rows = [
+        Version(
+            _date(other),
+            other,
+            None if other.id == dataset.id else dataset_change(dataset, other),
+            len(users_of(other.root)),
+        )
+        for other in versions
+    ]
+    tables.show(VERSIONS, rows)
+    st.caption("An audit names the version that it used; datasets do not change after they were stored.")
+
+
+def _count(change: DatasetChange | None, name: str) -> str:
+    return "" if change is None else str(getattr(change, name))
+
+
+def _date(dataset: Dataset) -> str:
+    return f"{datetime.fromtimestamp((dataset.root / 'dataset.json').stat().st_mtime):%d %b %Y, %H:%M}"
