@@ -1,4 +1,4 @@
-"""A finding as a card: what was found and the picture that shows it; evidence, samples and review once it is opened."""
+"""A finding as a card: what was found and the image that shows it; evidence, samples and review once it is opened."""
 
 from __future__ import annotations
 
