@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.findings import Finding, Number, Sample
 from core.reporting.tables import EVIDENCE
 from core.runs import Run
 from core.runs.review import Review
+from core.runs.shelf import shelf_id
 from core.settings import as_typed
 from pages.parts import address, maps, review, saved_views, state, tables
 from pages.parts.image_values import IN, of_finding
@@ -45,12 +47,10 @@ def card(run: Run, item: Finding, log: Review | None) -> None:
             with left:
                 _draw(run, *shown)
         with right:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.badge(item.severity, color=COLOURS[item.severity])
-                st.subheader(plain(item.title), anchor=False)
-                if log is not None:
-                    review.badge(log, item)
-            st.markdown(plain(item.condition if opened else shorten(item.condition, LEAD)))
+            decision = review.badge(log, item) if log is not None else ""
+            severity = f":{COLOURS[item.severity]}-badge[{item.severity}]"
+            st.subheader(f"{severity} {plain(item.title)} {decision}".rstrip(), anchor=False)
+            st.markdown(plain(item.condition if opened else lead(item.condition)))
             _actions(run, item, log, opened)
         if opened:
             _details(run, item, log)
@@ -58,6 +58,7 @@ def card(run: Run, item: Finding, log: Review | None) -> None:
 
 def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
     """The buttons of a card: open or close it, its images, its page, how to reproduce it, and its review."""
+    chosen = shelf_id(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Close" if opened else "Details",
@@ -71,11 +72,11 @@ def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
                 "pages/explore.py",
                 label="Its images",
                 icon=":material/photo_library:",
-                query_params={"run": run.handle, "by": of_finding(item), "value": IN},
+                query_params={"run": chosen, "by": of_finding(item), "value": IN},
             )
         page = _page_of(item)
         if page is not None:
-            st.page_link(page[0], label=page[1], icon=":material/insights:", query_params={"run": run.handle})
+            st.page_link(page[0], label=page[1], icon=":material/insights:", query_params={"run": chosen})
         if item.reproduce:
             with st.popover("Reproduce", icon=":material/terminal:"):
                 st.code(as_typed(item.reproduce), language="bash")
@@ -112,6 +113,17 @@ def _details(run: Run, item: Finding, log: Review | None) -> None:
         st.caption(plain(item.counter_note))
     if log is not None:
         review.panel(run, item, log)
+
+
+def lead(text: str, most: int = LEAD) -> str:
+    """The first sentences of a text, as many as fit into `most` characters; the first one cut if it does not fit."""
+    first, *others = re.split(r"(?<=[.;]) (?=\S)", text)
+    told = shorten(first, most)
+    for sentence in others:
+        if len(told) + 1 + len(sentence) > most:
+            break
+        told = f"{told} {sentence}"
+    return told
 
 
 def evidence(numbers: tuple[Number, ...]) -> None:

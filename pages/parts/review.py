@@ -45,10 +45,10 @@ def report_state(run: Run) -> Review | None:
     return review
 
 
-def badge(review: Review, item: Finding) -> None:
-    """The decision on a finding as a badge."""
+def badge(review: Review, item: Finding) -> str:
+    """The decision on a finding as a badge in Markdown."""
     decision = finding_review(review, item.id).decision
-    st.badge(decision, color=COLOURS[decision])
+    return f":{COLOURS[decision]}-badge[{decision}]"
 
 
 def panel(run: Run, item: Finding, review: Review) -> None:

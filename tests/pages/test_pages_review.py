@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.findings import apply_rules
+from core.content.words import shorten
+from core.findings import Sample, apply_rules
 from core.rules import Context
 from core.runs import Run
 from core.runs.review import REVIEW, finding_review, load_review
-from core.settings import runs_folder
+from core.runs.shelf import open_elsewhere, shelf_id
+from core.settings import ROOT, runs_folder
+from pages.parts.finding_card import lead
 from tests.pages.test_pages import words
 from tests.support.made_run import made_run
 from tests.support.page_alone import links_as_words, opened_alone  # noqa: F401  # a fixture of every test here
@@ -24,7 +29,7 @@ def run(workspace: Path) -> Run:
 
 def titles(app: AppTest) -> list[str]:
     """The titles of the findings that are shown."""
-    return [title.value.replace("\\", "") for title in app.tabs[0].subheader]
+    return [re.sub(r":\w+-badge\[\w+\]", "", title.value).strip().replace("\\", "") for title in app.tabs[0].subheader]
 
 
 def submitted(app: AppTest, key: str, kind: str, **values: str) -> AppTest:
@@ -75,3 +80,26 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     app.run()
     assert "not an entry of a review log" in app.error[0].value and not app.exception
     assert item.title.split()[0] in words(app) and not [one for one in app.button if "review log" in one.label]
+
+
+def test_the_links_of_a_card_name_the_audit_as_the_app_lists_it(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = open_elsewhere(made_run(tmp_path / "out", images=4, methods=("raw", "rise"), failed=1).folder)
+    item = next(one for one in apply_rules(Context(elsewhere)) if one.status == "finding")
+    listed = tuple(Sample(image=image.id, image_name=image.name) for image in elsewhere.dataset.images)
+    monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (item.model_copy(update={"samples": listed}),))
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr(st, "page_link", lambda page, **options: asked.append(options.get("query_params", {})))
+    app = AppTest.from_file(str(ROOT / "pages" / "findings.py"), default_timeout=90)
+    app.session_state["through_app"], app.session_state["run_id"] = True, shelf_id(elsewhere)
+    assert not app.run().exception
+    links = [one for one in asked if one]
+    assert links and {one["run"] for one in links} == {shelf_id(elsewhere)} != {elsewhere.id}
+    assert any(one.get("by", "").startswith("finding: ") for one in links)
+
+
+def test_a_closed_card_shows_whole_sentences() -> None:
+    assert lead("One. Two is longer. Three.", 20) == "One. Two is longer."
+    assert lead("One. Two is longer. Three.", 12) == "One."
+    assert lead("No end in sight", 8) == shorten("No end in sight", 8) != "No end in sight"
