@@ -41,17 +41,21 @@ def number(value: Any, digits: int = 3) -> str:
     What would round to 0 has one significant digit, at most `FINER` places more than `digits`, beyond which it is only
     said to be smaller. From 100 on there are fewer decimal places.
     """
-    if value is None or not math.isfinite(float(value)):
-        return say("n/a")
-    value, least = float(value), 10.0 ** -(digits + FINER)
+    known = value is not None and math.isfinite(float(value))
+    return localised(_figure(float(value), digits)) if known else say("n/a")
+
+
+def _figure(value: float, digits: int) -> str:
+    """`number` with the signs of English."""
+    least = 10.0 ** -(digits + FINER)
     if 0 < abs(value) < least:
         smallest = f"{least:.{digits + FINER}f}"
-        return localised(f"< {smallest}" if value > 0 else f"> {MINUS}{smallest}")
+        return f"< {smallest}" if value > 0 else f"> {MINUS}{smallest}"
     if 0 < abs(value) < 10.0**-digits:
         figure = f"{float(f'{value:.1g}'):.{digits + FINER}f}".rstrip("0").rstrip(".")
-        return localised(figure.replace("-", MINUS))
+        return figure.replace("-", MINUS)
     places = digits if abs(value) < 100 else min(digits, 1) if abs(value) < 1000 else 0
-    return localised(f"{value:z,.{places}f}".replace("-", MINUS))
+    return f"{value:z,.{places}f}".replace("-", MINUS)
 
 
 def measured(value: Any, low: Any, high: Any, n: int, unit: str = "", digits: int = 2) -> str:
@@ -80,7 +84,7 @@ def exact(value: Any, digits: int = 2) -> str:
 def percent(value: Any) -> str:
     """A share as printed; `n/a` if there is none."""
     known = value is not None and math.isfinite(float(value))
-    return localised(f"{number(100 * value, 0)} %") if known else say("n/a")
+    return localised(f"{_figure(100 * float(value), 0)} %") if known else say("n/a")
 
 
 def part_of(value: Any, n: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 from core.content import words as words
 from core.content.assets import Assets
 from core.evaluation.summary import summarise
+from core.languages import speaking, voice_of
 from core.reporting.annex import annexes
 from core.reporting.gallery import Plates, choose
 from core.rules.finding import Sample as FindingSample
@@ -49,6 +50,12 @@ def test_small_words() -> None:
     assert words.share(3, 12) == "3 of 12 (25 %)" and words.share(0, 0) == "0 of 0"
     assert words.moment("2026-01-15T10:41:30+01:00") == "2026-01-15 09:41 UTC"
     assert words.moment(None) == "not recorded"
+
+
+def test_a_small_share_has_one_decimal_sign() -> None:
+    assert words.percent(-0.007) == "\u22120.7 %" and words.percent(12) == "1,200 %"
+    with speaking(voice_of("de")):
+        assert words.percent(-0.007) == "\u22120,7\u202f%" and words.percent(12) == "1.200\u202f%"
 
 
 def test_samples_follow_the_stated_rule(tmp_path: Path) -> None:

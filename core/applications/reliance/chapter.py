@@ -31,6 +31,8 @@ from core.rules.writing import in_words
 from core.runs import Run
 
 PRINT_SIDE = 340
+# How the images are cut into regions.
+KINDS = {"semantic": "semantic", "superpixels": "superpixels"}  # messages
 NO_BACKGROUND = "not known: the model does not expose patch features"  # messages
 RELATEDNESS = (
     "Relatedness is the concept's rank by nearness to the text among all candidates, from 0 to 1. A word of the text, "
@@ -95,7 +97,11 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
         *looks_fact(record),
         Fact(
             "Regions",
-            say("{count}, at most {most} per image", count=about["regions"], most=about["options"]["regions"]),
+            say(
+                "{kind}, at most {most} per image",
+                kind=say(KINDS.get(about["regions"], about["regions"])),
+                most=about["options"]["regions"],
+            ),
         ),
         Fact(
             "Forward passes",

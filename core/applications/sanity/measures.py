@@ -6,15 +6,18 @@ import pandas as pd
 
 from core.applications.sanity.record import EVERY, MEASURES, SanityRecord
 from core.statistics import Interval, mean_over_images
-from core.statistics.intervals import CORRELATION
+from core.statistics.intervals import CORRELATION, UNBOUNDED
 
+# What is a ratio of spreads, a relative change or a difference of scores, and no correlation.
+UNLIMITED = frozenset({"noise", "sensitivity", "paraphrase_score"})
 COLUMNS = ["method", "check", "variant", "value", "low", "high", "n"]
 
 
 def mean(record: SanityRecord, method: str, check: str, variant: str = EVERY) -> Interval:
     """The mean over images of one check of one method, of one variant or of all, with its interval."""
     rows = record.of(method, check, variant)
-    return mean_over_images(rows["value"].to_numpy(float), rows["image"].to_numpy(), within=CORRELATION)
+    within = UNBOUNDED if check in UNLIMITED else CORRELATION
+    return mean_over_images(rows["value"].to_numpy(float), rows["image"].to_numpy(), within=within)
 
 
 def sanity_table(record: SanityRecord) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.applications.sanity.measures import mean, sanity_table
+from core.applications.sanity.measures import UNLIMITED, mean, sanity_table
 from core.applications.sanity.record import EVERY, SanityRecord
 from core.applications.sanity.verdicts import reliability
 from core.statistics import Interval, interval_of_means
@@ -36,13 +36,22 @@ def test_every_row_is_a_mean_over_images_of_each_image_s_mean(record: SanityReco
     assert not table.duplicated(["method", "check", "variant"]).any()
     for row in table.itertuples():
         means = np.array(list(literal(record, row.method, row.check, row.variant).values()))
-        expected = interval_of_means(means, within=(-1.0, 1.0))
+        limit = np.inf if row.check in UNLIMITED else 1.0
+        expected = interval_of_means(means, within=(-limit, limit))
         assert (row.value, row.low, row.high, row.n) == pytest.approx(
             (expected.value, expected.low, expected.high, 7)
         ), (row.method, row.check, row.variant)
     rows = set(zip(table.method, table.check, table.variant, strict=True))
     for row in record.checks.itertuples():
         assert (row.method, row.check, EVERY) in rows and (row.method, row.check, row.variant or EVERY) in rows
+
+
+def test_a_ratio_of_spreads_may_exceed_one_and_a_correlation_may_not(record: SanityRecord) -> None:
+    raised = SanityRecord(record.about, record.checks.assign(value=record.checks["value"] + 1.4))
+    found, capped = mean(raised, "raw", "noise"), mean(raised, "raw", "flip")
+    assert found.low is not None and found.value is not None and found.high is not None
+    assert 1.5 < found.low < found.value < found.high < 1.7
+    assert capped.high == 1.0
 
 
 def test_variants_are_apart_and_together(record: SanityRecord) -> None:
