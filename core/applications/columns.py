@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
@@ -10,11 +11,15 @@ from typing import Any
 import numpy as np
 
 from core.datasets import DatasetImage
+from core.languages import localised, say
 
 # A column with more values is an identifier, or a number that is split into parts of equal size.
 MOST_VALUES = 20
 # No cell of two columns is tested beyond so many columns: their number grows with the square.
 MOST_CROSSED = 8
+# The parts of a numeric column, with the bound of each.
+PARTS = ("low (up to {bound})", "middle (up to {bound})", "high (above {bound})")  # messages
+_PART = re.compile(r"((?:low|middle) \(up to|high \(above) ([-+.\de]+)\)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,26 @@ class Group:
     others: tuple[str, ...]
     parents: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
+
+    @property
+    def column_words(self) -> str:
+        """The column, or both, in the current language."""
+        return _in_words([column for column, _ in self.parents], self.column)
+
+    @property
+    def value_words(self) -> str:
+        """The value, or both, in the current language."""
+        return _in_words([value_words(value) for _, value in self.parents], value_words(self.value))
+
+
+def value_words(value: str) -> str:
+    """The value of a column in the current language: only a part of a numeric column has words of its own."""
+    found = _PART.fullmatch(value)
+    return say(f"{found[1]} {{bound}})", bound=localised(found[2])) if found else value
+
+
+def _in_words(both: Sequence[str], one: str) -> str:
+    return say("{first} and {second}", first=both[0], second=both[1]) if both else one
 
 
 def column_values(images: Sequence[DatasetImage]) -> dict[str, dict[str, str]]:
@@ -168,5 +193,5 @@ def _is_number(value: Any) -> bool:
 def _terciles(numbers: Mapping[str, float]) -> dict[str, str]:
     array = np.array(list(numbers.values()))
     low, high = (float(np.quantile(array, share)) for share in (1 / 3, 2 / 3))
-    names = (f"low (up to {low:g})", f"middle (up to {high:g})", f"high (above {high:g})")
+    names = [part.format(bound=f"{bound:g}") for part, bound in zip(PARTS, (low, high, high), strict=True)]
     return {image: names[0 if x <= low else 1 if x <= high else 2] for image, x in numbers.items()}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.applications.columns import MOST_VALUES, column_values, confounded, metadata_groups
+from core.applications.columns import MOST_VALUES, column_values, confounded, metadata_groups, value_words
 from core.datasets import DatasetImage
+from core.languages import speaking, voice_of
 
 
 def images(**columns: list[Any]) -> list[DatasetImage]:
@@ -43,6 +44,20 @@ def test_numeric_columns_are_split_at_terciles() -> None:
     assert {group.value.split()[0] for group in groups} == {"low", "middle", "high"}
     # With few values each is a group of its own.
     assert len(metadata_groups(images(grade=[1, 2, 3] * 10), 8)) == 3
+
+
+def test_parts_and_intersections_are_named_in_the_language_of_the_report() -> None:
+    years = [at + 0.5 for at in range(MOST_VALUES + 16)]
+    given = images(year=years, site=["a", "b"] * (len(years) // 2))
+    groups = metadata_groups(given, 5)
+    assert all((group.column_words, group.value_words) == (group.column, group.value) for group in groups)
+    with speaking(voice_of("de")):
+        # The groups and their order are the same in every language, and so is every number that follows from them.
+        assert metadata_groups(given, 5) == groups
+        told = {group.value: (group.column_words, group.value_words) for group in groups}
+    assert told["low (up to 12.1667)"] == ("year", "niedrig (bis 12,1667)")
+    assert told["high (above 23.8333) and a"] == ("year und site", "hoch (über 23,8333) und a")
+    assert value_words("low (up to the knee)") == "low (up to the knee)" and told["a"] == ("site", "a")
 
 
 def test_intersections_have_their_parents_and_a_smallest_size() -> None:
