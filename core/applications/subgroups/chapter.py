@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from core.applications.columns import confounded
+from core.applications.columns import confounded, value_words
 from core.applications.subgroups.association import ASSOCIATIONS, Association, associations
 from core.applications.subgroups.comparisons import COMPARISONS, Effect, effects, planned_images
 from core.applications.subgroups.record import GroupsRecord
@@ -64,8 +64,8 @@ def error_sentences(every: Sequence[Effect]) -> tuple[str, ...]:
     lines = [
         say(
             "“{value}” ({column}) {share} against {other} of the other images (n = {n} and {others}, adjusted p = {p})",
-            value=effect.group.value,
-            column=effect.group.column,
+            value=effect.group.value_words,
+            column=effect.group.column_words,
             share=percent(effect.mean),
             other=percent(effect.other_mean),
             n=effect.n,
@@ -87,9 +87,9 @@ def confounded_sentences(context: Context) -> tuple[str, ...]:
         say(
             "all {images} images of {values} ({column}) are “{value}” ({other}), as are {share} of all",
             images=row.images,
-            values=", ".join(say("“{text}”", text=value) for value in row.values),
+            values=", ".join(say("“{text}”", text=value_words(value)) for value in row.values),
             column=row.column,
-            value=row.value,
+            value=value_words(row.value),
             other=row.other,
             share=percent(row.share),
         )

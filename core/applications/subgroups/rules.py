@@ -116,8 +116,8 @@ def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> 
                 n=worst.n,
                 other=1 - worst.other_mean,
                 others=worst.others,
-                group=worst.group.value,
-                column=worst.group.column,
+                group=worst.group.value_words,
+                column=worst.group.column_words,
                 p=worst.p_adjusted,
             )
         )
@@ -164,8 +164,8 @@ def _power(every: list[Effect], limit: float, significance: float) -> tuple[floa
 def _values(effect: Effect) -> dict[str, Any]:
     share, *ends = effect.one_sided
     return {
-        "column": effect.group.column,
-        "group": effect.group.value,
+        "column": effect.group.column_words,
+        "group": effect.group.value_words,
         "title": effect.measure.title,
         "side": _side(effect),
         "share": share,
@@ -191,8 +191,8 @@ def _line(effect: Effect) -> str:
     share = effect.one_sided[0]
     return say(
         "“{group}” ({column}), {title} {side} in {share} of pairs{favour}",
-        group=effect.group.value,
-        column=effect.group.column,
+        group=effect.group.value_words,
+        column=effect.group.column_words,
         title=effect.measure.title,
         side=_side(effect),
         share=percent(share),

@@ -8,8 +8,8 @@ from core.content.words import bounded, number, p_value
 from core.languages import say
 
 EFFECTS = TableSpec(
-    ColumnSpec("Column", lambda row: row.group.column, share=12),
-    ColumnSpec("Group", lambda row: row.group.value, share=13),
+    ColumnSpec("Column", lambda row: row.group.column_words, share=12),
+    ColumnSpec("Group", lambda row: row.group.value_words, share=13),
     ColumnSpec("Measure", lambda row: f"{row.measure.title} ({say('stated')})" if row.stated else row.measure.title),
     ColumnSpec(
         "Effect, 95 % interval",
@@ -33,8 +33,8 @@ EFFECTS = TableSpec(
     ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 7, help="Mean in the other images"),
 )
 ASSOCIATED = TableSpec(
-    ColumnSpec("Column", lambda row: row.group.column, share=16),
-    ColumnSpec("Group", lambda row: row.group.value, share=18),
+    ColumnSpec("Column", lambda row: row.group.column_words, share=16),
+    ColumnSpec("Group", lambda row: row.group.value_words, share=18),
     ColumnSpec("Words", lambda row: say(EVERY_WORD) if row.entry == EVERY_WORD else row.entry),
     ColumnSpec(
         "Effect size, 95 % interval",
