@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 # What has no colour of its own shares one.
-OTHERS = "others"
+OTHERS = "others"  # messages
 # More colours than these can hardly be told apart.
 MOST_COLOURS = 7
 
