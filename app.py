@@ -56,7 +56,10 @@ def layout() -> None:
                 st.Page("pages/requirements.py", title="Requirements", icon=":material/rule:"),
                 st.Page("pages/report.py", title="Report", icon=":material/description:"),
             ],
-            "Help": [st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:")],
+            "Help": [
+                st.Page("pages/methods.py", title="Methods", icon=":material/function:"),
+                st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:"),
+            ],
         },
         # More than twelve would be collapsed, and Findings, Report and Glossary are the last.
         expanded=True,

@@ -31,7 +31,7 @@ RUN = "20260115-093000-abcdef"
 PAGES = (
     "", "dataset", "audit", "runs", "playground", "explore",
     *(name for name, application in APPLICATIONS.items() if application.page is not None),
-    "compare", "user_study", "findings", "requirements", "report", "glossary",
+    "compare", "user_study", "findings", "requirements", "report", "methods", "glossary",
 )  # fmt: skip
 DRAWN = "() => document.fonts.status === 'loaded' && [...document.images].every(image => image.complete)"
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'

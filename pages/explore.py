@@ -83,6 +83,10 @@ def explore() -> None:
     with options:
         chosen = st.multiselect("Methods", methods, format_func=maps.title, key=f"methods-{run.id}")
         look = maps.choose_look(st, st)
+        st.page_link(
+            "pages/methods.py", label="What these methods compute", icon=":material/function:",
+            query_params={"method": chosen},
+        )  # fmt: skip
     address.tell("image", [image])
     address.tell("text", [ids[at] for at in texts])
     address.tell("method", chosen if len(chosen) < len(methods) else [])

@@ -70,7 +70,7 @@ def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
         if item.samples:
             st.page_link(
                 "pages/explore.py",
-                label="Its images",
+                label="Sample images",
                 icon=":material/photo_library:",
                 query_params={"run": chosen, "by": of_finding(item), "value": IN},
             )

@@ -32,7 +32,7 @@ from pages.parts.words import plain, problems_shown
 
 Colour = Literal["red", "orange", "green", "blue"]
 MOST_FAILURES = 4
-NOT_ABOUT_A_RUN = ("", "dataset", "audit", "runs", "playground", "glossary")
+NOT_ABOUT_A_RUN = ("", "dataset", "audit", "runs", "playground", "methods", "glossary")
 STATE_SECONDS = 1.0  # between two looks at a run that may change
 COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
 

@@ -33,6 +33,7 @@ PATHS = {
     "Findings": "findings",
     "Requirements": "requirements",
     "Report": "report",
+    "Methods": "methods",
     "Glossary": "glossary",
 }
 WORK_MS = 900_000
