@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from babel import Locale
 
 from core.characters import brief
+from core.content.house_style import house_style
 from core.content.words import plural, size
+from core.languages import offered
 from core.reporting.evidence import TABLES
 from core.reporting.legibility import font_warning
 from core.reporting.report import SHORT
@@ -130,10 +133,16 @@ def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[by
     job: subprocess.Popen[bytes] | None = st.session_state.get(f"report-job-{run.id}")
     busy = job is not None and job.poll() is None
     label = "Regenerate the report" if exists else "Generate the report"
+    usual = house_style(run).language
+    languages = list(dict.fromkeys([usual, *offered()]))
+    language = st.selectbox(
+        "Language of the report", languages, format_func=language_name, key=f"language-{run.id}", width=220
+    )
+    asked = ["--language", language] if language != usual else []
     if identity.button(label, identity.REPORT, icon=":material/refresh:", disabled=busy or not has_results):
         with (run.folder / "report.log").open("wb") as log:
             st.session_state[f"report-job-{run.id}"] = subprocess.Popen(
-                [sys.executable, "-m", "core", "report", str(run.folder)],
+                [sys.executable, "-m", "core", "report", str(run.folder), *asked],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -142,6 +151,11 @@ def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[by
             )
         st.rerun()
     return job
+
+
+def language_name(code: str) -> str:
+    """A language as it calls itself."""
+    return (Locale.parse(code).get_display_name() or code).capitalize()
 
 
 def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool) -> None:
