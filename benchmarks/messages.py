@@ -3,10 +3,11 @@
     PYTHONPATH=. python benchmarks/messages.py          writes the template and the catalogues
     PYTHONPATH=. python benchmarks/messages.py --open   prints what a catalogue lacks, one line of JSON each
 
-A text is found as the first argument of `say`, as the nouns of `plural`, in a template, on a card that an application,
-a method, a metric or a rule has, in the glossary, the frameworks of requirements and the record of planted flaws, as
-the name of a fact or the title of a column, and in a constant whose first or last line ends with the comment
-`# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary). What plug-ins bring is not translated.
+A text is found as the first argument of `say`, as the nouns of `plural`, in a template, on a card that an
+application, a method, a metric or a rule has, in files of data (the glossary, the frameworks of requirements, prompt
+sets, the record of planted flaws), as the name of a fact or the title of a column, and in a constant whose first or
+last line ends with the comment `# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary). What
+plug-ins bring is not translated.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from core.applications.registry import APPLICATIONS
+from core.datasets.prompt_sets import prompt_sets
 from core.evaluation.metrics import BY_NAME, METRICS
 from core.findings.judgement import every_rule
 from core.languages.catalogue import COUNT, FILE, FOLDER, SOURCE, offered
@@ -92,7 +94,7 @@ def _of_cards() -> Iterator[Text]:
 
 
 def _of_data() -> Iterator[Text]:
-    """The texts of files that hold data: the glossary, the frameworks, the record of planted flaws."""
+    """The texts of files that hold data: the glossary, the frameworks, the record of planted flaws, prompt sets."""
     for entry in ENTRIES:
         yield from (Text(part, "core/terms.toml") for part in (entry.term, entry.definition, *entry.headings))
     for path in sorted(requirements.FOLDER.glob("*.toml")):
@@ -101,6 +103,8 @@ def _of_data() -> Iterator[Text]:
         for requirement in one.requirements:
             parts += (requirement.id, requirement.paraphrase, requirement.limits)
         yield from (Text(part, f"framework {one.id}") for part in parts)
+    for each in prompt_sets().values():
+        yield from (Text(part, f"prompt set {each.name}") for part in (each.title, each.source, each.licence))
     for flaw in detection_record().limit:
         yield from (Text(part, "core/reporting/detection.toml") for part in (flaw.flaw, flaw.scale, flaw.since))
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from core.errors import InputError
+from core.languages import say
 
 FOLDER = Path(__file__).parent
 
@@ -45,7 +46,14 @@ class PromptSet:
     @property
     def label(self) -> str:
         """What a report calls it: title, name, version and where it is from."""
-        return f"{self.title} ({self.name}, version {self.version}; {self.source}; {self.licence})"
+        return say(
+            "{title} ({name}, version {version}; {source}; {licence})",
+            title=say(self.title),
+            name=self.name,
+            version=self.version,
+            source=say(self.source),
+            licence=say(self.licence),
+        )
 
 
 @cache

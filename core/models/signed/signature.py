@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import InputError, ModelError, Refused, missing
+from core.languages import say
 from core.models.signed.check import check_signature
 from core.sandbox import Allowance, Failure, call
 from core.sandbox.files import named_file
@@ -26,7 +27,7 @@ STATES: dict[State, str] = {
     "unverified": "not verified: every file is as the signature names it, but no given key or issuer vouches for it",
     "uncovered": "does not cover the model: files that it is made of lie elsewhere",
     "unreadable": "not checked: the hashes of its files cannot be computed here",
-}
+}  # messages
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def signers_in(data: bytes, name: str) -> list[str]:
 def signer_line(told: Mapping[str, Any]) -> str:
     """Who signed a model, by the values of a manifest."""
     by = str(told.get("signer") or "")
-    named = f"{by}, by certificate" if by else "the holder of a key"
+    named = say("{name}, by certificate", name=by) if by else say("the holder of a key")
     if told.get("scheme") == "transparency log":
-        named = f"{by}, by a short-lived certificate; the transparency log was not asked"
-    return f"{named} (SHA-256 {str(told.get('signer_sha256') or 'not given')[:16]}\u2026)"
+        named = say("{name}, by a short-lived certificate; the transparency log was not asked", name=by)
+    return f"{named} (SHA-256 {str(told.get('signer_sha256') or say('not given'))[:16]}\u2026)"
