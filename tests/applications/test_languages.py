@@ -131,6 +131,10 @@ def test_every_text_of_a_chapter_comes_from_the_catalogue(subject: Subject, name
     assert unmarked(printed(subject, name, marked_voice())) - words_of(subject, name) == set()
 
 
+def test_every_application_is_checked() -> None:
+    assert set(OPTIONS) == set(APPLICATIONS)
+
+
 def test_the_check_sees_a_text_outside_the_catalogue(subject: Subject) -> None:
     run_stage(subject, "embedding_map", OPTIONS["embedding_map"], lambda line: None)
     catalogue = marked_voice().catalogue
