@@ -41,7 +41,7 @@ class Stored(NamedTuple):
 
 def tables() -> Iterator[Stored]:
     """Every kind of table with a schema: the results, then the applications by name."""
-    yield Stored("results/<unit>.parquet", "image, text and method, control or score", SCHEMA)
+    yield Stored("results/*.parquet", "image, text and method, control or score", SCHEMA)
     for name in sorted(APPLICATIONS):
         record = APPLICATIONS[name].record()
         for table, schema in (record.SCHEMAS if record else {}).items():

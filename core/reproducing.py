@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import pandas as pd
 from core.errors import InputError, Refused
 from core.run_commands import Answer, find_run
 from core.runs import Run, write_unit
-from core.runs.results import file_sha256
+from core.runs.results import encoded, unit_rows
 
 # The same as for tables: another machine may add in another order.
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
@@ -95,13 +96,17 @@ def _units(run: Run, positions: Sequence[int]) -> Iterator[tuple[str, list[str]]
         key = unit_key(run.plan, shards[at], images, model.digest)
         # The key names weights and code: with others, a difference has a reason.
         known = [] if key == units[at]["key"] else ["the model or the code is not that of the run"]
-        file = run.folder / "results" / f"{units[at]['key']}.parquet"
-        stored = pd.read_parquet(file)
+        kept = unit_rows(run.folder, units[at]["key"])
+        stored = kept.to_pandas()
         with tempfile.TemporaryDirectory(prefix="loupe-again-") as folder:
             written, sha256, _ = write_unit(
                 Path(folder), units[at]["key"], run_unit(bench, units[at]["key"], shards[at])
             )
-            found = [] if sha256 == file_sha256(file) else list(row_differences(stored, pd.read_parquet(written)))
+            found = (
+                []
+                if sha256 == hashlib.sha256(encoded(kept)).hexdigest()
+                else list(row_differences(stored, pd.read_parquet(written)))
+            )
         yield f"unit {at}, {len(stored):,} rows of {len(shards[at])} images", [*found, *(known if found else [])]
 
 

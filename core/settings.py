@@ -215,6 +215,21 @@ def byte_budget() -> int:
     return int(os.environ.get("LOUPE_BYTES", 2**30))
 
 
+def part_bytes() -> int:
+    """How large a part of the results of many units becomes, in bytes (`LOUPE_PART`, in MB, 128 unless set).
+
+    Raises `InputError` for anything but a positive number.
+    """
+    wanted = os.environ.get("LOUPE_PART", "128")
+    try:
+        found = int(float(wanted) * 1_000_000)
+    except (ValueError, OverflowError):
+        found = 0
+    if found <= 0:
+        raise InputError(f"LOUPE_PART must be a number of MB above 0, not {wanted!r}")
+    return found
+
+
 def precision() -> str:
     """In what forwards without gradient may run: "auto" (bf16 on a GPU), "fp32" or "bf16" (`LOUPE_PRECISION`).
 

@@ -53,7 +53,7 @@ def large_run(home: Path, name: str, *, images: int, texts: int, methods: int) -
         declared=Declared(title=f"{images:,} images × {texts} texts × {len(explained)} methods"),
     )
     run = create_run(home / "runs" / name, plan)
-    run.update_manifest(**_manifest(dataset), plan_sha256=plan.digest)
+    run.update_manifest(**manifest_of(dataset), plan_sha256=plan.digest)
     known = {image.id: image for image in dataset.images}
     shards = plan.shards()
     store, random = run.store, np.random.default_rng(0)
@@ -97,7 +97,8 @@ def _measures(skill: float, random: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _manifest(dataset: Dataset) -> dict[str, Any]:
+def manifest_of(dataset: Dataset) -> dict[str, Any]:
+    """What the manifest of a made run says of its model, its environment and its cost."""
     return {
         "dataset": {"id": dataset.id, "name": dataset.name},
         "model": {

@@ -50,6 +50,8 @@ class Bench:
     sides: dict[str, tuple[Side, ...]]
     not_run: tuple[tuple[str, str, str], ...]
     words: dict[Any, Any] = field(default_factory=dict)
+    # The embeddings of the last texts: those of the next image are the same where a plan has prompts alone.
+    embedded: dict[tuple[str, ...], Tensor] = field(default_factory=dict)
     kept: KeptCrops = field(default_factory=KeptCrops)
 
 
@@ -130,6 +132,12 @@ def _group(bench: Bench, images: ImageTrunk, items: list[Item], pools: dict[Any,
     if not items:
         return None
     texts = TextTrunk(bench.model, [item.text for item in items])
+    told = tuple(texts.texts)
+    if told in bench.embedded:
+        texts.embeddings = bench.embedded[told]
+    else:
+        bench.embedded.clear()
+        bench.embedded[told] = texts.embeddings
     return Group(_work(bench, images, texts, pools), items)
 
 

@@ -26,6 +26,8 @@ from core.models.pool import removal_of
 from core.models.signed import SIGNATURE, signers_of, vouched
 from core.runs import FINISHED, Run, break_seal, environment
 from core.runs.packages import installed
+from core.runs.packing import pack, packed, parts_of
+from core.runs.packing import settle as settle_parts
 from core.runs.rebuild import adopt
 from core.runs.seal import seal
 from core.runs.steps import FINDINGS, IMAGES, REPORT
@@ -135,7 +137,8 @@ def _work(
         store.log("seal", f"and {len(changed) - LINES} more")
     store.create(units)
     remove_replaced(run)
-    back = store.requeue()
+    settle_parts(run)
+    back = store.requeue(packed(run))
     if back:
         store.log("requeued", f"{back} units are recomputed")
     found = adopt(run, shards)
@@ -187,6 +190,9 @@ def _work(
     _add_cost(run, spent_by_others)
     torch.set_num_threads(min(cores, MAX_THREADS))
     if finished and run.progress().done:
+        put = pack(run)
+        if put:
+            store.log("packed", f"the results of {put:,} units lie in {len(parts_of(run))} files")
         with model.meter.measuring() as spent:
             finished = run_applications(run, model, tell, bench.kept, held.cancelled, steps)
         _add_cost(run, spent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from core.content.house_style import HOUSE_STYLE
@@ -22,16 +20,14 @@ from core.evaluation.summary import CONTROLS
 from core.findings import Finding
 from core.reporting.bundle import OpenBundle, plain_values
 from core.reporting.evidence import IMAGE_COLUMNS, IMAGES, UNIT_COLUMNS
-from core.runs import SCHEMA, Plan
+from core.reporting.result_files import packed_rows, parts_named, unit_rows
+from core.runs import Plan
 from core.runs.keys import key_of
 from core.runs.results import joined
-from core.settings import LIMITS
 
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 _STATES = frozenset({"waiting", "running", "done", "failed"})
 _HEX = re.compile(r"[0-9a-f]{64}")
-# What a file of results may unpack to: numbers hardly shrink, so much more is made to fill the memory.
-_MOST_RATIO, _LEAST = 50, 2**24
 
 
 @dataclass
@@ -81,11 +77,18 @@ def binding_problems(bundle: OpenBundle, content: Content, sums: Mapping[str, st
         return problems
     tables = []
     pairs = zip(content.units, content.plan.shards(), strict=True)
+    most = _rows_an_image(content.plan)
+    try:
+        lying = packed_rows(bundle, parts_named(content.manifest), content.units, len(content.plan.images) * most)
+    except Refused as refused:
+        return [str(refused)]
     # In the order in which a run reads its results.
     for unit, shard in sorted(pairs, key=lambda pair: str(pair[0]["key"])):
         if unit["state"] == "done":
             try:
-                table = _table(bundle, unit, len(shard) * _rows_an_image(content.plan))
+                table = lying.get(unit["key"])
+                if table is None:
+                    table = unit_rows(bundle, unit, len(shard) * most)
             except Refused as refused:
                 problems.append(str(refused))
                 continue
@@ -189,44 +192,20 @@ def _unit_problems(content: Content, sums: Mapping[str, str]) -> Iterator[str]:
                 "model and code that manifest.json names"
             )
             break
-    for name in sorted(set(done) - results):
+    parts = parts_named(content.manifest)
+    # With parts, a unit without a file is looked for in them, and told when its rows are read.
+    for name in () if parts else sorted(set(done) - results):
         yield f"{name} belongs to a finished unit but is missing"
-    for name in sorted(results - set(done)):
+    for name in sorted(set(parts) - results):
+        yield f"{name} is named by manifest.json but missing"
+    for name in sorted(results & set(parts)):
+        if sums[name] != parts[name]:
+            yield f"{name} is not the file named by manifest.json"
+    for name in sorted(results - set(done) - set(parts)):
         yield f"{name} belongs to no finished unit"
     for name in sorted(results & set(done)):
         if sums[name] != done[name]:
             yield f"{name} is not the file its unit recorded"
-
-
-def _table(bundle: OpenBundle, unit: Mapping[str, Any], most: int) -> pa.Table:
-    """The rows of one unit, at most `most`, with the columns of `SCHEMA`. Raises `Refused`."""
-    name = f"results/{unit['key']}.parquet"
-    data = bundle.read(name, max(bundle.size, LIMITS.bundle_part_bytes))
-    try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        about = file.metadata
-        groups = [about.row_group(at) for at in range(about.num_row_groups)]
-        if about.num_rows != unit["rows"] or about.num_rows > most:
-            raise Refused(
-                f"{name} has {about.num_rows:,} rows; its unit recorded {unit['rows']}, and {most:,} are planned"
-            )
-        if sum(group.total_byte_size for group in groups) > _LEAST + _MOST_RATIO * len(data):
-            raise Refused(f"{name} unpacks to more than any result does")
-        written = file.schema_arrow
-        for column in written:
-            if column.name not in SCHEMA.names or not column.type.equals(SCHEMA.field(column.name).type):
-                raise Refused(f"{name} has a column {column.name[:60]!r}, which results do not have")
-        table = file.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        if isinstance(error, MemoryError):
-            raise
-        raise Refused(f"{name} is not a Parquet file of results") from error
-    for column in SCHEMA:
-        if column.name not in table.column_names:
-            if not column.nullable:
-                raise Refused(f"{name} lacks the column {column.name}")
-            table = table.append_column(column, pa.nulls(len(table), column.type))
-    return table.select(SCHEMA.names)
 
 
 def _row_problems(table: pa.Table, key: str, shard: tuple[str, ...], content: Content) -> Iterator[str]:

@@ -40,7 +40,7 @@ _FIXED = frozenset(
     | {f"{EXPORTS_FOLDER}/{name}" for name in EXPORTS}
 )
 REQUIRED = ("plan.json", "manifest.json", "findings.json", "dataset.json", IMAGES, "units.csv", "log.csv")
-_RESULT = re.compile(r"results/[0-9a-f]{32,64}\.parquet")
+_RESULT = re.compile(r"results/([0-9a-f]{32,64}|part-[0-9a-f]{32})\.parquet")
 _COMPARED = re.compile(r"compared/[0-9a-f]{32}\.parquet")
 _APPLICATION = re.compile(r"applications/[a-z_]{1,40}(/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}){1,4}")
 _SUM = re.compile(r"([0-9a-f]{64})  (.+)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,15 +90,16 @@ class Queue(Database):
                     (state, error, unit.position, unit.owner),
                 )
 
-    def requeue(self) -> int:
+    def requeue(self, packed: Collection[str] = ()) -> int:
         """Before a resume: put back failed units and done ones whose file is missing or changed. Returns how many.
 
-        A changed file is removed: it is nobody's result.
+        A changed file is removed: it is nobody's result. Those in `packed` lie in a sound part and need no file.
         """
         back = 0
         for unit in self.units():
             file = self.folder / "results" / f"{unit['key']}.parquet"
-            broken = unit["state"] == "done" and not (file.exists() and file_sha256(file) == unit["sha256"])
+            sound = unit["key"] in packed or (file.exists() and file_sha256(file) == unit["sha256"])
+            broken = unit["state"] == "done" and not sound
             if broken or unit["state"] == "failed":
                 if broken:
                     file.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from core.runs.database import damage, writing
 from core.runs.integrity import sealed_problems
 from core.runs.keys import key_of
 from core.runs.lease import holder
+from core.runs.packing import packed_units
 from core.runs.results import sound_unit
 from core.runs.run import Run
 from core.runs.seal import load_seal, seal
@@ -55,9 +56,11 @@ def adopt(run: Run, shards: Sequence[Sequence[str]]) -> int:
     """Mark units done that wait though their file is whole: whoever wrote it died before it was recorded. How many."""
     count = 0
     known = _sealed(run)
-    for unit, shard in zip(run.store.units(), shards, strict=True):
+    units = run.store.units()
+    lying = packed_units(run) if any(unit["state"] != "done" for unit in units) else {}
+    for unit, shard in zip(units, shards, strict=True):
         held = unit["state"] == "running" and holder(unit["owner"], unit["lease"]) is not None
-        found = None if unit["state"] == "done" or held else _whole(run, unit["key"], shard, known)
+        found = None if unit["state"] == "done" or held else _whole(run, unit["key"], shard, known, lying)
         if found is not None:
             run.store.adopt(unit["position"], *found)
             count += 1
@@ -71,11 +74,11 @@ def _recorded(run: Run) -> list[tuple[str, int, tuple[str, int] | None]]:
     if code is None or model is None:
         return []
     images = {image.id: image for image in run.dataset.images}
-    known = _sealed(run)
+    known, lying = _sealed(run), packed_units(run)
     units = []
     for shard in run.plan.shards():
         key = key_of(run.plan, shard, images, model, code)
-        units.append((key, len(shard), _whole(run, key, shard, known)))
+        units.append((key, len(shard), _whole(run, key, shard, known, lying)))
     return units
 
 
@@ -96,7 +99,12 @@ def _lay(draft: Path, run: Run, units: Sequence[tuple[str, int, tuple[str, int] 
     return done
 
 
-def _whole(run: Run, key: str, shard: Sequence[str], known: dict[str, str]) -> tuple[str, int] | None:
+def _whole(
+    run: Run, key: str, shard: Sequence[str], known: dict[str, str], lying: dict[str, tuple[str, int, frozenset[str]]]
+) -> tuple[str, int] | None:
+    if key in lying:
+        sha256, rows, images = lying[key]
+        return (sha256, rows) if images == set(shard) else None
     name = f"results/{key}.parquet"
     found = sound_unit(run.folder / name, key, shard)
     return None if found is None or known.get(name, found[0]) != found[0] else found

@@ -1,4 +1,4 @@
-"""The results of a run: one Parquet file a finished unit, one row an (image, text, method).
+"""The results of a run: a Parquet file for each finished unit or a part for many, one row an (image, text, method).
 
 The columns are declared in `ResultRow` and stay stable; new ones are only added. No wall-clock value is stored here,
 so a unit that is computed twice gives the same bytes.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from core.drafts import write_whole
 from core.errors import RunError, first_line
+from core.runs.part_files import groups_of, keys_of, part_files
 from core.runs.rows import (
     OptionalShort,
     OptionalSingle,
@@ -96,11 +98,11 @@ def write_unit(folder: Path, key: str, rows: Iterable[Mapping[str, Any]]) -> tup
     its bytes are on disk.
     """
     table = pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
-    data = _encoded(table)
+    data = encoded(table)
     target = folder / "results" / f"{key}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, data)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return target, hashlib.sha256(data).hexdigest(), table.num_rows
 
 
@@ -126,14 +128,15 @@ def sound_unit(file: Path, key: str, images: Sequence[str]) -> tuple[str, int] |
     whole = (
         set(table["unit"].to_pylist()) == {key}
         and set(table["image"].to_pylist()) == set(images)
-        and _encoded(table) == data
+        and encoded(table) == data
     )
     return (hashlib.sha256(data).hexdigest(), table.num_rows) if whole else None
 
 
-def _encoded(table: pa.Table) -> bytes:
+def encoded(table: pa.Table) -> bytes:
+    """The bytes of the file of a unit with these rows, which have the columns of `SCHEMA`."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", store_schema=True, write_page_checksum=True)
+    pq.write_table(table.cast(SCHEMA), sink, compression="zstd", store_schema=True, write_page_checksum=True)
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -148,22 +151,48 @@ def read_results(
     `where`, an expression of the columns that are read, leaves the other rows out before they take memory.
     Columns missing in an earlier file are empty. Raises `RunError`, naming the file, if one cannot be read.
     """
-    names = sorted(f"{unit}.parquet" for unit in units) if units is not None else None
-    files = (
-        [folder / "results" / n for n in names] if names is not None else sorted((folder / "results").glob("*.parquet"))
-    )
+    results, names = folder / "results", columns or SCHEMA.names
     tables = []
-    for file in files:
-        try:
-            table = _table(file, columns or SCHEMA.names)
-            tables.append(table if where is None else table.filter(where))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise RunError(
-                f"results/{file.name} cannot be read ({first_line(error)}); `python -m core resume` computes it again"
-            ) from error
+    for file, keys in _sources(results, units):
+        with _readable(file):
+            for table in [unit_table(file, names)] if keys is None else groups_of(file, names, keys):
+                filled = _filled(table, names)
+                tables.append(filled if where is None else filled.filter(where))
     if not tables:
-        return SCHEMA.empty_table().to_pandas()[columns or SCHEMA.names]
+        return SCHEMA.empty_table().to_pandas()[names]
     return _ordered(pa.concat_tables(tables, promote_options="default"))
+
+
+def _sources(results: Path, units: Iterable[str] | None) -> Iterator[tuple[Path, set[str] | None]]:
+    """The files that hold the rows of units: their own ones (None), and parts with the units that have none."""
+    parts = part_files(results)
+    own = {path.stem for path in results.glob("*.parquet")}.difference(part.stem for part in parts)
+    wanted = own if units is None else set(units)
+    left = wanted - own if parts else set()
+    for key in sorted(wanted - left):
+        yield results / f"{key}.parquet", None
+    for part in parts:
+        if units is None or left:
+            with _readable(part):
+                keys = keys_of(part, None if units is None else left)
+            here = keys - own
+            own |= here
+            left -= here
+            if here:
+                yield part, here
+    # Those that are nowhere are told by the name that they should have.
+    for key in sorted(left):
+        yield results / f"{key}.parquet", None
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RunError(
+            f"results/{file.name} cannot be read ({first_line(error)}); `python -m core resume` computes it again"
+        ) from error
 
 
 def joined(tables: Sequence[pa.Table]) -> pd.DataFrame:
@@ -177,13 +206,27 @@ def _ordered(table: pa.Table) -> pd.DataFrame:
     return frame.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
 
 
-def _table(file: Path, columns: list[str]) -> pa.Table:
+def unit_table(file: Path, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """The rows in the file of a unit, with these columns of them; those that an earlier version lacks are empty."""
     written = set(pq.read_schema(file).names)
-    table = pq.read_table(file, columns=[name for name in columns if name in written])
+    return _filled(pq.read_table(file, columns=[name for name in columns if name in written]), columns)
+
+
+def unit_rows(folder: Path, key: str) -> pa.Table:
+    """The rows of one finished unit, wherever they lie. Raises `RunError` if they cannot be read or are missing."""
+    for file, keys in _sources(folder / "results", [key]):
+        with _readable(file):
+            if keys is None:
+                return unit_table(file)
+            return _filled(pa.concat_tables(groups_of(file, SCHEMA.names, keys)), SCHEMA.names).combine_chunks()
+    raise AssertionError("a unit always has a source")
+
+
+def _filled(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     for name in columns:
-        if name not in written:
+        if name not in table.column_names:
             table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))
-    return table.select(columns)
+    return table.select(list(columns))
 
 
 def file_sha256(path: Path) -> str:
@@ -192,7 +235,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, as well as the files."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -113,6 +113,27 @@ def test_a_unit_gives_the_same_rows_whatever_ran_before_it(tmp_path: Path, datas
     assert run_unit(bench, "key", plan.images[:1]) != first
 
 
+def test_prompts_are_embedded_once_for_all_images_and_give_the_same_rows(
+    tmp_path: Path, dataset: Dataset, vit: Path
+) -> None:
+    model, texts = loaded(vit), TextPlan(captions=False, prompts=("a drawing", "a red shape", "a wall"))
+    run = new_run(tmp_path / "run", plan_for(dataset, vit, texts=texts))
+    shards = run.plan.shards()
+    bench = prepare(run, model)
+    with model.meter.measuring() as spent:
+        shared = [run_unit(bench, str(at), shard) for at, shard in enumerate(shards)]
+    assert spent.text == 3
+    assert [run_unit(prepare(run, model), str(at), shard) for at, shard in enumerate(shards)] == shared
+    # The companion: with captions no two images have the same texts, and none takes those of another.
+    run = new_run(tmp_path / "captions", plan_for(dataset, vit, texts=texts.model_copy(update={"captions": True})))
+    bench = prepare(run, model)
+    with model.meter.measuring() as spent:
+        told = [{row["text"] for row in run_unit(bench, str(at), shard)} for at, shard in enumerate(shards)]
+    assert spent.text == 4 * len(shards)
+    captions = {image.id: image.captions[0] for image in dataset.images}
+    assert told == [{captions[shard[0]], *texts.prompts} for shard in shards]
+
+
 def test_a_unit_key_covers_plan_weights_code_and_images(
     dataset: Dataset, vit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

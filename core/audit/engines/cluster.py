@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ from core.settings import ROOT
 STORE_BYTES = 100 * 2**20
 # Ray gives its processes thirty seconds to start, which a busy machine may not keep; so often it is tried.
 STARTS = 5
+CONNECT_SECONDS = 10.0
 _NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
 # Named after the systems that Ray listens on loopback for by default; set, it does so on this one too.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_WAIT = "RAY_gcs_server_port_wait_time_s"  # how often a cluster that is running is tried, about once a second
 _PATIENCE = {"RAY_worker_register_timeout_seconds": "300"}
 
 
@@ -35,8 +38,8 @@ def cluster(engine: Engine, threads: int) -> Iterator[Any]:
     """
     own = not engine.address
     folder = tempfile.mkdtemp(prefix="loupe-ray-") if own else ""
-    settings = _NO_STATISTICS | _own_settings() if own else {**_NO_STATISTICS, "RAY_AUTH_MODE": _mode()}
     try:
+        settings = _NO_STATISTICS | (_own_settings() if own else _settings_at(engine.address))
         with _environment(settings):
             import ray
 
@@ -85,6 +88,43 @@ def _connect(ray: Any, engine: Engine, threads: int, folder: str) -> None:
 
 def _own_settings() -> dict[str, str]:
     return {**_LOOPBACK, **_PATIENCE, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
+
+
+def _settings_at(address: str) -> dict[str, str]:
+    """The settings for a cluster that is running. Raises `RunError` if nothing accepts connections at its address.
+
+    Ray itself would try for many minutes; and it takes a loopback address for that of the machine on its network, where
+    a cluster that listens on loopback alone is not to be found.
+    """
+    host, _, port = address.rpartition(":")
+    found: dict[str, str] = {"RAY_AUTH_MODE": _mode(), _WAIT: os.environ.get(_WAIT, "5")}
+    if not port.isdecimal():
+        # Not a plain address ("auto", "ray://…"): Ray says what is wrong with it.
+        return found
+    if not _answers(host, int(port)):
+        raise RunError(f"no Ray cluster at {address} answers: nothing accepts connections there")
+    if host in ("localhost", "127.0.0.1") and not _answers(_network_address(), int(port)):
+        found |= _LOOPBACK
+    return found
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout=CONNECT_SECONDS):
+            return True
+    except (OSError, OverflowError):
+        return False
+
+
+def _network_address() -> str:
+    """The address of this machine on its network; without one, a name that nothing answers to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: this only asks which interface would be used.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "no.network.invalid"
+        return str(probe.getsockname()[0])
 
 
 @cache
