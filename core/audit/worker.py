@@ -33,6 +33,7 @@ from core.runs.seal import seal
 from core.runs.steps import FINDINGS, IMAGES, REPORT
 from core.runs.versions import made_elsewhere, refusal, remove_replaced
 from core.runs.versions import recompute as replace_units
+from core.settings import part_bytes
 
 Tell = Callable[[str], None]
 HERE = Engine()
@@ -109,6 +110,8 @@ def _work(
     torch.set_num_threads(threads)
     began, started_at = time.monotonic(), time.time()
     spec = plan.model
+    # A wrong size of parts is told now, not when all units are done.
+    part_bytes()
     if report:
         from core.reporting import check_renderer
 
