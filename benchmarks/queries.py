@@ -4,8 +4,8 @@
 
 HOME is a folder for the store; one that lies there is used again. Each image has a score for every class, and for its
 best one maps of four methods with their measures, and three controls: 10,000 images with 100 classes are 1,070,000 rows
-in 313 units. The same questions are asked while each unit has a file, and once the results lie in parts. Prints a table:
-seconds of the clock and of the processor of the second of two times.
+in 313 units. The same questions are asked while each unit has a file, and once the results lie in parts. Prints a
+table: seconds of the clock and of the processor of the second of two times.
 """
 
 from __future__ import annotations
