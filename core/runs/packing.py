@@ -58,7 +58,7 @@ def packed_units(run: Run) -> dict[str, tuple[str, int, frozenset[str]]]:
         if _is(file, told):
             for key, table in units_of(file):
                 images = frozenset(table["image"].to_pylist())
-                found[key] = (hashlib.sha256(encoded(table)).hexdigest(), len(table), images)
+                found[key] = (hashlib.sha256(encoded(table.cast(SCHEMA))).hexdigest(), len(table), images)
     return found
 
 
@@ -138,7 +138,7 @@ def _take_apart(results: Path, part: Path, recorded: dict[str, str | None]) -> N
         for key, table in units_of(part):
             target = results / f"{key}.parquet"
             if key in recorded and not target.exists():
-                data = encoded(table)
+                data = encoded(table.cast(SCHEMA))
                 if hashlib.sha256(data).hexdigest() == recorded[key]:
                     write_whole(target, data)
     except pa.ArrowException:

@@ -136,7 +136,7 @@ def sound_unit(file: Path, key: str, images: Sequence[str]) -> tuple[str, int] |
 def encoded(table: pa.Table) -> bytes:
     """The bytes of the file of a unit with these rows, which have the columns of `SCHEMA`."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table.cast(SCHEMA), sink, compression="zstd", store_schema=True, write_page_checksum=True)
+    pq.write_table(table, sink, compression="zstd", store_schema=True, write_page_checksum=True)
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -217,8 +217,12 @@ def unit_rows(folder: Path, key: str) -> pa.Table:
     for file, keys in _sources(folder / "results", [key]):
         with _readable(file):
             if keys is None:
-                return unit_table(file)
-            return _filled(pa.concat_tables(groups_of(file, SCHEMA.names, keys)), SCHEMA.names).combine_chunks()
+                return unit_table(file).cast(SCHEMA)
+            return (
+                _filled(pa.concat_tables(groups_of(file, SCHEMA.names, keys)), SCHEMA.names)
+                .cast(SCHEMA)
+                .combine_chunks()
+            )
     raise AssertionError("a unit always has a source")
 
 
