@@ -86,7 +86,8 @@ def changed_files(run: Run) -> list[str]:
         if not _same(run.folder / "results" / name, sha256):
             problems.append(f"results/{name} is missing or changed")
     problems += [
-        f"{name.removesuffix('.parquet')} lies in a part and is no finished unit" for name in sorted(lying - set(done))
+        f"the unit {name.removesuffix('.parquet')} lies in a part but is not finished"
+        for name in sorted(lying - set(done))
     ]
     results = run.folder / "results"
     known = {*loose, *parts_of(run)}
