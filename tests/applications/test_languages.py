@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from core.applications.registry import APPLICATIONS
+from core.applications.spot_check import draw
 from core.applications.work.stage import run_stage
 from core.applications.work.subject import Subject
 from core.content.assets import Assets
@@ -19,6 +20,7 @@ from core.datasets import ingest
 from core.languages import Catalogue, Voice, speaking
 from core.reporting.html import _environment
 from core.runs import TextPlan
+from core.runs.spot_check import add_marks, start_spot_check
 from tests.audit.small import CLASSES, draw_images, loaded, new_run, plan_for, save_model
 from tests.reporting.test_language_edition import data_words, marked_voice, unmarked
 from tests.support.contexts import context_of
@@ -133,6 +135,17 @@ def test_every_text_of_a_chapter_comes_from_the_catalogue(subject: Subject, name
 
 def test_every_application_is_checked() -> None:
     assert set(OPTIONS) == set(APPLICATIONS)
+
+
+def test_every_text_of_a_spot_check_comes_from_the_catalogue(subject: Subject) -> None:
+    run_stage(subject, "predictions", OPTIONS["predictions"], lambda line: None)
+    check = start_spot_check(subject.run, draw(subject.run, size=6))
+    first, second, third, *_ = [entry.image for entry in check.sample]
+    add_marks(subject.run, "Ada", {first: "right", second: "wrong", third: "right"})
+    add_marks(subject.run, "Ben", {first: "right", second: "right", third: "unsure"})
+    page = printed(subject, "predictions", marked_voice())
+    assert "Horvitz" in page and "Cohen" in page
+    assert unmarked(page) - words_of(subject, "predictions") - {"Ada", "Ben"} == set()
 
 
 def test_the_check_sees_a_text_outside_the_catalogue(subject: Subject) -> None:
