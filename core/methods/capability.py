@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core.languages import say
+
 CAPABILITIES: dict[str, str] = {
     "embeddings": "embeds any image and any text into one space",
     "stored": "has embeddings or scores of the audited images and texts",
@@ -16,7 +18,8 @@ CAPABILITIES: dict[str, str] = {
     "text_words": "distinguishes the words of a text",
     "text_layers": "can be run from a chosen text layer onwards",
     "text_attention": "has text self-attention whose weights can be read and differentiated",
-}
+}  # messages
+NEEDS, JOINED = "needs a model that ", " and "
 
 
 def reason_missing(needs: Iterable[str], offered: Iterable[str]) -> str | None:
@@ -27,4 +30,19 @@ def reason_missing(needs: Iterable[str], offered: Iterable[str]) -> str | None:
     missing = [CAPABILITIES[need] for need in needs if need not in have]
     if not missing:
         return None
-    return "needs a model that " + " and ".join(missing)
+    return NEEDS + JOINED.join(missing)
+
+
+def reason_told(reason: str) -> str:
+    """What `reason_missing` gave, as it was recorded, in the current language; any other line as it is."""
+    rest = reason.removeprefix(NEEDS)
+    if rest == reason:
+        return reason
+    missing = []
+    while rest:
+        part = next((one for one in CAPABILITIES.values() if f"{rest}{JOINED}".startswith(f"{one}{JOINED}")), None)
+        if part is None:
+            return reason
+        missing.append(say(part))
+        rest = rest[len(part) + len(JOINED) :]
+    return say("needs a model that {capabilities}", capabilities=f" {say('and')} ".join(missing))

@@ -12,7 +12,9 @@ from pydantic_core import PydanticUndefined
 from core.applications.registry import APPLICATIONS
 from core.attribution.registry import method_module
 from core.errors import InputError
+from core.languages import say, speaking, voice_of
 from core.methods import CAPABILITIES, METHODS, MethodInfo, method_info, reason_missing
+from core.methods.capability import reason_told
 from core.methods.presets import EFFORTS
 from core.settings import ROOT
 
@@ -216,3 +218,16 @@ def test_efforts_set_options_that_exist_and_never_cost_more_than_thorough() -> N
         spent = [application.card.cost_model(options) for options in parsed]
         assert spent == sorted(spent)
     assert EFFORTS["thorough"].of("rise") == EFFORTS["quick"].of("raw") == {}
+
+
+def test_a_recorded_reason_is_told_in_the_language_of_a_report() -> None:
+    needs = ("image_attention", "gradients", "embeddings")
+    several = reason_missing(needs, ())
+    assert several is not None and reason_told(several) == several
+    with speaking(voice_of("de")):
+        told = [say(CAPABILITIES[need]) for need in needs]
+        assert not {*told} & {*CAPABILITIES.values()}
+        assert reason_told(several) == f"benötigt ein Modell, das {' und '.join(told)}"
+        # What has another form stays as it was recorded.
+        for other in ("needs a model that sings", "is not installed", f"{several} and sings"):
+            assert reason_told(other) == other

@@ -33,6 +33,7 @@ from core.content.parts import Chart, Fact, Heat, HeatRow, Sample, Section
 from core.content.promises import draws_interval, promised
 from core.content.words import amount, measured, number, plural, shorten
 from core.languages import localised, say, typeset
+from core.methods.capability import reason_told
 from core.models.geometry import Preprocessing
 from core.rules.parts import title_of
 from core.runs import Run
@@ -78,8 +79,13 @@ def area_chart(record: SegmentationRecord, table: pd.DataFrame) -> alt.LayerChar
 
 def why_words(record: SegmentationRecord) -> str:
     """Which maps were used and why, in one sentence."""
-    maps, why = say(MAPS[record.about["method"]]), say(record.about["why"])
-    return say("The maps are those of {maps}: {why}.", maps=maps, why=why)
+    maps, why = say(MAPS[record.about["method"]]), str(record.about["why"])
+    surgery = f"{MAPS['clip_surgery']} "
+    if why.startswith(surgery):
+        told = surgery + reason_told(why.removeprefix(surgery))
+    else:
+        told = say(why)
+    return say("The maps are those of {maps}: {why}.", maps=maps, why=told)
 
 
 def _areas(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
