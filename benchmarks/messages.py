@@ -39,7 +39,18 @@ TEMPLATE = FOLDER / "loupe.pot"
 HEADER = "# Texts of Loupe. Generated from the sources by benchmarks/messages.py; a catalogue holds the translations."
 # The nouns that a sentence needs in the dative are found by the specification in the catalogue of a language.
 SAY, NOUNS = (
-    {"say": 0, "Fact": 0, "ColumnSpec": 0, "Section": 0, "cell_column": 1, "Quantity": 0},
+    {
+        "say": 0,
+        "Fact": 0,
+        "ColumnSpec": 0,
+        "Section": 0,
+        "cell_column": 1,
+        "Quantity": 0,
+        "Chapter": 0,
+        "known_fact": 0,
+        "of_both": 0,
+        "filled": 0,
+    },
     {"plural", "say_count"},
 )
 MARK = "# messages"

@@ -20,10 +20,11 @@ from scipy.spatial.distance import squareform
 from core.characters import legible, legible_values
 from core.content.faces import unpacked
 from core.content.glyphs import FONTS
-from core.content.words import shorten
+from core.content.words import SEVERITY_TITLES, shorten
 from core.drafts import draft_folder
 from core.evaluation.summary import Summary
 from core.evaluation.tables import AgreementRow
+from core.languages import say, signs
 from core.rules.finding import Finding
 from core.rules.parts import CONTROL_TITLES, title_of
 from core.runs.leftovers import FONT_COPIES
@@ -41,7 +42,7 @@ CONTROL_DASHES = ([6, 3], [1.5, 2.5], [8, 2, 1.5, 2])
 SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
 WIDTH, PAGE_WIDTH = 560, 658
 MOST_TEXTS = 20
-CAPTIONS = "captions, each on its own image"
+CAPTIONS = "captions, each on its own image"  # messages
 MOST_PRINTED = 12
 MOST_CURVES = 7
 
@@ -49,14 +50,16 @@ MOST_CURVES = 7
 def trust_chart(summary: Summary) -> alt.LayerChart:
     """Faithfulness of each method with its 95 % interval, best first; controls are grey squares, 0 is chance order."""
     rows = summary.trust[summary.trust.metric == "faithfulness"].sort_values("value", ascending=False)
-    frame = rows.assign(title=rows.method.map(title_of), what=np.where(rows.kind == "control", "control", "method"))[
+    method, control = say("method"), say("control")
+    frame = rows.assign(title=rows.method.map(title_of), what=np.where(rows.kind == "control", control, method))[
         ["title", "what", "value", "low", "high", "n"]
     ]
     y = alt.Y("title:N", sort=frame.title.tolist(), title=None)
-    kind = alt.Scale(domain=["method", "control"], range=[ACCENT, "#7b8794"])
+    kind = alt.Scale(domain=[method, control], range=[ACCENT, "#7b8794"])
     colour = alt.Color("what:N", scale=kind, legend=alt.Legend(title=None, orient="top"))
-    shape = alt.Shape("what:N", scale=alt.Scale(domain=["method", "control"], range=["circle", "square"]))
-    x = alt.X("value:Q", title="faithfulness (insertion minus deletion; 0 = random order)", scale=alt.Scale(nice=True))
+    shape = alt.Shape("what:N", scale=alt.Scale(domain=[method, control], range=["circle", "square"]))
+    title = say("faithfulness (insertion minus deletion; 0 = random order)")
+    x = alt.X("value:Q", title=title, scale=alt.Scale(nice=True))
     tips = [
         "title",
         "what",
@@ -123,10 +126,14 @@ def clustered(summary: Summary) -> list[str]:
 
 def best_curves(frame: pd.DataFrame) -> list[str]:
     """The titles whose curves are drawn: every control, and the methods with the widest gap between the two curves."""
-    controls = [title for title in dict.fromkeys(frame.title) if title in CONTROL_TITLES.values()]
+    controls = [title for title in dict.fromkeys(frame.title) if title in _controls()]
     means = frame.groupby(["title", "which"]).value.mean().unstack()
     gap = (means["insertion"] - means["deletion"]).drop(controls).sort_values(ascending=False, kind="stable")
     return [*gap.index[:MOST_CURVES], *controls]
+
+
+def _controls() -> set[str]:
+    return {say(title) for title in CONTROL_TITLES.values()}
 
 
 def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
@@ -134,21 +141,22 @@ def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
     frame = mean_curves(rows)
     names = best_curves(frame)
     frame = frame[frame.title.isin(names)]
-    controls = set(CONTROL_TITLES.values())
+    controls = _controls()
     shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
     tone = [("#7b8794" if name in controls else next(shades)) for name in names]
     patterns = iter(CONTROL_DASHES * (1 + len(controls)))
     dashes = [(next(patterns) if name in controls else [1, 0]) for name in names]
     legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke", symbolSize=400)
     panels = []
-    for which, title in (("deletion", "highest values removed first"), ("insertion", "highest values shown first")):
+    titles = {"deletion": say("highest values removed first"), "insertion": say("highest values shown first")}
+    for which, title in titles.items():
         part = frame[frame.which == which]
         panels.append(
             alt.Chart(part, title=title)
             .mark_line(strokeWidth=1.8)
             .encode(
-                x=alt.X("share:Q", title="share of cells", axis=alt.Axis(format="%", tickCount=5)),
-                y=alt.Y("value:Q", title="mean cosine", scale=alt.Scale(zero=False)),
+                x=alt.X("share:Q", title=say("share of cells"), axis=alt.Axis(format="%", tickCount=5)),
+                y=alt.Y("value:Q", title=say("mean cosine"), scale=alt.Scale(zero=False)),
                 color=alt.Color(
                     "title:N",
                     sort=names,
@@ -200,16 +208,16 @@ def scores_chart(summary: Summary) -> alt.LayerChart:
     labels = {text: shorten(text, 44) for text in texts.text}
     named = summary.scores[(summary.scores.text_kind != "caption") & summary.scores.text.isin(list(labels))]
     captions = summary.scores[summary.scores.text_kind == "caption"].drop_duplicates(["image", "text"])
-    ticks = pd.concat([named.assign(label=named.text.map(labels)), captions.assign(label=CAPTIONS)])
+    ticks = pd.concat([named.assign(label=named.text.map(labels)), captions.assign(label=say(CAPTIONS))])
     ticks = ticks[["label", "image_name", "score"]]
     means = texts.assign(label=texts.text.map(labels))[["label", "value", "n"]]
     if len(captions):
         each = captions.groupby("image").score.mean()
-        row = pd.DataFrame({"label": [CAPTIONS], "value": [float(each.mean())], "n": [len(each)]})
+        row = pd.DataFrame({"label": [say(CAPTIONS)], "value": [float(each.mean())], "n": [len(each)]})
         means = pd.concat([means, row]) if len(means) else row
     y = alt.Y("label:N", sort=means.label.tolist(), title=None, axis=alt.Axis(labelLimit=240))
     # Half a tick of room, so that none is cut at the end of the axis.
-    x = alt.X("score:Q", title="cosine similarity of image and text", scale=alt.Scale(zero=False, padding=4))
+    x = alt.X("score:Q", title=say("cosine similarity of image and text"), scale=alt.Scale(zero=False, padding=4))
     marks = (
         alt.Chart(ticks)
         .mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12)
@@ -232,7 +240,8 @@ def severity_chart(findings: Sequence[Finding]) -> alt.LayerChart:
     )
     frame["stop"] = frame["count"].cumsum()
     frame["middle"] = frame["stop"] - frame["count"] / 2
-    frame["label"] = frame["count"].astype(str) + " " + frame["severity"]
+    named = frame["severity"].map(lambda severity: say(SEVERITY_TITLES[severity]).lower())
+    frame["label"] = frame["count"].astype(str) + " " + named
     scale = alt.Scale(domain=list(SEVERITIES), range=list(SEVERITIES.values()))
     base = alt.Chart(frame)
     bars = base.mark_bar(height=22).encode(
@@ -264,7 +273,7 @@ def to_svg(chart: Any, title: str) -> str:
     """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
     _register_fonts()
     # The maker refuses some of the characters that are taken out here, and writes others that no XML may hold.
-    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()))
+    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()), format_locale=_number_format())
     # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
     numbers: dict[str, str] = {}
     svg = re.sub(
@@ -273,6 +282,15 @@ def to_svg(chart: Any, title: str) -> str:
     return re.sub(
         r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(legible(title))}</title>", svg, count=1
     )
+
+
+def _number_format() -> dict[str, Any] | None:
+    """How charts write numbers in the current language, as d3 asks for it; None in English."""
+    found = signs()
+    if found is None:
+        return None
+    decimal, thousands, percent = found
+    return {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""], "percent": percent}
 
 
 @cache

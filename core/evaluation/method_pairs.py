@@ -37,7 +37,7 @@ APART, CONSTANT = "apart", "constant"
 REASONS = {
     APART: "no image and text has maps of both methods",
     CONSTANT: "wherever both methods have a map, one of the two is constant and has no order",
-}
+}  # messages
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ VERDICTS: dict[Decision, str] = {
     "fails": "lower here",
     "undecided": "no difference shown",
     "too few": "too few images",
-}
+}  # messages
 DIFFERENCE = of_metric("faithfulness", "{method}: {metric} here less that on {other}", MODELS)
 
 

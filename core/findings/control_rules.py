@@ -233,7 +233,7 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
 
 
 # The title of the table of `standings`, which conditions name.
-TABLE = "Each method against the control that decides about it"
+TABLE = "Each method against the control that decides about it"  # messages
 DETAILS = f"Differences, adjusted p and the images that would decide: table \u201c{TABLE}\u201d."
 REST = "Fewer than {least_images} images: {few}. Excluded, because they fail a check: {excluded}."
 CONTROLS_BEATEN = Rule(

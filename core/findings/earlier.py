@@ -38,9 +38,9 @@ CHANGES: dict[Change, str] = {
     "not judged now": "no longer judged",
     "changed": "changed",
     "unchanged": "unchanged",
-}
-_STATUS = {"finding": "finding", "passed": "passed", "cannot_conclude": "inconclusive"}
-NOT_JUDGED = "not judged"
+}  # messages
+_STATUS = {"finding": "finding", "passed": "passed", "cannot_conclude": "inconclusive"}  # messages
+NOT_JUDGED = "not judged"  # messages
 
 
 class Earlier(Part):

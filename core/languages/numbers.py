@@ -71,6 +71,14 @@ def named(code: str, english: str) -> str:
     return str(Locale.parse(current).languages.get(code) or english)
 
 
+def signs() -> tuple[str, str, str] | None:
+    """The decimal sign, the sign between groups, and what stands for percent after a number; None in English."""
+    if language() == SOURCE:
+        return None
+    decimal, group, spaced = _symbols(language())
+    return decimal, group, f"{NARROW}%" if spaced else "%"
+
+
 @lru_cache
 def _symbols(code: str) -> tuple[str, str, bool]:
     """The decimal sign, the sign between groups, and whether a space stands before "%"."""

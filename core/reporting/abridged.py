@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from core.content.parts import Link, Sample, Section, Table
 from core.content.words import plural
+from core.languages import say
 from core.reporting.letters import LETTERS
 
 # A table of at most so many rows is printed whole in the body; of a longer one the first rows are.
@@ -20,7 +21,7 @@ SAMPLES = 4
 RULE = (
     "Each chapter states its question, its results and the table or chart that shows them. Methods, settings, further "
     "tables and images are in annex {letter}."
-)
+)  # messages
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def divided(chapters: Iterable[Chapter]) -> tuple[list[tuple[Section, ...]], tup
             number += 1
             letter = f"{LETTERS['chapters']}.{number}"
             anchor = f"annex-{letter.replace('.', '-').lower()}"
-            links = (Link(f"Annex {letter}: {_contents(others)}", anchor),)
+            links = (Link(say("Annex {letter}: {contents}", letter=letter, contents=_contents(others)), anchor),)
             rest += _annex(chapter.title, letter, anchor, others)
         bodies.append(_body(chapter, sections, links))
     return bodies, tuple(rest)
@@ -91,7 +92,7 @@ def _rest(section: Section) -> Section:
 def _annex(title: str, letter: str, anchor: str, sections: Sequence[Section]) -> list[Section]:
     """The sections of a chapter in the annex under a heading with its letter, unless the first one has its title."""
     first, *others = sections
-    same = first.title == title
+    same = say(first.title) == say(title)
     heads = [replace(first, letter=letter, anchor=anchor)] if same else [Section(title, letter=letter, anchor=anchor)]
     return [*heads, *(replace(section, level=3) for section in (others if same else sections))]
 
@@ -105,10 +106,10 @@ def _contents(sections: Sequence[Section]) -> str:
     )
     each = [plural(count, what) for count, what in counts if count]
     if any(section.blocks for section in sections):
-        each.insert(0, "criteria, evidence and counter-evidence")
+        each.insert(0, say("criteria, evidence and counter-evidence"))
     if any(section.sentences or section.facts for section in sections):
-        each.insert(0, "method and settings")
-    return ", ".join(each) or "details"
+        each.insert(0, say("method and settings"))
+    return ", ".join(each) or say("details")
 
 
 def _long(table: Table) -> bool:
@@ -118,8 +119,10 @@ def _long(table: Table) -> bool:
 def _cut(table: Table, links: tuple[Link, ...]) -> Table:
     if not _long(table):
         return table
-    where = links[0].text.partition(":")[0].replace("Annex", "annex")
-    note = f"The first {FIRST} rows; {len(table.rows)} are in {where}."
+    letter = links[0].anchor.removeprefix("annex-").upper().replace("-", ".")
+    note = say(
+        "The first {first} rows; {count} are in annex {letter}.", first=FIRST, count=len(table.rows), letter=letter
+    )
     return replace(table, rows=table.rows[:FIRST], more=f"{note} {table.more}".strip())
 
 
@@ -134,5 +137,10 @@ def parted(samples: Sequence[Sample], rule: str) -> tuple[tuple[Sample, ...], tu
     chosen = sorted(firsts)[:SAMPLES] if len(firsts) > 1 else list(range(SAMPLES))
     here = tuple(samples[at] for at in chosen)
     others = tuple(sample for at, sample in enumerate(samples) if at not in chosen)
-    which = "The first by each part of this rule" if len(firsts) > 1 else f"The first {SAMPLES}"
-    return here, others, f"{rule} {which} stand here, the others in annex {LETTERS['maps']}."
+    letter = LETTERS["maps"]
+    which = (
+        say("The first by each part of this rule stand here, the others in annex {letter}.", letter=letter)
+        if len(firsts) > 1
+        else say("The first {count} stand here, the others in annex {letter}.", count=SAMPLES, letter=letter)
+    )
+    return here, others, f"{rule} {which}"

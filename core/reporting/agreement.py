@@ -14,6 +14,7 @@ from core.evaluation.method_pairs import REASONS
 from core.evaluation.summary import Summary
 from core.evaluation.tables import IncomparableRow
 from core.findings import failing_methods, not_drawn, reliability_of, trusted_summary
+from core.languages import say
 from core.reporting.tables import pairs_of_methods
 from core.rules.parts import title_of
 from core.runs.rows import typed
@@ -28,16 +29,21 @@ def agreement_section(context: ReportContext) -> Section:
     if summary.agreement.empty:
         return Section("Agreement between methods", sentences=incomparable_sentences(summary))
     n = int(summary.agreement.n.max())
-    title = "Mean rank correlation of each pair of methods"
+    title = say("Mean rank correlation of each pair of methods")
     charts: tuple[Chart, ...] = ()
     if len(trusted.agreement) > 1:
         many = len(set(trusted.agreement.a) | set(trusted.agreement.b)) > MOST_PRINTED
-        tenths = "; the numbers are tenths, so that 7 means 0.7" if many else ""
+        tenths = say("; the numbers are tenths, so that 7 means {seven}", seven=0.7) if many else ""
         chart = Chart(
             assets.chart(to_svg(agreement_chart(trusted), title)),
             title,
-            f"Mean Spearman correlation of two methods' maps, n = {n} images. Methods that agree stand side by "
-            f"side; blue is \u22121, white 0, red 1{tenths}.{not_drawn(context.judged)}",
+            say(
+                "Mean Spearman correlation of two methods' maps, n = {n} images. Methods that agree stand side by "
+                "side; blue is \u22121, white 0, red 1{tenths}.{absent}",
+                n=n,
+                tenths=tenths,
+                absent=not_drawn(context.judged),
+            ),
             place="body",
         )
         charts = (chart,)
@@ -46,14 +52,18 @@ def agreement_section(context: ReportContext) -> Section:
         ordered if len(ordered) <= 2 * MOST_PAIRS else pd.concat([ordered.head(MOST_PAIRS), ordered.tail(MOST_PAIRS)])
     )
     reliability = reliability_of(run, sorted({*summary.agreement.a, *summary.agreement.b}))
-    title = "Pairs of methods, least agreement first; the overlap is a mean over the same images"
-    other = "Other images: the mean correlation of the two methods' maps of different images, over all their texts."
+    title = say("Pairs of methods, least agreement first; the overlap is a mean over the same images")
+    other = say(
+        "Other images: the mean correlation of the two methods' maps of different images, over all their texts."
+    )
     if len(shown) < len(ordered):
-        title += f"; the {MOST_PAIRS} least and the {MOST_PAIRS} most alike of {len(ordered)} pairs"
+        title += say(
+            "; the {most} least and the {most} most alike of {pairs} pairs", most=MOST_PAIRS, pairs=len(ordered)
+        )
     return Section(
         "Agreement between methods",
         sentences=(
-            "Agreement does not establish correctness: methods can share a fault.",
+            say("Agreement does not establish correctness: methods can share a fault."),
             _bounded(summary, reliability),
             *incomparable_sentences(summary),
         ),
@@ -69,7 +79,14 @@ def _single(summary: Summary) -> tuple[str, ...]:
         return ()
     row = summary.agreement.iloc[0]
     value = measured(row.value, row.low, row.high, int(row.n))
-    return (f"The maps of {title_of(row.a)} and {title_of(row.b)} have a mean rank correlation of {value} images.",)
+    return (
+        say(
+            "The maps of {first} and {second} have a mean rank correlation of {value} images.",
+            first=title_of(row.a),
+            second=title_of(row.b),
+            value=value,
+        ),
+    )
 
 
 def incomparable_sentences(summary: Summary) -> tuple[str, ...]:
@@ -79,12 +96,22 @@ def incomparable_sentences(summary: Summary) -> tuple[str, ...]:
     each = []
     for reason, part in summary.incomparable.groupby("reason", sort=False):
         rows = typed(part.head(MOST_NAMED), IncomparableRow)
-        names = "; ".join(f"{title_of(row.a)} with {title_of(row.b)}" for row in rows)
-        more = f"; and {len(part) - MOST_NAMED} more" if len(part) > MOST_NAMED else ""
-        each.append(f"{len(part)} because {REASONS[str(reason)]} ({names}{more})")
+        names = "; ".join(say("{first} with {second}", first=title_of(row.a), second=title_of(row.b)) for row in rows)
+        more = say("; and {count} more", count=len(part) - MOST_NAMED) if len(part) > MOST_NAMED else ""
+        each.append(
+            say(
+                "{count} because {reason} ({names}{more})",
+                count=len(part),
+                reason=say(REASONS[str(reason)]),
+                names=names,
+                more=more,
+            )
+        )
     missing, known = len(summary.incomparable), len(summary.agreement)
-    verb = "has" if missing == 1 else "have"
-    return (f"{share(missing, missing + known)} pairs of methods with maps {verb} no correlation: {'; '.join(each)}.",)
+    told = {"pairs": share(missing, missing + known), "reasons": "; ".join(each)}
+    if missing == 1:
+        return (say("{pairs} pairs of methods with maps has no correlation: {reasons}.", **told),)
+    return (say("{pairs} pairs of methods with maps have no correlation: {reasons}.", **told),)
 
 
 def _by_habit(summary: Summary, absent: str) -> tuple[str, ...]:
@@ -97,29 +124,36 @@ def _by_habit(summary: Summary, absent: str) -> tuple[str, ...]:
         return ()
     habit = int((known.value.astype(float) <= known.chance_high.astype(float)).sum())
     return (
-        "Two maps also correlate because both prefer the middle, or the same cells, whatever the image, and then maps "
-        "of different images correlate too. "
-        f"{_habit(habit, len(known))} (more: above the 95 % quantile of means over images paired at random, each pair "
-        f"of methods by itself).{_too_few(len(summary.agreement) - len(known))}{absent}",
+        say(
+            "Two maps also correlate because both prefer the middle, or the same cells, whatever the image, and then "
+            "maps of different images correlate too. {habit} (more: above the 95 % quantile of means over images "
+            "paired at random, each pair of methods by itself).{few}{absent}",
+            habit=_habit(habit, len(known)),
+            few=_too_few(len(summary.agreement) - len(known)),
+            absent=absent,
+        ),
     )
 
 
 def _too_few(pairs: int) -> str:
     """How many pairs of methods have too few images to be compared with other images."""
-    return f" {plural(pairs, 'pair')} of methods with fewer than three images not included." if pairs else ""
+    told = plural(pairs, "pair of methods", "pairs of methods")
+    return say(" {pairs} with fewer than three images not included.", pairs=told) if pairs else ""
 
 
 def _habit(habit: int, pairs: int) -> str:
     """How many pairs of methods owe their agreement to habit."""
     if pairs == 1:
-        shown = "is not shown to agree" if habit else "agrees"
-        return f"The only pair of methods {shown} more on the same image than on different ones"
+        if habit:
+            return say("The only pair of methods is not shown to agree more on the same image than on different ones")
+        return say("The only pair of methods agrees more on the same image than on different ones")
     if not habit:
-        return "Every pair of methods agrees more on the same image than on different ones"
+        return say("Every pair of methods agrees more on the same image than on different ones")
     if habit == pairs:
-        return "No pair of methods is shown to agree more on the same image than on different ones"
-    return (
-        f"{share(habit, pairs)} pairs of methods are not shown to agree more on the same image than on different ones"
+        return say("No pair of methods is shown to agree more on the same image than on different ones")
+    return say(
+        "{pairs} pairs of methods are not shown to agree more on the same image than on different ones",
+        pairs=share(habit, pairs),
     )
 
 
@@ -128,19 +162,23 @@ def _bounded(summary: Summary, reliability: Mapping[str, float]) -> str:
     methods = sorted({*summary.agreement.a, *summary.agreement.b})
     random = [name for name in methods if reliability.get(name, 0.0) < 1.0]
     if not random:
-        return "None of these methods draws random numbers, so their correlations are not limited by sampling noise."
+        return say(
+            "None of these methods draws random numbers, so their correlations are not limited by sampling noise."
+        )
     known = ", ".join(f"{title_of(name)} {number(reliability[name], 2)}" for name in random if name in reliability)
     unknown = ", ".join(title_of(name) for name in random if name not in reliability)
     sentences = [
-        "Sampling noise limits agreement: in expectation, two methods whose random draws are independent cannot "
-        "correlate more than the square root of the product of their reliabilities ('Upper bound'), so a low "
-        "correlation with a low bound does not show that the methods contradict each other. Methods that share their "
-        "random coalitions share their noise too and can correlate more. "
-        "The reliability of a method that draws random numbers is the mean rank "
-        "correlation of its maps for two seeds; that of any other method is 1."
+        say(
+            "Sampling noise limits agreement: in expectation, two methods whose random draws are independent cannot "
+            "correlate more than the square root of the product of their reliabilities ('Upper bound'), so a low "
+            "correlation with a low bound does not show that the methods contradict each other. Methods that share "
+            "their random coalitions share their noise too and can correlate more. The reliability of a method that "
+            "draws random numbers is the mean rank correlation of its maps for two seeds; that of any other method is "
+            "1."
+        )
     ]
     if known:
-        sentences.append(f"Measured by the sanity checks, at the settings stated there: {known}.")
+        sentences.append(say("Measured by the sanity checks, at the settings stated there: {known}.", known=known))
     if unknown:
-        sentences.append(f"Not measured, so that the bound is not known: {unknown}.")
+        sentences.append(say("Not measured, so that the bound is not known: {unknown}.", unknown=unknown))
     return " ".join(sentences)

@@ -13,6 +13,7 @@ from core.content.parts import Fact, Section
 from core.content.words import first_sentences, plural
 from core.errors import first_line
 from core.findings import Finding
+from core.languages import say
 from core.plugins import APPLICATIONS, provider
 from core.reporting.abridged import Chapter
 
@@ -28,7 +29,7 @@ def applications(context: ReportContext) -> tuple[Chapter, ...]:
     for part in context.run.plan.applications:
         one = application(part.name)
         if part.name in reasons:
-            missing.append(Fact(one.card.title, reasons[part.name]))
+            missing.append(Fact(say(one.card.title), reasons[part.name]))
         elif sections := _sections(one, context, missing):
             rules = {rule.id for rule in one.rules()}
             said = outcomes([finding for finding in context.findings if finding.rule in rules])
@@ -49,7 +50,8 @@ def _sections(one: Application, context: ReportContext, missing: list[Fact]) -> 
         return tuple(one.chapter()(context))
     except Exception as error:  # noqa: BLE001
         told = brief(f"{type(error).__name__}: {first_line(error)}", 200)
-        missing.append(Fact(one.card.title, f"The chapter of the {entry.title} ended with an error: {told}."))
+        failed = say("The chapter of the {part} ended with an error: {error}.", part=entry.title, error=told)
+        missing.append(Fact(say(one.card.title), failed))
         return ()
 
 
@@ -64,5 +66,6 @@ def outcomes(findings: Sequence[Finding]) -> tuple[str, ...]:
     counted = [plural(more, "further outcome")] if more else []
     counted += [plural(undecided, "inconclusive check")] if undecided else []
     if counted:
-        said.append(f"The chapter on findings lists {' and '.join(counted)} of this analysis.")
+        both = f" {say('and')} ".join(counted)
+        said.append(say("The chapter on findings lists {outcomes} of this analysis.", outcomes=both))
     return tuple(said)

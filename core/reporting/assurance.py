@@ -27,22 +27,22 @@ LEVELS = {
     "tested than for reasonable assurance, and the risk of an error is higher.",
     "reasonable": "Reasonable: the conclusions are stated as such. The risk of an error is reduced to an acceptably "
     "low level, but not to zero.",
-}
+}  # messages
 PROVIDER = (
     "The provider of the model is responsible for the model, for its weights, for the images and texts that were "
     "handed over, and for what is marked as declared."
-)
+)  # messages
 AUDITOR = (
     "Those who prepare, review and approve this report are responsible for the choice of images, texts, methods and "
     "thresholds, for the entries of the review log, and for the conclusions that they draw. The software computes and "
     "gives no assurance."
-)
+)  # messages
 INHERENT = (
     "A flaw that no check addresses, that concerns few images, or that is smaller than the detection limits can remain "
     "undetected; a check can also report a flaw that does not exist. The chapter on limits lists what else applies."
-)
+)  # messages
 # Which kinds of entry the change log has. What was entered about follow-up is in the table of actions.
-_LOGGED = {
+_LOGGED = {  # messages
     "started": "Audit started", "prepared": "Prepared", "reviewed": "Reviewed", "approved": "Approved",
     "superseded": "Superseded",
     "addressee": "Addressee", "assurance": "Assurance level", "independence": "Independence",
@@ -67,17 +67,32 @@ def said(entry: Entry | None) -> str:
 def decision_text(review: FindingReview) -> str:
     """Whether a finding was accepted or dismissed, by whom, when and why, and how far its action is."""
     decided = review.decided
-    told: str = review.decision
+    told: str = say(DECISIONS.get(review.decision, review.decision))
     if decided is not None:
-        told = f"{told} by {decided.by} on {_date(decided)}{f': {decided.why}' if decided.why else ''}"
-    return f"{told}; action: {review.action.value}" if review.action is not None else told
+        told = say("{decision} by {who} on {day}", decision=told, who=decided.by, day=_date(decided))
+        told = f"{told}: {decided.why}" if decided.why else told
+    return (
+        told
+        if review.action is None
+        else say("{decision}; action: {action}", decision=told, action=action_text(review))
+    )
+
+
+def action_text(review: FindingReview) -> str:
+    """How far the action on a finding is, or that nothing was declared."""
+    if review.action is None:
+        return say(MISSING)
+    return say(ACTIONS.get(review.action.value, review.action.value))
 
 
 def response_text(review: FindingReview) -> str:
     """The response to a finding with its author."""
-    return MISSING if review.response is None else f"{review.response.why} ({review.response.by})"
+    return say(MISSING) if review.response is None else f"{review.response.why} ({review.response.by})"
 
 
+# What was decided about a finding, and how far its action is, as they are printed.
+DECISIONS = {"open": "open", "accepted": "accepted", "dismissed": "dismissed"}  # messages
+ACTIONS = {"open": "open", "in progress": "in progress", "done": "done", "verified": "verified"}  # messages
 # The status of a report, as it is printed.
 STATUSES = {
     "draft": "draft",
@@ -142,8 +157,11 @@ def assurance(context: ReportContext) -> tuple[Section, ...]:
     logged = [entry for entry in review.entries if entry.kind in _LOGGED]
     if logged:
         whole = plural(len(review.entries), "entry", "entries")
-        more = f"The review log has {whole}; the file review.jsonl of the evidence has all of them."
-        sections.append(Section("Change log", tables=(CHANGE_LOG.table("Decisions and declarations", logged, more),)))
+        more = say(
+            "The review log has {entries}; the file review.jsonl of the evidence has all of them.", entries=whole
+        )
+        table = CHANGE_LOG.table(say("Decisions and declarations"), logged, more)
+        sections.append(Section("Change log", tables=(table,)))
     return tuple(sections)
 
 
@@ -153,18 +171,21 @@ def _engagement(context: ReportContext, review: Review) -> tuple[Fact, ...]:
     return (
         Fact("Version and status", status_text(context)),
         Fact("Addressee", said(review.latest("addressee"))),
-        Fact("Assurance level", LEVELS[level.value] if level else MISSING),
+        Fact("Assurance level", say(LEVELS[level.value] if level else MISSING)),
         Fact("Independence", _by(review.latest("independence"))),
         Fact("Valid until", said(review.latest("validity"))),
-        Fact("Distribution", "; ".join(sent) or MISSING),
-        Fact("Responsibilities of the provider", PROVIDER),
-        Fact("Responsibilities of the auditor", AUDITOR),
+        Fact("Distribution", "; ".join(sent) or say(MISSING)),
+        Fact("Responsibilities of the provider", say(PROVIDER)),
+        Fact("Responsibilities of the auditor", say(AUDITOR)),
         Fact(
             "Criteria",
-            f"{plural(len({finding.rule for finding in context.findings}), 'rule')}, judged by version "
-            f"{context.thresholds.version} of the thresholds",
+            say(
+                "{rules}, judged by version {version} of the thresholds",
+                rules=plural(len({finding.rule for finding in context.findings}), "rule"),
+                version=str(context.thresholds.version),
+            ),
         ),
-        Fact("Inherent limits", INHERENT),
+        Fact("Inherent limits", say(INHERENT)),
     )
 
 
@@ -174,27 +195,36 @@ def _actions(review: Review, findings: Sequence[Finding]) -> Section:
     # What was entered about a finding that is none today is not lost.
     gone = dict.fromkeys(entry.finding for entry in review.entries if entry.finding and entry.finding not in titles)
     rows = [_Followed(title, finding_review(review, id)) for id, title in titles.items()]
-    rows += [_Followed(f"{id} (not a finding of this report)", finding_review(review, id)) for id in gone]
+    rows += [_Followed(say("{id} (not a finding of this report)", id=id), finding_review(review, id)) for id in gone]
     followed = [row for row in rows if not row.review.empty]
     left = sum(row.review.empty for row in rows[: len(present)])
     title = "Corrective actions"
     if not present and not followed:
-        return Section(title, sentences=("There is no finding.",))
+        return Section(title, sentences=(say("There is no finding."),))
     if left:
-        of = "any finding" if left == len(present) else f"{left} of {plural(len(present), 'finding')}"
-        sentence = f"No decision, owner, due date or response is recorded for {of}."
+        sentence = (
+            say("No decision, owner, due date or response is recorded for any finding.")
+            if left == len(present)
+            else say(
+                "No decision, owner, due date or response is recorded for {count} of {findings}.",
+                count=left,
+                findings=plural(len(present), "finding"),
+            )
+        )
     else:
-        sentence = "A decision or an action is recorded for every finding."
+        sentence = say("A decision or an action is recorded for every finding.")
     if any(row.review.decision == "dismissed" for row in followed):
-        sentence += " A dismissed finding stays in the register and in the opinion; the reason is stated."
-    tables = (ACTIONS_TABLE.table("Findings with a recorded decision or action", followed),) if followed else ()
+        sentence += say(" A dismissed finding stays in the register and in the opinion; the reason is stated.")
+    caption = say("Findings with a recorded decision or action")
+    tables = (ACTIONS_TABLE.table(caption, followed),) if followed else ()
     return Section(title, sentences=(sentence,) if left or tables else (), tables=tables)
 
 
 def dismissed_note(review: Review, findings: Sequence[Finding]) -> str:
     """Which findings of a table were dismissed, in one sentence; empty if none was."""
     names = [finding.id for finding in findings if finding_review(review, finding.id).decision == "dismissed"]
-    return f"Dismissed in the review, for the reason stated with each finding: {', '.join(names)}." if names else ""
+    told = "Dismissed in the review, for the reason stated with each finding: {names}."  # messages
+    return say(told, names=", ".join(names)) if names else ""
 
 
 def comments_text(review: FindingReview) -> str:
@@ -204,22 +234,28 @@ def comments_text(review: FindingReview) -> str:
 
 def _identities(review: Review) -> str:
     if not review.entries:
-        return "The review log has no entry."
+        return say("The review log has no entry.")
     unverified = sum(not entry.verified for entry in review.entries)
     whole = plural(len(review.entries), "entry", "entries")
     if not unverified:
-        return f"The identity behind each of the {whole} of the review log was verified."
-    return f"Names are as typed: the identity was not verified for {unverified} of {whole} of the review log."
+        return say("The identity behind each of the {entries} of the review log was verified.", entries=whole)
+    return say(
+        "Names are as typed: the identity was not verified for {count} of {entries} of the review log.",
+        count=unverified,
+        entries=whole,
+    )
 
 
 def _entered(entry: Entry) -> str:
-    title = _LOGGED[entry.kind]
+    title = say(_LOGGED[entry.kind])
     about = entry.finding or entry.value
     return f"{title}: {about}" if about else title
 
 
 def _by(entry: Entry | None) -> str:
-    return MISSING if entry is None else f"{entry.value} (declared by {entry.by} on {_date(entry)})"
+    if entry is None:
+        return say(MISSING)
+    return say("{what} (declared by {who} on {day})", what=entry.value, who=entry.by, day=_date(entry))
 
 
 def signed(entry: Entry | None) -> str:

@@ -10,6 +10,7 @@ from core.content.parts import Fact, Section
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import SEVERITY_TITLES, measured, moment, plural
 from core.findings.earlier import CHANGES, Changed, Earlier, changes, load_earlier
+from core.languages import say
 from core.reporting.versions import Version
 from core.rules import Finding, Number
 from core.runs import Run
@@ -17,7 +18,7 @@ from core.runs.shelf import predecessor_of
 
 
 def _side(state: str, severity: str, value: Number | None) -> str:
-    shown = f"{state}, {SEVERITY_TITLES[severity].lower()}" if severity else state
+    shown = f"{say(state)}, {say(SEVERITY_TITLES[severity]).lower()}" if severity else say(state)
     if value is None:
         return shown
     counted = f" {value.counted}" if value.counted else ""
@@ -26,11 +27,11 @@ def _side(state: str, severity: str, value: Number | None) -> str:
 
 CHANGED = TableSpec(
     ColumnSpec("Finding", "title", share=28),
-    ColumnSpec("Change", lambda row: CHANGES[row.change], share=14),
+    ColumnSpec("Change", lambda row: say(CHANGES[row.change]), share=14),
     ColumnSpec("Before", lambda row: _side(row.before_state, row.before_severity, row.before), share=29),
     ColumnSpec("Now", lambda row: _side(row.now_state, row.now_severity, row.now), share=29),
 )
-VERSIONS = "Changes since the version before"
+VERSIONS = "Changes since the version before"  # messages
 
 
 def since_earlier(context: ReportContext) -> tuple[Section, ...]:
@@ -40,7 +41,8 @@ def since_earlier(context: ReportContext) -> tuple[Section, ...]:
         return ()
     rows = changes(earlier.findings, context.findings)
     shown = [row for row in rows if row.change != "unchanged"]
-    tables = (CHANGED.table("Findings that differ between the two runs, with 95 % interval", shown),) if shown else ()
+    caption = say("Findings that differ between the two runs, with 95 % interval")
+    tables = (CHANGED.table(caption, shown),) if shown else ()
     return (
         Section("Changes since the earlier run", sentences=(_told(earlier, context), counted(rows)), tables=tables),
     )
@@ -50,15 +52,19 @@ def since_version(findings: tuple[Finding, ...], version: Version | None) -> tup
     """What changed since the version of the report that this one replaces; none if it is the first."""
     if version is None or not version.predecessor:
         return ()
-    before = f"version {version.number - 1}, whose PDF has the SHA-256 {version.predecessor}"
-    told = f"Version {version.number} of this report replaces {before}."
+    told = say(
+        "Version {number} of this report replaces version {before}, whose PDF has the SHA-256 {sha256}.",
+        number=str(version.number),
+        before=str(version.number - 1),
+        sha256=version.predecessor,
+    )
     if version.findings is None:
-        return (Section(VERSIONS, sentences=(f"{told} Its findings cannot be read by this version of Loupe.",)),)
+        unread = say("Its findings cannot be read by this version of Loupe.")
+        return (Section(VERSIONS, sentences=(f"{told} {unread}",)),)
     rows = changes(version.findings, findings)
     shown = [row for row in rows if row.change != "unchanged"]
-    tables = (
-        (CHANGED.table("Findings that differ between the two versions, with 95 % interval", shown),) if shown else ()
-    )
+    caption = say("Findings that differ between the two versions, with 95 % interval")
+    tables = (CHANGED.table(caption, shown),) if shown else ()
     return (Section(VERSIONS, sentences=(told, counted(rows, "version")), tables=tables),)
 
 
@@ -67,20 +73,27 @@ def predecessor_fact(run: Run) -> tuple[Fact, ...]:
     name = predecessor_of(run)
     if not name:
         return ()
-    told = f"The run \u201c{name}\u201d, from whose plan this audit was planned."
+    told = say("The run \u201c{name}\u201d, from whose plan this audit was planned.", name=name)
     problem = str(run.manifest.get("predecessor_problem") or "")
-    if problem:
-        return (Fact("Predecessor", f"{told} Findings are not compared: {problem}."),)
-    return (Fact("Predecessor", f"{told} The chapter on assurance lists what changed since."),)
+    more = (
+        say("Findings are not compared: {problem}.", problem=problem)
+        if problem
+        else say("The chapter on assurance lists what changed since.")
+    )
+    return (Fact("Predecessor", f"{told} {more}"),)
 
 
 def counted(rows: tuple[Changed, ...], what: str = "run") -> str:
     """How many findings are new, closed or changed, in one sentence."""
+    runs = what == "run"
     if not rows:
-        return f"Neither {what} has a finding."
+        return say("Neither run has a finding.") if runs else say("Neither version has a finding.")
     count = Counter(row.change for row in rows)
-    parts = [f"{count[change]} {words.partition(':')[0]}" for change, words in CHANGES.items() if count[change]]
-    return f"Of {plural(len(rows), 'finding')} in either {what}: {', '.join(parts)}."
+    parts = [f"{count[change]} {say(words).partition(':')[0]}" for change, words in CHANGES.items() if count[change]]
+    told = {"findings": plural(len(rows), "finding"), "changes": ", ".join(parts)}
+    if runs:
+        return say("Of {findings} in either run: {changes}.", **told)
+    return say("Of {findings} in either version: {changes}.", **told)
 
 
 def changes_data(earlier: Earlier | None, findings: tuple[Finding, ...]) -> dict[str, Any] | None:
@@ -106,9 +119,10 @@ def _plain(value: Number | None) -> dict[str, Any] | None:
 
 def _plan(earlier: Earlier) -> str:
     if not earlier.differs:
-        return "the same plan"
-    return (
-        f"another plan (different {', '.join(earlier.differs)}), which alone can make a finding new, closed or changed"
+        return say("the same plan")
+    return say(
+        "another plan (different {parts}), which alone can make a finding new, closed or changed",
+        parts=", ".join(earlier.differs),
     )
 
 
@@ -116,16 +130,17 @@ def _told(earlier: Earlier, context: ReportContext) -> str:
     manifest = context.run.manifest
     weights = manifest.get("model", {}).get("digest") or ""
     code = manifest.get("environment", {}).get("code_sha256") or ""
-    differ = [
-        name
-        for name, before, now in (("weights", earlier.model_sha256, weights), ("program", earlier.code_sha256, code))
-        if before != now
-    ]
-    changed = "Weights and program are the same."
-    if differ:
-        changed = f"The {' and the '.join(differ)} differ{'s' if differ == ['program'] else ''}."
-    return (
-        f"The earlier run \u201c{earlier.run}\u201d, which ended {moment(earlier.ended)}, has {_plan(earlier)}; both "
-        f"were judged by the present rules. {changed} Whether a difference between two estimates exceeds chance was "
-        "not tested."
+    changed = {
+        (False, False): "Weights and program are the same.",
+        (True, False): "The weights differ.",
+        (False, True): "The program differs.",
+        (True, True): "The weights and the program differ.",
+    }  # messages
+    return say(
+        "The earlier run \u201c{run}\u201d, which ended {ended}, has {plan}; both were judged by the present rules. "
+        "{changed} Whether a difference between two estimates exceeds chance was not tested.",
+        run=earlier.run,
+        ended=moment(earlier.ended),
+        plan=_plan(earlier),
+        changed=say(changed[earlier.model_sha256 != weights, earlier.code_sha256 != code]),
     )

@@ -10,6 +10,7 @@ from core.content.tables import TableSpec
 from core.content.words import measured, number, plural, shorten
 from core.evaluation.comparison import Comparison, load_comparisons
 from core.findings.comparison_rules import VERDICTS, difference_of
+from core.languages import say
 from core.reporting.tables import MAPS_OF_MODELS, SCORES_OF_MODELS, faithfulness_of_models
 from core.rules import Thresholds
 from core.rules.parts import names_of, title_of
@@ -17,6 +18,11 @@ from core.rules.parts import names_of, title_of
 LONGEST_NAME = 34
 # Methods that the body names; the annex has all.
 MOST_NAMED = 6
+# Of methods that are in one of the two tables of methods only.
+_ONLY_ONE = (
+    "Not in the table of maps, because no image and text has a map of both models with an order: {names}.",
+    "Not in the table of faithfulness, because no image and text has a value of both models: {names}.",
+)  # messages
 
 
 def comparisons(context: ReportContext) -> tuple[Section, ...]:
@@ -31,75 +37,97 @@ def comparisons(context: ReportContext) -> tuple[Section, ...]:
 
 def _section(one: Comparison, thresholds: Thresholds) -> Section:
     sentences = [
-        f"This report is about {one.own}; the other model is {one.other}.",
-        f"Both models explained the same {one.images} images; every comparison is paired by image and text. The "
-        f"other run is {one.other_run}.",
-        "Agreement between the maps of two models does not make them correct; a difference shows that an explanation "
-        "depends on the model, not only on the image.",
+        say("This report is about {own}; the other model is {other}.", own=one.own, other=one.other),
+        say(
+            "Both models explained the same {images} images; every comparison is paired by image and text. The other "
+            "run is {run}.",
+            images=one.images,
+            run=one.other_run,
+        ),
+        say(
+            "Agreement between the maps of two models does not make them correct; a difference shows that an "
+            "explanation depends on the model, not only on the image."
+        ),
     ]
     if one.only_one:
         for model in dict.fromkeys(model for _, model in one.only_one):
             alone = ", ".join(title_of(method) for method, where in one.only_one if where == model)
-            sentences.append(f"Only on {model}, and not compared: {alone}.")
+            sentences.append(say("Only on {model}, and not compared: {methods}.", model=model, methods=alone))
     sentences += _without(one)
     tables = tuple(spec.table(title, rows) for title, (spec, rows) in tables_of(one, thresholds).items() if len(rows))
-    title = f"{shorten(one.own, LONGEST_NAME)} beside {shorten(one.other, LONGEST_NAME)}"
+    title = say("{own} beside {other}", own=shorten(one.own, LONGEST_NAME), other=shorten(one.other, LONGEST_NAME))
     return Section(title, sentences=tuple(sentences), results=_results(one, thresholds), tables=tables)
 
 
 def _results(one: Comparison, thresholds: Thresholds) -> tuple[str, ...]:
     """What the comparison shows of each method's faithfulness, and what cannot be concluded from it."""
     least = int(thresholds["general.least_images"])
-    head = f"{one.own} (here) beside {one.other}, on {plural(one.images, 'image')} that both explained."
+    head = say(
+        "{own} (here) beside {other}, on {images} that both explained.",
+        own=one.own,
+        other=one.other,
+        images=plural(one.images, "image"),
+    )
     if one.trust.empty:
-        return (f"{head} No method has a faithfulness on both, so that nothing is concluded about it.",)
+        none = say("No method has a faithfulness on both, so that nothing is concluded about it.")
+        return (f"{head} {none}",)
     each = []
     for row in one.trust.sort_values("value", kind="stable").head(MOST_NAMED).itertuples():
         decided = difference_of(row, thresholds)
-        few = f", fewer than the {least} images that a conclusion takes" if decided == "too few" else ""
-        value = measured(row.value, row.low, row.high, int(row.n))
-        each.append(
-            f"{title_of(row.method)} {number(row.own, 2)} here and {number(row.theirs, 2)} there, difference (here "
-            f"less there) {value}{'' if few else f': {VERDICTS[decided]}'}{few}"
+        verdict = (
+            say(", fewer than the {least} images that a conclusion takes", least=least)
+            if decided == "too few"
+            else f": {say(VERDICTS[decided])}"
         )
-    more = f"; {len(one.trust) - MOST_NAMED} more methods are in the annex" if len(one.trust) > MOST_NAMED else ""
+        each.append(
+            say(
+                "{method} {own} here and {theirs} there, difference (here less there) {value}{verdict}",
+                method=title_of(row.method),
+                own=number(row.own, 2),
+                theirs=number(row.theirs, 2),
+                value=measured(row.value, row.low, row.high, int(row.n)),
+                verdict=verdict,
+            )
+        )
+    left = len(one.trust) - MOST_NAMED
+    more = say("; {count} more methods are in the annex", count=left) if left > 0 else ""
     decisions = {difference_of(row, thresholds) for row in one.trust.itertuples()}
     open_ones = decisions & {"too few", "undecided"}
-    none = (
-        " It cannot be concluded that an explanation is better or worse on either model"
-        if decisions == open_ones
-        else " For the methods without a verdict nothing can be concluded"
-        if open_ones
-        else ""
-    )
-    which = (
-        "; nor does the comparison show which model is right more often."
-        if none
-        else (" The comparison does not show which model is right more often.")
-    )
-    return (f"{head} Faithfulness (insertion minus deletion): {'; '.join(each)}{more}.{none}{which}",)
+    if open_ones and decisions == open_ones:
+        last = say(
+            "It cannot be concluded that an explanation is better or worse on either model; nor does the comparison "
+            "show which model is right more often."
+        )
+    elif open_ones:
+        last = say(
+            "For the methods without a verdict nothing can be concluded; nor does the comparison show which model is "
+            "right more often."
+        )
+    else:
+        last = say("The comparison does not show which model is right more often.")
+    told = say("Faithfulness (insertion minus deletion): {methods}{more}.", methods="; ".join(each), more=more)
+    return (f"{head} {told} {last}",)
 
 
 def _without(one: Comparison) -> list[str]:
     """Which methods of both models are in one of the two tables of methods only, and why."""
     scored, drawn = set(one.trust.method), set(one.maps.method)
-    parts = (
-        (scored - drawn, "the table of maps", "no image and text has a map of both models with an order"),
-        (drawn - scored, "the table of faithfulness", "no image and text has a value of both models"),
-    )
-    return [f"Not in {where}, because {why}: {names_of(sorted(names))}." for names, where, why in parts if names]
+    parts = zip((scored - drawn, drawn - scored), _ONLY_ONE, strict=True)
+    return [say(told, names=names_of(sorted(names))) for names, told in parts if names]
 
 
 def tables_of(one: Comparison, thresholds: Thresholds) -> dict[str, tuple[TableSpec, pd.DataFrame]]:
     """The tables by title, each as its columns and its rows; one without rows was not measured."""
     return {
-        "Agreement of the scores over the texts of each image that has at least three of a kind; captions are only "
-        "those of the image": (SCORES_OF_MODELS, one.scores),
-        "Faithfulness of each method on the two models, with 95 % interval": (
+        say(
+            "Agreement of the scores over the texts of each image that has at least three of a kind; captions are only "
+            "those of the image"
+        ): (SCORES_OF_MODELS, one.scores),
+        say("Faithfulness of each method on the two models, with 95 % interval"): (
             faithfulness_of_models(thresholds),
             one.trust,
         ),
-        "Agreement of the two models' maps by the same method, least first": (
+        say("Agreement of the two models' maps by the same method, least first"): (
             MAPS_OF_MODELS,
             one.maps.sort_values("value"),
         ),

@@ -19,7 +19,7 @@ from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number
 from core.findings.judgement import every_rule
-from core.languages import say
+from core.languages import day, say
 from core.rules import Finding, Thresholds
 from core.statistics import wilson
 
@@ -53,16 +53,16 @@ class DetectionLimit(BaseModel):
     def changes(self, thresholds: Thresholds) -> str:
         """Which limits of these checks differ from those at which they were measured, and what else has changed."""
         if not self.limits:
-            limits = "limits not recorded"
+            limits = say("limits not recorded")
         else:
             differ = [
-                f"{name} {value:g}, now {now:g}"
+                say("{name} {value:g}, now {now:g}", name=name, value=value, now=now)
                 for name, value in self.limits.items()
                 if (now := float(thresholds[name])) != value
             ]
             new = sorted(limits_needed(self) - set(self.limits))
-            parts = (*differ, *(f"{name} is new" for name in new))
-            limits = "; ".join(parts) or "same limits"
+            parts = (*differ, *(say("{name} is new", name=name) for name in new))
+            limits = "; ".join(parts) or say("same limits")
         return f"{limits}; {say(self.since)}" if self.since else limits
 
     @property
@@ -121,24 +121,39 @@ def limits_of_rule(rule: str) -> tuple[DetectionLimit, ...]:
 
 
 def detection_sentence(rule: str) -> str:
-    """The record of a rule in one sentence, of the kind of flaw that was found least; empty if it was not tested."""
+    """The record of a rule in one sentence, with its name before it; empty if it was not tested."""
+    told = detection_rate(rule)
+    return say("Detection rate: {told}", told=told) if told else ""
+
+
+def detection_rate(rule: str) -> str:
+    """The record of a rule, of the kind of flaw that was found least; empty if it was not tested."""
     known = limits_of_rule(rule)
     if not known:
         return ""
     least = min(known, key=lambda one: wilson(one.found, one.planted)[0])
     among = (
-        " by this check or another of its group, which does not show that this check alone finds them,"
+        say(" by this check or another of its group, which does not show that this check alone finds them,")
         if len(least.rules) > 1 or "*" in least.rules[0]
         else ""
     )
     if least.planted < FEWEST_MODELS:
-        return (
-            f"Detection rate: not known. Planted flaws of the kind \u201c{say(least.flaw)}\u201d were tried on "
-            f"{least.planted} models only: found{among} in {least.found}, clean models reported: {least.alarms}."
+        return say(
+            "not known. Planted flaws of the kind \u201c{flaw}\u201d were tried on {planted} models only: found{among} "
+            "in {found}, clean models reported: {alarms}.",
+            flaw=say(least.flaw),
+            planted=least.planted,
+            among=among,
+            found=least.found,
+            alarms=least.alarms,
         )
-    return (
-        f"Detection rate: planted flaws of the kind \u201c{say(least.flaw)}\u201d were found{among} in {least.recall}; "
-        f"clean models were reported in {least.false_alarms}."
+    return say(
+        "planted flaws of the kind \u201c{flaw}\u201d were found{among} in {recall}; clean models were reported in "
+        "{alarms}.",
+        flaw=say(least.flaw),
+        among=among,
+        recall=least.recall,
+        alarms=least.false_alarms,
     )
 
 
@@ -170,22 +185,28 @@ def detection_table(findings: Sequence[Finding], thresholds: Thresholds) -> Tabl
     if not known:
         return None
     rows = [DetectionRow(one, f"v{one.thresholds}, v{thresholds.version}", one.changes(thresholds)) for one in known]
-    note = (
+    note = say(
         "Measured on small trained models and their clean twins, with 95 % intervals (Wilson); large models may "
-        f"differ. This report is judged by version {thresholds.version} of the thresholds. The figures are rates on "
-        f"these models, not the weakest flaw that a check can find; fewer than {FEWEST_MODELS} models give no rate. A "
-        f"check without a row was not tested in this way. Version {record.version} of these figures, "
-        f"{record.measured:%Y-%m-%d}; evidence.zip contains them ({NAME})."
+        "differ. This report is judged by version {judged} of the thresholds. The figures are rates on these models, "
+        "not the weakest flaw that a check can find; fewer than {fewest} models give no rate. A check without a row "
+        "was not tested in this way. Version {version} of these figures, {measured}; evidence.zip contains them "
+        "({file}).",
+        judged=str(thresholds.version),
+        fewest=FEWEST_MODELS,
+        version=record.version,
+        measured=day(record.measured),
+        file=NAME,
     )
-    return DETECTION.table("Detection rates on planted flaws", rows, note)
+    return DETECTION.table(say("Detection rates on planted flaws"), rows, note)
 
 
 def _share(part: int, whole: int) -> str:
     if whole < FEWEST_MODELS:
-        return f"{part} of {whole}"
+        return say("{part:,} of {whole:,}", part=part, whole=whole)
     low, high = wilson(part, whole)
-    return f"{part} of {whole} ({bounded(part / whole, low, high)})"
+    told = bounded(part / whole, low, high)
+    return say("{part} of {whole} ({share})", part=part, whole=whole, share=told)
 
 
 def _weakest(one: DetectionLimit) -> str:
-    return "not tested" if one.weakest is None else f"{number(one.weakest, 2)} ({say(one.scale)})"
+    return say("not tested") if one.weakest is None else f"{number(one.weakest, 2)} ({say(one.scale)})"

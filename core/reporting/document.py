@@ -17,7 +17,7 @@ from core.reporting.abridged import Chapter, divided, parted
 from core.reporting.annex import annexes
 from core.reporting.applications import applications
 from core.reporting.assurance import assurance
-from core.reporting.body import data, scope, subject
+from core.reporting.body import data, scope
 from core.reporting.changes import VERSIONS, since_version
 from core.reporting.comparison import comparisons
 from core.reporting.detection import detection_table
@@ -28,13 +28,14 @@ from core.reporting.limitations import limits
 from core.reporting.register import blocks, in_full, passed, register, reliability, short_by_plan, undecided
 from core.reporting.requirements import matrix
 from core.reporting.stakeholder import open_questions, open_sentence
+from core.reporting.subject import subject
 from core.reporting.trust import trust
 from core.reporting.versions import Version
 from core.runs.review import load_review
 
 # Titles of parts of the report that are chapters in the annex.
-CHECKS_IN_FULL, DATA = "Findings and checks", "Data"
-RELIABILITY, BESIDE, ASSURANCE = "Reliability of the explanations", "Other models", "Assurance and review"
+CHECKS_IN_FULL, DATA = "Findings and checks", "Data"  # messages
+RELIABILITY, BESIDE, ASSURANCE = "Reliability of the explanations", "Other models", "Assurance and review"  # messages
 
 
 def build_report(

@@ -24,7 +24,7 @@ from core.languages import say
 from core.methods import METHODS
 from core.models.geometry import Geometry
 from core.rules.finding import Sample as FindingSample
-from core.rules.parts import kind_words, title_of
+from core.rules.parts import TEXT_KIND, kind_words, title_of
 from core.runs import Run
 from core.runs.results import ResultRow
 from core.runs.rows import typed
@@ -108,27 +108,29 @@ class Plates:
         rows = rows[[np.ptp(values) > 0 for values in rows["map"]]]
         rows = rows[~rows.method.isin(list(self.failing))]
         good = rows[rows.method.isin(list(self.above.get(kind, ())))]
-        texts = kind_words(kind)
-        whose = (
-            f"above every control for {texts}" if len(good) > 1 else f"not shown to be above every control for {texts}"
-        )
         used = good if len(good) > 1 else rows
         if len(used) < 2:
             return []
         grids = [np.asarray(row.map, float).reshape(int(row.rows), int(row.columns)) for row in typed(used, ResultRow)]
         first = used.iloc[0]
         mean, spread = consensus(grids)
-        label = f"{len(used)} methods, {whose}"
+        texts = kind_words(kind)
+        label = (
+            say("{count} methods, above every control for {texts}", count=len(used), texts=texts)
+            if len(good) > 1
+            else say("{count} methods, not shown to be above every control for {texts}", count=len(used), texts=texts)
+        )
+        ranks, spreads = say("mean rank, 0 to 1"), say("standard deviation of ranks")
         return [
-            self._painted(first.image, mean, "Consensus", f"mean rank, 0 to 1; {label}"),
-            self._painted(first.image, spread, "Disagreement", f"standard deviation of ranks; {label}"),
+            self._painted(first.image, mean, say("Consensus"), f"{ranks}; {label}"),
+            self._painted(first.image, spread, say("Disagreement"), f"{spreads}; {label}"),
         ]
 
     def _painted(self, image: str, values: NDArray[np.float64], title: str, caption: str) -> Heat:
         entry, extent = self.images[image], value_range(values)
         painted = overlay(self._open(image), values, self._geometry(entry), signed=False)
         low, high = bar_ends(extent, signed=False)
-        alt = f"{title} of the methods on {entry.name}: {caption}"
+        alt = say("{title} of the methods on {name}: {caption}", title=title, name=entry.name, caption=caption)
         bar = self.assets.drawing(colour_bar(signed=False))
         return Heat(self.assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
@@ -174,12 +176,15 @@ class Plates:
             # A single word has nothing to be compared with.
             with_tokens = typed(part[part["tokens"].notna()], ResultRow)
             strips = [self._words(row) for row in with_tokens if len(word_strip(row)[0]) > 1]
-            facts = f"{kind}, cosine {number(part.score.iloc[0])}"
+            named = say(TEXT_KIND.get(str(kind), str(kind)))
+            facts = say("{kind}, cosine {score}", kind=named, score=number(part.score.iloc[0]))
             if kind in self.above and not self.above[kind]:
-                facts += f"; no method is shown to beat every control for {kind_words(kind)}"
+                facts += say("; no method is shown to beat every control for {texts}", texts=kind_words(kind))
             out.append(HeatRow(shorten(str(words), 160), facts, tuple(heats), tuple(strips)))
         if not out:
-            absent = "not explained on this image" if text else "no heat map in this run" if text is None else ""
+            absent = ""
+            if text != "":
+                absent = say("not explained on this image") if text else say("no heat map in this run")
             out.append(HeatRow(shorten(text or "", 160), absent, (self.photo(image),)))
         return Sample(entry.name, why, tuple(out))
 
@@ -194,7 +199,7 @@ class Plates:
             note = "; ".join(part for part in (sample.note, flag) if part)
             wanted = [name for name in sample.methods or planned if name in known][:MOST_METHODS_IN_FINDING]
             row = self.sample(sample.image, note, text=sample.text or "", methods=wanted, texts=1, brief=True)
-            out.append(row or Sample(sample.image_name, sample.note or "not among the stored images", ()))
+            out.append(row or Sample(sample.image_name, sample.note or say("not among the stored images"), ()))
         return tuple(out)
 
     def thumbnail(self, sample: FindingSample) -> Heat | None:
@@ -208,8 +213,13 @@ class Plates:
         info = METHODS.get(method)
         pieces, values = word_strip(row)
         extent = value_range(np.asarray(values))
-        unit = info.unit if info else ""
-        caption = f"{title_of(method)}, raw {amount(extent.low)} to {amount(extent.high)} {unit}"
+        caption = say(
+            "{method}, raw {low} to {high} {unit}",
+            method=title_of(method),
+            low=amount(extent.low),
+            high=amount(extent.high),
+            unit=say(info.unit) if info else "",
+        )
         return Words(title_of(method), shade_words(pieces, values), caption.strip())
 
     def _open(self, image: str) -> Image.Image:
@@ -233,11 +243,11 @@ def details_of(details: Any) -> list[str]:
     known = json.loads(details) if isinstance(details, str) else {}
     parts = []
     if "coalitions" in known:
-        parts.append(f"{known['coalitions']:.0f} coalitions")
+        parts.append(say("{count:.0f} coalitions", count=known["coalitions"]))
     if "r2" in known:
         parts.append(f"R\u00b2 {number(known['r2'], 2)}")
     if "residual" in known:
-        parts.append(f"residual {number(known['residual'], 3)}")
+        parts.append(say("residual {value}", value=number(known["residual"], 3)))
     return parts
 
 
@@ -248,9 +258,8 @@ def choose(context: ReportContext, most: int = MOST_IMAGES) -> tuple[list[tuple[
     explained = explained[(explained.kind == "method") & (explained.status == "ok")]
     pool = list(dict.fromkeys(explained.image))
     if len(pool) <= most:
-        return [(image, "") for image in pool], (
-            f"All {len(pool)} explained images are shown, in the order of their names."
-        )
+        rule = say("All {count} explained images are shown, in the order of their names.", count=len(pool))
+        return [(image, "") for image in pool], rule
     quarter = max(1, most // 4)
     agreement = trusted_summary(context.judged).pair_agreement.groupby("image").value.mean().sort_values(kind="stable")
     scores = summary.scores.groupby("image").score.max()
@@ -259,19 +268,21 @@ def choose(context: ReportContext, most: int = MOST_IMAGES) -> tuple[list[tuple[
     random = np.random.default_rng(run.plan.seed).permutation(len(pool))
     chosen: dict[str, str] = {}
     for why, ranked in (
-        ("lowest mean agreement between methods", list(agreement.index)),
-        ("highest mean agreement between methods", list(agreement.index[::-1])),
-        ("top score nearest to the median", list(middle.index)),
-        (f"random (seed {run.plan.seed})", [pool[at] for at in random]),
+        (say("lowest mean agreement between methods"), list(agreement.index)),
+        (say("highest mean agreement between methods"), list(agreement.index[::-1])),
+        (say("top score nearest to the median"), list(middle.index)),
+        (say("random (seed {seed})", seed=str(run.plan.seed)), [pool[at] for at in random]),
     ):
         for image in [image for image in ranked if image not in chosen][:quarter]:
             chosen[image] = why
-    rule = (
-        f"Of {len(pool)} explained images {len(chosen)} are shown: the {quarter} with the lowest and the "
-        f"{quarter} with the "
-        f"highest mean agreement between methods, the {quarter} whose top score is nearest to the median, and "
-        f"{quarter} drawn at random with seed {run.plan.seed}; an image to which several parts of the rule apply is "
-        "shown once."
+    rule = say(
+        "Of {pool} explained images {chosen} are shown: the {each} with the lowest and the {each} with the highest "
+        "mean agreement between methods, the {each} whose top score is nearest to the median, and {each} drawn at "
+        "random with seed {seed}; an image to which several parts of the rule apply is shown once.",
+        pool=len(pool),
+        chosen=len(chosen),
+        each=quarter,
+        seed=str(run.plan.seed),
     )
     return list(chosen.items()), rule
 
@@ -291,10 +302,11 @@ def choose_methods(context: ReportContext, most: int = MOST_METHODS) -> tuple[tu
     ordered = ranked + [name for name in planned if name not in ranked]
     best = [name for name in ordered if name not in failed][:most] or ordered[:most]
     excluded = ", ".join(title_of(name) for name in planned if name in failed)
-    rule = (
-        f"The first image shows all {len(planned)} methods, the others the {len(best)} with the highest mean "
-        "faithfulness in this audit"
-        + (f" among those that fail no check (marked as failing: {excluded})" if excluded else "")
-        + "; the evidence contains every map."
+    rule = say(
+        "The first image shows all {planned} methods, the others the {best} with the highest mean faithfulness in this "
+        "audit{among}; the evidence contains every map.",
+        planned=len(planned),
+        best=len(best),
+        among=say(" among those that fail no check (marked as failing: {names})", names=excluded) if excluded else "",
     )
     return tuple(name for name in planned if name in best), rule

@@ -175,7 +175,8 @@ def _jointed(word: str, mark: str) -> str:
 def _anchored(part: Section | Block) -> tuple[str, str]:
     """A section or finding in the list of contents: its anchor, and its title after the letter that it may have."""
     letter = getattr(part, "letter", "")
-    return part.anchor, f"{letter}. {part.title}" if letter else part.title
+    title = _told(part.title)
+    return part.anchor, f"{letter}. {title}" if letter else title
 
 
 @cache

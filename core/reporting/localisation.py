@@ -14,6 +14,7 @@ from core.content.parts import Section
 from core.content.words import bounded, exact, plural
 from core.errors import InputError
 from core.evaluation.localisation import MEASURES
+from core.languages import say
 from core.models.geometry import Preprocessing
 from core.reporting.tables import DRAWN_TEXTS, CellsRow, DrawnText, by_title, cell_column, wide
 from core.rules.parts import title_of
@@ -23,7 +24,7 @@ from core.runs.rows import typed
 from core.statistics import Interval, mean_over_images, share_of_images
 from core.statistics.intervals import SHARE, UNBOUNDED
 
-TITLE = "Maps compared with annotated objects"
+TITLE = "Maps compared with annotated objects"  # messages
 # Longest side of the images that maps and regions are compared on.
 SIDE = 224
 MOST_TEXTS = 30
@@ -32,9 +33,16 @@ COLUMNS = {
     "relevance_mass": "Mass inside, higher is better",
     "overlap": "Overlap at equal area, higher is better",
     "contrast": "Contrast, higher is better",
-}
+}  # messages
 CENTRE, CHANCE = "centre", "chance"
-CONTROLS = {CENTRE: "Centre (control)", CHANCE: "Chance (control)"}
+CONTROLS = {CENTRE: "Centre (control)", CHANCE: "Chance (control)"}  # messages
+READING = (
+    "A map may be faithful without marking the object: the map of a model that relies on the water rather than on the "
+    "boat is correct, yet scores low here. Mass counts positive values; overlap is the intersection over union of the "
+    "object and as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside minus "
+    "the mean outside of the map scaled to 0 to 1 in each image. The chance control is a constant map: its contrast is "
+    "exactly 0 in every image, and its other values follow from the sizes of the annotated objects."
+)  # messages
 # What a constant map gives in every image, whatever is annotated.
 EXACT = {"contrast": 0.0}
 
@@ -50,46 +58,54 @@ def against_drawn(run: Run) -> Section:
     try:
         truth = read_truth(path)
     except InputError as error:
-        return Section(TITLE, sentences=(f"Not measured: {error}.",))
+        return Section(TITLE, sentences=(say("Not measured: {error}.", error=error),))
     values = pd.DataFrame(_measured(run, truth))
     if values.empty:
         return Section(TITLE)
     rows, counts = [], set()
     for method, part in values.groupby("method", sort=False):
         intervals = {name: _interval(name, part, counted=method != CHANCE) for name in COLUMNS}
-        title = CONTROLS.get(str(method)) or title_of(str(method))
+        title = say(CONTROLS[str(method)]) if method in CONTROLS else title_of(str(method))
         cells = {name: bounded(one.value, one.low, one.high) for name, one in intervals.items()}
         if method == CHANCE:
             cells |= {name: exact(value) for name, value in EXACT.items()}
-        rows.append(CellsRow(title, cells))
+        rows.append(CellsRow(title, cells, control=str(method) in CONTROLS))
         counts |= {one.n for one in intervals.values()}
     rows.sort(key=by_title)
     texts = list(_by_text(values))
+    left = len(texts) - MOST_TEXTS
     pairs = len(values[["image", "text"]].drop_duplicates())
-    n = f"n = {max(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
+    caption = (
+        say("Mean with 95 % interval, n = {n} images", n=max(counts))
+        if len(counts) == 1
+        else say("Mean with 95 % interval, n = {low} to {high} images", low=min(counts), high=max(counts))
+    )
     return Section(
         TITLE,
-        sentences=(
-            f"{plural(pairs, 'explained text')} of this audit {'names' if pairs == 1 else 'name'} an object that is "
-            f"annotated in the same image (annotations {truth.annotations.original[:12]}). A map may be faithful "
-            "without marking the object: the map of a model that relies on the water rather than on the boat is "
-            "correct, yet scores low here. Mass counts positive values; overlap is the intersection over union of the "
-            "object and as many highest pixels as it has, so that no threshold is chosen; contrast is the mean inside "
-            "minus the mean outside of the map scaled to 0 to 1 in each image. The chance control is a constant map: "
-            "its contrast is exactly 0 in every image, and its other values follow from the sizes of the annotated "
-            "objects.",
-        ),
+        sentences=(f"{_named(pairs, truth.annotations.original[:12])} {say(READING)}",),
         tables=(
-            wide("Map", 28, [cell_column(name, title, 18) for name, title in COLUMNS.items()]).table(
-                f"Mean with 95 % interval, {n} images", rows
-            ),
+            wide("Map", 28, [cell_column(name, title, 18) for name, title in COLUMNS.items()]).table(caption, rows),
             DRAWN_TEXTS.table(
-                "By text: mean over the maps of all methods, with 95 % interval over the n images in which the text is "
-                "explained and its object is annotated",
+                say(
+                    "By text: mean over the maps of all methods, with 95 % interval over the n images in which the "
+                    "text is explained and its object is annotated"
+                ),
                 texts[:MOST_TEXTS],
-                f"{len(texts) - MOST_TEXTS:,} more texts are not printed." if len(texts) > MOST_TEXTS else "",
+                say("{count:,} more texts are not printed.", count=left) if left > 0 else "",
             ),
         ),
+    )
+
+
+def _named(pairs: int, annotations: str) -> str:
+    """How many texts name an object that is annotated."""
+    told = {"texts": plural(pairs, "explained text"), "sha256": annotations}
+    if pairs == 1:
+        return say(
+            "{texts} of this audit names an object that is annotated in the same image (annotations {sha256}).", **told
+        )
+    return say(
+        "{texts} of this audit name an object that is annotated in the same image (annotations {sha256}).", **told
     )
 
 

@@ -16,12 +16,12 @@ from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow
 from core.findings.measure_verdicts import MeasureVerdict, measure_verdicts
 from core.languages import say
-from core.reporting.tables import CellsRow, by_title, cell_column, wide
+from core.reporting.tables import CellsRow, by_title, cell_column, control_title, wide
 from core.rules import Context
 from core.rules.parts import kind_words, names_by_kind, title_of
 from core.runs.rows import typed
 
-TITLE = "Other measures"
+TITLE = "Other measures"  # messages
 DIGITS = 2
 # Methods and kinds of text that a sentence counts measures for; of more, the table alone tells.
 MOST_PAIRS = 8
@@ -34,19 +34,22 @@ def other_measures(context: ReportContext) -> Section:
     metrics = [metric for metric in FURTHER if metric.name in set(table.metric)]
     if not metrics:
         return Section(TITLE)
-    beside = "; in brackets medians, where a metric is divided by a gain" if any(m.divisor for m in metrics) else ""
+    medians = any(metric.divisor for metric in metrics)
+    beside = say("; in brackets medians, where a metric is divided by a gain") if medians else ""
     spec, rows = further_table(summary)
     return Section(
         TITLE,
         facts=tuple(Fact(metric.short, f"{say(metric.title)}: {say(metric.about)}.") for metric in metrics),
         sentences=(
-            "Arrows show which direction is better. Each metric measures a different property, so they need not "
-            "agree; a method that is no better than a control by a metric gives no evidence by it. Sensitivity-n and "
-            "infidelity favour RISE and LIME, which are fitted to coalitions of the same draw.",
+            say(
+                "Arrows show which direction is better. Each metric measures a different property, so they need not "
+                "agree; a method that is no better than a control by a metric gives no evidence by it. Sensitivity-n "
+                "and infidelity favour RISE and LIME, which are fitted to coalitions of the same draw."
+            ),
         ),
         results=against_controls_sentences(context.judged),
         tables=(
-            spec.table(f"Means over images, {_counts(table)}{beside}", rows, _where(rows, len(metrics))),
+            spec.table(f"{_means(table)}{beside}", rows, _where(rows, len(metrics))),
             *by_measure(context.judged),
         ),
     )
@@ -59,12 +62,16 @@ def by_measure(context: Context) -> tuple[Table, ...]:
         return ()
     few = any(row.few for row in verdicts.rows)
     least = context.thresholds["general.least_images"]
-    left = f" A method with fewer than {least} images for a kind of text is not in the table for it." if few else ""
-    note = (
+    left = say(" A method with fewer than {least} images for a kind of text is not in the table for it.", least=least)
+    note = say(
         "For each kind of text, by the same paired test as faithfulness: the whole interval of the difference on one "
-        f"side of 0, and an adjusted p below {context.thresholds['general.significance']:g}. {verdicts.tests}{left}"
+        "side of 0, and an adjusted p below {significance:g}. {tests}{left}",
+        significance=context.thresholds["general.significance"],
+        tests=verdicts.tests,
+        left=left if few else "",
     )
-    return (BY_MEASURE.table("Each method against the controls, by every measure", verdicts.rows, note, "body"),)
+    title = say("Each method against the controls, by every measure")
+    return (BY_MEASURE.table(title, verdicts.rows, note, "body"),)
 
 
 def against_controls_sentences(context: Context) -> tuple[str, ...]:
@@ -76,11 +83,17 @@ def against_controls_sentences(context: Context) -> tuple[str, ...]:
     if not tested or len(tested) > MOST_PAIRS:
         return ()
     each = "; ".join(
-        f"{title_of(method)} for {kind_words(kind)} {better[method, kind]} of {count} (worse than a control by "
-        f"{worse[method, kind]})"
+        say(
+            "{method} for {kinds} {better} of {count} (worse than a control by {worse})",
+            method=title_of(method),
+            kinds=kind_words(kind),
+            better=better[method, kind],
+            count=count,
+            worse=worse[method, kind],
+        )
         for (method, kind), count in tested.items()
     )
-    return (f"Number of measures by which a method is shown to be better than every control: {each}.",)
+    return (say("Number of measures by which a method is shown to be better than every control: {each}.", each=each),)
 
 
 def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
@@ -90,20 +103,22 @@ def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
     rows = []
     for (kind, name), part in table.groupby(["kind", "method"], sort=False):
         printed = {row.metric: _printed(BY_NAME[row.metric], row.value, row.median) for row in typed(part, TrustRow)}
-        rows.append(CellsRow(title_of(str(name)) + (" (control)" if kind == "control" else ""), printed))
+        control = kind == "control"
+        rows.append(CellsRow(control_title(str(name)) if control else title_of(str(name)), printed, control))
     share = 77 // max(len(metrics), 1)
     columns = [cell_column(one.name, f"{say(one.short)} {one.arrow}".strip(), share, "", one.help) for one in metrics]
     return wide("Map", 23, columns), sorted(rows, key=by_title)
 
 
 def _where(rows: Sequence[CellsRow], metrics: int) -> str:
-    empty = (
+    told = say("Intervals and n of every cell are in evidence.zip, tables/trust.csv.")
+    if all(len(row.cells) >= metrics for row in rows):
+        return told
+    empty = say(
         "An empty cell was not measured: measures of words need a method that explains the text, a constant map has no "
-        "order, and maps of controls are not stored, so that their roughness is not known. "
-        if any(len(row.cells) < metrics for row in rows)
-        else ""
+        "order, and maps of controls are not stored, so that their roughness is not known."
     )
-    return f"{empty}Intervals and n of every cell are in evidence.zip, tables/trust.csv."
+    return f"{empty} {told}"
 
 
 BY_MEASURE = TableSpec(
@@ -122,8 +137,9 @@ def _listed(row: MeasureVerdict, pairs: Sequence[tuple[str, str]]) -> str:
     if len(pairs) <= MOST_PAIRS or len(pairs) < max(map(len, lists)):
         return names_by_kind(pairs)
     total = sum(map(len, lists))
-    which = f"all {total}" if len(pairs) == total else f"the other {len(pairs)} of {total}"
-    return f"{which} combinations of method and kind of text"
+    if len(pairs) == total:
+        return say("all {total} combinations of method and kind of text", total=total)
+    return say("the other {count} of {total} combinations of method and kind of text", count=len(pairs), total=total)
 
 
 def _printed(metric: Metric, mean: float, median: float) -> str:
@@ -133,6 +149,8 @@ def _printed(metric: Metric, mean: float, median: float) -> str:
     return f"{number(mean * metric.factor, digits)}{beside}"
 
 
-def _counts(table: pd.DataFrame) -> str:
+def _means(table: pd.DataFrame) -> str:
     low, high = int(table.n.min()), int(table.n.max())
-    return f"n = {high} images" if low == high else f"n = {low} to {high} images"
+    if low == high:
+        return say("Means over images, n = {n} images", n=high)
+    return say("Means over images, n = {low} to {high} images", low=low, high=high)

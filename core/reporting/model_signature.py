@@ -8,6 +8,7 @@ from typing import Any
 from core.content.parts import Fact
 from core.content.words import plural
 from core.errors import InputError, Refused
+from core.languages import say
 from core.models.signed.check import check_signature
 from core.models.signed.signature import (
     MOST_BYTES,
@@ -27,13 +28,14 @@ def signature_facts(model: Mapping[str, Any]) -> tuple[Fact, ...]:
     told = model.get("signature")
     if not told:
         return ()
-    state = STATES[told["state"]]
+    state = say(STATES[told["state"]])
+    state = f"{state[0].upper()}{state[1:]}"
     if told["state"] == "none":
-        return (Fact("Signature of the model", f"{state[0].upper()}{state[1:]}."),)
+        return (Fact("Signature of the model", f"{state}."),)
     why = f" ({told['why']})" if told["why"] else ""
     parts = plural(told["files"], "file or part of a file", "files and parts of files")
     return (
-        Fact("Signature of the model", f"{state[0].upper()}{state[1:]}{why}. It names {parts}."),
+        Fact("Signature of the model", say("{state}{why}. It names {parts}.", state=state, why=why, parts=parts)),
         Fact("Signed by", signer_line(told)),
         Fact("Signed content, SHA-256", told["root_sha256"], code=True),
     )

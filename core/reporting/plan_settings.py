@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from core.applications.registry import APPLICATIONS, application_info
+from core.languages import say
 from core.methods import METHODS
 from core.reporting.csv_table import table_csv
 from core.runs import Run, TrustPlan
@@ -21,6 +22,10 @@ LEFT_OUT: Any = {
     "trust": {"resamples"},
 }  # fmt: skip
 NO_OPTIONS = "no options"
+_WITH_DEFAULTS = {
+    "methods": "methods with their defaults",
+    "applications": "applications with their defaults",
+}  # messages
 Row = tuple[str, str]
 
 
@@ -53,7 +58,7 @@ def chosen_settings(run: Run) -> list[Row]:
     kinds = (("methods", run.plan.public().methods), ("applications", run.plan.public().applications))
     for kind, parts in kinds:
         if usual_ones := [part.name for part in parts if not part.options]:
-            rows.append((f"{kind} with their defaults", ", ".join(usual_ones)))
+            rows.append((say(_WITH_DEFAULTS[kind]), ", ".join(usual_ones)))
         for part in parts:
             if part.options:
                 told = "; ".join(f"{name} = {_written(value)}" for name, value in part.options.items())

@@ -10,8 +10,9 @@ from core.content.parts import Block, Fact, Section, Table
 from core.content.words import SEVERITY_TITLES, plural
 from core.findings import Finding
 from core.findings.opinion import TRUST, by_concern
-from core.reporting.assurance import comments_text, decision_text, dismissed_note, response_text, said
-from core.reporting.detection import detection_sentence
+from core.languages import say
+from core.reporting.assurance import action_text, comments_text, decision_text, dismissed_note, response_text, said
+from core.reporting.detection import detection_rate
 from core.reporting.front import anchor
 from core.reporting.gallery import Plates
 from core.reporting.tables import BRIEF, EVIDENCE, RANKED, basis, criterion_text, grade_text, result_text
@@ -28,13 +29,13 @@ BUDGETS = {"forwards", "budget", "images", "mosaics"}
 def register(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
     """The findings that the opinion rests on; None if there are none."""
     about = [f for f in findings if f.subject != TRUST]
-    return _ranked(about, "Findings, most severe first", review, thresholds)
+    return _ranked(about, say("Findings, most severe first"), review, thresholds)
 
 
 def reliability(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
     """The findings about the explanations; None if there are none."""
     about = [f for f in findings if f.subject == TRUST]
-    return _ranked(about, "Findings about the explanations, most severe first", review, thresholds)
+    return _ranked(about, say("Findings about the explanations, most severe first"), review, thresholds)
 
 
 def _ranked(findings: Sequence[Finding], caption: str, review: Review, thresholds: Thresholds) -> Table | None:
@@ -51,12 +52,12 @@ def blocks(findings: Sequence[Finding], plates: Plates, review: Review) -> tuple
 
 def passed(findings: Sequence[Finding]) -> Table | None:
     """The checks that passed; None if there are none."""
-    return _table(findings, "passed", "Passed checks and what each rests on")
+    return _table(findings, "passed", say("Passed checks and what each rests on"))
 
 
 def undecided(findings: Sequence[Finding], note: str = "") -> Table | None:
     """The checks without a conclusion, with a note below them; None if there are none."""
-    return _table(findings, "cannot_conclude", "Checks without a conclusion, and what each rests on", note)
+    return _table(findings, "cannot_conclude", say("Checks without a conclusion, and what each rests on"), note)
 
 
 def short_by_plan(context: ReportContext) -> str:
@@ -76,27 +77,39 @@ def short_by_plan(context: ReportContext) -> str:
     total = sum(one.status == "cannot_conclude" for one in context.findings)
     each = []
     for name, counts in short.items():
-        named = [f"--option {name}.{key}=N, here {options[name][key]}" for key in sorted(BUDGETS & set(options[name]))]
-        how = ", ".join(named)
+        named = [
+            say("--option {name}=N, here {value}", name=f"{name}.{key}", value=options[name][key])
+            for key in sorted(BUDGETS & set(options[name]))
+        ]
         each.append(
-            f"{application_info(name).title}: {plural(len(counts), 'check')} on {_range(counts)} images ({how})"
+            say(
+                "{analysis}: {checks} on {count} images ({options})",
+                analysis=say(application_info(name).title),
+                checks=plural(len(counts), "check"),
+                count=_range(counts),
+                options=", ".join(named),
+            )
         )
-    return (
-        f"{sum(map(len, short.values()))} of these {total} checks could not have been decided, whatever was measured: "
-        f"the plan gave them fewer images than a conclusion takes. Options that give them more: {'; '.join(each)}."
+    return say(
+        "{short} of these {total} checks could not have been decided, whatever was measured: the plan gave them fewer "
+        "images than a conclusion takes. Options that give them more: {options}.",
+        short=sum(map(len, short.values())),
+        total=total,
+        options="; ".join(each),
     )
 
 
 def _range(counts: Sequence[int]) -> str:
-    return str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else say("{low} to {high}", low=low, high=high)
 
 
 def in_full(findings: Sequence[Finding], found: Sequence[Block], detection: Table | None = None) -> tuple[Section, ...]:
     """What the annex has of the findings and checks: the details of each, its result and its criterion."""
     return (
         Section("Details of the findings", blocks=tuple(found)),
-        *_results(findings, "cannot_conclude", "Inconclusive checks: results and criteria"),
-        *_results(findings, "passed", "Passed checks: results and criteria"),
+        *_results(findings, "cannot_conclude", say("Inconclusive checks: results and criteria")),
+        *_results(findings, "passed", say("Passed checks: results and criteria")),
         Section("Detection limits", tables=(detection,) if detection else ()),
     )
 
@@ -119,24 +132,25 @@ def _table(findings: Sequence[Finding], status: str, caption: str, note: str = "
 
 
 def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
-    told = (
-        ("Condition", finding.condition),
-        ("Based on", f"n = {basis(finding)}" if finding.n else ""),
-        ("Effect", finding.effect),
-        ("Recommendation", finding.recommendation),
-        ("Detection rate", detection_sentence(finding.rule).removeprefix("Detection rate: ")),
-        ("Decision", decision_text(review) if review.decided else ""),
-        ("Comments", comments_text(review)),
+    facts = (
+        Fact("Condition", finding.condition),
+        Fact("Based on", f"n = {basis(finding)}" if finding.n else ""),
+        Fact("Effect", finding.effect),
+        Fact("Recommendation", finding.recommendation),
+        Fact("Detection rate", detection_rate(finding.rule)),
+        Fact("Decision", decision_text(review) if review.decided else ""),
+        Fact("Comments", comments_text(review)),
     )
     parts = (
-        ("About", SUBJECTS[finding.subject]),
-        ("Criterion", criterion_text(finding)),
-        ("Likely cause", finding.cause),
+        Fact("About", say(SUBJECTS[finding.subject])),
+        Fact("Criterion", criterion_text(finding)),
+        Fact("Likely cause", finding.cause),
     )
-    details = tuple(Fact(name, text) for name, text in parts if text)
+    details = tuple(fact for fact in parts if fact.value)
     if not finding.counter:
         rule = f" ({finding.counter_note})" if finding.counter_note else ""
-        details += (Fact("Counter-evidence", f"No image was found that speaks against this finding{rule}."),)
+        none = say("No image was found that speaks against this finding{rule}.", rule=rule)
+        details += (Fact("Counter-evidence", none),)
     if finding.reproduce:
         details += (Fact("How to reproduce", finding.reproduce, code=True),)
     return Block(
@@ -146,10 +160,10 @@ def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
         severity=SEVERITY_TITLES[finding.severity],
         status=review.decision,
         grade=grade_text(finding),
-        follow=(said(review.owner), said(review.due), response_text(review), said(review.action)),
-        facts=tuple(Fact(name, text) for name, text in told if text),
+        follow=(said(review.owner), said(review.due), response_text(review), action_text(review)),
+        facts=tuple(fact for fact in facts if fact.value),
         details=details,
-        evidence=EVIDENCE.table("Evidence", finding.evidence) if finding.evidence else None,
+        evidence=EVIDENCE.table(say("Evidence"), finding.evidence) if finding.evidence else None,
         samples=plates.finding_samples(finding.samples),
         samples_rule=finding.rule_of_samples,
         counter=plates.finding_samples(finding.counter),

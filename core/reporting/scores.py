@@ -9,13 +9,14 @@ from core.content.charts import MOST_TEXTS, scores_chart, to_svg
 from core.content.parts import Chart, Section
 from core.content.words import measured, number, plural, rest_of
 from core.evaluation.summary import Summary
+from core.languages import say
 from core.reporting.tables import TEXTS
 from core.statistics import interval_of_means
 from core.statistics.intervals import CORRELATION
 
 MOST_ROWS = 60
 # Over which images the score of a text is a mean.
-SCORED = "A caption is scored with its own images only, prompts and classes with every image."
+SCORED = "A caption is scored with its own images only, prompts and classes with every image."  # messages
 
 
 def scores(summary: Summary, assets: Assets) -> Section:
@@ -24,15 +25,18 @@ def scores(summary: Summary, assets: Assets) -> Section:
         return Section("Scores of the texts")
     named = ranked_texts(summary)
     shown = named.head(MOST_ROWS)
-    title = "Cosine of each text with its images"
-    caption = f"Cosine of each image (ticks) and mean (dot): {_drawn(summary, named)}. An absent concept still has a "
-    chart = Chart(assets.chart(to_svg(scores_chart(summary), title)), title, f"{caption}score and a map.")
+    title = say("Cosine of each text with its images")
+    caption = say(
+        "Cosine of each image (ticks) and mean (dot): {drawn}. An absent concept still has a score and a map.",
+        drawn=_drawn(summary, named),
+    )
+    chart = Chart(assets.chart(to_svg(scores_chart(summary), title)), title, caption)
     told = caption_sentence(summary)
-    heading = "Mean cosine of each text over the images that are scored with it (n), with 95 % interval"
+    heading = say("Mean cosine of each text over the images that are scored with it (n), with 95 % interval")
     table = TEXTS.table(heading, shown, rest_of(len(named), MOST_ROWS, "tables/texts.csv"))
     return Section(
         "Scores of the texts",
-        sentences=(SCORED, *([told] if told else [])),
+        sentences=(say(SCORED), *([told] if told else [])),
         charts=(chart,),
         tables=(table,) if len(named) else (),
     )
@@ -51,10 +55,13 @@ def caption_sentence(summary: Summary) -> str:
         return ""
     each = rows.groupby("image")["score"].mean().astype(float)
     mean = interval_of_means(each.to_numpy(), within=CORRELATION)
-    return (
-        f"{plural(rows['text'].nunique(), 'caption')} of {plural(len(each), 'image')}, each scored on its own image: "
-        f"cosine {number(rows['score'].min())} to {number(rows['score'].max())}; mean over images "
-        f"{measured(mean.value, mean.low, mean.high, mean.n, digits=3)}."
+    return say(
+        "{captions} of {images}, each scored on its own image: cosine {low} to {high}; mean over images {mean}.",
+        captions=plural(rows["text"].nunique(), "caption"),
+        images=plural(len(each), "image"),
+        low=number(rows["score"].min()),
+        high=number(rows["score"].max()),
+        mean=measured(mean.value, mean.low, mean.high, mean.n, digits=3),
     )
 
 
@@ -62,9 +69,12 @@ def _drawn(summary: Summary, named: pd.DataFrame) -> str:
     """What the chart has, in words."""
     parts = []
     if len(named):
-        texts = "class or prompt" if len(named) == 1 else "classes and prompts"
-        which = f"all {len(named)}" if len(named) <= MOST_TEXTS else f"the {MOST_TEXTS} highest of {len(named)}"
-        parts.append(f"{which} {texts}")
+        if len(named) == 1:
+            parts.append(say("all 1 class or prompt"))
+        elif len(named) <= MOST_TEXTS:
+            parts.append(say("all {count} classes and prompts", count=len(named)))
+        else:
+            parts.append(say("the {most} highest of {count} classes and prompts", most=MOST_TEXTS, count=len(named)))
     if (summary.texts["text_kind"] == "caption").any():
-        parts.append("the captions of all images in one row")
-    return ", and ".join(parts)
+        parts.append(say("the captions of all images in one row"))
+    return say(", and ").join(parts)

@@ -11,20 +11,24 @@ from core.evaluation.agreement import most_correlation
 from core.evaluation.tables import AgreementRow, ModelsRow
 from core.findings.comparison_rules import VERDICTS, difference_of
 from core.findings.control_rules import Standing
+from core.languages import localised, say
 from core.reporting.detection import detection_sentence
 from core.rules import Finding, Thresholds
 from core.rules.decision import Decision
 from core.rules.finding import SUBJECTS
-from core.rules.parts import TEXT_KINDS, kind_words, title_of
+from core.rules.parts import TEXT_KIND, kind_words, title_of
+from core.rules.writing import NONE
 from core.statistics import Interval
 
-KINDS = {kind: words.capitalize() for kind, words in TEXT_KINDS.items()}
-UNKNOWN = "not known"
+KINDS = {"caption": "Captions", "class": "Classes", "prompt": "Prompts"}  # messages
+UNKNOWN = "not known"  # messages
+_DUPLICATES = {"exact": "exact", "near": "near"}  # messages
+SIDES = {"image": "image", "text": "text"}  # messages
 
 
 def basis(finding: Finding) -> str:
     """How many of what a finding rests on; empty where nothing was counted."""
-    return f"{finding.n:,} {finding.unit}" if finding.n else ""
+    return say("{n:,} {unit}", n=finding.n, unit=say(finding.unit)) if finding.n else ""
 
 
 def criterion_text(finding: Finding) -> str:
@@ -36,9 +40,13 @@ def grade_text(finding: Finding) -> str:
     """The number behind the severity as the product of its parts."""
     grade = finding.grade
     if grade is None:
-        return "not graded"
-    parts = f"{grade.impact:.2f} impact \u00d7 {grade.likelihood:.2f} likelihood"
-    return f"{parts} = {number(grade.value)}"
+        return say("not graded")
+    return say(
+        "{impact:.2f} impact \u00d7 {likelihood:.2f} likelihood = {grade}",
+        impact=grade.impact,
+        likelihood=grade.likelihood,
+        grade=number(grade.value),
+    )
 
 
 def result_text(finding: Finding) -> str:
@@ -49,7 +57,7 @@ def result_text(finding: Finding) -> str:
 RANKED = TableSpec(
     ColumnSpec("Identifier", "id", "code", 20),
     ColumnSpec("Severity", lambda finding: SEVERITY_TITLES[finding.severity], "chip", 11),
-    ColumnSpec("About", lambda finding: SUBJECTS[finding.subject], share=16),
+    ColumnSpec("About", lambda finding: say(SUBJECTS[finding.subject]), share=16),
     ColumnSpec("Finding", "title", share=27),
     ColumnSpec("n", basis, "number", 10),
     ColumnSpec("Grade", grade_text, "number", 16),
@@ -101,11 +109,12 @@ class CellsRow(NamedTuple):
 
     title: str
     cells: Mapping[str, str]
+    control: bool = False
 
 
 def by_title(row: CellsRow) -> tuple[bool, str]:
     """The order of methods and controls: controls last, then by title."""
-    return row.title.endswith("(control)"), row.title
+    return row.control, row.title
 
 
 def wide(title: str, share: int, columns: Sequence[ColumnSpec]) -> TableSpec:
@@ -115,7 +124,7 @@ def wide(title: str, share: int, columns: Sequence[ColumnSpec]) -> TableSpec:
 
 def cell_column(name: str, title: str, share: int = 0, missing: str = "not measured", help: str = "") -> ColumnSpec:
     """The column of the cell `name`; `missing` is printed where a row has none."""
-    return ColumnSpec(title, lambda row: row.cells.get(name, missing), "number", share, help)
+    return ColumnSpec(title, lambda row: row.cells.get(name, say(missing)), "number", share, help)
 
 
 def pairs_of_methods(reliability: Mapping[str, float], failing: Mapping[str, str]) -> TableSpec:
@@ -123,7 +132,7 @@ def pairs_of_methods(reliability: Mapping[str, float], failing: Mapping[str, str
 
     def bound(row: AgreementRow) -> str:
         if row.a not in reliability or row.b not in reliability:
-            return UNKNOWN
+            return say(UNKNOWN)
         return number(most_correlation(reliability[row.a], reliability[row.b]), 2)
 
     return TableSpec(
@@ -138,7 +147,12 @@ def pairs_of_methods(reliability: Mapping[str, float], failing: Mapping[str, str
 
 def marked(method: str, failing: Mapping[str, str]) -> str:
     """The title of a method, and that it fails a check where it does."""
-    return title_of(method) + (" (fails a check)" if method in failing else "")
+    return title_of(method) + (say(" (fails a check)") if method in failing else "")
+
+
+def control_title(name: str) -> str:
+    """The title of a control among methods."""
+    return say("{title} (control)", title=title_of(name))
 
 
 def faithfulness_of_models(thresholds: Thresholds) -> TableSpec:
@@ -151,7 +165,7 @@ def faithfulness_of_models(thresholds: Thresholds) -> TableSpec:
         ColumnSpec(
             "p, Holm", lambda row: p_value(row.p_adjusted), "number", 10, "adjusted over methods by Holm's method"
         ),
-        ColumnSpec("Verdict", lambda row: VERDICTS[difference_of(row, thresholds)], share=19),
+        ColumnSpec("Verdict", lambda row: say(VERDICTS[difference_of(row, thresholds)]), share=19),
     )
 
 
@@ -164,30 +178,30 @@ _STANDINGS: dict[Decision, str] = {
     "fails": "worse than this control",
     "undecided": "not shown",
     "too few": "too few images",
-}
+}  # messages
 
 
 def _needed(row: Standing) -> str:
     if row.decision in ("holds", "fails"):
-        return "no more needed"
-    return f"about {row.needed:,}" if row.needed else UNKNOWN
+        return say("no more needed")
+    return say("about {count:,}", count=row.needed) if row.needed else say(UNKNOWN)
 
 
 # Of `core.findings.control_rules.Standing`.
 STANDINGS = TableSpec(
     ColumnSpec("Method", lambda row: title_of(row.method), share=17),
-    ColumnSpec("Texts", lambda row: kind_words(row.text_kind) or "none", share=10),
-    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else "none", share=18),
+    ColumnSpec("Texts", lambda row: kind_words(row.text_kind) or say(NONE), share=10),
+    ColumnSpec("Control", lambda row: title_of(row.control) if row.control else say(NONE), share=18),
     ColumnSpec(
         "Difference",
-        lambda row: bounded(row.value, row.low, row.high) if row.n else "not measured",
+        lambda row: bounded(row.value, row.low, row.high) if row.n else say("not measured"),
         "number",
         17,
         "in faithfulness, the method less the control, with 95 % interval over images",
     ),
     ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 9),
     ColumnSpec("n", "n", "number", 4, "images", value="n"),
-    ColumnSpec("Result", lambda row: _STANDINGS[row.decision], share=14),
+    ColumnSpec("Result", lambda row: say(_STANDINGS[row.decision]), share=14),
     ColumnSpec(
         "Images to decide",
         _needed,
@@ -202,19 +216,21 @@ MAPS_OF_MODELS = TableSpec(
     ColumnSpec("Overlap of best 20 %", lambda row: number(row.overlap, 2), "number", 24),
 )
 SCORES_OF_MODELS = TableSpec(
-    ColumnSpec("Texts", lambda row: KINDS.get(row.text_kind, row.text_kind), share=22),
+    ColumnSpec("Texts", lambda row: say(KINDS.get(row.text_kind, row.text_kind)), share=22),
     ColumnSpec("Number", lambda row: str(int(row.texts)), "number", 14, "number of different texts over all images"),
     ColumnSpec("Rank correlation of scores", _interval, "number", 40),
-    ColumnSpec("Same best text", lambda row: f"{100 * row.same_best:.0f} %", "number", 24),
+    ColumnSpec("Same best text", lambda row: localised(f"{100 * row.same_best:.0f} %"), "number", 24),
 )
 MODELS = TableSpec(
     ColumnSpec("Model", "name", share=30),
-    ColumnSpec("Noted about it", lambda entry: entry.note or "nothing", share=35),
-    ColumnSpec("Compared", lambda entry: f"no: {entry.missing}" if entry.missing else "yes", share=35),
+    ColumnSpec("Noted about it", lambda entry: entry.note or say("nothing"), share=35),
+    ColumnSpec(
+        "Compared", lambda entry: say("no: {why}", why=entry.missing) if entry.missing else say("yes"), share=35
+    ),
 )
 TEXTS = TableSpec(
     ColumnSpec("Text", lambda row: shorten(row.text, 90), share=54),
-    ColumnSpec("Kind", "text_kind", share=12),
+    ColumnSpec("Kind", lambda row: say(TEXT_KIND.get(row.text_kind, row.text_kind)), share=12),
     ColumnSpec("Mean cosine", lambda row: measured(row.value, row.low, row.high, int(row.n), digits=3), "number"),
 )
 PROMPTS = TableSpec(ColumnSpec("Text", str))
@@ -225,7 +241,7 @@ REMARKS = TableSpec(ColumnSpec("File", "name", share=40), ColumnSpec("How it was
 DUPLICATES = TableSpec(
     ColumnSpec("File", "name", share=36),
     ColumnSpec("Duplicate of", "of", share=36),
-    ColumnSpec("Kind", "kind"),
+    ColumnSpec("Kind", lambda one: say(_DUPLICATES.get(one.kind, one.kind))),
     ColumnSpec("Hamming distance", "distance", "number", help="bits that differ", value="distance"),
 )
 FORMATS = TableSpec(
@@ -236,12 +252,16 @@ FORMATS = TableSpec(
 )
 
 # -- the run: rows of the summary, of the store and of the manifest -----------------------------------------
-NOT_RUN = TableSpec(ColumnSpec("Method", 0, share=20), ColumnSpec("Side", 1, share=12), ColumnSpec("Reason", 2))
+NOT_RUN = TableSpec(
+    ColumnSpec("Method", 0, share=20),
+    ColumnSpec("Side", lambda row: say(SIDES.get(row[1], row[1])), share=12),
+    ColumnSpec("Reason", 2),
+)
 IDLE = TableSpec(ColumnSpec("Method", 0, share=20), ColumnSpec("Paper", 1, share=40), ColumnSpec("Reason", 2))
 FAILURES = TableSpec(
     ColumnSpec("Image", "image_name", share=24),
     ColumnSpec("Text", lambda row: row.text or "", share=28),
-    ColumnSpec("Method", lambda row: row.method or "score", share=14),
+    ColumnSpec("Method", lambda row: row.method or say("score"), share=14),
     ColumnSpec("Reason", lambda row: row.message or ""),
 )
 ERRORS = TableSpec(

@@ -34,16 +34,18 @@ from core.reporting.agreement import agreement_section
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.scores import scores
-from core.reporting.tables import STANDINGS, CellsRow, by_title, cell_column, marked, wide
+from core.reporting.tables import STANDINGS, CellsRow, by_title, cell_column, control_title, marked, wide
 from core.rules import Context
 from core.rules.parts import kind_words, names_by_kind, names_of, title_of
 from core.runs import Run
 from core.runs.rows import typed
 from core.statistics.families import CONTROLS as CONTROL_TESTS
-from core.statistics.intervals import METHOD
+from core.statistics.intervals import FEWEST, METHOD
 
 # What a statement on methods and controls rests on; every sentence names it.
 MEASURE = "faithfulness (insertion minus deletion)"  # messages
+# What the comparison of a method with one control shows.
+BEATS, WORSE, NOT_SHOWN = "beats it", "worse", "not shown"  # messages
 
 
 def trust(context: ReportContext) -> tuple[Section, ...]:
@@ -69,47 +71,60 @@ def _faithfulness(context: ReportContext) -> Section:
         return Section("Faithfulness and controls")
     best = summary.trust[summary.trust.metric == "faithfulness"]
     n = int(best.n.max()) if len(best) else 0
-    rows_of_curves = run.results()
+    rows_of_curves, drawn = run.results(), draws_interval(best)
     with_curves = rows_of_curves[rows_of_curves["deletion_curve"].notna()]["image"].nunique()
     charts = [
         _chart(
             assets,
             trust_chart(trusted_summary(context.judged)),
-            promised("Faithfulness of each method and control, with 95 % interval", draws_interval(best)),
-            promised("Mean faithfulness with 95 % interval", draws_interval(best))
-            + f" over all texts of an image, n = {n} images. Grey squares are controls that do not depend on the "
-            f"model. Each kind of text is tested by itself.{absent}",
+            promised(say("Faithfulness of each method and control, with 95 % interval"), drawn),
+            say(
+                "{what} over all texts of an image, n = {n} images. Grey squares are controls that do not depend on "
+                "the model. Each kind of text is tested by itself.{absent}",
+                what=promised(say("Mean faithfulness with 95 % interval"), drawn),
+                n=n,
+                absent=absent,
+            ),
             "body",
         ),
         _chart(
             assets,
             curves_chart(rows_of_curves[~rows_of_curves["method"].isin(list(failing_methods(context.judged)))]),
-            "Mean deletion and insertion curves of each method and control",
-            "Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = "
-            f"{with_curves} images; the methods with the widest gap between the two, and the controls. Intervals of "
-            f"all areas are in the table.{absent}",
+            say("Mean deletion and insertion curves of each method and control"),
+            say(
+                "Mean score while cells are removed (left: lower is better) and shown (right: higher is better), n = "
+                "{n} images; the methods with the widest gap between the two, and the controls. Intervals of all areas "
+                "are in the table.{absent}",
+                n=with_curves,
+                absent=absent,
+            ),
         ),
     ]
     failed = failing_methods(context.judged)
     spec, rows = main_table(summary, failed)
     sentences: tuple[str, ...] = (
-        "Cells are removed from the image, or shown on an empty one, in the order of the map, and the score is "
-        "recorded. A random ordering yields a faithfulness of 0. A method that is not better than the controls for a "
-        "kind of text is not shown to reflect this model in its maps of such texts.",
+        say(
+            "Cells are removed from the image, or shown on an empty one, in the order of the map, and the score is "
+            "recorded. A random ordering yields a faithfulness of 0. A method that is not better than the controls for "
+            "a kind of text is not shown to reflect this model in its maps of such texts."
+        ),
     )
     marked = [f"{title_of(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
     results = above_controls(context.judged)
     if marked:
-        results += (f"Excluded from conclusions, because they fail a check. {' '.join(marked)}",)
+        told = say("Excluded from conclusions, because they fail a check. {methods}", methods=" ".join(marked))
+        results += (told,)
     sentences += gain_sentences(summary)
     if summary.ceiling.n:
         got = summary.ceiling
         sentences += (
-            "Correlation is that of the score and the part of the map over the cells visible in random coalitions, "
-            "controlling for the number of visible cells. The best additive model explains this share of the "
-            "score's variance over such coalitions, corrected for the number of cells fitted: "
-            f"{measured(got.value, got.low, got.high, got.n)}. A heat map with one value per cell is read as such a "
-            "sum.",
+            say(
+                "Correlation is that of the score and the part of the map over the cells visible in random coalitions, "
+                "controlling for the number of visible cells. The best additive model explains this share of the "
+                "score's variance over such coalitions, corrected for the number of cells fitted: {share}. A heat map "
+                "with one value per cell is read as such a sum.",
+                share=measured(got.value, got.low, got.high, got.n),
+            ),
             *_same_draw(best.method[best.kind == "method"]),
         )
     return Section(
@@ -119,7 +134,10 @@ def _faithfulness(context: ReportContext) -> Section:
         charts=tuple(charts),
         tables=(
             spec.table(
-                "Areas and correlation: mean with 95 % interval, and the median where a metric is divided by the gain",
+                say(
+                    "Areas and correlation: mean with 95 % interval, and the median where a metric is divided by the "
+                    "gain"
+                ),
                 rows,
             ),
         ),
@@ -154,7 +172,8 @@ def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, 
     rows = []
     for (kind, name), part in main.groupby(["kind", "method"], sort=False):
         cells = {row.metric: _with_median(row, same[row.metric]) for row in typed(part, TrustRow)}
-        rows.append(CellsRow(marked(name, failed) if kind == "method" else f"{title_of(name)} (control)", cells))
+        control = kind != "method"
+        rows.append(CellsRow(control_title(name) if control else marked(name, failed), cells, control))
     columns = [
         cell_column(one.name, f"{say(one.title)}, {say(one.direction)}{_in_head(same.get(one.name))}", help=one.help)
         for one in MAIN
@@ -167,19 +186,26 @@ def gain_sentences(summary: Summary) -> tuple[str, ...]:
     gains = summary.gains
     if gains.floor is None:
         return ()
-    divided = (
+    divided = say(
         "Deletion, insertion and faithfulness are divided by the gain: the score of the whole image minus that of "
-        "the fully hidden one. With a small gain, a single image would determine the mean. "
+        "the fully hidden one. With a small gain, a single image would determine the mean."
     )
-    floor = f"{number(gains.floor, 3)} ({percent(LEAST_GAIN)} of the median gain)"
+    floor = say("{floor} ({share} of the median gain)", floor=number(gains.floor, 3), share=percent(LEAST_GAIN))
     if not gains.pairs_below:
-        return (f"{divided}No image-text pair has a gain below {floor}, so all are counted.",)
-    lost = f"; {plural(gains.images_below, 'image')} of {gains.images} therefore have no value"
-    return (
-        f"{divided}{share(gains.pairs_below, gains.pairs)} image-text pairs have a gain below {floor} and are "
-        "excluded from these three metrics and from the comparison with "
-        f"controls{lost if gains.images_below else ''}.",
+        counted = say("No image-text pair has a gain below {floor}, so all are counted.", floor=floor)
+        return (f"{divided} {counted}",)
+    lost = ""
+    if gains.images_below:
+        images = plural(gains.images_below, "image")
+        lost = say("; {images} of {all} therefore have no value", images=images, all=gains.images)
+    left = say(
+        "{pairs} image-text pairs have a gain below {floor} and are excluded from these three metrics and from the "
+        "comparison with controls{lost}.",
+        pairs=share(gains.pairs_below, gains.pairs),
+        floor=floor,
+        lost=lost,
     )
+    return (f"{divided} {left}",)
 
 
 def _same(frame: pd.DataFrame) -> int | None:
@@ -194,11 +220,13 @@ def _in_head(same: int | None) -> str:
 
 def _with_median(row: TrustRow, same: int | None) -> str:
     """A cell of the main table: the mean, and the median where the metric has a long tail."""
-    return _told(row, same) + (f", median {number(row.median, 2)}" if BY_NAME[row.metric].divisor else "")
+    return _told(row, same) + (
+        say(", median {value}", value=number(row.median, 2)) if BY_NAME[row.metric].divisor else ""
+    )
 
 
 def _everywhere(same: int | None) -> str:
-    return "; n varies and is given in each row" if same is None else f"; n = {same} images throughout"
+    return say("; n varies and is given in each row") if same is None else say("; n = {n} images throughout", n=same)
 
 
 def _told(row: TrustRow | VersusRow, same: int | None) -> str:
@@ -213,11 +241,11 @@ def against_control(row: VersusRow, thresholds: Thresholds) -> str:
     The same test in both directions: among many methods, an interval that excludes 0 does not suffice.
     """
     below = not pd.isna(row.high) and row.high < 0 and row.p_adjusted < float(thresholds["general.significance"])
-    return "beats it" if beats(row, thresholds) else "worse" if below else "not shown"
+    return BEATS if beats(row, thresholds) else WORSE if below else NOT_SHOWN
 
 
 def _difference(row: VersusRow, thresholds: Thresholds, same: int | None) -> str:
-    return f"{_told(row, same)}, p {p_value(row.p_adjusted)}: {against_control(row, thresholds)}"
+    return f"{_told(row, same)}, p {p_value(row.p_adjusted)}: {say(against_control(row, thresholds))}"
 
 
 def _same_draw(names: Iterable[str]) -> tuple[str, ...]:
@@ -225,8 +253,10 @@ def _same_draw(names: Iterable[str]) -> tuple[str, ...]:
     fitted = [str(name) for name in names if name in METHODS and METHODS[name].additive]
     if not fitted:
         return ()
-    verb = "is" if len(fitted) == 1 else "are"
-    return (f"{names_of(fitted)} {verb} fitted to coalitions of the same draw, an advantage by this measure.",)
+    names = names_of(fitted)
+    if len(fitted) == 1:
+        return (say("{names} is fitted to coalitions of the same draw, an advantage by this measure.", names=names),)
+    return (say("{names} are fitted to coalitions of the same draw, an advantage by this measure.", names=names),)
 
 
 def _versus(context: ReportContext) -> Section:
@@ -235,20 +265,26 @@ def _versus(context: ReportContext) -> Section:
         float(thresholds[name]) for name in ("trust.controls.least_difference", "general.significance")
     )
     spec, rows = versus_table(summary, thresholds, failing_methods(context.judged))
-    title = f"Faithfulness less that of the control, same images and texts: 95 % interval, p ({CONTROL_TESTS.over})"
+    title = say(
+        "Faithfulness less that of the control, same images and texts: 95 % interval, p ({over})",
+        over=CONTROL_TESTS.over,
+    )
     tables = (spec.table(title + _everywhere(_same(summary.versus)), rows),) if rows else ()
-    rule = (
+    rule = say(
         "Each kind of text is tested by itself. A method beats a control if the whole interval of their difference "
-        f"(method less control) lies above {least:g} and the adjusted p "
-        f"is below {significance:g}; with few images this can fail although the difference is real."
+        "(method less control) lies above {least:g} and the adjusted p is below {significance:g}; with few images this "
+        "can fail although the difference is real.",
+        least=least,
+        significance=significance,
     )
     if each := standings(context.judged):
-        note = (
+        note = say(
             "For each kind of text, of the controls that a method is not shown to be above the one with the smallest "
             "difference; of all controls where it is shown to be above each. Numbers of images that would decide are "
             "for 90 % power in the adjusted test, if mean and spread stay the same."
         )
-        tables = (STANDINGS.table(f"{STANDINGS_TITLE}; n counts images", each, note, "body"), *tables)
+        title = say("{title}; n counts images", title=say(STANDINGS_TITLE))
+        tables = (STANDINGS.table(title, each, note, "body"), *tables)
     return Section("Each method against each control", sentences=(rule,) if rows else (), tables=tables)
 
 
@@ -265,7 +301,7 @@ def versus_table(
         for (method, kind), part in summary.versus.groupby(["method", "text_kind"], sort=True)
     ]
     width = 75 // max(len(controls), 1)
-    columns = [cell_column(name, f"Above {title_of(name)}", width) for name in controls]
+    columns = [cell_column(name, say("Above {control}", control=title_of(name)), width) for name in controls]
     return wide("Method and texts", 25, columns), rows
 
 
@@ -273,11 +309,15 @@ def _statistics(run: Run, summary: Summary) -> Section:
     return Section(
         "Statistical methods",
         sentences=(
-            "The unit of every interval and test is the image, never the text, pair or pixel: values of one image "
-            "are averaged first.",
-            METHOD,
-            "Methods are compared with controls on the same images and texts. "
-            f"{CONTROL_TESTS.sentence(summary.versus)}",
+            say(
+                "The unit of every interval and test is the image, never the text, pair or pixel: values of one image "
+                "are averaged first."
+            ),
+            say(METHOD, fewest=FEWEST),
+            say(
+                "Methods are compared with controls on the same images and texts. {tests}",
+                tests=CONTROL_TESTS.sentence(summary.versus),
+            ),
         ),
     )
 

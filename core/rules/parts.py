@@ -17,6 +17,8 @@ SAMPLES = 3
 NAMED = 4
 # The kinds of texts that maps are about, as a sentence names them.
 TEXT_KINDS = {"caption": "captions", "class": "classes", "prompt": "prompts"}  # messages
+# The kind of one text.
+TEXT_KIND = {"caption": "caption", "class": "class", "prompt": "prompt"}  # messages
 CONTROL_TITLES = {"random": "Random map", "centre": "Centre Gaussian", "edge": "Edge map"}  # messages
 
 

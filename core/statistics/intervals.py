@@ -39,9 +39,9 @@ ROUNDING = 1e-12
 METHOD = (
     "Intervals are at 95 %. That of a mean is Student's t corrected for skewness (Hall, 1992), at a level calibrated "
     "by simulation, and ends at the smallest and the largest value; that of a share of images is Wilson's, and that of "
-    f"any other statistic rests on the jackknife. With fewer than {FEWEST} images a mean has no interval: one that "
+    "any other statistic rests on the jackknife. With fewer than {fewest} images a mean has no interval: one that "
     "covered the mean often enough would reach far beyond the measured values."
-)
+)  # messages
 # Ranges of quantities that have one, at which an interval is cut.
 Range = tuple[float, float]
 CORRELATION: Range = (-1.0, 1.0)

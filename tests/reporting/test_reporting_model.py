@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.content.recognition import loading_lines
 from core.models.geometry import Preprocessing
-from core.reporting.body import _prepared
+from core.reporting.subject import _prepared
 
 
 def test_what_was_recognised_and_every_note_are_facts() -> None:
