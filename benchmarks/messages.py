@@ -50,6 +50,7 @@ SAY, NOUNS = (
         "known_fact": 0,
         "of_both": 0,
         "filled": 0,
+        "wide": 0,
     },
     {"plural", "say_count"},
 )

@@ -24,7 +24,7 @@ from core.content.words import SEVERITY_TITLES, shorten
 from core.drafts import draft_folder
 from core.evaluation.summary import Summary
 from core.evaluation.tables import AgreementRow
-from core.languages import say, signs
+from core.languages import number_format, say
 from core.rules.finding import Finding
 from core.rules.parts import CONTROL_TITLES, title_of
 from core.runs.leftovers import FONT_COPIES
@@ -273,7 +273,7 @@ def to_svg(chart: Any, title: str) -> str:
     """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
     _register_fonts()
     # The maker refuses some of the characters that are taken out here, and writes others that no XML may hold.
-    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()), format_locale=_number_format())
+    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()), format_locale=number_format())
     # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
     numbers: dict[str, str] = {}
     svg = re.sub(
@@ -282,15 +282,6 @@ def to_svg(chart: Any, title: str) -> str:
     return re.sub(
         r"(<svg[^>]*>)", lambda found: f"{found[1]}<title>{html.escape(legible(title))}</title>", svg, count=1
     )
-
-
-def _number_format() -> dict[str, Any] | None:
-    """How charts write numbers in the current language, as d3 asks for it; None in English."""
-    found = signs()
-    if found is None:
-        return None
-    decimal, thousands, percent = found
-    return {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""], "percent": percent}
 
 
 @cache

@@ -18,6 +18,7 @@ from pathlib import Path
 from fontTools import unicodedata as scripts  # type: ignore[import-untyped]
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
+from core.languages import say
 from core.settings import ROOT
 
 FONTS = ROOT / "templates" / "fonts"
@@ -69,13 +70,30 @@ def warning(parts: Iterable[Unreadable]) -> str:
         return ""
     count = sum(len(part.characters) for part in parts)
     each = "; ".join(f"{part.script}: {_numbers(part.characters)}" for part in parts)
-    what = "1 character appears as a box" if count == 1 else f"{count:,} characters appear as boxes"
     packages = sorted({part.package for part in parts if part.package})
-    line = f"In the PDF {what}, because no font on the machine that makes it contains {_them(count)} ({each})."
-    if packages:
-        named = ", ".join(f"{name} ({_GENERIC[name]})" for name in packages)
-        line += f" Install the Debian package{'s' if len(packages) > 1 else ''} {named} and generate the report again."
-    return line
+    line = (
+        say(
+            "In the PDF 1 character appears as a box, because no font on the machine that makes it contains it "
+            "({scripts}).",
+            scripts=each,
+        )
+        if count == 1
+        else say(
+            "In the PDF {count:,} characters appear as boxes, because no font on the machine that makes it contains "
+            "them ({scripts}).",
+            count=count,
+            scripts=each,
+        )
+    )
+    if not packages:
+        return line
+    named = ", ".join(f"{name} ({_GENERIC[name]})" for name in packages)
+    remedy = (
+        say("Install the Debian package {names} and generate the report again.", names=named)
+        if len(packages) == 1
+        else say("Install the Debian packages {names} and generate the report again.", names=named)
+    )
+    return f"{line} {remedy}"
 
 
 _GENERIC = {CJK: "Noto Sans CJK", EMOJI: "Noto Color Emoji", CORE: "Noto Sans"}
@@ -117,11 +135,8 @@ def _within(code: int, ranges: Iterable[tuple[int, int]]) -> bool:
 
 def _numbers(characters: str) -> str:
     shown = [f"U+{ord(character):04X}" for character in characters[:_SHOWN]]
-    return " ".join(shown) + (f" and {len(characters) - _SHOWN:,} more" if len(characters) > _SHOWN else "")
-
-
-def _them(count: int) -> str:
-    return "it" if count == 1 else "them"
+    more = len(characters) - _SHOWN
+    return " ".join(shown) + (say(" and {count:,} more", count=more) if more > 0 else "")
 
 
 def _covered(asked: set[int], files: Sequence[Path] | None) -> set[int]:

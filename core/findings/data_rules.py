@@ -10,6 +10,9 @@ from core.rules.quantity import Quantity
 
 REFUSED_SHARE = Quantity("share of files refused")
 
+# How the share of refused files is checked.
+LISTED = "see the list of refused files in the data section"  # messages
+
 
 def refused_files(context: Context) -> Iterator[Outcome]:
     """The share of files that could not be read: a count of all files, not a sample."""
@@ -51,5 +54,5 @@ REFUSED = Rule(
     cause="Given for each file in the data section.",
     effect="The content of refused files was not audited. If it differs from the rest, the results do not hold for it.",
     recommendation="Repair or replace the refused files and repeat the audit, or state why they may be left out.",
-    reproduce="see the list of refused files in the data section",
+    reproduce=LISTED,
 )

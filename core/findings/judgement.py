@@ -111,9 +111,9 @@ def _broken(rule: Rule, entry: Entry, error: Exception) -> Finding:
         subject=rule.subject,
         status="cannot_conclude",
         severity="note",
-        title=f"The check {rule.id} of a plug-in failed",
-        condition=f"The {entry.title} ended with an error: {told}.",
-        criterion="The rule of the plug-in could not be evaluated.",
+        title=say("The check {rule} of a plug-in failed", rule=rule.id),
+        condition=say("The {part} ended with an error: {error}.", part=entry.title, error=told),
+        criterion=say("The rule of the plug-in could not be evaluated."),
         threshold="",
         unit=rule.unit,
     )

@@ -6,11 +6,11 @@ evidence is English whatever the language of a report is.
 """
 
 from core.languages.catalogue import SOURCE, Catalogue, load_catalogue, offered
-from core.languages.numbers import day, localised, minute, named, signs, typeset
+from core.languages.numbers import day, localised, minute, named, number_format, typeset
 from core.languages.sentences import say, say_count
 from core.languages.voice import Voice, language, speaking, voice, voice_of
 
 __all__ = [
     "SOURCE", "Catalogue", "Voice", "day", "language", "load_catalogue", "localised", "minute", "named", "offered",
-    "say", "say_count", "signs", "speaking", "typeset", "voice", "voice_of",
+    "number_format", "say", "say_count", "speaking", "typeset", "voice", "voice_of",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_date
@@ -71,12 +72,13 @@ def named(code: str, english: str) -> str:
     return str(Locale.parse(current).languages.get(code) or english)
 
 
-def signs() -> tuple[str, str, str] | None:
-    """The decimal sign, the sign between groups, and what stands for percent after a number; None in English."""
+def number_format() -> dict[str, Any] | None:
+    """How a chart writes numbers in the current language, as d3 asks for it; None in English."""
     if language() == SOURCE:
         return None
-    decimal, group, spaced = _symbols(language())
-    return decimal, group, f"{NARROW}%" if spaced else "%"
+    decimal, thousands, spaced = _symbols(language())
+    percent = f"{NARROW}%" if spaced else "%"
+    return {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""], "percent": percent}
 
 
 @lru_cache

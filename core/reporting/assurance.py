@@ -92,6 +92,7 @@ def response_text(review: FindingReview) -> str:
 
 # What was decided about a finding, and how far its action is, as they are printed.
 DECISIONS = {"open": "open", "accepted": "accepted", "dismissed": "dismissed"}  # messages
+ACTIONS_TITLE = "Corrective actions"  # messages
 ACTIONS = {"open": "open", "in progress": "in progress", "done": "done", "verified": "verified"}  # messages
 # The status of a report, as it is printed.
 STATUSES = {
@@ -198,9 +199,8 @@ def _actions(review: Review, findings: Sequence[Finding]) -> Section:
     rows += [_Followed(say("{id} (not a finding of this report)", id=id), finding_review(review, id)) for id in gone]
     followed = [row for row in rows if not row.review.empty]
     left = sum(row.review.empty for row in rows[: len(present)])
-    title = "Corrective actions"
     if not present and not followed:
-        return Section(title, sentences=(say("There is no finding."),))
+        return Section(ACTIONS_TITLE, sentences=(say("There is no finding."),))
     if left:
         sentence = (
             say("No decision, owner, due date or response is recorded for any finding.")
@@ -217,7 +217,7 @@ def _actions(review: Review, findings: Sequence[Finding]) -> Section:
         sentence += say(" A dismissed finding stays in the register and in the opinion; the reason is stated.")
     caption = say("Findings with a recorded decision or action")
     tables = (ACTIONS_TABLE.table(caption, followed),) if followed else ()
-    return Section(title, sentences=(sentence,) if left or tables else (), tables=tables)
+    return Section(ACTIONS_TITLE, sentences=(sentence,) if left or tables else (), tables=tables)
 
 
 def dismissed_note(review: Review, findings: Sequence[Finding]) -> str:

@@ -16,12 +16,31 @@ from core.methods import METHODS, Cost
 from core.reporting.tables import IDLE
 from core.rules.parts import title_of
 
+# Why a side of a method did not run.
+SIDE_NOT_RUN = {"image": "image side: {reason}", "text": "text side: {reason}"}  # messages
+# What one method costs in forward-equivalents, for one and for several.
+_COSTS = (
+    (
+        "{count} forward-equivalent of the image tower per image",
+        "{count} forward-equivalents of the image tower per image",
+    ),
+    ("{count} forward-equivalent per image and text", "{count} forward-equivalents per image and text"),
+    (
+        "{count} forward-equivalent of the text tower per text",
+        "{count} forward-equivalents of the text tower per text",
+    ),
+)  # messages
+
 
 def methods(context: ReportContext) -> Section:
     """The methods of the run; empty if none was planned."""
     printed, idle = cards(context), absent(context)
-    sentences = ("One card per method run" + ("; methods that did not run are listed after them." if idle else "."),)
-    return Section("Methods", sentences=sentences if printed else (), tables=(idle,) if idle else (), cards=printed)
+    told = (
+        say("One card per method run; methods that did not run are listed after them.")
+        if idle
+        else say("One card per method run.")
+    )
+    return Section("Methods", sentences=(told,) if printed else (), tables=(idle,) if idle else (), cards=printed)
 
 
 def cards(context: ReportContext) -> tuple[Card, ...]:
@@ -44,24 +63,31 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
         used = info.parse(options).model_dump()
         cost = info.cost(options, depth)
         done = ran.get(name, 0)
-        status = f"ran: {plural(done, 'explanation')}" if done else "did not run"
+        status = say("ran: {explanations}", explanations=plural(done, "explanation")) if done else say("did not run")
         if failed.get(name):
-            status += f", {failed[name]} failed"
+            status += say(", {count} failed", count=failed[name])
         facts = [
             Fact("Idea", say(info.idea)),
             Fact("Assumptions", say(info.assumes)),
             Fact("Known failure modes", say(info.fails)),
             Fact("Deviations from the reference implementation", say(info.differs)),
-            Fact("Unit", say(info.unit) + ("; sign kept" if info.signed else "")),
-            Fact("Parameters", ", ".join(_parameters(used)) or "none", code=True),
+            Fact("Unit", say(info.unit) + (say("; sign kept") if info.signed else "")),
+            Fact("Parameters", ", ".join(_parameters(used)) or say("none"), code=True),
             Fact(
                 "Cost, checks",
-                f"{_cost(cost)}; {'deterministic' if info.deterministic else f'stochastic, seed {run.plan.seed}'}; "
-                f"{'' if name in explained else 'not '}tested against controls",
+                "; ".join(
+                    (
+                        _cost(cost),
+                        say("deterministic")
+                        if info.deterministic
+                        else say("stochastic, seed {seed}", seed=str(run.plan.seed)),
+                        say("tested against controls") if name in explained else say("not tested against controls"),
+                    )
+                ),
             ),
         ]
         if name in unsound:
-            facts.append(Fact("Excluded from conclusions", f"fails a check: {unsound[name]}"))
+            facts.append(Fact("Excluded from conclusions", say("fails a check: {reason}", reason=unsound[name])))
         if info.notice:
             facts.append(Fact("Notice", say(info.notice)))
         if name in reasons:
@@ -72,20 +98,20 @@ def cards(context: ReportContext) -> tuple[Card, ...]:
 
 def _parameters(used: Mapping[str, Any]) -> Iterator[str]:
     for key, value in used.items():
-        yield f"{key} = {'not set' if value is None else value}"
+        yield f"{key} = {say('not set') if value is None else value}"
 
 
 def _cost(cost: Cost) -> str:
     """What a method costs, in forward-equivalents; parts without cost are left out."""
-    parts = (
-        (cost.image, "of the image tower per image"),
-        (cost.pair, "per image and text"),
-        (cost.text + cost.text_pair, "of the text tower per text"),
-    )
-    each = [f"{amount(count)} forward-equivalent{'' if count == 1 else 's'} {what}" for count, what in parts if count]
+    counts = (cost.image, cost.pair, cost.text + cost.text_pair)
+    each = [
+        say(one if count == 1 else many, count=amount(count))
+        for count, (one, many) in zip(counts, _COSTS, strict=True)
+        if count
+    ]
     if cost.pool:
-        each.append(f"{amount(cost.pool)} masked images per image, shared by all texts")
-    return "; ".join(each) or "no forward pass"
+        each.append(say("{count} masked images per image, shared by all texts", count=amount(cost.pool)))
+    return "; ".join(each) or say("no forward pass")
 
 
 def absent(context: ReportContext) -> Table | None:
@@ -97,9 +123,10 @@ def absent(context: ReportContext) -> Table | None:
     planned = [method.name for method in run.plan.methods]
     idle = [name for name in dict.fromkeys([*planned, *reasons]) if name not in started]
     lines = tuple(
-        (title_of(name), METHODS[name].paper, "; ".join(reasons.get(name, ["no image was processed"]))) for name in idle
+        (title_of(name), METHODS[name].paper, "; ".join(reasons.get(name, [say("no image was processed")])))
+        for name in idle
     )
-    return IDLE.table("Methods that did not run; no number includes them", lines) if lines else None
+    return IDLE.table(say("Methods that did not run; no number includes them"), lines) if lines else None
 
 
 def _not_run(summary: Summary) -> dict[str, list[str]]:
@@ -108,5 +135,5 @@ def _not_run(summary: Summary) -> dict[str, list[str]]:
     for name, side, reason in summary.not_run:
         if name not in METHODS:
             continue
-        reasons.setdefault(name, []).append(f"{side} side: {reason}")
+        reasons.setdefault(name, []).append(say(SIDE_NOT_RUN[side], reason=reason))
     return reasons

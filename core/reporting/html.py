@@ -45,7 +45,7 @@ _MESSAGE = re.compile(r'\b_\("([^"]+)"')
 SIZES = {5: (32.4, 40.0), 6: (26.4, 30.0)}
 
 # The languages in which every text of the full edition is translated.
-FULL_IN = (SOURCE,)
+FULL_IN = (SOURCE, "de")
 FULL, STAKEHOLDER = "report.html.j2", "stakeholder.html.j2"
 
 

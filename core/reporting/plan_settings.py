@@ -22,6 +22,7 @@ LEFT_OUT: Any = {
     "trust": {"resamples"},
 }  # fmt: skip
 NO_OPTIONS = "no options"
+BUILT_IN = "built-in"
 _WITH_DEFAULTS = {
     "methods": "methods with their defaults",
     "applications": "applications with their defaults",
@@ -82,7 +83,7 @@ def _flat(name: str, value: Any) -> list[Row]:
     if isinstance(value, dict):
         return [row for key, part in value.items() for row in _flat(f"{name}.{key}", part)]
     if name == "thresholds" and not value:
-        return [(name, "built-in")]
+        return [(name, BUILT_IN)]
     return [(name, "none" if value is None else _written(value))]
 
 

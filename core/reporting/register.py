@@ -152,7 +152,7 @@ def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
         none = say("No image was found that speaks against this finding{rule}.", rule=rule)
         details += (Fact("Counter-evidence", none),)
     if finding.reproduce:
-        details += (Fact("How to reproduce", finding.reproduce, code=True),)
+        details += (Fact("How to reproduce", say(finding.reproduce), code=True),)
     return Block(
         anchor=anchor(finding),
         id=finding.id,

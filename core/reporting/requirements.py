@@ -106,19 +106,19 @@ class Coverage:
     def outcomes(self) -> str:
         """The outcomes in words."""
         if not self.requirement.rules and not self.requirement.declared:
-            return "no check of this audit bears on it"
+            return say("no check of this audit bears on it")
         carried_out = self.findings + self.passed + self.inconclusive
         parts = (
             plural(self.findings, "finding") if self.findings else "",
-            f"{self.passed} passed" if self.passed else "",
-            f"{self.inconclusive} inconclusive" if self.inconclusive else "",
-            f"{len(self.absent)} not carried out" if self.absent and carried_out else "",
+            say("{count} passed", count=self.passed) if self.passed else "",
+            say("{count} inconclusive", count=self.inconclusive) if self.inconclusive else "",
+            say("{count} not carried out", count=len(self.absent)) if self.absent and carried_out else "",
             *(
-                f"{name} {'not declared' if name in self.missing else 'declared, not checked'}"
+                say("{name} not declared" if name in self.missing else "{name} declared, not checked", name=say(name))
                 for name in self.requirement.declared
             ),
         )
-        return ", ".join(part for part in parts if part) or "no check was carried out"
+        return ", ".join(part for part in parts if part) or say("no check was carried out")
 
 
 @cache
@@ -191,7 +191,9 @@ DETAILS = TableSpec(
     ColumnSpec("Limits", lambda row: say(row.requirement.limits or NO_LIMITS), share=24),
 )
 NO_LIMITS = "none stated"  # messages
-NOT_RAISED = "Nothing in this run raises the question."
+# The declarations that a requirement may need, as its outcomes name them.
+DECLARATIONS = ("purpose", "provenance", "licence", "preparer", "reviewer")  # messages
+NOT_RAISED = "Nothing in this run raises the question."  # messages
 WORDS = (
     "A requirement is supported where checks of Loupe cover it and all of them were carried out and decided, in part "
     "where some were decided or where they cover a part of it, and unknown where none was decided. What is only "
@@ -199,16 +201,15 @@ WORDS = (
     "unknown. A finding counts as evidence as much as a passed check does: it shows what was tested, not that the "
     "requirement is met. Requirements are paraphrased; the text of the law or standard prevails. Nothing here "
     "states compliance."
-)
+)  # messages
 
 
 def matrix(findings: Sequence[Finding], declared: Declared) -> Section:
     """How many requirements of each framework the audit supports evidence for."""
-    caption = "Number of requirements by the evidence that this report supports"
-    table = MATRIX.table(
-        caption, counted(findings, declared), f"Annex {LETTERS['requirements']} has every requirement."
-    )
-    return Section("Coverage of requirements", sentences=(WORDS,), tables=(table,))
+    caption = say("Number of requirements by the evidence that this report supports")
+    more = say("Annex {letter} has every requirement.", letter=LETTERS["requirements"])
+    table = MATRIX.table(caption, counted(findings, declared), more)
+    return Section("Coverage of requirements", sentences=(say(WORDS),), tables=(table,))
 
 
 def counted(findings: Sequence[Finding], declared: Declared) -> list[tuple[Framework, Counter[State]]]:
@@ -235,7 +236,7 @@ def absent_checks(context: Context, findings: Sequence[Finding]) -> tuple[Absent
     judged = {finding.rule for finding in findings}
     reasons = {rule: reason for name in APPLICATIONS for rule, reason in _reasons(context, name)}
     return tuple(
-        AbsentCheck(rule.id, rule.question, reasons.get(rule.id, NOT_RAISED))
+        AbsentCheck(rule.id, rule.question, reasons.get(rule.id, say(NOT_RAISED)))
         for rule in every_rule()
         if rule.id not in judged
     )
@@ -243,15 +244,15 @@ def absent_checks(context: Context, findings: Sequence[Finding]) -> tuple[Absent
 
 def _reasons(context: Context, name: str) -> Iterator[tuple[str, str]]:
     """The rules of an application that did not run, with the reason."""
-    run, title = context.run, application_info(name).title
+    run, title = context.run, say(application_info(name).title)
     left_out = {part: reason for part, _, reason in run.manifest.get("not_run", [])}
     problems = run.manifest.get("application_problems", {})
     if name not in {part.name for part in run.plan.applications}:
-        reason = f"The analysis \u201c{title}\u201d is not part of the plan."
+        reason = say("The analysis \u201c{title}\u201d is not part of the plan.", title=title)
     elif name in left_out:
-        reason = f"The analysis \u201c{title}\u201d was not run: {left_out[name]}."
+        reason = say("The analysis \u201c{title}\u201d was not run: {reason}.", title=title, reason=left_out[name])
     elif name in problems:
-        reason = f"The analysis \u201c{title}\u201d failed."
+        reason = say("The analysis \u201c{title}\u201d failed.", title=title)
     else:
         return
     yield from ((rule.id, reason) for rule in APPLICATIONS[name].rules())
@@ -259,13 +260,16 @@ def _reasons(context: Context, name: str) -> Iterator[tuple[str, str]]:
 
 def details(findings: Sequence[Finding], declared: Declared, absent: Sequence[AbsentCheck] = ()) -> Section:
     """Every requirement, a table and a sentence on the source per framework; then the checks that were not judged."""
-    tables = [DETAILS.table(framework.title, coverage(framework, findings, declared)) for framework in frameworks()]
+    tables = [
+        DETAILS.table(say(framework.title), coverage(framework, findings, declared)) for framework in frameworks()
+    ]
     if absent:
         reasons: dict[str, list[str]] = {}
         for check in absent:
             reasons.setdefault(check.reason, []).append(check.id)
         rows = [(reason, ", ".join(ids)) for reason, ids in reasons.items()]
-        tables.append(ABSENT.table(f"Checks that were not carried out, {len(absent)}, by reason", rows))
+        title = say("Checks that were not carried out, {count}, by reason", count=len(absent))
+        tables.append(ABSENT.table(title, rows))
     return Section(
         "Requirements in full",
         sentences=tuple(

@@ -23,7 +23,7 @@ from core.statistics import Interval
 KINDS = {"caption": "Captions", "class": "Classes", "prompt": "Prompts"}  # messages
 UNKNOWN = "not known"  # messages
 _DUPLICATES = {"exact": "exact", "near": "near"}  # messages
-SIDES = {"image": "image", "text": "text"}  # messages
+SIDES = {"image": "image", "text": "text", "data set": "data set"}  # messages
 
 
 def basis(finding: Finding) -> str:
@@ -69,7 +69,7 @@ EVIDENCE = TableSpec(
     ColumnSpec("Measure", "name", share=48),
     ColumnSpec(
         "Value [95 % interval], n",
-        lambda one: f"{measured(one.value, one.low, one.high, one.n, one.unit)} {one.counted}",
+        lambda one: f"{measured(one.value, one.low, one.high, one.n, one.unit)} {say(one.counted)}",
         "number",
     ),
 )

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from core.characters import brief
 from core.errors import InputError, Refused
+from core.languages import say
 from core.rules.limits import Section, limits_model
 from core.runs import Run
 from core.sandbox import named_file
@@ -61,7 +62,9 @@ class Thresholds:
     def label(self, *names: str) -> str:
         """How a report names values: each with its dotted name, then the version of the file; empty without a name."""
         values = "; ".join(f"{name} = {self[name]}" for name in names)
-        return f"{values} (thresholds, version {self.version})" if values else ""
+        if not values:
+            return ""
+        return say("{values} (thresholds, version {version})", values=values, version=str(self.version))
 
 
 def load_thresholds(path: Path | None = None) -> Thresholds:

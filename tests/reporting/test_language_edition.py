@@ -1,4 +1,4 @@
-"""The stakeholder edition in another language: every text of the product comes from a catalogue."""
+"""Both editions in another language: every text of the product comes from a catalogue."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from benchmarks import messages
 from core.content.assets import Assets
 from core.content.context import ReportContext
 from core.content.house_style import in_language, keep_house_style
+from core.evaluation.metrics import METRICS
 from core.findings import Finding, apply_rules, consensus_methods, every_rule
+from core.glossary import GLOSSARY
 from core.languages import Catalogue, Voice, load_catalogue, offered, speaking, voice_of
 from core.languages.catalogue import COUNT, fault, faults, known
 from core.methods import METHODS
 from core.reporting import render_report
+from core.reporting.detection import detection_record
 from core.reporting.document import build_report
-from core.reporting.html import STAKEHOLDER, render_html
+from core.reporting.html import FULL, STAKEHOLDER, render_html
 from core.reporting.report import SHORT
+from core.reporting.requirements import frameworks
 from core.reporting.stakeholder import for_stakeholders
 from core.rules import Context
 from core.runs import Run
@@ -34,6 +38,13 @@ _MARKED = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 _SHOWN = re.compile(r'(?:alt|aria-label|data-title|data-run)="([^"]*)"|<title>([^<]*)</title>|>([^<>]+)<')
 # What the product writes in every language: its name, file names, and the unit of time.
 ALWAYS = {"Loupe", "evidence", "zip", "report", "pdf", "SHA", "UTC", "px", "kB", "MB"}
+# What the full edition writes in every language besides: code, references to papers, names of files, rules and
+# thresholds, which have points, and emphasis within a sentence, whose text is one message.
+_KEPT = re.compile(
+    r'<(td|th|span)[^>]*class="[^"]*\bcode\b[^"]*"[^>]*>.*?</\1>|<p class="paper">.*?</p>|</?em>'
+    r"|(?<![\w.])[a-z_]+(?:\.[a-z_*]+)+|\b[0-9a-f]{64}\b",
+    re.S,
+)
 
 
 def marked_voice() -> Voice:
@@ -48,12 +59,12 @@ def marked_voice() -> Voice:
     return Voice(Catalogue("de", singles, nouns))
 
 
-def edition(run: Run, voice: Voice) -> str:
+def edition(run: Run, voice: Voice, template: str = STAKEHOLDER) -> str:
     with speaking(voice):
         judged = Context(run)
         context = ReportContext(judged, tuple(apply_rules(judged)), Assets(), consensus_methods(judged))
         made = replace(build_report(context), fonts="")
-        return render_html(made, context.assets, standalone=False, edition=STAKEHOLDER)
+        return render_html(made, context.assets, standalone=False, edition=template)
 
 
 def unmarked(page: str) -> set[str]:
@@ -81,6 +92,55 @@ def data_words(run: Run) -> set[str]:
     return ALWAYS | set(re.findall(r"[^\W\d_]{2,}", " ".join(parts)))
 
 
+def waiting_words() -> dict[str, set[str]]:
+    """By place, the words of texts of the full edition that are not translated yet: they print in English."""
+    measures = ([one.title, one.about, one.short, one.direction] for one in METRICS)
+    cards = ([one.idea, one.assumes, one.fails, one.differs, one.unit, one.notice] for one in METHODS.values())
+    laws = (
+        [
+            law.title,
+            law.edition,
+            law.source,
+            law.note,
+            *(f"{one.id} {one.paraphrase} {one.limits}" for one in law.requirements),
+        ]
+        for law in frameworks()
+    )
+    planted = ([one.flaw, one.scale, one.since] for one in detection_record().limit)
+    terms = ([entry.term, entry.definition] for entry in GLOSSARY.values())
+    places = {
+        "cards of methods": cards,
+        "measures": measures,
+        "requirements": laws,
+        "planted flaws": planted,
+        "glossary": terms,
+    }
+    return {
+        place: set(re.findall(r"[^\W\d_]{2,}", " ".join(text for texts in each for text in texts if text)))
+        for place, each in places.items()
+    }
+
+
+def kept_out(page: str) -> str:
+    """A page of the full edition without what it writes in every language."""
+    page = _KEPT.sub(" ", page)
+    # A first sentence without values is left out, and the mark that opens the text with it.
+    return re.sub(f">(?=[^<>{OPEN}{CLOSE}]*{CLOSE})", f">{OPEN}", page)
+
+
+def recorded_words(run: Run) -> set[str]:
+    """Every word of what was recorded while the audit ran, and of references to papers, which no report translates."""
+    rows = run.results(["message"])
+    parts = [
+        *(str(part) for event in run.store.events() for part in event[1:]),
+        *(unit["error"] or "" for unit in run.store.units()),
+        *(str(message) for message in rows["message"].dropna()),
+        *(refusal.reason for refusal in run.dataset.refusals),
+        *(method.paper for method in METHODS.values()),
+    ]
+    return set(re.findall(r"[^\W\d_]{2,}", " ".join(parts)))
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("languages")
@@ -102,6 +162,21 @@ def test_the_check_sees_a_text_outside_the_catalogue(runs: list[Run], monkeypatc
     without = {english: told for english, told in voice.catalogue.messages.items() if english != "Limitations"}
     told = unmarked(edition(runs[0], Voice(Catalogue("de", without, voice.catalogue.counted))))
     assert "Limitations" in told - data_words(runs[0])
+
+
+def test_every_text_of_the_full_edition_comes_from_the_catalogue(runs: list[Run]) -> None:
+    voice = marked_voice()
+    for run in runs:
+        page = kept_out(edition(run, voice, FULL))
+        waiting = set().union(*waiting_words().values())
+        assert unmarked(page) - data_words(run) - recorded_words(run) - waiting == set(), run.id
+
+
+def test_the_check_sees_a_text_of_the_full_edition_outside_the_catalogue(runs: list[Run]) -> None:
+    voice = marked_voice()
+    without = {english: told for english, told in voice.catalogue.messages.items() if english != "Document control"}
+    page = kept_out(edition(runs[0], Voice(Catalogue("de", without, voice.catalogue.counted)), FULL))
+    assert "Document" in unmarked(page) - data_words(runs[0]) - recorded_words(runs[0])
 
 
 def test_the_german_catalogue_is_complete_and_fits() -> None:
@@ -142,8 +217,11 @@ def test_a_run_in_german_keeps_english_evidence(tmp_path: Path) -> None:
     keep_house_style(run, in_language("de"))
     folder = render_report(run).parent
     with pikepdf.open(folder / SHORT) as pdf, pikepdf.open(folder / "report.pdf") as full:
-        assert str(pdf.Root.Lang) == "de" and str(full.Root.Lang) == "en"
-    assert structure_faults((folder / SHORT).read_bytes()) == set()
+        assert str(pdf.Root.Lang) == "de" and str(full.Root.Lang) == "de"
+    for name in (SHORT, "report.pdf"):
+        assert structure_faults((folder / name).read_bytes()) == set(), name
+    browsed = (folder / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="de">' in browsed and "Wie weit den Messungen" not in browsed and "Abzeichnung" in browsed
     findings = [Finding.model_validate(each) for each in json.loads((folder / "findings.json").read_bytes())]
     assert findings == list(apply_rules(Context(run)))
     assert "All planned work was done" in {finding.title for finding in findings}
@@ -151,4 +229,4 @@ def test_a_run_in_german_keeps_english_evidence(tmp_path: Path) -> None:
     assert (render_report(run).parent / SHORT).read_bytes() == first
     page = edition(run, voice_of("de"))
     assert 'lang="de"' in page and "Alle geplanten Arbeiten wurden ausgeführt" in page and "15. Januar 2026" in page
-    assert "in englischer Sprache" in page and "All planned work" not in page
+    assert "in englischer Sprache" not in page and "All planned work" not in page
