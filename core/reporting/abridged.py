@@ -99,12 +99,11 @@ def _annex(title: str, letter: str, anchor: str, sections: Sequence[Section]) ->
 
 def _contents(sections: Sequence[Section]) -> str:
     """What the annex has of a chapter, in words."""
-    counts = (
-        (sum(len(section.charts) for section in sections), "chart"),
-        (sum(len(section.tables) for section in sections), "table"),
-        (sum(len(section.heats) for section in sections), "image"),
+    charts, tables, images = (
+        sum(len(getattr(section, name)) for section in sections) for name in ("charts", "tables", "heats")
     )
-    each = [plural(count, what) for count, what in counts if count]
+    counts = ((charts, plural(charts, "chart")), (tables, plural(tables, "table")), (images, plural(images, "image")))
+    each = [told for count, told in counts if count]
     if any(section.blocks for section in sections):
         each.insert(0, say("criteria, evidence and counter-evidence"))
     if any(section.sentences or section.facts for section in sections):

@@ -55,10 +55,10 @@ def result_text(finding: Finding) -> str:
 
 
 RANKED = TableSpec(
-    ColumnSpec("Identifier", "id", "code", 20),
-    ColumnSpec("Severity", lambda finding: SEVERITY_TITLES[finding.severity], "chip", 11),
+    ColumnSpec("Identifier", "id", "code", 19),
+    ColumnSpec("Severity", lambda finding: SEVERITY_TITLES[finding.severity], "chip", 13),
     ColumnSpec("About", lambda finding: say(SUBJECTS[finding.subject]), share=16),
-    ColumnSpec("Finding", "title", share=27),
+    ColumnSpec("Finding", "title", share=26),
     ColumnSpec("n", basis, "number", 10),
     ColumnSpec("Grade", grade_text, "number", 16),
 )
