@@ -38,10 +38,9 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
         return (
             "Concerns",
             say(
-                "{findings} of high or medium severity on {about}{shared}{trust}.",
+                "{findings} of high or medium severity on {about}{trust}.",
                 findings=plural(material, "finding"),
                 about=about,
-                shared=_shared(graded),
                 trust=trust,
             ),
         )
@@ -77,22 +76,6 @@ SCALE = (
     "conclude: the audit is incomplete, no check on the model or the texts passed, or more checks are inconclusive "
     "than passed. Findings on the explanations do not enter it."
 )  # messages
-
-
-def _shared(findings: Sequence[Finding]) -> str:
-    """How many of the images that these findings print are printed by more than one of them; empty for one finding."""
-    each = [{sample.image for sample in finding.samples} for finding in findings if finding.samples]
-    if len(each) < 2:
-        return ""
-    every = set().union(*each)
-    common = sum(sum(image in images for images in each) > 1 for image in every)
-    if common == 1:
-        return say("; of the {images} images shown as samples, 1 belongs to more than one finding", images=len(every))
-    return say(
-        "; of the {images} images shown as samples, {common} belong to more than one finding",
-        images=len(every),
-        common=common or say("none"),
-    )
 
 
 def by_concern(findings: Sequence[Finding]) -> list[Finding]:

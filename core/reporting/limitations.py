@@ -72,7 +72,7 @@ def _fewest(findings: Sequence[Finding], images: int) -> str:
         return ""
     least = min(known, key=lambda one: one.n)
     return say(
-        " Single conclusions rest on fewer, down to {images} (“{title}”).",
+        " Some conclusions rest on fewer, for example on {images} (“{title}”); n stands beside each number.",
         images=plural(least.n, "image"),
         title=least.title,
     )

@@ -72,7 +72,7 @@ def test_the_map_has_every_image_once_and_states_its_faithfulness(run: Run, figu
     app = opened("embedding_map", run)
     assert not app.error
     said = words(app)
-    assert "is also the nearest by embedding: 0.60" in said and "random positions: 0.20" in said
+    assert "is also the nearest by embedding: 0.60" in said and "random positions (one draw): 0.20" in said
     assert "No image is selected" in said and pictures(app) == 0
     assert shown_points(figures[-1]) == list(range(6))
     assert [trace["name"] for trace in figures[-1]["data"]] == [f"{name} (2)" for name in sorted(CLASSES)]

@@ -187,7 +187,7 @@ REPEATED = Rule(
             "most frequent: {examples}.",
         ),
         "passed": Wording(
-            "Captions rarely belong to several images",
+            "Few or no captions belong to several images",
             "{count} of {n} captions of images also belong to another image.",
         ),
     },

@@ -6,14 +6,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.applications.embedding_map.record import LayoutRecord, LayoutRow
+from core.applications.embedding_map.record import RANDOM, LayoutRecord, LayoutRow
 from core.applications.embedding_map.tables import FAITHFULNESS
 from core.applications.sampling import images_of
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.groups import OTHERS, best_classes, frequent
 from core.content.parts import Chart, Fact, Section
-from core.content.words import measured, plural, shorten
+from core.content.words import measured, number, plural, shorten
 from core.languages import localised, say
 from core.runs.rows import typed
 
@@ -88,8 +88,20 @@ def faithfulness_sentence(record: LayoutRecord) -> str:
     )
     share = measured(own.value, own.low, own.high, int(own.n))
     others = [row for name, row in rows.items() if name != about["method"]]
-    beside = "; ".join(f"{say(row.layout)}: {measured(row.value, row.low, row.high, int(row.n))}" for row in others)
-    return say("{lead}: {share}. For comparison, {beside}.", lead=lead, share=share, beside=beside)
+    beside = "; ".join(f"{_told(row)}: {measured(row.value, row.low, row.high, int(row.n))}" for row in others)
+    chance = number(count / (int(about["images"]) - 1), 2)
+    return say(
+        "{lead}: {share}. For comparison, {beside}. Of positions at random {chance} is expected.",
+        lead=lead,
+        share=share,
+        beside=beside,
+        chance=chance,
+    )
+
+
+def _told(row: LayoutRow) -> str:
+    """The name of a layout; random positions are a single draw."""
+    return say("random positions (one draw)") if row.layout == RANDOM else say(row.layout)
 
 
 def layout_chart(points: pd.DataFrame, best: dict[str, str], seed: int) -> alt.Chart:

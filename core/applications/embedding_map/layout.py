@@ -15,8 +15,6 @@ from threadpoolctl import threadpool_limits
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 TSNE, COMPONENTS, POINT = "t-SNE", "principal components", "one point"  # messages
-# The control: the positions of a layout in random order.
-RANDOM = "random positions"  # messages
 # Of fewer images t-SNE shows nothing that the principal components do not.
 FEWEST = 10
 # The steps in which groups are drawn together, and how strongly, as van der Maaten and Hinton chose them.

@@ -10,6 +10,9 @@ import pandas as pd
 from core.applications.record import Record
 from core.runs.rows import ImageId, ImageName, Number, OptionalNumber, Row, Text, Whole
 
+# The control: the positions of a layout in random order.
+RANDOM = "random positions"  # messages
+
 
 class PointRow(Row):
     """One row per image."""

@@ -13,7 +13,6 @@ from core.applications.embedding_map.card import LayoutOptions
 from core.applications.embedding_map.faithfulness import Faithfulness, compared, faithfulness
 from core.applications.embedding_map.layout import (
     COMPONENTS,
-    RANDOM,
     TSNE,
     Layout,
     components,
@@ -22,7 +21,7 @@ from core.applications.embedding_map.layout import (
     one_thread,
 )
 from core.applications.embedding_map.layout import scaled as scaled_positions
-from core.applications.embedding_map.record import LayoutRecord
+from core.applications.embedding_map.record import RANDOM, LayoutRecord
 from core.applications.work.subject import Subject, Tell, comparable
 from core.statistics import mean_over_images
 from core.statistics.intervals import SHARE

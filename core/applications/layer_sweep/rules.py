@@ -108,6 +108,10 @@ RANDOM = Rule(
     samples="smallest gain",
     counter="largest gain",
 )
+GAIN_DIFFERENCE = (
+    "The gain is by how much less the cosine drops with a map than with its values in random positions, in units of "
+    f"the cosine. The difference of the two gains is {DIFFERENCE}."
+)
 CHOICE = Rule(
     id="layer_sweep.choice",
     subject="explanations",
@@ -119,16 +123,16 @@ CHOICE = Rule(
     thresholds=(MOST, LEAST, SIGNIFICANCE),
     wordings={
         "finding": Wording(
-            "Block {block} keeps more of the score than the default block {default} ({side})",
-            f"The difference of their gains over random positions is {DIFFERENCE}.",
+            "The gain of block {block} is larger than that of the default block {default} ({side})",
+            GAIN_DIFFERENCE,
         ),
         "passed": Wording(
-            "Block {block} keeps at most {most_gain:g} more of the score than the default block {default} ({side})",
-            f"The difference of their gains over random positions is {DIFFERENCE}.",
+            "The gain of block {block} exceeds that of the default block {default} by at most {most_gain:g} ({side})",
+            GAIN_DIFFERENCE,
         ),
         "cannot_conclude": Wording(
-            "Inconclusive: whether block {block} keeps more of the score than the default block {default} ({side})",
-            f"The difference of their gains over random positions is {DIFFERENCE}.",
+            "Inconclusive: whether the gain of block {block} exceeds that of the default block {default} ({side})",
+            GAIN_DIFFERENCE,
         ),
         "few": Wording("Inconclusive: too few images to compare block {block} with block {default} ({side})", FEW),
     },

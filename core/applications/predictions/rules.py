@@ -114,7 +114,7 @@ _COUNTED = (
     "{contradicted} of them the caption names another class of the list and not the predicted one. "
 )
 _BARE = "By the other signals alone, without the captions, images that would be implausible: {bare}. "
-_AGAINST = "Signals against the other {rest}, several of which can apply to one image: {signals}. {known}"
+_AGAINST = "Signals against the other {rest}, several of which can apply to one image: {signals}."
 _INSPECT = "then estimate the accuracy by a spot check (python -m core spot-check RUN --sheet)"  # messages
 _LABELLED = "then see which of them the labels call wrong"  # messages
 IMPLAUSIBLE = Rule(
@@ -151,7 +151,7 @@ IMPLAUSIBLE = Rule(
     },
     cause="Hypothesis: the model does not distinguish some of these classes, the list lacks the class of some images, "
     "or captions name something else that is visible.",
-    effect="Decisions based on these predictions may be wrong.",
+    effect="Decisions based on these predictions may be wrong. {known}",
     recommendation="Inspect the images with implausible predictions, {inspect}. Add missing classes to the list, or "
     "do not use the model for the classes concerned.",
     samples="the least plausible predictions",
@@ -225,7 +225,7 @@ ACCURACY = Rule(
         ),
     },
     cause="Hypothesis: the model does not recognise some of these classes, or the list lacks the class of some images.",
-    effect="Decisions that rest on the predicted class are wrong wherever that class is wrong.",
+    effect="Decisions that rest on the predicted class may be wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter; see which classes "
     "the errors concern.",
     samples="images that were marked as wrong, in random order",
@@ -304,7 +304,7 @@ LABELS = Rule(
     },
     cause="Hypothesis: the model does not distinguish some of these classes, labels are wrong, or several classes fit "
     "an image that has one label.",
-    effect="Decisions that rest on the predicted class are wrong wherever that class is wrong.",
+    effect="Decisions that rest on the predicted class may be wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter, above all "
     "between classes that are confused. Check whether the labels themselves are right: the annex on predictions has a "
     "table of labels by predicted classes and names every wrong prediction.",

@@ -68,8 +68,9 @@ def pairs_left_out(rows: pd.DataFrame, counts: str) -> str:
             "{counts}. No image-text pair is left out, because the image raises the score in each.", counts=counts
         )
     return say(
-        "{counts}, without the pairs whose score the image does not raise above that of the hidden one ({lost:,} of "
-        "the {pairs:,} image-text pairs of this table), so that n can be lower than the number of images of a class.",
+        "{counts}, without the pairs whose score the image does not raise above that of the fully hidden image "
+        "({lost:,} of the {pairs:,} image-text pairs of this table), so that n can be lower than the number of images "
+        "of a class.",
         counts=counts,
         lost=lost,
         pairs=len(pairs),

@@ -52,7 +52,7 @@ SURROUNDED = (
     "region of other images adds to the score of the class. Where this is below 0, because other images speak against "
     "the class, the share exceeds that in total, and may exceed 100 %.",
 )  # messages
-ROLES = ("Sample, {share} of the score", "Counter-sample, {share} of the score")  # messages
+ROLES = ("Sample, {share} of the mean gain", "Counter-sample, {share} of the mean gain")  # messages
 
 
 def profile_sections(context: ReportContext) -> tuple[Section, ...]:

@@ -201,7 +201,7 @@ def samples_of(parts: pd.DataFrame) -> tuple[Sample, ...]:
             image=row.image,
             image_name=row.image_name,
             text=row.text,
-            note=typeset(say("{share:.0%} of the score", share=row.part)),
+            note=typeset(say("{share:.0%} of the gain", share=row.part)),
         )
         for row in parts.head(SAMPLES).itertuples()
     )

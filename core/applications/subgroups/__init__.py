@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.applications.application import Application, Chapter, ImageMeasures, Page, Work
+from core.applications.application import Application, Chapter, ImageMeasures, LabelUse, Page, Work
 from core.applications.subgroups.card import CARD
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ def _image_measures() -> ImageMeasures:
     return image_measures
 
 
+def _labels() -> LabelUse:
+    from core.applications.subgroups.labels import label_use
+
+    return label_use
+
+
 APPLICATION = Application(
     card=CARD,
     order=70,
@@ -51,4 +57,5 @@ APPLICATION = Application(
     rules=_rules,
     page=Page("Groups", ":material/groups:"),
     image_measures=_image_measures,
+    labels=_labels,
 )

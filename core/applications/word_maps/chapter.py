@@ -129,7 +129,7 @@ def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
         text = str(record.of(image, INTERACTION)["text"].iloc[0])
         best = words[~words["function"].astype(bool)].nlargest(SHOWN_WORDS, INTERACTION, keep="all").head(SHOWN_WORDS)
         said = say(
-            "“{text}”. Rank correlation of the two procedures on its content words: {value}, n = 1.",
+            "“{text}”. Mean over its content words of the rank correlation of the two procedures: {value} (one image).",
             text=shorten(text, 160),
             value=number(agreement[image], 2),
         )

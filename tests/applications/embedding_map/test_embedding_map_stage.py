@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.applications.embedding_map.chapter import layout_chart, sections
-from core.applications.embedding_map.layout import COMPONENTS, RANDOM, TSNE
-from core.applications.embedding_map.record import LayoutRecord
+from core.applications.embedding_map.layout import COMPONENTS, TSNE
+from core.applications.embedding_map.record import RANDOM, LayoutRecord
 from core.applications.work.stage import run_stage
 from core.applications.work.subject import Subject
 from core.content.assets import Assets
@@ -65,7 +65,9 @@ def test_the_chapter_prints_a_figure_its_faithfulness_and_how_to_read_it(tmp_pat
     run = made(tmp_path)
     assets = Assets()
     (section,) = sections(context_of(run, assets))
-    assert "0.60 [0.50, 0.70], n = 6" in section.results[0] and "random positions: 0.20" in section.results[0]
+    assert (
+        "0.60 [0.50, 0.70], n = 6" in section.results[0] and "random positions (one draw): 0.20" in section.results[0]
+    )
     assert [row[0] for row in section.tables[0].rows] == [TSNE, TSNE, "Random positions", "Random positions"]
     assert "have no meaning" in section.sentences[0]
     (chart,) = section.charts
