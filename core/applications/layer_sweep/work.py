@@ -132,7 +132,7 @@ def measured(shared: Work, options: LayerSweepOptions, blocks: Mapping[Side, Seq
             }
 
 
-def _on_grid(values: Floats, shape: tuple[int, int]) -> Floats:
+def on_grid(values: Floats, shape: tuple[int, int]) -> Floats:
     """A map of information on a coarser grid: a cell holds the nats of all patches in it, the sum is the same."""
     return common_grid(values, shape) * (values.size / math.prod(shape))
 
@@ -141,7 +141,7 @@ def _image_rows(shared: Work, options: LayerSweepOptions, blocks: Sequence[int])
     found = [m2ib.image_bottlenecks(shared, _asked(options, block), [Pair(0, 0, shared.seed)]) for block in blocks]
     # Controls of one grain: a fine map in random positions is noise that fades another way than a coarse one.
     shape = min(((int(one.places.shape[-2]), int(one.places.shape[-1])) for one in found), key=math.prod)
-    maps = [_on_grid(one.places[0].double().cpu().numpy(), shape) for one in found]
+    maps = [on_grid(one.places[0].double().cpu().numpy(), shape) for one in found]
     orders = _orders(shared, "image", maps[0].size, options.controls)
     faded: dict[tuple[str, int], Floats] = {}
     for block, values in zip(blocks, maps, strict=True):

@@ -123,7 +123,9 @@ def _rows_of(rows: pd.DataFrame, each: Declaration) -> pd.DataFrame:
     if each.text == EVERY_TEXT:
         return rows
     wanted = folded(each.text)
-    return rows[(rows["text_kind"] != "caption") & rows["text"].map(lambda text: folded(str(text)) == wanted)]
+    return rows[
+        (rows["text_kind"] != "caption") & rows["text"].map(lambda text: folded(str(text)) == wanted).astype(bool)
+    ]
 
 
 def _verdict(row: Any, limit: float, significance: float) -> str:

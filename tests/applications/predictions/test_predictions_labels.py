@@ -176,6 +176,6 @@ def test_labels_are_counted_one_by_one_and_say_how_many_implausible_predictions_
     wrong = int((merged["implausible"] & ~merged["right"]).sum())
     assert (
         finding.status == "finding"
-        and f"By the labels, {wrong} of 20 implausible and 0 of 20 other predictions are wrong." in finding.condition
+        and f"By the labels, {wrong} of 20 implausible and 0 of 20 other predictions are wrong." in finding.effect
     )
-    assert "spot check estimates" not in finding.condition
+    assert "spot check estimates" not in finding.effect
