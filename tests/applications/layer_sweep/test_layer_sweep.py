@@ -163,7 +163,7 @@ def test_controls_have_the_values_of_the_map_in_one_order_for_all_blocks(
         assert len(set(orders.values())) == 4
 
 
-def test_maps_of_finer_blocks_are_averaged_to_the_coarsest_grid(tmp_path: Path) -> None:
+def test_maps_of_finer_blocks_are_summed_on_the_coarsest_grid(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     subject = subject_of(tmp_path, "cnn")
     sweep.work(subject, CARD.parse({**OPTIONS, "images": 2, "text_layers": (7,)}), tmp_path, lambda line: None)
