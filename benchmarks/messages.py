@@ -130,7 +130,9 @@ def _of_sources() -> Iterator[Text]:
             if isinstance(node, ast.Call):
                 yield from (text._replace(place=place) for text in _of_call(node))
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                ends = (lines[node.lineno - 1], lines[(node.end_lineno or node.lineno) - 1])
+                written = lines[node.lineno - 1 : node.end_lineno or node.lineno]
+                # The formatter puts the comment of a single text within its parentheses.
+                ends = written if isinstance(node.value, ast.Constant) else (written[0], written[-1])
                 mark = next((line.partition(MARK)[2].strip(": ") for line in ends if MARK in line), None)
                 if mark == "nouns":
                     pairs = list(_constants(node.value, mark))

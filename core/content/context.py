@@ -15,13 +15,15 @@ from core.runs import Run
 class ReportContext:
     """Made once for a report and passed down to every chapter.
 
-    `consensus`: for each kind of text the methods that a consensus of maps is made of.
+    `consensus`: for each kind of text the methods that a consensus of maps is made of. `stored`: the findings as they
+    are stored, in English; empty where `findings` are these.
     """
 
     judged: Context
     findings: tuple[Finding, ...] = ()
     assets: Assets = field(default_factory=Assets)
     consensus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stored: tuple[Finding, ...] = ()
 
     @property
     def run(self) -> Run:

@@ -13,6 +13,7 @@ from core.evaluation.summary import Summary
 from core.findings import failing_methods
 from core.languages import say
 from core.methods import METHODS, Cost
+from core.methods.capability import reason_told
 from core.reporting.tables import IDLE
 from core.rules.parts import title_of
 
@@ -135,5 +136,5 @@ def _not_run(summary: Summary) -> dict[str, list[str]]:
     for name, side, reason in summary.not_run:
         if name not in METHODS:
             continue
-        reasons.setdefault(name, []).append(say(SIDE_NOT_RUN[side], reason=reason))
+        reasons.setdefault(name, []).append(say(SIDE_NOT_RUN[side], reason=reason_told(reason)))
     return reasons

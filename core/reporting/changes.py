@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from core.content.context import ReportContext
@@ -21,7 +22,7 @@ def _side(state: str, severity: str, value: Number | None) -> str:
     shown = f"{say(state)}, {say(SEVERITY_TITLES[severity]).lower()}" if severity else say(state)
     if value is None:
         return shown
-    counted = f" {value.counted}" if value.counted else ""
+    counted = f" {say(value.counted)}" if value.counted else ""
     return f"{shown}: {value.name} {measured(value.value, value.low, value.high, value.n, value.unit)}{counted}"
 
 
@@ -39,7 +40,7 @@ def since_earlier(context: ReportContext) -> tuple[Section, ...]:
     earlier = load_earlier(context.run)
     if earlier is None:
         return ()
-    rows = changes(earlier.findings, context.findings)
+    rows = _changes(earlier.findings, context)
     shown = [row for row in rows if row.change != "unchanged"]
     caption = say("Findings that differ between the two runs, with 95 % interval")
     tables = (CHANGED.table(caption, shown),) if shown else ()
@@ -48,7 +49,7 @@ def since_earlier(context: ReportContext) -> tuple[Section, ...]:
     )
 
 
-def since_version(findings: tuple[Finding, ...], version: Version | None) -> tuple[Section, ...]:
+def since_version(context: ReportContext, version: Version | None) -> tuple[Section, ...]:
     """What changed since the version of the report that this one replaces; none if it is the first."""
     if version is None or not version.predecessor:
         return ()
@@ -61,11 +62,38 @@ def since_version(findings: tuple[Finding, ...], version: Version | None) -> tup
     if version.findings is None:
         unread = say("Its findings cannot be read by this version of Loupe.")
         return (Section(VERSIONS, sentences=(f"{told} {unread}",)),)
-    rows = changes(version.findings, findings)
+    rows = _changes(version.findings, context)
     shown = [row for row in rows if row.change != "unchanged"]
     caption = say("Findings that differ between the two versions, with 95 % interval")
     tables = (CHANGED.table(caption, shown),) if shown else ()
     return (Section(VERSIONS, sentences=(told, counted(rows, "version")), tables=tables),)
+
+
+def _changes(before: tuple[Finding, ...], context: ReportContext) -> tuple[Changed, ...]:
+    """What changed between stored findings, which are English, in the words of the report where it has them."""
+    now = context.stored or context.findings
+    told = dict(zip((finding.id for finding in now), context.findings, strict=True))
+    words = {
+        (finding.id, english.name): number
+        for finding in now
+        for english, number in zip(finding.evidence, told[finding.id].evidence, strict=True)
+    }
+
+    def worded(row: Changed, value: Number | None) -> Number | None:
+        known = None if value is None else words.get((row.id, value.name))
+        if value is None or known is None:
+            return value
+        return value.model_copy(update={"name": known.name, "unit": known.unit, "counted": known.counted})
+
+    return tuple(
+        replace(
+            row,
+            title=told[row.id].title if row.id in told else row.title,
+            before=worded(row, row.before),
+            now=worded(row, row.now),
+        )
+        for row in changes(before, now)
+    )
 
 
 def predecessor_fact(run: Run) -> tuple[Fact, ...]:

@@ -10,7 +10,7 @@ from core.applications.registry import image_flags
 from core.content.context import ReportContext
 from core.content.parts import Report, Section
 from core.content.words import report_date
-from core.findings import Finding, failing_methods, methods_above_controls
+from core.findings import failing_methods, methods_above_controls
 from core.glossary import GLOSSARY, used
 from core.languages import SOURCE, day, language, say, voice
 from core.reporting.abridged import Chapter, divided, parted
@@ -93,7 +93,7 @@ def build_report(
         limits=told,
         open_questions=open_questions(findings),
         open_sentence=open_sentence(findings),
-        assurance=(*assured_here, *since_version(findings, version)),
+        assurance=(*assured_here, *since_version(context, version)),
         requirements=(matrix(findings, run.plan.declared),),
         annexes=annexes(context, files or {}, rest, further, tuple(GLOSSARY.values())),
     )
@@ -125,13 +125,13 @@ def _untitled(sections: tuple[Section, ...]) -> tuple[Section, ...]:
     return tuple(replace(section, title="") if at == 0 else section for at, section in enumerate(sections))
 
 
-def with_version(report: Report, version: Version, findings: tuple[Finding, ...]) -> Report:
-    """The same report, with these findings, as another version."""
+def with_version(report: Report, version: Version, context: ReportContext) -> Report:
+    """The same report of `context` as another version."""
     facts = {fact.name: fact for fact in version_facts(version.predecessor)}
     old = [fact for fact in report.cover.facts if fact.name not in facts]
     assured = [section for section in report.assurance if section.title != VERSIONS]
     return replace(
         report,
         cover=replace(report.cover, facts=(*old, *facts.values())),
-        assurance=(*assured, *since_version(findings, version)),
+        assurance=(*assured, *since_version(context, version)),
     )

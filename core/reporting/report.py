@@ -90,7 +90,7 @@ def render_report(
         if new:
             version = following(run)
             with speaking(full):
-                report = with_version(report, version, told.findings)
+                report = with_version(report, version, told)
             page = written(report)
             html = written(report, standalone=True)
             (draft / "report.html").write_bytes(html.encode())
@@ -125,7 +125,7 @@ def _in_its_words(context: ReportContext, voice: Voice) -> ReportContext:
     if voice == Voice():
         return context
     judged = Context.of(context.run, context.summary, context.thresholds)
-    return ReportContext(judged, apply_rules(judged), context.assets, context.consensus)
+    return ReportContext(judged, apply_rules(judged), context.assets, context.consensus, stored=context.findings)
 
 
 def _for_stakeholders(context: ReportContext, report: Report, version: Version, full: Voice) -> str:

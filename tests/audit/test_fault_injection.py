@@ -108,7 +108,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, vit: Path) -> Any:
             patch.setattr(request, "ingest", taken)
         patch.setattr(report, "build_report", lambda *_, **__: types.SimpleNamespace(created="2026-01-01"))
         # What was sealed is replaced as another version where a fault comes after the seal.
-        patch.setattr(report, "with_version", lambda made, _: made)
+        patch.setattr(report, "with_version", lambda made, *_: made)
         patch.setattr(report, "missing_fonts", lambda *_: "")
         patch.setattr(report, "render_html", lambda *_, **__: "<html></html>")
         patch.setattr(report, "render_pdfs", lambda *_, **__: [b"%PDF-1.7"] * 2)

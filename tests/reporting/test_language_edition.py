@@ -21,10 +21,12 @@ from core.languages import Catalogue, Voice, load_catalogue, offered, speaking, 
 from core.languages.catalogue import COUNT, fault, faults, known
 from core.methods import METHODS
 from core.reporting import render_report
+from core.reporting.changes import since_version
 from core.reporting.document import build_report
 from core.reporting.html import FULL, STAKEHOLDER, render_html
 from core.reporting.report import SHORT
 from core.reporting.stakeholder import for_stakeholders
+from core.reporting.versions import Version
 from core.rules import Context
 from core.runs import Run
 from tests.reporting.test_pdf_structure import faults as structure_faults
@@ -198,3 +200,23 @@ def test_a_run_in_german_keeps_english_evidence(tmp_path: Path) -> None:
     page = edition(run, voice_of("de"))
     assert 'lang="de"' in page and "Alle geplanten Arbeiten wurden ausgeführt" in page and "15. Januar 2026" in page
     assert "in englischer Sprache" not in page and "All planned work" not in page
+
+
+def test_changes_are_found_between_stored_findings_and_told_in_words(runs: list[Run]) -> None:
+    stored = apply_rules(Context(runs[0]))
+    numbered = next(one for one in stored if one.evidence)
+    shifted = numbered.evidence[0].model_copy(update={"value": 0.123})
+    before = tuple(one.model_copy(update={"evidence": (shifted,)}) if one is numbered else one for one in stored)
+    with speaking(voice_of("de")):
+        judged = Context(runs[0])
+        told = apply_rules(judged)
+        context = ReportContext(judged, told, stored=stored)
+        (same,) = since_version(context, Version(2, "0" * 64, stored))
+        (other,) = since_version(context, Version(2, "0" * 64, before))
+        (mixed,) = since_version(ReportContext(judged, told), Version(2, "0" * 64, stored))
+    assert not same.tables and len(other.tables[0].rows) == 1
+    row = " ".join(str(cell) for cell in other.tables[0].rows[0])
+    words = next(one for one in told if one.id == numbered.id)
+    assert words.title in row and row.count(words.evidence[0].name) == 2 and "0,12," in row and "Dateien" in row
+    # Findings in two languages differ in every name.
+    assert len(mixed.tables[0].rows) > 1

@@ -37,7 +37,7 @@ NATURAL = (
 ALIKE = (
     " The look of the region is {alike_value:.0%} [{alike_low:.0%}, {alike_high:.0%}] more alike within these images "
     "than with others."
-)
+)  # messages
 
 # What an undecided rule on regions adds; `look` says how alike the region of the first row is.
 ALSO = (

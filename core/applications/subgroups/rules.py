@@ -37,7 +37,7 @@ _COMPARE_CLASSES = (
     "the images of these classes for quality and for other subjects first."
 )  # messages
 _Z, _POWER = NormalDist().inv_cdf((1 + LEVEL) / 2), NormalDist().inv_cdf(POWER)
-HIGHER = Quantity("{measure} {side} in “{group.value}” ({group.column}), share of pairs")
+HIGHER = Quantity("{measure} {side} in “{value}” ({column}), share of pairs")
 
 
 def differences(context: Context, /, *, subject: Literal["model", "data"], threshold: str) -> Iterator[Outcome]:
@@ -209,7 +209,8 @@ def _number(effect: Effect) -> Number:
     share, low, high = effect.one_sided
     group = effect.group
     n = effect.n + effect.others
-    number = HIGHER.at(share, n, low, high, measure=effect.measure.title, side=effect.side, group=group)
+    words = {"value": group.value_words, "column": group.column_words}
+    number = HIGHER.at(share, n, low, high, measure=effect.measure.title, side=_side(effect), **words)
     return tested(number, effect.p_adjusted, COMPARISONS)
 
 
