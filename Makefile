@@ -82,7 +82,7 @@ types: setup-dev
 # The lines that the tests run are counted on the way, which costs about a tenth, and printed by room.
 unit: system-test setup-dev
 	@mkdir -p out
-	$(BIN)/python -m slipcover --source core,pages --json --out out/coverage.json \
+	$(BIN)/python -m slipcover --source core,pages/parts --json --out out/coverage.json \
 		-m pytest -m "not browser and not nightly" -n 2 --dist loadfile
 	$(BIN)/python tests/check_coverage.py out/coverage.json
 

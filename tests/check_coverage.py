@@ -2,8 +2,9 @@
 
 python tests/check_coverage.py out/coverage.json
 
-Lines of this process and of its forks alone: what runs in another interpreter (the browser tests' pages, the sandbox,
-the command line) counts as not run. Exit code 1 if the share of all lines is below the floor.
+Lines of this process and of its forks alone: what runs in another interpreter (the sandbox, the command line) counts as
+not run. The scripts in `pages/` are left out, because every test and every browser compiles them again. Exit
+code 1 if the share of all lines is below the floor.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-# Of all lines. Tests of pages in a browser run in other interpreters.
-FLOOR = 0.80
+FLOOR = 0.90
 LISTED = 10
 
 

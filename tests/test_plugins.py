@@ -29,6 +29,7 @@ from core.runs.plan import parse_plan
 from core.sandbox import client
 from core.settings import ROOT
 from tests.sandbox import tasks
+from tests.support import own_pytest
 from tests.support.distributions import EXAMPLE, install, install_example
 from tests.support.made_run import made_run
 
@@ -266,12 +267,12 @@ def test_a_plan_whose_plug_in_is_gone_is_refused_in_one_line(example: Path, monk
 def contract(target: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """The test file of the example, run by pytest alone in another process."""
     places = (target, ROOT, ROOT / "deploy" / "wheel")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
+    outside = own_pytest.environment(PYTHONPATH=os.pathsep.join(map(str, places)))
     empty = target.parent / "pytest.ini"
     empty.write_text("[pytest]\n")
     ask = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(empty), *more]
     return subprocess.run(
-        [*ask, str(EXAMPLE / "tests")], cwd=target.parent, env=environment, capture_output=True, text=True
+        [*ask, str(EXAMPLE / "tests")], cwd=target.parent, env=outside, capture_output=True, text=True
     )
 
 

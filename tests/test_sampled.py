@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import pytest
 
 from core.settings import ROOT
+from tests.support.own_pytest import environment
 
 TEST = "tests/reporting/test_comparison_check.py"
 
@@ -19,7 +19,7 @@ def collected() -> dict[str, list[str]]:
     found = {}
     for name, chosen in (("ci", "not nightly"), ("nightly", "nightly"), ("all", "nightly or not nightly")):
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "-m", chosen, TEST]
-        plain = {**os.environ, "PYTEST_ADDOPTS": ""}
+        plain = environment(PYTEST_ADDOPTS="")
         told = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True).stdout
         found[name] = [line for line in told.splitlines() if line.startswith("tests/")]
     return found

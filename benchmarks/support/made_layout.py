@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from core.applications.embedding_map.card import CARD
-from core.applications.embedding_map.layout import RANDOM, TSNE
-from core.applications.embedding_map.record import LayoutRecord
+from core.applications.embedding_map.layout import TSNE
+from core.applications.embedding_map.record import RANDOM, LayoutRecord
 from core.runs import Run
 
 

@@ -52,7 +52,7 @@ def test_the_page_says_who_points_and_follows_its_choice(run: Run) -> None:
     assert table.loc["RISE", "In its tile"].startswith("0.50")
     assert app.dataframe[-1].value["Reason"].tolist() == [HOSTILE]
     tiles = app.selectbox(key=f"mosaic-tile-{run.id}-0")
-    assert tiles.options == ["left: text 0", "right: text 1"]
+    assert tiles.options == ["left-hand: text 0", "right-hand: text 1"]
     tiles.set_value(1).run()
     assert not app.exception and "Raw similarity: 0.2 to 1" in words(app).replace("\\", "")
     assert "RISE: 0.2 to 0.2" in words(app).replace("\\", "")

@@ -46,7 +46,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return reading
 
-    monkeypatch.setattr(results, "_table", counted(results._table, lambda file, _: Path(file).name))
+    monkeypatch.setattr(results, "unit_table", counted(results.unit_table, lambda file, _: Path(file).name))
     monkeypatch.setattr(pd, "read_parquet", counted(pd.read_parquet, lambda file: "/".join(Path(file).parts[-2:])))
     monkeypatch.setattr(thresholds, "load_thresholds", counted(thresholds.load_thresholds, lambda *_: "thresholds"))
     return counts

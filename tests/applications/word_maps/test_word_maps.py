@@ -177,7 +177,7 @@ def test_the_report_prints_the_words_of_two_images(made: tuple[Subject, WordMaps
     assert len(chapter) == 7 and len(chapter[0].tables[0].rows) == len(MEASURES)
     for pairs, divided, owned in (chapter[1:4], chapter[4:7]):
         (table,) = owned.tables
-        assert {len(row) for row in table.rows} == {len(table.columns)} and "n = 1" in pairs.sentences[0]
+        assert {len(row) for row in table.rows} == {len(table.columns)} and "(one image)" in pairs.sentences[0]
         # A column a word: the two ways stand above each other.
         assert [heat.title for heat in pairs.heats][1:] == [heat.title for heat in divided.heats][1:]
         assert (pairs.heats[0].title, divided.heats[0].title) == ("Image", "Without any word")
