@@ -60,6 +60,9 @@ def pictures(page: Page, name: str, out: Path) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for theme in THEMES:
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            # Charts are drawn for the theme in which the page was opened.
+            page.reload()
+            page.get_by_role("heading", level=1).first.wait_for()
             page.locator(IDLE).wait_for()
             page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached")
             page.wait_for_function(DRAWN)
