@@ -31,6 +31,8 @@ from tests.support.contexts import context_of
 from tests.support.made_run import made_run
 
 ANY = st.text(st.characters(codec=None, categories=None), max_size=30)
+# What a table of texts can hold: half a pair of surrogates is refused by Arrow, and by every check of a plan before.
+STORED = st.text(st.characters(codec="utf-8"), max_size=30)
 NASTY = "Q\x00u\x0ba\x1brt\ud800er\ufffely\u202e \U0010ffffaudit\u2028]]>&<b>'\""
 
 
@@ -72,7 +74,7 @@ def test_any_text_renders_as_a_page_whose_texts_fit_xml(made: tuple[Report, Asse
 
 
 @settings(deadline=None, max_examples=25)
-@given(text=ANY)
+@given(text=STORED)
 def test_any_text_in_a_chart_gives_sound_xml(text: str) -> None:
     frame = pd.DataFrame({"name": [text, "b"], "value": [1.0, 2.0]})
     ElementTree.fromstring(to_svg(alt.Chart(frame).mark_bar().encode(x="value:Q", y="name:N"), text))
