@@ -45,7 +45,9 @@ def explore() -> None:
     every = dict(scores[["image", "image_name"]].drop_duplicates().sort_values("image_name").itertuples(index=False))
     lowest = summary.pair_agreement.groupby("image")["value"].min().to_dict()
     bar = st.container(horizontal=True, vertical_alignment="bottom")
-    names = image_filter.chosen(run, every, lowest)
+    left, right = st.columns(2)
+    with left:
+        names = image_filter.chosen(run, every, lowest)
     if not names:
         st.info("No image passes the filter. Remove it to see the others.")
         return
@@ -53,7 +55,7 @@ def explore() -> None:
         image = image_pick.pick(run, names, lowest)
         view = pick_view(run)
     # Not a popover: it would make its widgets when it is opened, without the values that the address gave them.
-    options = st.expander("Methods and display", icon=":material/tune:")
+    options = right.expander("Methods and display", icon=":material/tune:")
     found = maps.image_of(run, image)
     if found is None:
         st.error("This image is no longer in the dataset.")

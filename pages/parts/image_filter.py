@@ -33,17 +33,15 @@ def chosen(run: Run, names: Mapping[str, str], agreement: Mapping[str, float]) -
     if st.session_state[by_key] not in offered:
         st.session_state[by_key] = NOTHING
     with st.expander("Filter and order of the images", icon=":material/filter_alt:"):
-        left, middle, right = st.columns((3, 4, 2))
-        by = left.selectbox("By", list(offered), key=by_key, format_func=lambda name: shorten(name, 70))
+        by = st.selectbox("By", list(offered), key=by_key, format_func=lambda name: shorten(name, 70))
         values = offered[by]()
         numeric = bool(values) and all(isinstance(value, Real) for value in values.values())
-        with middle:
-            passed = _passed(run, names, values, numeric=numeric)
+        passed = _passed(run, names, values, numeric=numeric)
         orders = [name for name in ORDERS if numeric or name not in ("high", "low")]
         address.enter(order_key, "order", orders, "agreement", str)
         if st.session_state[order_key] not in orders:
             st.session_state[order_key] = "agreement"
-        order = right.selectbox("Order", orders, format_func=ORDERS.__getitem__, key=order_key)
+        order = st.selectbox("Order", orders, format_func=ORDERS.__getitem__, key=order_key)
     address.tell("by", [by] if by != NOTHING else [])
     address.tell("order", [order] if order != "agreement" else [])
     if len(passed) < len(names):

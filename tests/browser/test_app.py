@@ -132,7 +132,7 @@ def test_zip_to_pdf(page: Page, server: Server, tmp_path: Path) -> None:
     )
     page.get_by_role("link", name="Audit a model on this dataset").click()
     settled(page, "Audit")
-    page.get_by_text("Methods", exact=True).click()
+    page.get_by_test_id("stMainBlockContainer").get_by_text("Methods", exact=True).click()
     page.get_by_role("button", name="None", exact=True).click()
     settled(page, "Audit")
     for method in ("Raw similarity", "Grad-CAM"):

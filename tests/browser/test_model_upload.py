@@ -67,7 +67,7 @@ def test_an_uploaded_model_is_audited_from_its_files_to_a_report(
     upload(page, sorted(model.iterdir()), "My small CLIP")
     for told in ("CLIPModel", "32 × 32 pixels", "20 tokens", "Every method and every analysis can run on this model."):
         expect(page.get_by_text(told, exact=True)).to_be_visible(timeout=WORK_MS)
-    page.get_by_text("Methods", exact=True).click()
+    page.get_by_test_id("stMainBlockContainer").get_by_text("Methods", exact=True).click()
     page.get_by_role("button", name="None", exact=True).click()
     settled(page, "Audit")
     box = page.get_by_test_id("stCheckbox").filter(has_text="Raw similarity")
