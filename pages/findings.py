@@ -32,6 +32,7 @@ from core.rules.finding import SUBJECTS
 from core.runs import FINISHED, Progress, Run
 from core.runs.review import Review, finding_review
 from pages.parts import address, charts, entry, finding_card, maps, review, saved_views, state, tables
+from pages.parts.application_page import COLOURS
 from pages.parts.words import empty, plain, problems_shown, tab
 
 PASSED = "Checks whose criterion is shown to hold: the whole 95 % interval lies within the limit."
@@ -102,10 +103,10 @@ def verdict(progress: Progress, register: Sequence[Finding]) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(plain(word), anchor=False, help=plain(definition("Opinion")))
-            for severity in finding_card.COLOURS:
+            for severity in COLOURS:
                 count = sum(item.severity == severity for item in register if item.status == "finding")
                 if count:
-                    st.badge(f"{count} {severity}", color=finding_card.COLOURS[severity])
+                    st.badge(f"{count} {severity}", color=COLOURS[severity])
         st.markdown(plain(reason))
 
 
@@ -113,7 +114,7 @@ def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Find
     """The findings of the chosen severities, subjects and decisions; the choice is part of the address."""
     decisions = {item.id: "open" if log is None else finding_review(log, item.id).decision for item in findings}
     present = [word for word in review.COLOURS if word in decisions.values()]
-    severities = [word for word in finding_card.COLOURS if any(item.severity == word for item in findings)]
+    severities = [word for word in COLOURS if any(item.severity == word for item in findings)]
     subjects = [name for name in SUBJECTS if any(item.subject == name for item in findings)]
     address.enter_all(f"severity-{run.id}", "severity", severities, [], str)
     address.enter_all(f"subject-{run.id}", "subject", subjects, [], str)

@@ -26,7 +26,7 @@ from core.models.pool import removal_of
 from core.models.signed import SIGNATURE, signers_of, vouched
 from core.runs import FINISHED, Run, break_seal, environment
 from core.runs.packages import installed
-from core.runs.packing import pack, packed, parts_of
+from core.runs.packing import pack, parts_of
 from core.runs.packing import settle as settle_parts
 from core.runs.rebuild import adopt
 from core.runs.seal import seal
@@ -140,8 +140,7 @@ def _work(
         store.log("seal", f"and {len(changed) - LINES} more")
     store.create(units)
     remove_replaced(run)
-    settle_parts(run)
-    back = store.requeue(packed(run))
+    back = store.requeue(settle_parts(run))
     if back:
         store.log("requeued", f"{back} units are recomputed")
     found = adopt(run, shards)

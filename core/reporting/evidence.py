@@ -29,7 +29,8 @@ from core.reporting.csv_table import table_csv
 from core.reporting.plan_settings import SETTINGS_FILE, settings_csv
 from core.rules.thresholds import thresholds_of
 from core.runs import Run
-from core.runs.packing import packed, parts_of
+from core.runs.packing import parts_of
+from core.runs.part_files import keys_of
 from core.runs.results import file_sha256
 from core.runs.review import REVIEW
 from core.runs.spot_check import SPOT_CHECK
@@ -68,6 +69,7 @@ def write_evidence(
         told = ((f"{EXPORTS_FOLDER}/{name}", data) for name, data in (exports or {}).items())
         for name, data in chain(_small_files(run, summary, findings), told):
             hashes[name] = _put(bundle, name, data)
+        lying: set[str] = set()
         for part, about in parts_of(run).items():
             name = f"results/{part}"
             if not (run.folder / name).exists():
@@ -75,7 +77,7 @@ def write_evidence(
             hashes[name] = _put(bundle, name, (run.folder / name).read_bytes())
             if hashes[name] != about["sha256"]:
                 raise RunError(f"{name} was changed after it was written; `python -m core resume` recomputes it")
-        lying = packed(run)
+            lying |= keys_of(run.folder / name)
         for unit in run.store.units():
             if unit["state"] != "done" or unit["key"] in lying:
                 continue

@@ -14,7 +14,8 @@ from core.errors import LoupeError, Refused, RunError
 from core.runs import review
 from core.runs.manifest import write_json
 from core.runs.opened import check_changeable
-from core.runs.packing import packed, part_problems, parts_of
+from core.runs.packing import parts_of, sound_parts
+from core.runs.part_files import keys_of
 from core.runs.results import file_sha256
 from core.runs.run import Run
 from core.runs.seal import (
@@ -78,9 +79,10 @@ def changed_files(run: Run) -> list[str]:
     if manifest.get("plan_sha256", run.plan.digest) != run.plan.digest:
         problems.append("plan.json is not the plan for which the work was done")
     done = {f"{unit['key']}.parquet": unit["sha256"] for unit in run.store.units() if unit["state"] == "done"}
-    problems += part_problems(run)
+    parts, sound = parts_of(run), sound_parts(run)
+    problems += [f"results/{name} is missing or changed" for name in parts if name not in sound]
     # A unit lies in a part or has a file, and not both.
-    lying = {f"{key}.parquet" for key in packed(run)}
+    lying = {f"{key}.parquet" for file in sound.values() for key in keys_of(file)}
     loose = {name: sha256 for name, sha256 in done.items() if name not in lying}
     for name, sha256 in loose.items():
         if not _same(run.folder / "results" / name, sha256):
@@ -90,7 +92,7 @@ def changed_files(run: Run) -> list[str]:
         for name in sorted(lying - set(done))
     ]
     results = run.folder / "results"
-    known = {*loose, *parts_of(run)}
+    known = {*loose, *parts}
     strays = sorted(set(listed(results, set())[0]) - known) if results.is_dir() else []
     problems += [f"results/{name} belongs to no finished unit" for name in strays if name.endswith(".parquet")]
     for name in manifest.get(APPLICATIONS, {}):

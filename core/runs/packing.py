@@ -31,34 +31,24 @@ def parts_of(run: Run) -> dict[str, dict[str, Any]]:
     return dict(found) if isinstance(found, dict) else {}
 
 
-def part_problems(run: Run) -> list[str]:
-    """Which parts are missing or are not those that the manifest names, one line each."""
-    return [
-        f"results/{name} is missing or changed"
-        for name, told in parts_of(run).items()
-        if not _is(run.folder / "results" / name, told)
-    ]
+def sound_parts(run: Run) -> dict[str, Path]:
+    """The parts that are as the manifest says, by file name. Each is read whole, for its hash."""
+    files = {name: run.folder / "results" / name for name in parts_of(run)}
+    return {name: files[name] for name, told in parts_of(run).items() if _is(files[name], told)}
 
 
 def packed(run: Run) -> frozenset[str]:
     """The keys of the units whose rows lie in a part that is as the manifest says."""
-    keys: set[str] = set()
-    for name, told in parts_of(run).items():
-        file = run.folder / "results" / name
-        if _is(file, told):
-            keys |= keys_of(file)
-    return frozenset(keys)
+    return frozenset().union(*(keys_of(file) for file in sound_parts(run).values()))
 
 
 def packed_units(run: Run) -> dict[str, tuple[str, int, frozenset[str]]]:
     """The same units with the SHA-256 of the file that each would have, its number of rows, and its images."""
     found = {}
-    for name, told in parts_of(run).items():
-        file = run.folder / "results" / name
-        if _is(file, told):
-            for key, table in units_of(file):
-                images = frozenset(table["image"].to_pylist())
-                found[key] = (hashlib.sha256(encoded(table.cast(SCHEMA))).hexdigest(), len(table), images)
+    for file in sound_parts(run).values():
+        for key, table in units_of(file):
+            images = frozenset(table["image"].to_pylist())
+            found[key] = (hashlib.sha256(encoded(table.cast(SCHEMA))).hexdigest(), len(table), images)
     return found
 
 
@@ -78,31 +68,35 @@ def pack(run: Run) -> int:
     return at
 
 
-def settle(run: Run) -> None:
-    """Bring the folder of results in order before work goes on: after an interruption, or with other units.
+def settle(run: Run) -> frozenset[str]:
+    """Bring the folder of results in order before work goes on: after an interruption, or with other units. Returns the
+    keys of the units that lie in parts.
 
     A part that the manifest does not name, that was changed, or that holds units which the run has no more, is taken
     apart: rows that are those a finished unit recorded get a file of their own. A unit that lies in a part has no file.
     """
     results = run.folder / "results"
-    files = part_files(results)
-    if not files and not parts_of(run):
-        return
+    files, named = part_files(results), parts_of(run)
+    if not files and not named:
+        return frozenset()
     recorded = {unit["key"]: unit["sha256"] for unit in run.store.units() if unit["state"] == "done"}
-    kept = {}
+    kept: dict[str, dict[str, Any]] = {}
+    lying: set[str] = set()
     for file in files:
-        told = parts_of(run).get(file.name)
+        told = named.get(file.name)
         keys = keys_of(file) if told is not None and _is(file, told) else None
         if told is not None and keys is not None and keys <= set(recorded):
             kept[file.name] = told
+            lying |= keys
             _remove(results, sorted(keys))
         else:
             _take_apart(results, file, recorded)
-    if kept != parts_of(run):
+    if kept != named:
         run.update_manifest(**{PARTS: kept})
     for file in files:
         if file.name not in kept:
             file.unlink(missing_ok=True)
+    return frozenset(lying)
 
 
 def _pack_one(run: Run, keys: Sequence[str], target: int) -> int:

@@ -20,7 +20,7 @@ from pages.parts import entry, saved_views, state, tables
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 Record = TypeVar("Record")
-COLOURS = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
+COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
 ORDER, MOST = tuple(COLOURS), 6
 PLAN = ("pages/audit.py", "Plan an audit")
 

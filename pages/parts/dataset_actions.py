@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import streamlit as st
 
 from core.content.words import plural
 from core.datasets import Dataset
 from core.runs.shelf import delete_dataset, label_of, set_label, users_of
-from pages.parts import identity
+from pages.parts import identity, state
 from pages.parts.words import plain, problems_shown
 
 
 def show(dataset: Dataset) -> None:
     """The date and the runs of the dataset, a field for its name, and its deletion."""
-    file = dataset.root / "dataset.json"
-    added = datetime.fromtimestamp(file.stat().st_mtime) if file.exists() else None
+    added = state.added(dataset)
     users = users_of(dataset.root)
     with st.expander("Name, date and deletion"):
-        date = f"Added {added:%d %b %Y, %H:%M} · " if added else ""
+        date = f"Added {added} · " if added else ""
         used = f"used by {plural(len(users), 'audit')}" if users else "used by no audit"
         st.caption(plain(f"{date}{used} · {dataset.id}"))
         key = f"dataset:{dataset.root.name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import NamedTuple
 
 import streamlit as st
@@ -49,7 +48,7 @@ def show(dataset: Dataset, versions: list[Dataset]) -> None:
         return
     rows = [
         Version(
-            _date(other),
+            state.added(other),
             other,
             None if other.id == dataset.id else dataset_change(dataset, other),
             len(users_of(other.root)),
@@ -62,7 +61,3 @@ def show(dataset: Dataset, versions: list[Dataset]) -> None:
 
 def _count(change: DatasetChange | None, name: str) -> str:
     return "" if change is None else str(getattr(change, name))
-
-
-def _date(dataset: Dataset) -> str:
-    return f"{datetime.fromtimestamp((dataset.root / 'dataset.json').stat().st_mtime):%d %b %Y, %H:%M}"

@@ -18,11 +18,12 @@ from core.runs.review import Review
 from core.runs.shelf import shelf_id
 from core.settings import as_typed
 from pages.parts import address, maps, review, saved_views, state, tables
+from pages.parts.application_page import COLOURS
 from pages.parts.image_values import IN, of_finding
 from pages.parts.words import plain
 
-COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
 PER_SAMPLE = 3
+OPACITY = 0.55
 ACROSS = 6
 LEAD = 320  # characters of the condition on a closed card
 
@@ -134,16 +135,12 @@ def evidence(numbers: tuple[Number, ...]) -> None:
 
 def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
     """Images with the maps that the finding is about, several samples a row."""
-    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in chosen]))
-    if any(sample.image not in kept for sample in chosen):
+    kept = _within(run, chosen)
+    if len(kept) < len(chosen):
         saved_views.note()
         if not kept:
             st.caption("No image of the saved view is among these.")
-    pairs = [
-        (sample, image)
-        for sample in chosen
-        if sample.image in kept and (image := maps.image_of(run, sample.image)) is not None
-    ]
+    pairs = [(sample, image) for sample in kept if (image := maps.image_of(run, sample.image)) is not None]
     cells = 1 + max((min(len(sample.methods), PER_SAMPLE) for sample, _ in pairs), default=0)
     each = max(1, ACROSS // cells)
     for start in range(0, len(pairs), each):
@@ -158,7 +155,7 @@ def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
                         st.caption(plain(" · ".join(part for part in (sample.text, sample.note) if part)))
                     elif at <= len(rows):
                         row = next(rows.iloc[[at - 1]].itertuples())
-                        maps.method_card(run, image, row, opacity=0.55, smooth=True)
+                        maps.method_card(run, image, row, opacity=OPACITY, smooth=True)
 
 
 def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
@@ -170,12 +167,16 @@ def sample_rows(run: Run, sample: Sample) -> pd.DataFrame:
     return rows.drop_duplicates("method").head(PER_SAMPLE)
 
 
+def _within(run: Run, chosen: Sequence[Sample]) -> list[Sample]:
+    """The samples whose images the saved view contains."""
+    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in chosen]))
+    return [sample for sample in chosen if sample.image in kept]
+
+
 def _picture(run: Run, item: Finding) -> tuple[Sample, Any] | None:
     """The first sample that the saved view contains, with its image; None where the finding shows no image."""
-    kept = set(saved_views.within(saved_views.chosen(run), [sample.image for sample in item.samples]))
-    for sample in item.samples:
-        image = maps.image_of(run, sample.image) if sample.image in kept else None
-        if image is not None:
+    for sample in _within(run, item.samples):
+        if (image := maps.image_of(run, sample.image)) is not None:
             return sample, image
     return None
 
@@ -186,9 +187,7 @@ def _draw(run: Run, sample: Sample, image: Any) -> None:
         row = next(rows.iloc[[0]].itertuples())
         values = maps.native(row) if row.status == "ok" else None
         if values is not None:
-            about = f"{maps.title(row.method)} map of {image.name} for the text {row.text}"
-            signed = maps.is_signed(row.method)
-            maps.heat(run, image, values, signed=signed, opacity=0.55, smooth=True, alt=about)
+            maps.method_heat(run, image, row, values, opacity=OPACITY, smooth=True)
             return
     maps.original(run, image)
 

@@ -36,10 +36,11 @@ def values_by_name(run: Run, images: Collection[str]) -> dict[str, Callable[[], 
         offered[f"{'label' if column == label else 'column'}: {column}"] = partial(columns.__getitem__, column)
     for (text, kind), scores in layout_scores.scores_of(run).items():
         offered[f"score of the {kind}: {text}"] = partial(dict, scores)
-    for measure in _measures(str(run.folder), state.version_of(run), state.progress_of(run).state):
+    measures, stored = _read(str(run.folder), state.version_of(run), state.progress_of(run).state)
+    for measure in measures:
         offered[f"measure: {measure.title}"] = partial(getattr, measure, "values")
     # Those that were stored with the run need no rule to be evaluated.
-    for item in load_findings(run) or state.findings_of(run):
+    for item in stored or state.findings_of(run):
         if item.status == "finding" and item.samples:
             offered[of_finding(item)] = partial(_listed, tuple(images), item)
     return offered
@@ -51,9 +52,10 @@ def of_finding(item: Finding) -> str:
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _measures(folder: str, version: tuple[int, int], standing: str) -> tuple[ImageMeasure, ...]:
-    """The measures of single images, read once for each state of the run."""
-    return image_measures(Run(Path(folder)))
+def _read(folder: str, version: tuple[int, int], standing: str) -> tuple[tuple[ImageMeasure, ...], tuple[Finding, ...]]:
+    """The measures of single images and the stored findings, read once for each state of the run."""
+    run = Run(Path(folder))
+    return image_measures(run), load_findings(run)
 
 
 def _listed(images: Collection[str], item: Finding) -> dict[str, str]:

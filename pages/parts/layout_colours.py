@@ -12,8 +12,6 @@ from core.runs import Run
 from pages.parts import address
 from pages.parts.image_values import Values, values_by_name
 
-NOTHING = "nothing"
-
 
 def choose(run: Run, points: pd.DataFrame) -> tuple[str, Values]:
     """The values that colour the points, by image, and what they are; the choice is part of the address."""
@@ -29,4 +27,4 @@ def choices(run: Run, points: pd.DataFrame) -> dict[str, Callable[[], Values]]:
     """What can colour the points of this run, by name, each computed when it is chosen."""
     offered = values_by_name(run, list(points["image"]))
     offered["neighbours preserved"] = lambda: dict(zip(points["image"], points["preserved"], strict=True))
-    return offered or {NOTHING: dict}
+    return offered

@@ -80,6 +80,12 @@ def heat(
     laid(state.dataset_of(run).root, image, values, preprocessing, look, signed=signed, alt=alt)
 
 
+def method_heat(run: Run, image: DatasetImage, row: Any, values: NDArray[Any], *, opacity: float, smooth: bool) -> None:
+    """The values of a result row over its image."""
+    about = f"{title(row.method)} map of {image.name} for the text {row.text}"
+    heat(run, image, values, signed=is_signed(row.method), opacity=opacity, smooth=smooth, alt=about)
+
+
 def laid(
     root: Path,
     image: DatasetImage,
@@ -151,10 +157,8 @@ def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smoo
     if values is None:
         st.caption("This method computes no image map, only attributions of words.")
         return
-    signed = is_signed(row.method)
-    about = f"{title(row.method)} map of {image.name} for the text {row.text}"
-    heat(run, image, values, signed=signed, opacity=opacity, smooth=smooth, alt=about)
-    scale(values, signed=signed, unit=METHODS[row.method].unit if row.method in METHODS else "")
+    method_heat(run, image, row, values, opacity=opacity, smooth=smooth)
+    scale(values, signed=is_signed(row.method), unit=METHODS[row.method].unit if row.method in METHODS else "")
     trust = "not tested" if pd.isna(row.faithfulness) else f"{row.faithfulness:+.3f}"
     about = BY_NAME["faithfulness"].help
     st.caption(f"Faithfulness {plain(trust)} · {int(row.rows)} × {int(row.columns)} cells", help=plain(about))

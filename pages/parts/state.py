@@ -33,6 +33,7 @@ from pages.parts.words import plain, problems_shown
 Colour = Literal["red", "orange", "green", "blue"]
 MOST_FAILURES = 4
 NOT_ABOUT_A_RUN = ("", "dataset", "audit", "runs", "playground", "methods", "glossary")
+MOMENT = "%d %b %Y, %H:%M"
 STATE_SECONDS = 1.0  # between two looks at a run that may change
 COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
 
@@ -134,6 +135,12 @@ def dataset_name(dataset: Dataset) -> str:
     return label_of(f"dataset:{dataset.root.name}").name or dataset.name
 
 
+def added(dataset: Dataset) -> str:
+    """When the dataset was stored; empty if it is not stored any more."""
+    file = dataset.root / "dataset.json"
+    return datetime.fromtimestamp(file.stat().st_mtime).strftime(MOMENT) if file.exists() else ""
+
+
 def run_label(run: Run) -> str:
     """Title and date of a run, for a list."""
     try:
@@ -145,7 +152,7 @@ def run_label(run: Run) -> str:
 
 def started(run: Run) -> str:
     """When the run was requested; of a bundle, when it was opened."""
-    return datetime.fromtimestamp(run.requested).strftime("%d %b %Y, %H:%M")
+    return datetime.fromtimestamp(run.requested).strftime(MOMENT)
 
 
 def progress_of(run: Run) -> Progress:

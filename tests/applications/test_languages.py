@@ -24,20 +24,12 @@ from core.runs.spot_check import add_marks, start_spot_check
 from tests.audit.small import CLASSES, draw_images, loaded, new_run, plan_for, save_model
 from tests.reporting.test_language_edition import data_words, marked_voice, unmarked
 from tests.support.contexts import context_of
+from tests.support.own_concepts import OWN, OWN_CONCEPTS
 
 WORDS = ("dog", "cat", "bird", "shore", "mat", "photo", "walk", "house", "tree", "fish")
-# Concepts of an auditor's own: a few of them, and enough for groups.
-OWN = (
-    "animal | a thing that lives",
-    "bird | a red bird on the mat | animal",
-    "dog | a dog on the shore | animal",
-    "cat | cat on the mat | animal",
-    "kitten | in the photo | cat",
-    *(f"word {at} | the shore {at} of nothing" for at in range(15)),
-)
 # The options of each application whose chapter is checked.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "concepts": {"preset": "fast", "vocabulary": "own", "own": OWN, "in_distribution": "animal"},
+    "concepts": OWN_CONCEPTS,
     "data_checks": {},
     "embedding_map": {"steps": 50},
     "information": {"steps": 3, "samples": 2, "prices": (0.1, 5.0)},

@@ -16,12 +16,10 @@ from pathlib import Path
 import pytest
 
 from core.audit.engines import Engine, cluster
-from core.audit.worker import work
 from core.datasets import Dataset
 from core.errors import RunError
 from core.settings import ROOT
-from tests.audit.small import loaded, result_hashes
-from tests.audit.test_engines_cluster import descendants
+from tests.audit.test_engines_cluster import descendants, goes_on
 from tests.audit.test_engines_local import expected, six, small_run, until  # noqa: F401
 
 ACTOR = "UnitActor"
@@ -93,13 +91,7 @@ def test_a_driver_that_is_killed_leaves_a_running_cluster_on_which_the_run_is_re
     child.kill()
     child.wait()
     until(lambda: not actors(keeper.pid))
-    done = {unit["key"]: unit["tries"] for unit in run.store.units() if unit["state"] == "done"}
-    assert 1 <= len(done) < len(expected)
-    finished = result_hashes(run)
-    assert work(run, model=loaded(vit), report=False, engine=Engine("ray", 2, 1, address)) == "done"
-    assert {unit["key"]: unit["tries"] for unit in run.store.units() if unit["key"] in done} == done
-    assert finished.items() <= result_hashes(run).items()
-    assert result_hashes(run) == expected
+    goes_on(run, vit, expected, Engine("ray", 2, 1, address))
     # The cluster is somebody else's: it goes on, without our actors.
     until(lambda: not actors(keeper.pid))
     assert keeper.poll() is None

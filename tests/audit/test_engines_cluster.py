@@ -16,6 +16,7 @@ from core.audit.engines import ray as engine_ray
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.processes import runs_here
+from core.runs import Run
 from core.settings import ROOT
 from tests.audit.small import loaded, result_hashes
 from tests.audit.test_engines_local import expected, kill, six, small_run, until  # noqa: F401
@@ -73,13 +74,7 @@ def test_a_worker_that_is_killed_takes_its_cluster_with_it_and_the_run_is_resume
     child.kill()
     child.wait()
     until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()])
-    done = {unit["key"]: unit["tries"] for unit in run.store.units() if unit["state"] == "done"}
-    assert 1 <= len(done) < len(expected)
-    finished = result_hashes(run)
-    assert work(run, model=loaded(vit), report=False, engine=TWO) == "done"
-    assert {unit["key"]: unit["tries"] for unit in run.store.units() if unit["key"] in done} == done
-    assert finished.items() <= result_hashes(run).items()
-    assert result_hashes(run) == expected
+    goes_on(run, vit, expected, TWO)
 
 
 @pytest.mark.nightly
@@ -92,6 +87,17 @@ def test_a_cluster_of_this_machine_answers_nobody_without_its_token() -> None:
             own = {**os.environ, "RAY_AUTH_TOKEN": token, "RAY_AUTH_MODE": "token"}
             done = subprocess.run([sys.executable, "-c", ask, address], env=own, capture_output=True, text=True)
             assert done.returncode == code, done.stderr
+
+
+def goes_on(run: Run, vit: Path, wanted: dict[str, str], engine: Engine) -> None:
+    """A run whose worker was killed halfway is finished by this process: nothing that was done is done again."""
+    done = {unit["key"]: unit["tries"] for unit in run.store.units() if unit["state"] == "done"}
+    assert 1 <= len(done) < len(wanted)
+    finished = result_hashes(run)
+    assert work(run, model=loaded(vit), report=False, engine=engine) == "done"
+    assert {unit["key"]: unit["tries"] for unit in run.store.units() if unit["key"] in done} == done
+    assert finished.items() <= result_hashes(run).items()
+    assert result_hashes(run) == wanted
 
 
 def descendants(pid: int) -> list[int]:

@@ -37,16 +37,9 @@ from core.runs import Run
 from core.settings import ROOT
 from tests.support.contexts import context_of
 from tests.support.made_run import made_run
+from tests.support.own_concepts import OWN, OWN_CONCEPTS
 
-OWN = (
-    "animal | a thing that lives",
-    "bird | a red bird on the mat | animal",
-    "dog | a dog on the shore | animal",
-    "cat | cat on the mat | animal",
-    "kitten | in the photo | cat",
-    *(f"word {at} | the shore {at} of nothing" for at in range(15)),
-)
-OPTIONS: dict[str, Any] = {"preset": "fast", "vocabulary": "own", "own": OWN, "in_distribution": "animal"}
+OPTIONS = OWN_CONCEPTS
 
 
 @pytest.fixture(scope="module")
