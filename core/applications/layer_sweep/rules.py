@@ -17,6 +17,9 @@ from core.statistics import mean_over_images
 LEAST, SIGNIFICANCE = "general.least_images", "general.significance"
 GAIN, MOST = "layer_sweep.random.least_gain", "layer_sweep.choice.most_gain"
 UNIT = "cosine"
+NEITHER = "neither interval lies above 0, so that neither map is shown to keep more than random positions"  # messages
+BOTH = "both intervals lie above 0"  # messages
+ONE = "only the interval of block {block} lies above 0"  # messages
 
 
 def default_gains(context: Context) -> Iterator[Outcome]:
@@ -42,15 +45,32 @@ def other_gains(context: Context) -> Iterator[Outcome]:
     if record is None:
         return
     family = []
+    gains = {(row.side, row.block): row for row in by_block(record).itertuples()}
     for side in record.sides:
         default = record.about["default"][side]
         for block in record.about["blocks"][side]:
             images = against_default(record, side, block)
             if block != default and images["value"].notna().any():
                 values = {"side": say(SIDES[side]), "block": block, "default": default}
+                values |= _both(gains[side, block], gains[side, default])
                 name = f"gain over random maps, block {block} less block {default}, {SIDES[side]}"
                 family.append(Comparison(name, _estimate(images), images, f"{side}-{block}", UNIT, values))
     yield from _outcomes(context, family, MOST, at_most=True)
+
+
+def _both(other: Any, default: Any) -> dict[str, Any]:
+    """The gains of two blocks as a sentence gives them, and of which of them the interval lies above 0."""
+    above = [row for row in (other, default) if pd.notna(row.gain_low) and row.gain_low > 0]
+    shown = NEITHER if not above else BOTH if len(above) == 2 else ONE
+    return {
+        "gain": other.gain,
+        "gain_low": other.gain_low,
+        "gain_high": other.gain_high,
+        "usual": default.gain,
+        "usual_low": default.gain_low,
+        "usual_high": default.gain_high,
+        "shown": say(shown, block=above[0].block if above else other.block),
+    }
 
 
 def _estimate(images: pd.DataFrame) -> Any:
@@ -110,7 +130,9 @@ RANDOM = Rule(
 )
 GAIN_DIFFERENCE = (
     "The gain is by how much less the cosine drops with a map than with its values in random positions, in units of "
-    f"the cosine. The difference of the two gains is {DIFFERENCE}."
+    f"the cosine. The difference of the two gains is {DIFFERENCE}. By itself, the gain is {{gain:+.3f}} "
+    "[{gain_low:+.3f}, {gain_high:+.3f}] at block {block} and {usual:+.3f} [{usual_low:+.3f}, {usual_high:+.3f}] at "
+    "block {default}: {shown}."
 )
 CHOICE = Rule(
     id="layer_sweep.choice",

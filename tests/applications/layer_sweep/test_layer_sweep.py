@@ -278,6 +278,24 @@ def test_another_block_must_not_do_better(
     assert finding.status != "passed" or "by at most 0.02" in finding.title
 
 
+@pytest.mark.parametrize(
+    ("gain", "other", "told"),
+    [
+        (0.05, 0.1, "at block 1: both intervals lie above 0."),
+        (-0.05, 0.1, "at block 1: only the interval of block 0 lies above 0."),
+        (0.05, -0.1, "at block 1: only the interval of block 1 lies above 0."),
+        (-0.2, 0.1, "neither map is shown to keep more than random positions."),
+    ],
+)
+def test_a_block_that_does_better_is_told_with_whether_it_beats_random_positions(
+    run: Run, monkeypatch: pytest.MonkeyPatch, gain: float, other: float, told: str
+) -> None:
+    (finding,) = judged(rules.CHOICE, run, monkeypatch, planted(12, gain, other))
+    assert finding.condition.endswith(told)
+    for value in (gain + other, gain):
+        assert f"{value:+.3f} [".replace("-", "\N{MINUS SIGN}") in finding.condition
+
+
 def test_without_a_record_the_questions_do_not_arise(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of_run(run) is None
     assert judged(rules.RANDOM, run, monkeypatch, None) == judged(rules.CHOICE, run, monkeypatch, None) == []
