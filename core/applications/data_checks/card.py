@@ -25,8 +25,8 @@ CARD = ApplicationInfo(
     question="Are the images sound, different from each other and of one kind, and the texts in one language?",
     idea="Brightness, sharpness, entropy, size and shape are measured on every image. Copies are found by aligning "
     "reduced images, so that resized, recompressed and cropped copies are found too. An image is of another kind if "
-    "its colours or its texture lie far from those of the other images, and the images nearest to it in the model's "
-    "embedding do too.",
+    "its colours or its texture lie far from those of the other images, and the images nearest to it by the "
+    "cosine of the model's embeddings, whose mean is kept here, do too.",
     assumes="Most images are sound and of one kind; the rest is compared with them.",
     fails="Photographs of another subject in the same style are of the same kind here. A night scene is dark "
     "by nature. Copies that are rotated, mirrored or cropped by more than a fifth of a side are not found. Texts of "

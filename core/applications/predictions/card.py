@@ -32,7 +32,7 @@ CARD = ApplicationInfo(
     question="Is the class that the model prefers for each image plausible?",
     idea="The best class of each image is compared with the classes that the caption of the image names, with the best "
     "class under other prompt templates and under small changes of the image, and with the classes of the nearest "
-    "images. These signals, except the agreement of templates, make a score; above one half a prediction is "
+    "images (by the cosine of the embeddings less their mean). These signals, except the agreement of templates, make a score; above one half a prediction is "
     "implausible.",
     assumes="Captions belong to their images and name what is visible; a mirrored, cropped, blurred, darker or "
     "brighter image shows the same class.",
