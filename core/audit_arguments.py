@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from core.arguments import SETTLED, declared_arguments, model_arguments, signers_argument
+from core.datasets import source
 from core.house_styles import style_arguments
 from core.methods.presets import DEFAULT_EFFORT, EFFORTS
 from core.runs import AGAIN
@@ -17,14 +18,18 @@ OPTION_HELP = "an option of a method or application; VALUE is JSON or plain text
 def audit_arguments(parser: argparse.ArgumentParser) -> None:
     """Images, texts, model, methods, applications and how they are judged, but not where the run lies."""
     parser.add_argument(
-        "--images", type=Path, nargs="+", required=True, help="folders, ZIP, tar or Parquet files, images"
+        "--images",
+        type=source,
+        nargs="+",
+        required=True,
+        help="folders, ZIP, tar or Parquet files, images; also by URL, such as s3://bucket/folder",
     )
     parser.add_argument(
-        "--table", type=Path, help="CSV, Excel, JSON or Parquet: image path, optional caption, metadata"
+        "--table", type=source, help="CSV, Excel, JSON or Parquet: image path, optional caption, metadata"
     )
     parser.add_argument(
         "--reference-images",
-        type=Path,
+        type=source,
         nargs="+",
         default=[],
         help="images of the intended use; tests whether the audited images differ from them",

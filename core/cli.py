@@ -19,6 +19,7 @@ from core import plugins
 from core.arguments import model_arguments
 from core.audit_arguments import OPTION, OPTION_HELP, audit_arguments
 from core.characters import brief, legible, legible_values
+from core.datasets import source
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.house_styles import style_arguments
@@ -241,8 +242,8 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL=TEXT",
         help="remark about a model, printed wherever its figures are (repeatable)",
     )
-    parser.add_argument("--images", type=Path, nargs="+", default=[], help="folders, ZIP files or images")
-    parser.add_argument("--table", type=Path, help="table: image path, optional caption, metadata such as labels")
+    parser.add_argument("--images", type=source, nargs="+", default=[], help="folders, ZIP files or images")
+    parser.add_argument("--table", type=source, help="table: image path, optional caption, metadata such as labels")
     parser.add_argument("--classes", type=Path, help="class names, one per line")
     parser.add_argument("--template", action="append", help="prompt template for class names, with {} (repeatable)")
     parser.add_argument("--option", action="append", default=[], metavar=OPTION, help=OPTION_HELP)

@@ -17,7 +17,7 @@ from typing import Any
 from core.applications.registry import APPLICATIONS
 from core.arguments import given_options, texts_in
 from core.characters import brief, printable
-from core.datasets import Dataset, ingest
+from core.datasets import Dataset, absent, ingest
 from core.errors import InputError, LoupeError, first_line
 from core.evaluation.comparison import model_name
 from core.methods.info import named
@@ -104,7 +104,7 @@ def _measured(
     """The runs of the models that could be measured, the reasons of the others, and the notes, each by model."""
     wanted, request = _wanted(chosen), _parts(chosen)
     for path in chosen.images:
-        if not path.exists():
+        if absent(path):
             raise InputError(f"{path} does not exist; --images takes folders, ZIP files or images")
     dataset = ingest(list(chosen.images), store=out / DATASET, table=chosen.table, progress=None)
     runs: dict[str, Run] = {}

@@ -21,6 +21,8 @@ from core.content.house_style import HouseStyle, keep_house_style
 from core.datasets import (
     Annotations,
     Dataset,
+    Remote,
+    absent,
     ingest,
     keep_annotations,
     load_dataset,
@@ -71,14 +73,13 @@ class AuditRequest(Part):
     """
 
     out: Path = Field(description="run directory; one that holds the same plan already is continued")
-    images: tuple[Path, ...] = Field((), description="folders, ZIP files and images to take in")
-    table: Path | None = Field(None, description="table (CSV, Excel, JSON, Parquet): image path, captions, metadata")
+    images: tuple[Path | Remote, ...] = Field((), description="folders, ZIP files and images to take in")
+    table: Path | Remote | None = Field(None, description="table (CSV, Excel, …): image path, captions, metadata")
     annotations: Path | None = Field(
-        None,
-        description="COCO JSON, table of phrases with boxes, or folder of label maps, kept with the images",
+        None, description="COCO JSON, table of phrases with boxes, or folder of label maps, kept with the images"
     )
     dataset: Path | None = Field(None, description="folder of a stored dataset")
-    reference: tuple[Path, ...] = Field((), description="folders, ZIP files and images to compare the images with")
+    reference: tuple[Path | Remote, ...] = Field((), description="folders, ZIP files and images to compare with")
     limit: int | None = Field(None, ge=1, description="how many images are audited, drawn at random; None: all")
     model: ModelSpec = ModelSpec()
     texts: TextPlan = TextPlan()
@@ -89,9 +90,7 @@ class AuditRequest(Part):
     declared: Declared = Declared()
     repeats: Plan | None = Field(None, description="a stored plan: its images, if all are given, and its files' hashes")
     thresholds: Path | None = Field(None, description="TOML file that judges the audit; None: the built-in one")
-    signers: tuple[Path, ...] = Field(
-        (), description="PEM files of public keys and issuers' certificates; the model must be signed by one of them"
-    )
+    signers: tuple[Path, ...] = Field((), description="PEM files of keys and issuers, one of whom signed the model")
     compare_with: tuple[Path, ...] = Field((), description="directories of runs of other models on the same images")
     fail_on: Literal["low", "medium", "high"] | None = Field(None, description="severity at which the audit fails")
     language: str | None = Field(None, description="language of the report; None: that of the house style")
@@ -179,7 +178,7 @@ def read_inputs(request: AuditRequest) -> Inputs:
     others = tuple(open_run(folder) for folder in request.compare_with)
     for option, paths in (("--images", request.images), ("--reference-images", request.reference)):
         for path in paths:
-            if not path.exists():
+            if absent(path):
                 raise InputError(f"{path} does not exist; {option} takes folders, ZIP, tar or Parquet files, images")
     given = request.annotations
     # Label maps are found by the images of the dataset, so that they are read once these are known.

@@ -14,6 +14,7 @@ from core.datasets.annotations import (
 from core.datasets.dataset import Dataset, DatasetImage, Duplicate, Refusal, Remark, load_dataset
 from core.datasets.intake import ingest
 from core.datasets.label_maps import read_label_maps
+from core.datasets.remote import Remote, absent, source
 from core.datasets.sources import Upload
 from core.datasets.subset import subset
 from core.datasets.text_lists import read_texts
@@ -26,7 +27,9 @@ __all__ = [
     "DatasetImage",
     "Refusal",
     "Remark",
+    "Remote",
     "Upload",
+    "absent",
     "column_labels",
     "drop_annotations",
     "escape_cell",
@@ -38,6 +41,7 @@ __all__ = [
     "read_annotations",
     "read_label_maps",
     "read_texts",
+    "source",
     "subset",
     "write_csv",
 ]

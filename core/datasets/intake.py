@@ -18,6 +18,7 @@ from core.datasets.dataset import IMAGES, Dataset, Duplicate, Refusal, Remark, d
 from core.datasets.names import printable
 from core.datasets.opening import ImageContent, Kind, Opened, open_file
 from core.datasets.records import Record, describe, images, match, merge_exact, near_duplicates, unique_names
+from core.datasets.remote import Remote
 from core.datasets.sidecars import apart, gathered
 from core.datasets.sources import Entry, Upload, file_chunks, list_sources
 from core.datasets.store import place, working_folder, writing
@@ -32,15 +33,15 @@ _LONGEST_NAME = 200
 
 
 def ingest(
-    sources: Sequence[Path | Upload],
+    sources: Sequence[Path | Upload | Remote],
     *,
     store: Path,
     name: str | None = None,
-    table: Path | Upload | None = None,
+    table: Path | Upload | Remote | None = None,
     limits: Limits = LIMITS,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The dataset made of `sources` (folders, ZIP files, images, tables), stored in `store/<its id>/`.
+    """The dataset made of `sources` (folders, ZIP files, images, tables, also by URL), stored in `store/<its id>/`.
 
     `table` is one more table (CSV, Excel, JSON, Parquet) that must be usable; a table given as a path may name images
     beside it. `progress` is told how many files of how many were read; the total grows when a table names more. The
@@ -80,7 +81,7 @@ class _Intake:
         self.done = 0
         self.total = 0
 
-    def read(self, given: Sequence[Path | Upload], required: int | None) -> list[str]:
+    def read(self, given: Sequence[Path | Upload | Remote], required: int | None) -> list[str]:
         """Reads every file; returns the names of the folders and ZIPs. Source number `required` must be a table."""
         with ExitStack() as stack:
             listing = list_sources(given, self.budget, stack)

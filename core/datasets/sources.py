@@ -21,6 +21,7 @@ from core.datasets.holders import Holder
 from core.datasets.image_parquet import list_images
 from core.datasets.names import clean_name, is_system
 from core.datasets.packing import read_by_code_page
+from core.datasets.remote import Remote, local_copy, remote_files
 from core.datasets.tables import WORKBOOKS, Table
 from core.datasets.tables.parquet import is_parquet
 from core.datasets.tar import HEAD, is_tar, list_tar
@@ -60,17 +61,21 @@ class Listing:
     remarks: list[Remark] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     tables: list[tuple[Table, Entry]] = field(default_factory=list)  # that came with images in one file
+    copied: int = 0  # bytes of archives that lay behind a URL
 
 
-def list_sources(sources: Sequence[Path | Upload], budget: Budget, stack: ExitStack) -> Listing:
-    """Lists every source; ZIP files stay open until `stack` is closed.
+def list_sources(sources: Sequence[Path | Upload | Remote], budget: Budget, stack: ExitStack) -> Listing:
+    """Lists every source; ZIP files stay open, and copies of archives behind a URL exist, until `stack` is closed.
 
-    Raises `InputError` for a path that does not exist and for more files than the limits allow.
+    Raises `InputError` for a path that does not exist, a URL that cannot be listed, and for more files than the limits
+    allow.
     """
     listing = Listing()
     for number, source in enumerate(sources):
         if isinstance(source, Path):
             _list_path(source, number, listing, budget, stack)
+        elif isinstance(source, Remote):
+            _list_remote(source, number, listing, budget, stack)
         else:
             _list_upload(source, number, listing, budget, stack)
     return listing
@@ -101,6 +106,35 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
             return
         entry = Entry(clean_name(path.name), number, "", partial(file_chunks, path), folder=path.parent)
         _add(listing, entry, budget)
+
+
+def _list_remote(remote: Remote, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:
+    """As a path is listed. An archive is copied first: it is read in places, by a child without a network."""
+    folder, found = remote_files(remote, budget.limits)
+    label = clean_name(remote.name) if folder else ""
+    listing.labels += [label] if folder else []
+    for file in found:
+        name = clean_name(file.name)
+        if folder and is_system(name):
+            continue
+        if name.lower().endswith(_SHARDS if folder else (*_SHARDS, ".zip")):
+            try:
+                copy = stack.enter_context(local_copy(file, budget.limits.total_bytes - listing.copied))
+            except Refused as refused:
+                budget.count_file()
+                listing.refusals.append(Refusal(name=name, reason=str(refused)))
+                continue
+            listing.copied += copy.stat().st_size
+            if not folder and _list_if_zip(copy, name, number, listing, budget, stack):
+                continue
+            inside = label or Path(name).stem
+            prefix = f"{name.rpartition('.')[0]}/" if folder else ""
+            if _list_shard(Holder(copy), name, number, inside, prefix, listing, budget):
+                listing.labels += [] if folder else [clean_name(inside)]
+                continue
+            _add(listing, Entry(name, number, label, partial(file_chunks, copy)), budget)
+        else:
+            _add(listing, Entry(name, number, label, file.chunks), budget)
 
 
 def _list_upload(upload: Upload, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-# Left out of `all`: it needs another 250 MB on disk and is of use only to those who have several machines. Token
-# authentication came with 2.52.
-APART = {"ray": ["ray>=2.52"]}
+# Left out of `all`: Ray needs another 250 MB on disk and is of use only to those who have several machines (token
+# authentication came with 2.52), s3fs only to those whose images lie in object storage, and it holds botocore back.
+APART = {"ray": ["ray>=2.52"], "s3": ["s3fs>=2025.3"]}
 _EXTRA = re.compile(r"# \[([a-z]+)\]")
 
 

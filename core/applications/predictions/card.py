@@ -32,8 +32,8 @@ CARD = ApplicationInfo(
     question="Is the class that the model prefers for each image plausible?",
     idea="The best class of each image is compared with the classes that the caption of the image names, with the best "
     "class under other prompt templates and under small changes of the image, and with the classes of the nearest "
-    "images (by the cosine of the embeddings less their mean). These signals, except the agreement of templates, make a score; above one half a prediction is "
-    "implausible.",
+    "images (by the cosine of the embeddings less their mean). These signals, except the agreement of templates, make "
+    "a score; above one half a prediction is implausible.",
     assumes="Captions belong to their images and name what is visible; a mirrored, cropped, blurred, darker or "
     "brighter image shows the same class.",
     fails="A model that is wrong with confidence on images without captions looks plausible. A caption may name one "
