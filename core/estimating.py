@@ -26,8 +26,8 @@ NAMED = 12
 ASSUMPTIONS = (
     "Forward passes are an upper bound: methods that share masked images pay for them once, and an analysis that stops "
     "early costs less.",
-    "The time is that of the forward passes of the image tower; findings and report take longer the more images there "
-    "are.",
+    "The time is that of reading the inputs, loading the model, the forward passes of the image tower, judging and "
+    "rendering the report. The last two are those of the model's earlier audits on this machine, or usual ones.",
     "Memory is the largest that this process has used to load the model and to embed one batch of images; a worker "
     "needs at least as much.",
     "The disk holds the images as they are kept, and besides them one row for each pair with each method and control, "
@@ -42,6 +42,8 @@ def estimated(chosen: argparse.Namespace) -> Answer:
 
     Raises `InputError` in one line for what cannot be used.
     """
+    # An audit loads the libraries, reads the inputs and loads the model as well before its first pass.
+    began = time.monotonic()
     from core.models.loading import load_model
 
     with TemporaryDirectory(prefix="loupe-estimate-") as place:
@@ -49,11 +51,10 @@ def estimated(chosen: argparse.Namespace) -> Answer:
         request = audit_request(chosen)
         inputs = read_inputs(request)
         spec = request.model
-        began = time.monotonic()
         model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
-        start = time.monotonic() - began
         run = begin(request, inputs)
         model = model.bound(run.dataset, run.plan.images)
+        start = time.monotonic() - began
         if "embeddings" in model.capabilities and not has_speed(spec):
             record_probe(spec, *probed(model), start)
         cost = estimate(run.plan, run.dataset, tuple(model.capabilities))
@@ -85,7 +86,7 @@ def figures(cost: Estimate, plan: Plan, dataset: Dataset, device: str) -> dict[s
         "seconds": None if cost.seconds is None else round(cost.seconds, 1),
         "timed_by": cost.timed,
         "device": device,
-        "gpu_hours": None if cost.seconds is None or device != "cuda" else round(cost.seconds / HOUR, 3),
+        "gpu_hours": None if cost.pass_seconds is None or device != "cuda" else round(cost.pass_seconds / HOUR, 3),
         "memory_mb": round(_peak_bytes() / MB),
         "assumptions": list(ASSUMPTIONS),
     }

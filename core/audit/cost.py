@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.applications.registry import application_info
-from core.audit.timings import Timings, model_key, read_timings, remember
+from core.audit.timings import Timings, ending_seconds, model_key, read_timings, remember
 from core.datasets import Dataset
 from core.methods import METHODS
 from core.methods.crops import held_images
@@ -24,6 +24,7 @@ SPEEDS = "speed.json"  # in the workspace
 class Estimate:
     """Forward-equivalents of the image and the text tower, and seconds if this model was timed here before.
 
+    `seconds` is the whole audit with its report, `pass_seconds` the forward passes and what goes before them.
     `measured` holds the number of images that each application draws whose budget does not pay for all. `timed` says
     what the seconds rest on.
     """
@@ -34,6 +35,7 @@ class Estimate:
     by_method: dict[str, float]
     measured: dict[str, int] = field(default_factory=dict)
     timed: Literal["", "run", "probe"] = ""
+    pass_seconds: float | None = None
 
     @property
     def sampled(self) -> str:
@@ -118,8 +120,10 @@ def estimate(plan: Plan, dataset: Dataset, capabilities: Sequence[str] | None = 
     speed = _speeds().get(model_key(plan.model))
     if speed is None:
         return Estimate(image_forwards, text_forwards, None, by_method, measured)
-    seconds = image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
-    return Estimate(image_forwards, text_forwards, seconds, by_method, measured, "probe" if _probed(speed) else "run")
+    passes = image_forwards / speed["image_forwards_a_second"] + speed["start_seconds"]
+    whole = passes + ending_seconds(plan)
+    timed: Literal["run", "probe"] = "probe" if _probed(speed) else "run"
+    return Estimate(image_forwards, text_forwards, whole, by_method, measured, timed, passes)
 
 
 def has_speed(model: ModelSpec) -> bool:

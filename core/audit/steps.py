@@ -9,15 +9,14 @@ from dataclasses import replace
 
 from core.applications.registry import application_info
 from core.audit.cost import Estimate
-from core.audit.timings import model_key, read_timings, remember
+from core.audit.timings import STEPS, remember, step_seconds, usual_seconds
 from core.runs import Plan, Run
 from core.runs.steps import FINDINGS, IMAGES, MODEL, REPORT, Step, StepState, written
 
 # Seconds for one image forward where nothing was ever timed; only the widths of the bar follow from it, no time left.
 GUESS = 0.02
-# Seconds where this machine has never taken the time: loading, then judging and rendering, both also by the image.
-LOADING, JUDGING, RENDERING = 10.0, (2.0, 0.05), (30.0, 0.2)
-TIMES = "steps.json"  # in the workspace
+# Seconds of loading where this machine has never taken the time.
+LOADING = 10.0
 EVERY = 1.0  # seconds between two notes of a running step
 _COUNTED = re.compile(r"^(?P<what>[^:]+): (?:image )?(?P<done>\d+)(?: of |/)(?P<total>\d+)\b")
 # What an application reads before its own work begins.
@@ -31,33 +30,34 @@ class Steps:
         self.run = run
         self.cost = cost
         self._noted = 0.0
-        images = len(run.plan.images)
-        known = step_seconds(run.plan)
+        known = step_seconds(run.plan.model)
         applications = {part.name: application_info(part.name).title for part in run.plan.applications}
         forwards = {name: cost.by_method.get(name, 0.0) for name in applications}
         forwards[IMAGES] = max(cost.image_forwards - sum(forwards.values()), 1.0)
         ways = {MODEL: "Load the model", IMAGES: "Explain the images", **applications, FINDINGS: "Judge the findings"}
         if report:
             ways[REPORT] = "Render the report"
-        expected = {MODEL: LOADING, FINDINGS: JUDGING[0] + JUDGING[1] * images}
-        expected[REPORT] = RENDERING[0] + RENDERING[1] * images
         steps = []
         for name, title in ways.items():
             weight = self.weight(name, forwards)
-            seconds = expected.get(name, weight * GUESS)
+            usual = {MODEL: LOADING, FINDINGS: weight, REPORT: weight}
+            seconds = usual.get(name, weight * GUESS)
             measured = name in known or name == MODEL
             if name in known:
                 seconds = known[name] * weight
-            elif name == IMAGES and cost.seconds:
-                seconds, measured = cost.seconds * weight / max(cost.image_forwards, weight), True
+            elif name == IMAGES and cost.pass_seconds:
+                seconds, measured = cost.pass_seconds * weight / max(cost.image_forwards, weight), True
             steps.append(Step(name, title, round(max(seconds, 0.1), 3), measured))
         self._weights = {step.name: self.weight(step.name, forwards) for step in steps}
         self._steps = {step.name: step for step in steps}
         self.end(MODEL, began=began)
 
     def weight(self, name: str, forwards: Mapping[str, float]) -> float:
-        """What the time of a step is in proportion to: its forward passes; images where it needs none."""
-        return forwards.get(name) or float(max(len(self.run.plan.images), 1))
+        """What the time of a step is in proportion to: its forward passes; images where it needs none; of findings and
+        report what they usually take.
+        """
+        plan = self.run.plan
+        return forwards.get(name) or usual_seconds(name, plan) or float(max(len(plan.images), 1))
 
     def begin(self, name: str) -> None:
         """A step begins."""
@@ -92,14 +92,9 @@ class Steps:
             self.run.store.set(steps=written(list(self._steps.values())))
 
 
-def step_seconds(plan: Plan) -> dict[str, float]:
-    """Seconds that steps of this model took here before, for each forward pass or image, by the name of the step."""
-    return {name: float(seconds) for name, seconds in read_timings(TIMES).get(model_key(plan.model), {}).items()}
-
-
 def record_steps(plan: Plan, seconds: Mapping[str, float]) -> None:
-    """Remember how long steps of this model took here, for each forward pass or image."""
-    remember(TIMES, plan.model, {**step_seconds(plan), **seconds})
+    """Remember how long steps of this model took here, in proportion to their weights."""
+    remember(STEPS, plan.model, {**step_seconds(plan.model), **seconds})
 
 
 def counted(line: str) -> float | None:

@@ -8,11 +8,14 @@ import pytest
 
 from core.applications.registry import application_plan
 from core.audit.cost import estimate, has_speed, record_probe, record_speed
+from core.audit.steps import record_steps
+from core.audit.timings import ending_seconds, usual_seconds
 from core.audit.worker import work
 from core.datasets import Dataset
 from core.methods.crops import CROPS
 from core.models.listing import embedded_models
-from core.runs import MethodPlan, ModelSpec, TextPlan, TrustPlan
+from core.runs import MethodPlan, ModelSpec, Plan, TextPlan, TrustPlan
+from core.runs.steps import FINDINGS, IMAGES, REPORT
 from tests.audit.small import CLASSES, loaded, new_run, plan_for
 
 RISE = MethodPlan(name="rise", options={"masks": 60, "cells": 4, "removal": "mean"})
@@ -137,7 +140,7 @@ def test_seconds_need_a_speed_on_record(dataset: Dataset, vit: Path) -> None:
     assert estimate(plan, dataset).seconds is None, "ten forwards are too few to tell a speed"
     record_speed(plan, 500.0, 5.0, 2.0)
     expected = estimate(plan, dataset)
-    assert expected.seconds == pytest.approx(expected.image_forwards / 100.0 + 2.0)
+    assert expected.pass_seconds == pytest.approx(expected.image_forwards / 100.0 + 2.0)
     other = plan.model_copy(update={"model": ModelSpec(name="demo")})
     assert estimate(other, dataset).seconds is None
 
@@ -148,11 +151,32 @@ def test_a_probe_counts_until_a_run_was_timed(dataset: Dataset, vit: Path) -> No
     record_probe(plan.model, 80.0, 2.0, 4.0)
     first = estimate(plan, dataset)
     assert has_speed(plan.model) and first.timed == "probe"
-    assert first.seconds == pytest.approx(first.image_forwards / 40.0 + 4.0)
+    assert first.pass_seconds == pytest.approx(first.image_forwards / 40.0 + 4.0)
     record_speed(plan, 500.0, 5.0, 2.0)
     record_probe(plan.model, 80.0, 2.0, 4.0)
     timed = estimate(plan, dataset)
-    assert timed.timed == "run" and timed.seconds == pytest.approx(timed.image_forwards / 100.0 + 2.0)
+    assert timed.timed == "run" and timed.pass_seconds == pytest.approx(timed.image_forwards / 100.0 + 2.0)
+
+
+def usual(name: str, plan: Plan) -> float:
+    seconds = usual_seconds(name, plan)
+    assert seconds is not None
+    return seconds
+
+
+def test_the_end_of_an_audit_takes_what_it_took_before(dataset: Dataset, vit: Path) -> None:
+    plan = plan_for(dataset, vit, ("raw",))
+    record_speed(plan, 500.0, 5.0, 2.0)
+    assert usual_seconds(IMAGES, plan) is None
+    first = estimate(plan, dataset)
+    assert first.seconds is not None and first.pass_seconds is not None
+    assert first.seconds - first.pass_seconds == pytest.approx(usual(FINDINGS, plan) + usual(REPORT, plan))
+    # A report that took three times as long here; of another plan it is three times what is usual for that one.
+    record_steps(plan, {REPORT: 3.0})
+    assert ending_seconds(plan) == pytest.approx(usual(FINDINGS, plan) + 3 * usual(REPORT, plan))
+    more = plan_for(dataset, vit, ("raw", RISE))
+    assert usual(REPORT, more) > usual(REPORT, plan)
+    assert ending_seconds(more) == pytest.approx(usual(FINDINGS, more) + 3 * usual(REPORT, more))
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.3])
