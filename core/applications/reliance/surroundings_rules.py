@@ -97,8 +97,8 @@ ALONE = Rule(
             "The largest: shown alone, the {region} of images of {topic} carries {own:.0%} of what the whole image "
             f"adds to the score, and that of other images {{others:.0%}}. The difference is {INTERVAL}." + ALIKE,
         ),
-        passed="No border or corner that looks alike from image to image alone carries the score of one of the "
-        "{classes} of {every} classes that could be tested",
+        passed="No border or corner that looks alike from image to image alone carries the score of a class "
+        "({classes} of {every} classes could be tested)",
         undecided="Inconclusive: whether the border or a corner alone carries the score of a class",
         holds=NATURAL + UNTESTED,
         also=TOTAL + UNTESTED,
@@ -129,8 +129,8 @@ SURROUNDINGS = Rule(
             f"to the score, as a mean over the four corners, and one of other images {{others:.0%}}. The difference is "
             f"{INTERVAL}." + ALIKE,
         ),
-        passed="None of the {classes} of {every} classes that could be tested has surroundings that look alike from "
-        "image to image and alone carry its score",
+        passed="No surroundings that look alike from image to image alone carry the score of a class "
+        "({classes} of {every} classes could be tested)",
         undecided="Inconclusive: whether surroundings alone carry the score of a class",
         holds=NATURAL + UNTESTED,
         also=TOTAL + UNTESTED,
