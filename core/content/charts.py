@@ -10,17 +10,16 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import vl_convert
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from core.characters import legible, legible_values
+from core.content.altair import alt
 from core.content.faces import unpacked
 from core.content.glyphs import FONTS
 from core.content.words import SEVERITY_TITLES, shorten
+from core.deferred import Deferred
 from core.drafts import draft_folder
 from core.evaluation.summary import Summary
 from core.evaluation.tables import AgreementRow
@@ -29,6 +28,9 @@ from core.rules.finding import Finding
 from core.rules.parts import CONTROL_TITLES, title_of
 from core.runs.leftovers import FONT_COPIES
 from core.runs.rows import typed
+
+leaves_list, linkage = (Deferred("scipy.cluster.hierarchy", name) for name in ("leaves_list", "linkage"))
+squareform = Deferred("scipy.spatial.distance", "squareform")
 
 FONT = "IBM Plex Sans"
 INK, MUTED, GRID, ACCENT = "#16202c", "#5b6878", "#e3e8ee", "#0b4f8a"

@@ -164,11 +164,17 @@ def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smoo
     st.caption(f"Faithfulness {plain(trust)} · {int(row.rows)} × {int(row.columns)} cells", help=plain(about))
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _small(root: str, image: str) -> Image.Image:
+    """The image as all maps of it are laid over it: decoded once, not once for each map."""
+    dataset = state.dataset_at(Path(root)) or load_dataset(Path(root))
+    found = next(entry for entry in dataset.images if entry.id == image)
+    return fit(pixels(dataset, found), SIDE)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def _original(root: str, image: str) -> bytes:
-    dataset = load_dataset(Path(root))
-    found = next(entry for entry in dataset.images if entry.id == image)
-    return jpeg(fit(pixels(dataset, found), SIDE))
+    return jpeg(_small(root, image))
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -181,10 +187,9 @@ def _square(path: str) -> bytes:
 def _overlay(
     root: str, image: str, values: NDArray[np.float32], geometry: Geometry, opacity: float, signed: bool, smooth: bool
 ) -> bytes:
-    dataset = load_dataset(Path(root))
-    found = next(entry for entry in dataset.images if entry.id == image)
-    shown = overlay(pixels(dataset, found), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
-    return jpeg(shown)
+    return jpeg(
+        overlay(_small(root, image), values, geometry, opacity=opacity, signed=signed, smooth=smooth, side=SIDE)
+    )
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -15,6 +14,7 @@ from core.applications.concepts.tables import CONCEPTS, FITS, GROUPS, REBUILT
 from core.applications.phrases import raw_range
 from core.concepts.relevance import TOP_SHARE, ConceptMap, top_count
 from core.concepts.vocabulary import ENOUGH
+from core.content.altair import alt
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from core.applications.embedding_map.record import RANDOM, LayoutRecord, LayoutRow
 from core.applications.embedding_map.tables import FAITHFULNESS
 from core.applications.sampling import images_of
+from core.content.altair import alt
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
 from core.content.groups import OTHERS, best_classes, frequent

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from core.applications.information.record import KINDS, SIDES, InformationRecord, MapRow
+from core.content.altair import alt
 from core.content.charts import ACCENT, PALETTE, WIDTH, styled
 from core.content.heat import Range, colours, value_range
 from core.content.words import shorten

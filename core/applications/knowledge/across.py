@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -19,6 +18,7 @@ from core.applications.knowledge.measures import (
     written,
 )
 from core.applications.knowledge.record import PROXIES, KnowledgeRecord, of_run
+from core.content.altair import alt
 from core.content.charts import PALETTE, WIDTH, styled, to_svg
 from core.content.side_by_side import Drawing, SideBySide
 from core.content.tables import ColumnSpec, TableSpec

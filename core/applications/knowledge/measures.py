@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from core.applications.knowledge.record import CONTROLS, MEASURES, POINTS, PROXIES, KnowledgeRecord, PartitionRow
+from core.content.altair import alt
 from core.content.charts import PALETTE, WIDTH, styled
 from core.content.heat import fit
 from core.content.words import measured, plural

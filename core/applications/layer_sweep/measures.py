@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.applications.layer_sweep.record import SIDES, BlockRow, LayerSweepRecord
+from core.content.altair import alt
 from core.content.charts import ACCENT, PALETTE, WIDTH, styled
 from core.languages import say
 from core.statistics import Interval, mean_over_images, share_of_images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import altair as alt
 import pandas as pd
 from PIL import Image
 
@@ -11,6 +10,7 @@ from core.applications.mosaic.measures import halved, mosaic_table, share_in_til
 from core.applications.mosaic.record import MapRow, MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
 from core.applications.phrases import own_text, raw_range
+from core.content.altair import alt
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext

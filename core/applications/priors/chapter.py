@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -21,6 +20,7 @@ from core.applications.priors.tables import (
     prior_title,
 )
 from core.applications.sampling import images_of
+from core.content.altair import alt
 from core.content.assets import Assets
 from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
 from core.content.context import ReportContext

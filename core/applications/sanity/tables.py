@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import altair as alt
 import pandas as pd
 
 from core.applications.sanity.measures import sanity_table
 from core.applications.sanity.record import CASCADE, EVERY, MEASURES, VARIANTS, SanityRecord
 from core.applications.sanity.verdicts import JUDGED, Verdict
+from core.content.altair import alt
 from core.content.charts import DASHES, MUTED, PALETTE, WIDTH, styled
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, measured, number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -25,6 +24,7 @@ from core.applications.segmentation.tables import (
     estimate_text,
     label_title,
 )
+from core.content.altair import alt
 from core.content.assets import Assets
 from core.content.charts import colour_legend, styled, to_svg
 from core.content.context import ReportContext
