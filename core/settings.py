@@ -39,10 +39,11 @@ class Limits:
     stored_bytes: int = 256 * 2**20  # of the PNG that is stored
 
     # One intake.
-    files: int = 20_000
-    total_bytes: int = 2 * 2**30  # of all files as they are read
+    files: int = 120_000
+    upload_bytes: int = 2 * 2**30  # of all files that come through a browser
+    total_bytes: int = 16 * 2**30  # of all files as they are read
     total_pixels: int = 40_000_000_000  # 1,600 photographs of 24 megapixels
-    total_stored_bytes: int = 32 * 2**30  # of all PNG files that are stored
+    total_stored_bytes: int = 64 * 2**30  # of all PNG files that are stored
     lost_seconds: float = 600.0  # of processor time for files that are then refused
     refusals: int = 25_000  # listed one by one
     zip_ratio: float = 200.0  # unpacked bytes over packed ones
@@ -73,7 +74,7 @@ class Limits:
     path_characters: int = 4_096
     plan_bytes: int = 32 * 2**20
     thresholds_bytes: int = 2**20
-    manifest_bytes: int = 64 * 2**20  # of a stored dataset's description
+    manifest_bytes: int = 256 * 2**20  # of a stored dataset's description
 
     # What `verify` reads of a seal or a bundle that anybody may have made.
     seal_bytes: int = 64 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from core.content.words import percent, plural
 from core.datasets import DatasetImage
 from core.runs import Run
 from core.runs.rows import typed
+from core.statistics import Interval
 from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.words import coloured_words, plain, tab
 
@@ -66,7 +68,8 @@ def single(run: Run, record: SegmentationRecord) -> None:
         return
     image = entry.id
     ranked = record.recognition[record.recognition.image == image].sort_values("rank")
-    labels = [label for label in ranked.label if label in record.points.get(image, {})]
+    prompts = record.points(image)
+    labels = [label for label in ranked.label if label in prompts]
     label = st.selectbox("Label", labels)
     opened = maps.pixels(state.dataset_of(run), entry)
     first, second, third, fourth = st.columns(4)
@@ -80,7 +83,7 @@ def single(run: Run, record: SegmentationRecord) -> None:
         show_map(run, record, entry, stored(record, image, "label", label))
     with third:
         st.markdown(f"**Points for {plain(label)}**")
-        points = record.points[image][label]
+        points = prompts[label]
         drawn = fit(draw_points(opened, points), maps.SIDE)
         st.image(maps.jpeg(drawn), width="stretch", alt=f"Prompt points for {label} on {entry.name}")
         cut = record.cut(fit(opened, maps.SIDE), image, label)
@@ -150,16 +153,14 @@ def captions(run: Run, record: SegmentationRecord, image: DatasetImage) -> None:
 
 def areas(run: Run, record: SegmentationRecord) -> None:
     """Mean areas, and overlap with drawn objects where there are any."""
-    table = area_table(record)
+    table, overlap, empty, _ = _tables(str(run.folder), _changed(run))
     charts.show(area_chart(record, table), "Mean share of each label with its interval")
     tables.show(AREAS, table)
-    overlap = overlap_table(record)
     st.subheader("Overlap with drawn objects", anchor=False)
     if overlap.empty:
         st.info("Overlap cannot be measured without annotations. Add them on the page Dataset, tab Labels.")
     else:
         tables.show(OVERLAP, overlap)
-    empty = empty_table(record)["before"]
     st.caption(
         plain(f"Share of the map of the top-ranked label that the empty text explains: {estimate_text(empty)} images.")
     )
@@ -169,7 +170,7 @@ def recognition(run: Run, record: SegmentationRecord) -> None:
     """Rankings of labels, and their precision where true labels are given."""
     recipe = st.selectbox("Score", list(RECIPES), index=list(RECIPES).index(record.about["recipe"]))
     st.caption(plain(f"Score: {RECIPES[recipe]}. The authors published no formula."))
-    table = precision_table(record)
+    table = _tables(str(run.folder), _changed(run))[3]
     if table.empty:
         st.info("Precision cannot be measured without true labels of the images.")
     else:
@@ -182,4 +183,28 @@ def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
 
 
-application_page.show("segmentation", of_run, page)
+def cached(run: Run) -> SegmentationRecord | None:
+    """The run's record, read once until it changes."""
+    return _record(str(run.folder), changed) if (changed := _changed(run)) else None
+
+
+def _changed(run: Run) -> int:
+    """When the record was written; 0 if there is none."""
+    file = SegmentationRecord.folder_of(run) / SegmentationRecord.ABOUT
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading the segmentation …")
+def _record(folder: str, changed: int) -> SegmentationRecord | None:
+    return of_run(Run(Path(folder)))
+
+
+@st.cache_resource(max_entries=3, show_spinner="Summing up …")
+def _tables(folder: str, changed: int) -> tuple[pd.DataFrame, pd.DataFrame, Interval, pd.DataFrame]:
+    """Areas, overlap, what the empty text explains, and precision, over all images."""
+    record = _record(folder, changed)
+    assert record is not None
+    return area_table(record), overlap_table(record), empty_table(record)["before"], precision_table(record)
+
+
+application_page.show("segmentation", cached, page)

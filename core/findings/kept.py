@@ -30,7 +30,8 @@ from core.runs import Run
 from core.settings import ROOT, VERSION, kept_folder
 from core.statistics import Interval
 
-LARGE_BYTES = 16 * 2**20
+# Many scores without a map take few bytes in files, but as much memory as any other rows.
+LARGE_BYTES, LARGE_ROWS = 16 * 2**20, 200_000
 MOST_KEPT = 24
 ABOUT, FINDINGS = "about.json", "findings.json"
 # Tables whose columns are pairs of names.
@@ -41,7 +42,8 @@ _OTHER = ("report", "run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "worker.lo
 
 def is_large(run: Run) -> bool:
     """Whether its rows are too many for the process that shows pages."""
-    return sum(file.stat().st_size for file in (run.folder / "results").glob("*.parquet")) > LARGE_BYTES
+    stored = sum(file.stat().st_size for file in (run.folder / "results").glob("*.parquet"))
+    return stored > LARGE_BYTES or sum(unit["rows"] or 0 for unit in run.store.units()) > LARGE_ROWS
 
 
 def kept_summary(run: Run) -> Summary:

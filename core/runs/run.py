@@ -120,6 +120,11 @@ class Run:
         """These columns of the rows that have a value in `column`; the others, and their maps, take no memory."""
         return read_results(self.folder, columns, self.done(), pc.field(column).is_valid())
 
+    def results_of(self, column: str, value: str, columns: list[str]) -> pd.DataFrame:
+        """These columns of the rows that have this value in `column`; likewise."""
+        read = list(dict.fromkeys([*columns, column]))
+        return read_results(self.folder, read, self.done(), pc.field(column) == value)[columns]
+
     def done(self) -> list[str]:
         """The keys of its finished units."""
         return [unit["key"] for unit in self.store.units() if unit["state"] == "done"]
@@ -160,6 +165,13 @@ class RunSnapshot(Run):
             return super().results_with(column, columns)
         rows = self.once(Run.results)
         return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
+
+    def results_of(self, column: str, value: str, columns: list[str]) -> pd.DataFrame:
+        """Likewise."""
+        if Run.results not in self._values:
+            return super().results_of(column, value, columns)
+        rows = self.once(Run.results)
+        return rows.loc[rows[column] == value, columns].reset_index(drop=True)
 
     def once(self, read: Callable[[Run], Value]) -> Value:
         """What `read` gives, read the first time only."""

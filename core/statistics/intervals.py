@@ -7,7 +7,7 @@ that do not leave the range of the values, so that normal, heavy-tailed and mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -252,8 +252,20 @@ def jackknife(statistic: Statistic, n: int, *, within: Range = UNBOUNDED, biased
     if value is None or n < FEWEST_RATIO:
         return Interval(value, None, None, n)
     left_out = [statistic(np.delete(np.arange(n), index)) for index in range(n)]
-    known = np.array([one for one in left_out if one is not None])
-    if len(known) < FEWEST_RATIO:
+    return jackknife_of(value, [one for one in left_out if one is not None], n, within=within, biased=biased)
+
+
+def jackknife_of(
+    value: float,
+    left_out: Sequence[float] | NDArray[np.float64],
+    n: int,
+    *,
+    within: Range = UNBOUNDED,
+    biased: bool = False,
+) -> Interval:
+    """As `jackknife`, of a statistic whose values without each of n images are known, as far as they are defined."""
+    known = np.asarray(left_out, dtype=np.float64)
+    if n < FEWEST_RATIO or len(known) < FEWEST_RATIO:
         return Interval(value, None, None, n)
     # The value printed is the statistic itself; the part of the jackknife that corrects bias moves only the interval.
     bias = (len(known) - 1) * (known.mean() - value) if biased else 0.0

@@ -150,8 +150,8 @@ def _copied(sources: Sequence[Path | Upload], folder: Path) -> Iterator[job.Sour
         with (folder / _COPIES / str(number)).open("xb") as copy:
             while chunk := data.read(_CHUNK):
                 total += len(chunk)
-                if total > LIMITS.total_bytes:
-                    most = size(LIMITS.total_bytes)
+                if total > LIMITS.upload_bytes:
+                    most = size(LIMITS.upload_bytes)
                     raise InputError(f"the files hold more than {most} in all; split them into several datasets")
                 if shutil.disk_usage(folder).free < SPARE:
                     raise InputError("the disk is almost full; free space and try again")

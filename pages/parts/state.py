@@ -5,7 +5,7 @@ Both ids are part of the address, so that a reload, a shared link or a second wi
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -130,12 +130,12 @@ def trashed(name: str) -> Run:
     return open_run(trash_folder() / name)
 
 
-def dataset_name(dataset: Dataset) -> str:
+def dataset_name(dataset: Dataset | StoredDataset) -> str:
     """What people call the dataset."""
     return label_of(f"dataset:{dataset.root.name}").name or dataset.name
 
 
-def added(dataset: Dataset) -> str:
+def added(dataset: Dataset | StoredDataset) -> str:
     """When the dataset was stored; empty if it is not stored any more."""
     file = dataset.root / "dataset.json"
     return datetime.fromtimestamp(file.stat().st_mtime).strftime(MOMENT) if file.exists() else ""
@@ -162,13 +162,23 @@ def progress_of(run: Run) -> Progress:
     return progress if progress.total else replace(progress, images_total=len(run.plan.images))
 
 
-def stored_datasets() -> list[Dataset]:
+@dataclass(frozen=True)
+class StoredDataset:
+    """What lists show of a stored dataset; `images` is their number. A list of large ones must not hold all of them."""
+
+    id: str
+    name: str
+    images: int
+    root: Path
+
+
+def stored_datasets() -> list[StoredDataset]:
     """The datasets of this workspace, latest first, without damaged ones."""
     files = sorted(datasets_folder().glob("*/dataset.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     datasets = []
     for file in files:
         try:
-            datasets.append(_dataset(str(file.parent), file.stat().st_mtime_ns))
+            datasets.append(_stored(str(file.parent), file.stat().st_mtime_ns))
         except LoupeError:
             continue
     return datasets
@@ -188,12 +198,12 @@ def choose_dataset(label: str) -> Dataset | None:
     chosen = st.selectbox(
         label,
         list(stored),
-        format_func=lambda id: f"{dataset_name(stored[id])} · {plural(len(stored[id].images), 'image')} · {id[:8]}",
+        format_func=lambda id: f"{dataset_name(stored[id])} · {plural(stored[id].images, 'image')} · {id[:8]}",
         key="dataset_id",
         persist_state="session",
     )
     st.query_params["dataset"] = chosen
-    return stored[chosen]
+    return dataset_at(stored[chosen].root)
 
 
 def dataset_at(root: Path) -> Dataset | None:
@@ -230,9 +240,16 @@ def version_of(run: Run) -> tuple[int, int]:
     return progress.done, progress.failed
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+# Few: one of 100,000 images takes 250 MB.
+@st.cache_resource(max_entries=3, show_spinner=False)
 def _dataset(root: str, changed: int) -> Dataset:
     return load_dataset(Path(root))
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _stored(root: str, changed: int) -> StoredDataset:
+    dataset = _dataset(root, changed)
+    return StoredDataset(dataset.id, dataset.name, len(dataset.images), dataset.root)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the results …")

@@ -95,7 +95,8 @@ def test_only_so_many_are_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(list(kept_folder().iterdir())) == 2
 
 
-def test_a_run_is_large_by_the_bytes_of_its_rows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["LARGE_BYTES", "LARGE_ROWS"])
+def test_a_run_is_large_by_its_rows_or_their_bytes(run: Run, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     assert not is_large(run)
-    monkeypatch.setattr(module, "LARGE_BYTES", 1)
+    monkeypatch.setattr(module, limit, 1)
     assert is_large(run)

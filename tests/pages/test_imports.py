@@ -105,7 +105,7 @@ def test_names_are_data_and_never_paths(workspace: Path, child: Children) -> Non
 
 
 def test_limits_and_a_full_disk_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, child: Children) -> None:
-    monkeypatch.setattr(imports, "LIMITS", replace(LIMITS, total_bytes=10, files=2, imports=1))
+    monkeypatch.setattr(imports, "LIMITS", replace(LIMITS, upload_bytes=10, files=2, imports=1))
     for given, told in (
         ([upload("a", b"123456"), upload("b", b"123456")], "more than 10 bytes in all"),
         ([upload()] * 3, "more than 2 files"),

@@ -202,7 +202,7 @@ def _painted(run: Run, record: SegmentationRecord, assets: Assets, image: str) -
 def _points(run: Run, record: SegmentationRecord, assets: Assets) -> Section:
     heats = []
     for image in list(record.images)[:SHOWN]:
-        for label, points in list(record.points.get(image, {}).items())[:1]:
+        for label, points in list(record.points(image).items())[:1]:
             entry, name = _open(run, image, whole=True), record.images[image]
             on, off = len(points.positive), len(points.negative)
             told = say("{label}: {on} on it, {off} off it", label=label, on=on, off=off)

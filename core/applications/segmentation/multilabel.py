@@ -57,12 +57,41 @@ def average_precision(scores: NDArray[Any], truth: NDArray[Any]) -> float | None
     `scores` and `truth` `(images,)`. Images of one score stand or fall together, so their order never matters. None
     if no image, or every image, is true: then nothing is ranked.
     """
-    true = np.asarray(truth, bool)
-    if not 0 < true.sum() < len(true):
+    if not 0 < np.count_nonzero(truth) < len(truth):
         return None
-    scores = np.asarray(scores, np.float64)
-    at_least = scores[None, :] >= scores[true][:, None]
-    return float(((at_least & true[None, :]).sum(axis=1) / at_least.sum(axis=1)).mean())
+    _, hits, true, every = _steps(scores, truth)
+    return float((hits * true / every).sum() / hits.sum())
+
+
+def left_out_precisions(scores: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    """`average_precision` without each image in turn `(images,)`; NaN where it does not exist without that image.
+
+    An image that goes changes only the counts from its own score downwards, so that sums over the scores above and
+    below give all values at once.
+    """
+    own = np.asarray(truth, bool).astype(np.int64)
+    at, hits, true, every = _steps(scores, truth)
+    above = np.concatenate([[0.0], np.cumsum(hits * true / every)])[:-1]
+    fewer = np.maximum(every - 1, 1)
+    below, each = (_after(part / fewer) for part in (hits * true, hits))
+    here = (hits[at] - own) * (true[at] - own) / fewer[at]
+    left = hits.sum() - own
+    whole = above[at] + here + below[at] - own * each[at]
+    exists = (left > 0) & (left < len(own) - 1)
+    return np.asarray(np.where(exists, whole / np.maximum(left, 1), np.nan), dtype=np.float64)
+
+
+def _steps(scores: NDArray[Any], truth: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
+    """Each image's step among the distinct scores, the highest first; true ones at each, true and all down to it."""
+    distinct, step = np.unique(-np.asarray(scores, np.float64), return_inverse=True)
+    hits = np.bincount(step, weights=np.asarray(truth, bool), minlength=len(distinct)).astype(np.int64)
+    every = np.bincount(step, minlength=len(distinct))
+    return step, hits, np.cumsum(hits), np.cumsum(every)
+
+
+def _after(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of the values after each."""
+    return np.asarray(np.cumsum(values[::-1])[::-1] - values, dtype=np.float64)
 
 
 def mean_average_precision(scores: NDArray[Any], truth: NDArray[Any]) -> float | None:
@@ -70,6 +99,13 @@ def mean_average_precision(scores: NDArray[Any], truth: NDArray[Any]) -> float |
     found = [average_precision(scores[:, label], truth[:, label]) for label in range(scores.shape[1])]
     known = [value for value in found if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def left_out_means(scores: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    """`mean_average_precision` without each image in turn, of the images without which it exists."""
+    found = np.stack([left_out_precisions(scores[:, at], truth[:, at]) for at in range(scores.shape[1])], axis=1)
+    count = np.isfinite(found).sum(axis=1)
+    return np.asarray((np.nansum(found, axis=1)[count > 0] / count[count > 0]), dtype=np.float64)
 
 
 def ranking_precision(scores: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.applications.record import Record, plain_bytes
-from core.applications.segmentation.multilabel import RECIPES, mean_average_precision, ranking_precision
+from core.applications.segmentation.multilabel import (
+    RECIPES,
+    left_out_means,
+    mean_average_precision,
+    ranking_precision,
+)
 from core.applications.segmentation.points import Points
 from core.applications.segmentation.rows import AreaRow, MapRow, OverlapRow, RecognitionRow, TokenRow
 from core.datasets.pillow import open_whole
@@ -24,7 +29,7 @@ from core.errors import RunError
 from core.languages import say
 from core.runs import Run
 from core.statistics import Interval, interval_of_means, jackknife
-from core.statistics.intervals import SHARE, Statistic
+from core.statistics.intervals import SHARE, Statistic, jackknife_of
 
 # The least number of images with a label, and without it, from which on the interval of mean average precision covers
 # it, and the same of images with a label for mean intersection over union: docs/statistics.md has the simulation.
@@ -83,13 +88,9 @@ class SegmentationRecord(Record):
         """`points.json` as it is: by image and label, best label first."""
         return _json(self.folder / "points.json")
 
-    @property
-    def points(self) -> dict[str, dict[str, Points]]:
-        """The prompt points by image and label."""
-        return {
-            image: {label: Points.from_dict(values) for label, values in labels.items()}
-            for image, labels in self.prompts.items()
-        }
+    def points(self, image: str) -> dict[str, Points]:
+        """The prompt points of an image by label; empty where it has none."""
+        return {label: Points.from_dict(values) for label, values in self.prompts.get(image, {}).items()}
 
     def cut(self, pixels: Image.Image, image: str, label: str) -> Image.Image | None:
         """The image under the mask that Segment Anything made of a label's points; None if it made none."""
@@ -191,8 +192,8 @@ def precision_table(record: SegmentationRecord) -> pd.DataFrame:
             alike = [recipe == ONE_SCORE and _alike(part) for part in (truth[:, ranked], some)]
             value = mean_average_precision(values, truth)
             mean = (
-                jackknife(_precision_of(values, truth), len(truth), within=SHARE, biased=True)
-                if enough
+                jackknife_of(value, left_out_means(values, truth), len(truth), within=SHARE, biased=True)
+                if enough and value is not None
                 else Interval(value, None, None, len(truth))
             )
             rows.append(_precision_row(recipe, "mean average precision", mean, alike[0]))
@@ -225,10 +226,6 @@ def empty_table(record: SegmentationRecord) -> dict[str, Interval]:
 
 def _overlap_of(tables: list[NDArray[Any]]) -> Statistic:
     return lambda at: mean_overlap(*(table[at] for table in tables))
-
-
-def _precision_of(scores: NDArray[Any], truth: NDArray[Any]) -> Statistic:
-    return lambda at: mean_average_precision(scores[at], truth[at])
 
 
 def palette(count: int) -> list[tuple[int, int, int]]:

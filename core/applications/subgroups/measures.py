@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from core.applications.image_measures import ImageMeasure
@@ -32,13 +33,13 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
 
 def class_measures(run: Run) -> list[ImageMeasure]:
     """The measures that rest on the scores of classes; none with fewer than two classes."""
-    rows = run.results(["image", "text", "text_kind", "kind", "status", "score"])
-    rows = rows[(rows["kind"] == "score") & (rows["text_kind"] == "class") & (rows["status"] == "ok")]
+    rows = run.results_of("kind", "score", ["image", "text", "text_kind", "status", "score"])
+    rows = rows[(rows["text_kind"] == "class") & (rows["status"] == "ok")]
     if rows.empty or rows["text"].nunique() < 2:
         return []
     scores = rows.pivot_table(index="image", columns="text", values="score", aggfunc="first").dropna().astype(float)
-    ordered = -pd.DataFrame(-scores.to_numpy(), index=scores.index).apply(sorted, axis=1, result_type="expand")
-    best, lead = ordered[0], ordered[0] - ordered[1]
+    ordered = np.sort(scores.to_numpy(), axis=1)
+    best, lead = (pd.Series(one, scores.index) for one in (ordered[:, -1], ordered[:, -1] - ordered[:, -2]))
     texts = dict(scores.idxmax(axis=1))
     measures = [
         ImageMeasure("groups.score", say("score of the best class"), "model", dict(best), texts=texts, better="higher"),
@@ -60,8 +61,8 @@ def class_measures(run: Run) -> list[ImageMeasure]:
 
 def caption_measures(run: Run) -> list[ImageMeasure]:
     """The mean score of each image's captions, where the audit explained them."""
-    rows = run.results(["image", "text", "text_kind", "kind", "status", "score"])
-    rows = rows[(rows["text_kind"] == "caption") & (rows["status"] == "ok") & rows["score"].notna()]
+    rows = run.results_of("text_kind", "caption", ["image", "text", "status", "score"])
+    rows = rows[(rows["status"] == "ok") & rows["score"].notna()]
     if rows.empty:
         return []
     each = rows.drop_duplicates(["image", "text"])

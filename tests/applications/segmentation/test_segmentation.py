@@ -362,7 +362,7 @@ def test_a_run_is_segmented_recorded_and_reported(tmp_path: Path, dataset: Datas
     assert best.text == CLASSES[int(np.argmax(found.recipes["best_place"]))]
     assert np.allclose(best["map"], found.maps[CLASSES.index(best.text)].ravel())
     assert best.cosine == pytest.approx(found.cosines[CLASSES.index(best.text)])
-    assert list(record.points[image.id]) == list(rows[rows.kind == "label"].text)
+    assert list(record.points(image.id)) == list(rows[rows.kind == "label"].text)
     known = record.recognition[record.recognition.truth.notna()]
     assert set(known.image) == {image.id}
     assert known[known.truth == True].label.tolist() == ["red circle"]  # noqa: E712

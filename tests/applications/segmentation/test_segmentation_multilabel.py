@@ -10,6 +10,8 @@ from sklearn.metrics import average_precision_score, label_ranking_average_preci
 from core.applications.segmentation.multilabel import (
     RECIPES,
     average_precision,
+    left_out_means,
+    left_out_precisions,
     mean_average_precision,
     ranking,
     ranking_precision,
@@ -78,3 +80,25 @@ def test_what_cannot_be_ranked_is_undefined() -> None:
     assert average_precision(np.array([0.1, 0.2]), np.array([True, True])) is None
     assert average_precision(np.array([0.1, 0.2]), np.array([False, False])) is None
     assert mean_average_precision(np.zeros((3, 2)), np.zeros((3, 2), bool)) is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_precision_without_each_image_is_that_of_the_others(seed: int) -> None:
+    # Scores of one decimal: many images share one.
+    scores, truth = drawn(seed=seed)
+    for label in range(scores.shape[1]):
+        got = left_out_precisions(scores[:, label], truth[:, label])
+        for image in range(len(scores)):
+            others = np.delete(np.arange(len(scores)), image)
+            expected = average_precision(scores[others, label], truth[others, label])
+            assert got[image] == pytest.approx(np.nan if expected is None else expected, abs=1e-12, nan_ok=True)
+    means = [mean_average_precision(np.delete(scores, image, 0), np.delete(truth, image, 0)) for image in range(12)]
+    assert left_out_means(scores, truth) == pytest.approx(means, abs=1e-12)
+    # With the image still in it is another number.
+    assert left_out_means(scores, truth) != pytest.approx([mean_average_precision(scores, truth)] * 12, abs=1e-3)
+
+
+def test_without_an_image_nothing_may_be_ranked() -> None:
+    scores = np.array([0.3, 0.2, 0.1])
+    assert np.isnan(left_out_precisions(scores, np.array([True, False, False]))).tolist() == [True, False, False]
+    assert np.isnan(left_out_precisions(scores, np.array([True, True, False]))).tolist() == [False, False, True]
