@@ -32,7 +32,7 @@ from core.content.words import shorten
 from core.findings import load_findings
 from core.rules import Context
 from core.runs import Run
-from pages.parts import application_page, image_choice, maps, tables
+from pages.parts import application_page, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.reliance import profile as profile_of
 from pages.parts.reliance import show as show_profile
@@ -137,7 +137,8 @@ def _judged(run: Run) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
 def _compared(folder: str, plan: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    context = Context(Run(Path(folder)))
+    run = Run(Path(folder))
+    context = Context.of(run, state.summary_of(run))
     record = standing(context) or recorded(of_run, folder)
     return (
         region_shares(record, context),

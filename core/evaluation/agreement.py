@@ -97,6 +97,7 @@ def consensus(maps: list[NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np
     return stack.mean(axis=0), stack.std(axis=0)
 
 
+@lru_cache(maxsize=256)
 def _overlap(cells: int, side: int) -> NDArray[np.float64]:
     # Row i gives how much of new cell i each old cell covers, in parts of which a new cell has `cells`. Whole numbers
     # sum without rounding, so that equal cells of a float32 map stay equal: their ranks must tie.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -120,10 +120,10 @@ class Run:
         """These columns of the rows that have a value in `column`; the others, and their maps, take no memory."""
         return read_results(self.folder, columns, self.done(), pc.field(column).is_valid())
 
-    def results_of(self, column: str, value: str, columns: list[str]) -> pd.DataFrame:
-        """These columns of the rows that have this value in `column`; likewise."""
+    def results_of(self, column: str, values: Collection[str], columns: list[str]) -> pd.DataFrame:
+        """These columns of the rows that have one of the values in `column`; likewise."""
         read = list(dict.fromkeys([*columns, column]))
-        return read_results(self.folder, read, self.done(), pc.field(column) == value)[columns]
+        return read_results(self.folder, read, self.done(), pc.field(column).isin(list(values)))[columns]
 
     def done(self) -> list[str]:
         """The keys of its finished units."""
@@ -166,12 +166,12 @@ class RunSnapshot(Run):
         rows = self.once(Run.results)
         return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
 
-    def results_of(self, column: str, value: str, columns: list[str]) -> pd.DataFrame:
+    def results_of(self, column: str, values: Collection[str], columns: list[str]) -> pd.DataFrame:
         """Likewise."""
         if Run.results not in self._values:
-            return super().results_of(column, value, columns)
+            return super().results_of(column, values, columns)
         rows = self.once(Run.results)
-        return rows.loc[rows[column] == value, columns].reset_index(drop=True)
+        return rows.loc[rows[column].isin(list(values)), columns].reset_index(drop=True)
 
     def once(self, read: Callable[[Run], Value]) -> Value:
         """What `read` gives, read the first time only."""

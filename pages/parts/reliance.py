@@ -21,7 +21,7 @@ from core.rules import Context
 from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import maps, saved_views, tables
+from pages.parts import maps, saved_views, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import plain
 
@@ -113,7 +113,8 @@ def _declared(table: pd.DataFrame | None) -> None:
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")
 def profile(folder: str, plan: str) -> Profile:
     """The profile of a run; `plan` is the digest of its plan, so that another run in the folder has its own."""
-    context = Context(Run(Path(folder)))
+    run = Run(Path(folder))
+    context = Context.of(run, state.summary_of(run))
     record = standing(context) or recorded(of_run, folder)
     thresholds = context.thresholds
     rows = profile_rows(record, consensus_shares(record, context, consensus_methods(context)))

@@ -52,7 +52,8 @@ def consensus_shares(record: RelianceRecord, context: Context, methods: Mapping[
     The consensus is the mean over methods of a map's ranks, from 0 to 1: what all of them rank first counts most, and a
     map without any preference gives each region its share of the area.
     """
-    rows = context.rows(MAPS)
+    # The record may be of a few images of many.
+    rows = context.run.results_of("image", set(record.regions["image"]), list(MAPS))
     rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
     wanted = pd.MultiIndex.from_tuples([(kind, name) for kind, of in methods.items() for name in of] or [("", "")])
     rows = rows[pd.MultiIndex.from_frame(rows[["text_kind", "method"]]).isin(wanted)]

@@ -33,7 +33,7 @@ def image_measures(run: Run) -> tuple[ImageMeasure, ...]:
 
 def class_measures(run: Run) -> list[ImageMeasure]:
     """The measures that rest on the scores of classes; none with fewer than two classes."""
-    rows = run.results_of("kind", "score", ["image", "text", "text_kind", "status", "score"])
+    rows = run.results_of("kind", ["score"], ["image", "text", "text_kind", "status", "score"])
     rows = rows[(rows["text_kind"] == "class") & (rows["status"] == "ok")]
     if rows.empty or rows["text"].nunique() < 2:
         return []
@@ -61,7 +61,7 @@ def class_measures(run: Run) -> list[ImageMeasure]:
 
 def caption_measures(run: Run) -> list[ImageMeasure]:
     """The mean score of each image's captions, where the audit explained them."""
-    rows = run.results_of("text_kind", "caption", ["image", "text", "status", "score"])
+    rows = run.results_of("text_kind", ["caption"], ["image", "text", "status", "score"])
     rows = rows[(rows["status"] == "ok") & rows["score"].notna()]
     if rows.empty:
         return []
