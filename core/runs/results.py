@@ -140,6 +140,10 @@ def encoded(table: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
+# What rows are ordered by, as far as these columns are read.
+ORDER = ("image_name", "image", "kind", "text", "method")
+
+
 def read_results(
     folder: Path,
     columns: list[str] | None = None,
@@ -202,7 +206,7 @@ def joined(tables: Sequence[pa.Table]) -> pd.DataFrame:
 
 def _ordered(table: pa.Table) -> pd.DataFrame:
     frame = table.to_pandas()
-    order = [name for name in ("image_name", "image", "kind", "text", "method") if name in frame.columns]
+    order = [name for name in ORDER if name in frame.columns]
     return frame.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
 
 

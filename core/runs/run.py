@@ -20,7 +20,7 @@ from core.errors import RunError
 from core.runs.files import base_name
 from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
-from core.runs.results import read_results
+from core.runs.results import ORDER, read_results
 from core.runs.store import Progress, RunStore
 from core.settings import opened_folder, runs_folder
 from core.storage import without_folders
@@ -122,7 +122,8 @@ class Run:
 
     def results_of(self, column: str, values: Collection[str], columns: list[str]) -> pd.DataFrame:
         """These columns of the rows that have one of the values in `column`; likewise."""
-        read = list(dict.fromkeys([*columns, column]))
+        # With the columns that rows are ordered by: the order must not depend on which are asked for.
+        read = list(dict.fromkeys([*columns, column, *ORDER]))
         return read_results(self.folder, read, self.done(), pc.field(column).isin(list(values)))[columns]
 
     def done(self) -> list[str]:
