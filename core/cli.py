@@ -250,4 +250,5 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="measure N images, drawn at random within strata")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    style_arguments(parser)
     parser.add_argument("--out", type=Path, help="folder of the tables and of the models' runs; finished runs are kept")

@@ -125,7 +125,9 @@ def compare(chosen: argparse.Namespace) -> Answer:
 
     run, *others = [find_run(name) for name in chosen.runs]
     check_before_rewriting(run)
-    save_comparisons(run, [compared(run, other) for other in others])
+    found = [compared(run, other) for other in others]
+    restyle(run, chosen.language, chosen.house_style)
+    save_comparisons(run, found)
     run.update_manifest(compare_with=[seen_from(run, other) for other in others], comparison_problems=[])
     return _reported(run)
 

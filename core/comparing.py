@@ -2,7 +2,8 @@
 by side in one table, with whatever applications can say of several models.
 
 The output folder holds `models.html`, `models.md` with its charts, the values as Parquet, and below `runs` the run of
-each model, which a later call with the same arguments uses again.
+each model, which a later call with the same arguments uses again. Page and Markdown are in the language and house style
+that the options ask for, otherwise in those of the first run that is given.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from typing import Any
 from core.applications.registry import APPLICATIONS
 from core.arguments import given_options, texts_in
 from core.characters import brief, printable
+from core.content.house_style import HouseStyle, house_style
 from core.datasets import Dataset, absent, ingest
 from core.errors import InputError, LoupeError, first_line
 from core.evaluation.comparison import model_name
+from core.house_styles import style_of
+from core.languages import speaking
 from core.methods.info import named
 from core.request import AuditRequest, applications_at, begin, checked
 from core.run_commands import Answer, find_run
@@ -49,7 +53,7 @@ def models_side_by_side(chosen: argparse.Namespace, tell: Tell) -> Answer:
     """
     from core.reporting.models_page import ModelEntry, write_models
 
-    out = _out_of(chosen)
+    out, asked = _out_of(chosen), style_of(chosen.language, chosen.house_style)
     if chosen.models:
         runs, missing, notes = _measured(chosen, out, tell)
     else:
@@ -57,11 +61,13 @@ def models_side_by_side(chosen: argparse.Namespace, tell: Tell) -> Answer:
     if len(runs) < FEWEST:
         why = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
         raise InputError(f"fewer than {FEWEST} models are left to compare{f' ({why})' if why else ''}")
-    parts = [(name, across()(runs)) for name, across in _applications().items()]
+    style = asked or (HouseStyle() if chosen.models else house_style(next(iter(runs.values()))))
     entries = [ModelEntry(name, notes.get(name, "")) for name in runs]
     entries += [ModelEntry(name, notes.get(name, ""), reason) for name, reason in missing.items()]
-    out.mkdir(parents=True, exist_ok=True)
-    files = write_models(out, entries, parts)
+    with speaking(style.voice):
+        parts = [(name, across()(runs)) for name, across in _applications().items()]
+        out.mkdir(parents=True, exist_ok=True)
+        files = write_models(out, entries, parts, style)
     page = next(path for path in files if path.suffix == ".html")
     lines = [f"{len(runs)} models: {page}", *(f"{name} was not compared: {why}" for name, why in missing.items())]
     data = {

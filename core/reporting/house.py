@@ -45,14 +45,17 @@ class House:
     blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def house(style: HouseStyle, assets: Assets, report: Report) -> House:
-    """The house of a style for one report. Raises `RunError` for a block that cannot be rendered."""
+def house(style: HouseStyle, assets: Assets, report: Report | None = None) -> House:
+    """The house of a style for one report; without a report, its blocks are left out.
+
+    Raises `RunError` for a block that cannot be rendered.
+    """
     logo = ""
     if style.logo:
         data = base64.b64decode(style.logo)
         with Image.open(io.BytesIO(data)) as image:
             logo = assets.add(data, style.media, "png", image.size)
-    return House(style.name or PRODUCT, logo, _css(style), _blocks(style, report))
+    return House(style.name or PRODUCT, logo, _css(style), {} if report is None else _blocks(style, report))
 
 
 def _css(style: HouseStyle) -> str:

@@ -103,9 +103,9 @@ def bar_width(image: Asset, each: int) -> int:
     return max(min(round(100 * height * image.size[0] / image.size[1] / width), 100), 50)
 
 
-def render_page(template: str, assets: Assets, **values: Any) -> str:
+def render_page(template: str, assets: Assets, css: str = "", **values: Any) -> str:
     """A page of another template that stands alone, in the report's style; escaped and complete like the report."""
-    style = Markup(stylesheet(assets, standalone=True))  # noqa: S704
+    style = Markup(stylesheet(assets, standalone=True, css=css))  # noqa: S704
     page = _environment().get_template(template)
     return page.render(
         version=VERSION,

@@ -24,12 +24,13 @@ from core.content.side_by_side import Drawing, SideBySide
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import measured, p_value, plural
 from core.errors import InputError
+from core.languages import say
 from core.runs import Run
 from core.statistics import FEWEST_PAIRS, Interval, interval_of_means, rank_correlation, sign_flip_p
 from core.statistics.families import Family
 
 MODELS = Family("knowledge.models", "sign-flip test", "models that are compared with the first")
-REFERENCE = "reference"
+REFERENCE = "reference"  # messages
 DASHES = ([1, 0], [5, 3], [2, 2])
 # Measures of a model that the area under its curve is correlated with, over models.
 BESIDE = ("correct", *PROXIES)
@@ -61,6 +62,10 @@ class RankRow:
     value: Interval
 
 
+def _of_all(part: int, whole: int) -> str:
+    return say("{part:,} of {whole:,}", part=part, whole=whole)
+
+
 _INTERVAL = "mean over images, with 95 % interval"
 TABLE = TableSpec(
     ColumnSpec("Model", "model", share=16),
@@ -69,13 +74,13 @@ TABLE = TableSpec(
     ColumnSpec("Score", lambda row: written(row.score), "number", 15, _INTERVAL),
     ColumnSpec("Shared concepts K", lambda row: written(row.shared), "number", 14, _INTERVAL),
     ColumnSpec("Zero-shot accuracy", lambda row: written(row.correct), "number", 14),
-    ColumnSpec("Classes predicted", lambda row: "{} of {}".format(*row.classes), "number", 9),
+    ColumnSpec("Classes predicted", lambda row: _of_all(*row.classes), "number", 9),
 )
 DIFFERENCES = TableSpec(
     ColumnSpec("Model", "model", share=34),
     ColumnSpec(
         "Area less that of the first model",
-        lambda row: REFERENCE if row.ahead is None else written(row.ahead),
+        lambda row: say(REFERENCE) if row.ahead is None else written(row.ahead),
         "number",
         36,
         "mean paired difference over images, with 95 % interval",
@@ -84,7 +89,7 @@ DIFFERENCES = TableSpec(
     ColumnSpec("p, Holm", lambda row: p_value(row.p_adjusted), "number", 15),
 )
 RANKS = TableSpec(
-    ColumnSpec("Other measure of a model", "title", share=55),
+    ColumnSpec("Other measure of a model", lambda row: say(row.title), share=55),
     ColumnSpec(
         "Rank correlation with the area",
         lambda row: measured(row.value.value, row.value.low, row.value.high, row.value.n),
@@ -119,14 +124,14 @@ def side_by_side(runs: Mapping[str, Run]) -> SideBySide:
     )
     ranks = rank_rows(frame)
     tables = [
-        TABLE.table("Mutual knowledge of each model, with 95 % interval over images", rows),
-        DIFFERENCES.table(f"Difference from {first}, paired by image", rows),
+        TABLE.table(say("Mutual knowledge of each model, with 95 % interval over images"), rows),
+        DIFFERENCES.table(say("Difference from {model}, paired by image", model=first), rows),
     ]
     if ranks:
-        tables.append(RANKS.table("Does the area go with other measures of the models?", ranks))
+        tables.append(RANKS.table(say("Does the area go with other measures of the models?"), ranks))
     numbers = tests.drop(columns="model").astype(float)
     return SideBySide(
-        title="Mutual knowledge",
+        title=say("Mutual knowledge"),
         sentences=_sentences(records, tests),
         tables=tuple(tables),
         drawings=(_drawing(records),),
@@ -190,24 +195,39 @@ def _sentences(records: Mapping[str, KnowledgeRecord], tests: pd.DataFrame) -> t
     record = next(iter(records.values()))
     about, count = record.about, plural(len(record.images), "image")
     classes = plural(len(about["classes"]), "class", "classes")
+    labelled = plural(record.labelled, "labelled image")
     labels = (
-        f"Accuracy is the share of the {plural(record.labelled, 'labelled image')} whose zero-shot class is its label."
+        say("Accuracy is the share of the {images} whose zero-shot class is its label.", images=labelled)
         if record.labelled
-        else "No labels were given, so accuracy was not measured."
+        else say("No labels were given, so accuracy was not measured.")
     )
     ranks = (
         ""
         if len(records) >= FEWEST_PAIRS
-        else f"A rank correlation over models needs at least {FEWEST_PAIRS} models; there are {len(records)}."
+        else say(
+            "A rank correlation over models needs at least {least} models; there are {count}.",
+            least=FEWEST_PAIRS,
+            count=len(records),
+        )
     )
     sentences = (
-        f"All {len(records)} models were measured on the same {count}, {classes} and {about['bank']['size']:,} "
-        "descriptors.",
-        "The area under the removal curve is the mean mutual-knowledge score while the visual concepts of an image are "
-        "removed, the most relevant first. Other classes are the control: a model whose area does not exceed that of "
-        "classes which it did not predict shows no knowledge of its class.",
-        "The reverse does not hold: a model that predicts few classes shares the same descriptors in most images, so "
-        "read the area beside the number of classes predicted. Intervals are over images, for each model as it is.",
+        say(
+            "All {models} models were measured on the same {images}, {classes} and {descriptors:,} descriptors.",
+            models=len(records),
+            images=count,
+            classes=classes,
+            descriptors=about["bank"]["size"],
+        ),
+        say(
+            "The area under the removal curve is the mean mutual-knowledge score while the visual concepts of an image "
+            "are removed, the most relevant first. Other classes are the control: a model whose area does not exceed "
+            "that of classes which it did not predict shows no knowledge of its class."
+        ),
+        say(
+            "The reverse does not hold: a model that predicts few classes shares the same descriptors in most images, "
+            "so read the area beside the number of classes predicted. Intervals are over images, for each model as it "
+            "is."
+        ),
         labels,
         MODELS.sentence(tests),
         ranks,
@@ -217,8 +237,8 @@ def _sentences(records: Mapping[str, KnowledgeRecord], tests: pd.DataFrame) -> t
 
 def _drawing(records: Mapping[str, KnowledgeRecord]) -> Drawing:
     n = len(next(iter(records.values())).images)
-    title = "Mean mutual-knowledge score of each model while concepts are removed"
-    caption = f"{title}, n = {n} images; intervals of the areas are in the table."
+    title = say("Mean mutual-knowledge score of each model while concepts are removed")
+    caption = say("{chart}, n = {n} images; intervals of the areas are in the table.", chart=title, n=n)
     return Drawing("removal", to_svg(_chart(_curves(records), list(records)), title), title, caption)
 
 
@@ -232,8 +252,8 @@ def _chart(curves: pd.DataFrame, names: list[str]) -> Any:
         alt.Chart(curves)
         .mark_line(strokeWidth=1.8)
         .encode(
-            x=alt.X("removed:Q", title="removed concepts, the most relevant first"),
-            y=alt.Y("curve:Q", title="mean score"),
+            x=alt.X("removed:Q", title=say("removed concepts, the most relevant first")),
+            y=alt.Y("curve:Q", title=say("mean score")),
             color=alt.Color("model:N", sort=names, scale=shades, legend=legend),
             strokeDash=alt.StrokeDash("model:N", sort=names, scale=strokes, legend=legend),
         )
