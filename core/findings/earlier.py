@@ -22,7 +22,7 @@ from core.runs.files import base_name
 from core.runs.manifest import write_json
 from core.runs.parts import Name, Part
 from core.runs.plan import Digest, first_problem
-from core.runs.shelf import predecessor_of
+from core.runs.succession import predecessor_of
 from core.sandbox.files import read_file
 from core.storage import without_folders
 
@@ -41,6 +41,7 @@ CHANGES: dict[Change, str] = {
 }  # messages
 _STATUS = {"finding": "finding", "passed": "passed", "cannot_conclude": "inconclusive"}  # messages
 NOT_JUDGED = "not judged"  # messages
+_NOT_BESIDE = "it does not lie beside this run"  # messages
 
 
 class Earlier(Part):
@@ -206,6 +207,6 @@ def keep_predecessor(run: Run) -> None:
         except LoupeError as error:
             problem = without_folders(first_line(error))
     else:
-        problem = "it does not lie beside this run"
+        problem = _NOT_BESIDE
     if problem != run.manifest.get("predecessor_problem", ""):
         run.update_manifest(predecessor_problem=problem)

@@ -10,12 +10,12 @@ from core.content.context import ReportContext
 from core.content.parts import Fact, Section
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import SEVERITY_TITLES, measured, moment, plural
-from core.findings.earlier import CHANGES, Changed, Earlier, changes, load_earlier
+from core.findings.earlier import CHANGES, Change, Changed, Earlier, changes, load_earlier
 from core.languages import say
 from core.reporting.versions import Version
 from core.rules import Finding, Number
 from core.runs import Run
-from core.runs.shelf import predecessor_of
+from core.runs.succession import predecessor_of
 
 
 def _side(state: str, severity: str, value: Number | None) -> str:
@@ -33,6 +33,20 @@ CHANGED = TableSpec(
     ColumnSpec("Now", lambda row: _side(row.now_state, row.now_severity, row.now), share=29),
 )
 VERSIONS = "Changes since the version before"  # messages
+# The same as `CHANGES` where findings are counted.
+_COUNTED: dict[Change, str] = {
+    "new": "new",
+    "closed": "closed",
+    "inconclusive now": "no longer shown",
+    "not judged now": "no longer judged",
+    "changed": "changed",
+    "unchanged": "unchanged",
+}  # messages
+# The parts of a plan, as a sentence names what differs.
+PLAN_PARTS = (
+    "version", "dataset", "dataset root", "images", "model", "texts", "methods", "applications", "plugins", "trust",
+    "seed", "shard", "thresholds", "files", "plan",
+)  # fmt: skip  # messages
 
 
 def since_earlier(context: ReportContext) -> tuple[Section, ...]:
@@ -70,8 +84,12 @@ def since_version(context: ReportContext, version: Version | None) -> tuple[Sect
 
 
 def _changes(before: tuple[Finding, ...], context: ReportContext) -> tuple[Changed, ...]:
-    """What changed between stored findings, which are English, in the words of the report where it has them."""
+    """What changed between stored findings, which are English, in the words of the report where it has them.
+
+    What is judged no longer has the message of its text, if that is fixed; a text with values in it stays English.
+    """
     now = context.stored or context.findings
+    titles = {(finding.id, finding.title) for finding in now}
     told = dict(zip((finding.id for finding in now), context.findings, strict=True))
     words = {
         (finding.id, english.name): number
@@ -80,15 +98,17 @@ def _changes(before: tuple[Finding, ...], context: ReportContext) -> tuple[Chang
     }
 
     def worded(row: Changed, value: Number | None) -> Number | None:
-        known = None if value is None else words.get((row.id, value.name))
-        if value is None or known is None:
-            return value
-        return value.model_copy(update={"name": known.name, "unit": known.unit, "counted": known.counted})
+        if value is None:
+            return None
+        known = words.get((row.id, value.name))
+        told = (known.name, known.unit, known.counted) if known else map(say, (value.name, value.unit, value.counted))
+        return value.model_copy(update=dict(zip(("name", "unit", "counted"), told, strict=True)))
 
     return tuple(
         replace(
             row,
-            title=told[row.id].title if row.id in told else row.title,
+            # A finding that is closed keeps the title that it had.
+            title=told[row.id].title if (row.id, row.title) in titles else say(row.title),
             before=worded(row, row.before),
             now=worded(row, row.now),
         )
@@ -104,7 +124,7 @@ def predecessor_fact(run: Run) -> tuple[Fact, ...]:
     told = say("The run \u201c{name}\u201d, from whose plan this audit was planned.", name=name)
     problem = str(run.manifest.get("predecessor_problem") or "")
     more = (
-        say("Findings are not compared: {problem}.", problem=problem)
+        say("Findings are not compared: {problem}.", problem=say(problem))
         if problem
         else say("The chapter on assurance lists what changed since.")
     )
@@ -117,7 +137,7 @@ def counted(rows: tuple[Changed, ...], what: str = "run") -> str:
     if not rows:
         return say("Neither run has a finding.") if runs else say("Neither version has a finding.")
     count = Counter(row.change for row in rows)
-    parts = [f"{count[change]} {say(words).partition(':')[0]}" for change, words in CHANGES.items() if count[change]]
+    parts = [f"{count[change]} {say(words)}" for change, words in _COUNTED.items() if count[change]]
     told = {"findings": plural(len(rows), "finding"), "changes": ", ".join(parts)}
     if runs:
         return say("Of {findings} in either run: {changes}.", **told)
@@ -150,7 +170,7 @@ def _plan(earlier: Earlier) -> str:
         return say("the same plan")
     return say(
         "another plan (different {parts}), which alone can make a finding new, closed or changed",
-        parts=", ".join(earlier.differs),
+        parts=", ".join(map(say, earlier.differs)),
     )
 
 

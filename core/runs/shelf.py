@@ -22,8 +22,7 @@ from core.datasets import Dataset
 from core.drafts import write_whole
 from core.errors import InputError, LoupeError, RunError
 from core.processes import locked
-from core.runs.opened import check_changeable
-from core.runs.run import Run, create_run, list_runs, new_run_id, open_run
+from core.runs.run import Run, list_runs, open_run
 from core.settings import datasets_folder, opened_folder, runs_folder, server_folders, workspace
 
 SHELF = "shelf.json"
@@ -158,45 +157,7 @@ def close_elsewhere(run: Run) -> bool:
     return known
 
 
-# -- copies and the trash ----------------------------------------------------------------------------------------
-
-
-def duplicate(run: Run) -> Run:
-    """A new run of the same plan in the workspace, which is not started and names the other as its predecessor.
-
-    Raises `RunError` for a run that was opened from a bundle: its images are not here.
-    """
-    check_changeable(run)
-    folder = runs_folder() / new_run_id()
-    root = os.path.relpath(run.dataset_root.resolve(), folder.resolve())
-    if (run.folder / "thresholds.toml").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(run.folder / "thresholds.toml", folder / "thresholds.toml")
-    new = create_run(folder, run.plan.model_copy(update={"dataset_root": root}))
-    follow(new, run)
-    return new
-
-
-def follow(new: Run, earlier: Run) -> None:
-    """Record in a run that was just made that it was planned from another, and take over the reference images."""
-    reference = earlier.folder / "reference"
-    if reference.is_dir() and not (new.folder / "reference").exists():
-        shutil.copytree(reference, new.folder / "reference")
-    new.update_manifest(predecessor={"run": earlier.id, "plan_sha256": plan_sha256(earlier)})
-
-
-def plan_sha256(run: Run) -> str:
-    """The digest of the plan of a run; empty for a plan that this version cannot read."""
-    try:
-        return run.plan.digest
-    except LoupeError:
-        return ""
-
-
-def predecessor_of(run: Run) -> str:
-    """The id of the run from which one was planned; empty if it was planned from none."""
-    told = run.manifest.get("predecessor")
-    return brief(str(told.get("run", "")), 80) if isinstance(told, dict) else ""
+# -- the trash ----------------------------------------------------------------------------------------
 
 
 def trash_folder() -> Path:

@@ -16,7 +16,7 @@ from core.models.listing import embedded_name
 from core.request import AuditRequest, NoTextError, begin, plan_of
 from core.runs import ModelSpec, Plan, Run, new_run_id
 from core.runs.access import check
-from core.runs.shelf import follow
+from core.runs.succession import follow
 from core.settings import runs_folder
 from pages.parts import again, entry, identity, maps, state
 from pages.parts.fields import section

@@ -17,18 +17,17 @@ from core.runs.review import record_start
 from core.runs.shelf import (
     close_elsewhere,
     delete_run,
-    duplicate,
     empty_trash,
     is_own,
     label_of,
     listed_run,
     open_allowed,
-    predecessor_of,
     restore,
     set_label,
     shelf_id,
     trash,
 )
+from core.runs.succession import duplicate, predecessor_of
 from core.settings import server_folders
 from core.storage import without_folders
 from pages.parts import again, identity, state

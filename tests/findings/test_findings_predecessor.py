@@ -13,7 +13,7 @@ from core.findings.earlier import EARLIER, keep_predecessor, load_earlier, parse
 from core.reporting import render_report
 from core.reporting.verdict import verify_bundle
 from core.runs import Run, open_run
-from core.runs.shelf import follow
+from core.runs.succession import follow
 from tests.support.made_run import made_run
 
 

@@ -15,7 +15,7 @@ from core.errors import RunError
 from core.replanning import earlier_plan
 from core.request import AuditRequest, applications_at, begin, methods_at, trust_at
 from core.runs import Run, list_runs, open_run
-from core.runs.shelf import predecessor_of
+from core.runs.succession import predecessor_of
 from core.settings import ROOT, datasets_folder, runs_folder
 from tests.pages.test_pages import opened, start_recorded, unfolded, words
 

@@ -59,9 +59,11 @@ def marked_voice() -> Voice:
 
 
 def edition(run: Run, voice: Voice, template: str = STAKEHOLDER) -> str:
+    """An edition as `render_report` makes it: findings are written by the voice, what is stored of them is English."""
+    stored = apply_rules(Context(run))
     with speaking(voice):
         judged = Context(run)
-        context = ReportContext(judged, tuple(apply_rules(judged)), Assets(), consensus_methods(judged))
+        context = ReportContext(judged, apply_rules(judged), Assets(), consensus_methods(judged), stored=stored)
         made = replace(build_report(context), fonts="")
         return render_html(made, context.assets, standalone=False, edition=template)
 
@@ -95,7 +97,9 @@ def kept_out(page: str) -> str:
     """A page of the full edition without what it writes in every language."""
     page = _KEPT.sub(" ", page)
     # A first sentence without values is left out, and the mark that opens the text with it.
-    return re.sub(f">(?=[^<>{OPEN}{CLOSE}]*{CLOSE})", f">{OPEN}", page)
+    return re.sub(
+        r">([^<>]+)(?=<)", lambda found: f">{OPEN * (found[1].count(CLOSE) - found[1].count(OPEN))}{found[1]}", page
+    )
 
 
 def recorded_words(run: Run) -> set[str]:

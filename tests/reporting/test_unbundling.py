@@ -23,8 +23,9 @@ from core.runs import Run, check_before_rewriting
 from core.runs.access import Actor
 from core.runs.opened import is_opened
 from core.runs.review import REVIEW, add_entry, load_review, obstacle
-from core.runs.shelf import duplicate, is_own, may_work, shelf
+from core.runs.shelf import is_own, may_work, shelf
 from core.runs.spot_check import add_marks
+from core.runs.succession import duplicate
 from core.settings import opened_folder
 from tests.support.made_run import made_run
 

@@ -17,7 +17,6 @@ from core.runs.shelf import (
     close_elsewhere,
     delete_dataset,
     delete_run,
-    duplicate,
     empty_trash,
     label_of,
     may_work,
@@ -29,6 +28,7 @@ from core.runs.shelf import (
     shelf_id,
     trash,
 )
+from core.runs.succession import duplicate
 from core.settings import datasets_folder, runs_folder
 from tests.support.made_run import made_run
 
@@ -104,13 +104,6 @@ def test_a_run_that_is_worked_on_or_needed_stays(run: Run) -> None:
     copy = duplicate(Run(run.folder))
     with pytest.raises(RunError, match=copy.id):
         delete_run(Run(run.folder))
-
-
-def test_a_copy_has_the_same_plan_and_is_not_started(run: Run) -> None:
-    copy = duplicate(run)
-    assert copy.dataset.id == run.plan.dataset and copy.progress().state == "planned"
-    ignored = {"dataset_root"}
-    assert copy.plan.model_dump(exclude=ignored) == run.plan.model_dump(exclude=ignored)
 
 
 def test_runs_of_other_folders_and_beside_one_are_listed_without_copying(run: Run, tmp_path: Path) -> None:
