@@ -15,6 +15,7 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from core.cli import main
 from core.reporting import render_report
 from core.reporting.attachment import read_attached
 from core.reporting.report import FILES
@@ -45,12 +46,23 @@ def signed_copy(signed_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(signed_folder, tmp_path / "run"))
 
 
-def test_a_report_made_elsewhere_is_the_same_and_keeps_its_signatures(signed_folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def german_folder(sealed_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose reports are German in both editions, the second version of its report."""
+    folder = tmp_path_factory.mktemp(PRIVATE) / "run"
+    shutil.copytree(sealed_folder, folder)
+    assert main(["report", str(folder), "--language", "de"]) == 0
+    assert '<html lang="de">' in (folder / "report" / "report.html").read_text(encoding="utf-8")
+    return folder
+
+
+def remade(made: Path, tmp_path: Path, locale: str) -> Path:
+    """A copy of a run whose report was made again elsewhere, with another clock, host, user, time zone and locale."""
     folder = tmp_path / PRIVATE / "run"
-    shutil.copytree(signed_folder, folder)
+    shutil.copytree(made, folder)
     away = tmp_path / "away"
     away.mkdir()
-    names = {"TZ": "Asia/Tokyo", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "HOME": str(away), "USER": PRIVATE}
+    names = {"TZ": "Asia/Tokyo", "LC_ALL": locale, "LANG": locale, "HOME": str(away), "USER": PRIVATE}
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(folder)],
         cwd=away,
@@ -59,10 +71,28 @@ def test_a_report_made_elsewhere_is_the_same_and_keeps_its_signatures(signed_fol
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_report_made_elsewhere_is_the_same_and_keeps_its_signatures(signed_folder: Path, tmp_path: Path) -> None:
+    folder = remade(signed_folder, tmp_path, "de_DE.UTF-8")
     for name in (*FILES, STATEMENT):
         assert (folder / "report" / name).read_bytes() == (signed_folder / "report" / name).read_bytes(), name
     assert not (folder / "report" / "versions").exists()
     assert (folder / "seal.json").read_bytes() == (signed_folder / "seal.json").read_bytes()
+
+
+def test_a_german_report_made_elsewhere_is_the_same(german_folder: Path, tmp_path: Path) -> None:
+    folder = remade(german_folder, tmp_path, "en_US.UTF-8")
+    for name in FILES:
+        assert (folder / "report" / name).read_bytes() == (german_folder / "report" / name).read_bytes(), name
+    assert [path.name for path in (folder / "report" / "versions").iterdir()] == ["1"]
+    assert (folder / "seal.json").read_bytes() == (german_folder / "seal.json").read_bytes()
+
+
+def test_the_comparison_sees_another_language(german_folder: Path, sealed_folder: Path) -> None:
+    for name in ("report.pdf", "stakeholder.pdf", "report.html"):
+        assert (german_folder / "report" / name).read_bytes() != (sealed_folder / "report" / name).read_bytes(), name
 
 
 def contents(path: Path) -> list[bytes]:
