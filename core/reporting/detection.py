@@ -158,15 +158,15 @@ def detection_rate(rule: str) -> str:
 
 
 DETECTION = TableSpec(
-    ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=17),
-    ColumnSpec("Checks", lambda row: ", ".join(row.limit.rules), "code", 17),
-    ColumnSpec("Found", lambda row: row.limit.recall, "number", 14, "of the models in which the flaw was planted"),
-    ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 14, "of clean models"),
+    ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=16),
+    ColumnSpec("Checks", lambda row: ", ".join(row.limit.rules), "code", 21),
+    ColumnSpec("Found", lambda row: row.limit.recall, "number", 13, "of the models in which the flaw was planted"),
+    ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 13, "of clean models"),
     ColumnSpec(
         "Weakest", lambda row: _weakest(row.limit), share=12, help="the weakest strength at which half were found"
     ),
     ColumnSpec("Measured at, now", lambda row: row.versions, share=8, help="versions of the thresholds"),
-    ColumnSpec("Limits since then", lambda row: row.changes, share=18),
+    ColumnSpec("Limits since then", lambda row: row.changes, share=17),
 )
 
 

@@ -83,7 +83,12 @@ def _margins() -> list[str]:
         f"@media print {{ .more a::after {{ content: {place}; }} }}",
     ]
     if language() != SOURCE:
-        lines += ["p, li, dd, td { hyphens: auto; hyphenate-limit-chars: 10 4 4; }", ".code { hyphens: manual; }"]
+        lines += [
+            "p, li, dd, td { hyphens: auto; hyphenate-limit-chars: 10 4 4; }",
+            # Heads of narrow columns break shorter words; heads of rows may be names of files, which have no hyphens.
+            "thead th, table.facts th { hyphens: auto; hyphenate-limit-chars: 7 3 3; }",
+            ".code { hyphens: manual; }",
+        ]
     return lines
 
 

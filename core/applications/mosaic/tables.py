@@ -38,7 +38,7 @@ METHODS = TableSpec(
         "p",
         lambda row: number(row.p, 3),
         "number",
-        9,
+        11,
         help="one-sided, of a share in its tile no larger than chance, adjusted over methods (Holm)",
     ),
     ColumnSpec("n", "n", "number", 6, help="mosaics", value="n"),
