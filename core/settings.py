@@ -40,6 +40,7 @@ class Limits:
 
     # One intake.
     files: int = 120_000
+    packed_files: int = 20_000  # of these in archives and Parquet files
     upload_bytes: int = 2 * 2**30  # of all files that come through a browser
     total_bytes: int = 16 * 2**30  # of all files as they are read
     total_pixels: int = 40_000_000_000  # 1,600 photographs of 24 megapixels

@@ -27,16 +27,21 @@ class Budget:
         self.limits = limits
         self.bytes = 0
         self.files = 0
+        self.packed = 0
         self.pixels = 0
         self.stored = 0
         self.lost = 0.0
         self.tables = 0
 
-    def count_file(self) -> None:
-        """One more file was found. Raises `InputError` above the limit: then nothing is taken in."""
+    def count_file(self, *, packed: bool = False) -> None:
+        """One more file was found, `packed` in another one. Raises `InputError` above a limit: nothing is kept."""
         self.files += 1
+        self.packed += packed
         if self.files > self.limits.files:
             raise InputError(f"more than {self.limits.files:,} files were submitted; split them into several datasets")
+        if self.packed > self.limits.packed_files:
+            most = self.limits.packed_files
+            raise InputError(f"the archives contain more than {most:,} files; provide them as a folder")
 
     def check(self) -> None:
         """Raises `Refused` if no further file may be opened."""

@@ -55,7 +55,7 @@ class Room:
 
 def most_contents(limits: Limits) -> int:
     """How many bytes a table of contents may take."""
-    return max(2**17, limits.files * _DIRECTORY_BYTES)
+    return max(2**17, limits.packed_files * _DIRECTORY_BYTES)
 
 
 def most_tail(limits: Limits) -> int:

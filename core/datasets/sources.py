@@ -245,16 +245,16 @@ def _list_shard(
         if is_system(full):
             continue
         if each.refused:
-            budget.count_file()
+            budget.count_file(packed=True)
             listing.refusals.append(Refusal(name=full, reason=each.refused))
         else:
-            _add(listing, Entry(full, number, clean_name(label), each.chunks), budget)
+            _add(listing, Entry(full, number, clean_name(label), each.chunks), budget, packed=True)
     return True
 
 
-def _add(listing: Listing, entry: Entry, budget: Budget) -> None:
+def _add(listing: Listing, entry: Entry, budget: Budget, *, packed: bool = False) -> None:
     """One more file to read, unless its name says that reading it would be a risk."""
-    budget.count_file()
+    budget.count_file(packed=packed or entry.member is not None)
     if entry.name.lower().endswith(_PICKLES):
         listing.refusals.append(Refusal(name=entry.name, reason=_PICKLE))
     else:

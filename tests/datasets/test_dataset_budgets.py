@@ -241,3 +241,13 @@ def test_a_child_that_was_taken_over_is_not_believed(
         open_file("a.png", GOOD, Budget(LIMITS))
     monkeypatch.setattr(opening, "call", lambda *_, **__: Answer(SOUND, PNG, 0.0, 0))
     assert open_file("a.png", GOOD, Budget(LIMITS)).sha256 == "0" * 64
+
+
+def test_files_in_archives_have_a_limit_of_their_own() -> None:
+    budget = Budget(Limits(packed_files=2))
+    for _ in range(5):
+        budget.count_file()
+    budget.count_file(packed=True)
+    budget.count_file(packed=True)
+    with pytest.raises(InputError, match="the archives contain more than 2 files"):
+        budget.count_file(packed=True)
