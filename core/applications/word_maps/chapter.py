@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from core.applications.sampling import images_of
-from core.applications.word_maps.measures import MODALITIES, each_image, shares, word_maps_table
+from core.applications.word_maps.measures import MODALITIES, each_of_run, shares, word_maps_table
 from core.applications.word_maps.record import INTERACTION, SHARED, WAYS, MapRow, WordMapsRecord, grid, of_run
 from core.applications.word_maps.tables import MEASURED, PROBLEMS, WORDS
 from core.content.assets import Assets
@@ -41,7 +41,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     record = context.judged.record(of_run)
     if record is None:
         return ()
-    parts = [_measured(record), *_shown(run, record, assets), _problems(record)]
+    parts = [_measured(record, run.once(each_of_run)), *_shown(run, record, assets), _problems(record)]
     return tuple(part for part in parts if not part.empty)
 
 
@@ -71,9 +71,9 @@ def word_heat(run: Run, image: DatasetImage, row: MapRow, assets: Assets, title:
     return Heat(assets.photo(painted), alt, title, caption, bar, amount(low), amount(high))
 
 
-def _measured(record: WordMapsRecord) -> Section:
+def _measured(record: WordMapsRecord, each: pd.DataFrame) -> Section:
     about = record.about
-    table = word_maps_table(record)
+    table = word_maps_table(record, each)
     facts = (
         Fact("Images", images_of(about)),
         Fact("Text", say("the first caption" if about["own"] == "captions" else "the text that the model ranks first")),
@@ -119,7 +119,7 @@ def modalities_told(table: pd.DataFrame) -> str:
 
 def _shown(run: Run, record: WordMapsRecord, assets: Assets) -> list[Section]:
     """The images on which the two ways agree most and least, with the words that own most."""
-    each = each_image(record).dropna(subset=["same"]).sort_values("same", ascending=False, kind="stable")
+    each = run.once(each_of_run).dropna(subset=["same"]).sort_values("same", ascending=False, kind="stable")
     chosen = list(dict.fromkeys([*each["image"].head(1), *each["image"].tail(1)]))[:SHOWN_IMAGES]
     known = {entry.id: entry for entry in run.dataset.images}
     agreement = dict(zip(each["image"], each["same"], strict=True))

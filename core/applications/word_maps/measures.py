@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.applications.word_maps.record import INTERACTION, REST, SHARED, MapRow, TextRow, WordMapsRecord, grid
+from core.applications.word_maps.record import INTERACTION, REST, SHARED, MapRow, TextRow, WordMapsRecord, grid, of_run
 from core.evaluation.agreement import common_grid
+from core.runs import Run
 from core.runs.rows import typed
 from core.statistics import mean_over_images, spearman
 from core.statistics.intervals import CORRELATION, SHARE, UNBOUNDED
@@ -63,9 +64,19 @@ def each_image(record: WordMapsRecord) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", *MEASURES]).astype(dict.fromkeys(MEASURES, float))
 
 
-def word_maps_table(record: WordMapsRecord) -> pd.DataFrame:
-    """One row a measure: `measure`, `value` (mean over images), `low`, `high` (95 % interval over images), `n`."""
-    each = each_image(record)
+def each_of_run(run: Run) -> pd.DataFrame:
+    """`each_image` of the record of a run, for `run.once`: several rules and the chapter need it."""
+    record = run.once(of_run)
+    assert record is not None
+    return each_image(record)
+
+
+def word_maps_table(record: WordMapsRecord, each: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row a measure: `measure`, `value` (mean over images), `low`, `high` (95 % interval over images), `n`.
+
+    each: what `each_image` gives, where it is known already.
+    """
+    each = each_image(record) if each is None else each
     rows = []
     for name in MEASURES:
         within = CORRELATION if name in ("same", "other") else SHARE if name in MODALITIES else UNBOUNDED

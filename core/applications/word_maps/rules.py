@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from core.applications.word_maps.measures import MEASURES, each_image, word_maps_table
+from core.applications.word_maps.measures import MEASURES, each_of_run, word_maps_table
 from core.applications.word_maps.record import WAYS, of_run
 from core.languages import say
 from core.rules import Context, Outcome, Rule, Wording
@@ -38,8 +38,9 @@ def _outcome(
     record = context.record(of_run)
     if record is None:
         return
-    (row,) = [row for row in word_maps_table(record).itertuples() if row.measure == measure]
-    images = each_image(record)[["image", measure]].rename(columns={measure: "value"})
+    each = context.run.once(each_of_run)
+    (row,) = [row for row in word_maps_table(record, each).itertuples() if row.measure == measure]
+    images = each[["image", measure]].rename(columns={measure: "value"})
     texts: pd.DataFrame = record.texts[["image", "image_name", "text"]].drop_duplicates("image")
     yield outcome_of(
         MEASURES[measure],
