@@ -23,8 +23,8 @@ def prior_title(prior: str) -> str:
 
 
 COMPARISON = TableSpec(
-    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=14),
-    ColumnSpec("How", "title", share=14, help="partition of the image, and estimator"),
+    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=16),
+    ColumnSpec("How", "title", share=12, help="partition of the image, and estimator"),
     ColumnSpec("Regions", lambda row: number(row.regions, 1), "number", 9, value="regions"),
     ColumnSpec(
         "Image forward passes",
