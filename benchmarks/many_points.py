@@ -129,7 +129,7 @@ def laid_out(run: Run, vectors: NDArray[np.float64]) -> None:
 
 
 def used(home: Path, images: int) -> None:
-    """Open the page twice, zoom, move, select by the lasso, save the selection, colour anew."""
+    """Open the page twice, zoom, move, select by the lasso, save the selection."""
     process, url = started(home)
     print("| step | server, processor s | browser's main thread, processor s | server's memory, MB |")
     print("| --- | ---: | ---: | ---: |")
@@ -154,7 +154,6 @@ def used(home: Path, images: int) -> None:
             step("move, forty positions of the pointer", lambda: moved(page))
             step("lasso, eighty positions, until its images are shown", lambda: lassoed(page))
             step("save as a view", lambda: saved(page, images))
-            step("other colours", lambda: coloured(page))
             browser.close()
     finally:
         process.terminate()
@@ -213,13 +212,6 @@ def saved(page: Page, images: int) -> None:
     page.get_by_role("button", name="Save as a view").click()
     page.get_by_text(f"of {images:,} images").first.wait_for()
     print("|", page.get_by_text("view the middle").first.inner_text(), "| | | |")
-
-
-def coloured(page: Page) -> None:
-    """The points by their score for a class."""
-    field = page.get_by_role("combobox", name="Colour by")
-    field.fill("class: class 3")
-    field.press("Enter")
 
 
 def drag(page: Page, corners: list[tuple[float, float]], steps: int) -> None:
