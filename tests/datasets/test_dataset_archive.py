@@ -138,7 +138,7 @@ def test_overlapping_entries_count_together(tmp_path: Path) -> None:
 def test_a_huge_table_of_contents_is_refused(tmp_path: Path) -> None:
     archive = zipped({f"{number}.txt": b"" for number in range(4000)})
     with pytest.raises(InputError, match=r"upload\.zip lists more files than are accepted"):
-        take(archive, tmp_path, Limits(files=10))
+        take(archive, tmp_path, Limits(packed_files=10))
     with pytest.raises(InputError, match="more than 3,000 files"):
         take(archive, tmp_path, Limits(files=3000))
 
