@@ -15,7 +15,7 @@ from core import sandbox
 from core.datasets.ahead import ahead
 from core.datasets.bounds import Budget, Refused
 from core.datasets.dataset import IMAGES, Dataset, Duplicate, Refusal, Remark, dataset_id, save_manifest
-from core.datasets.names import printable
+from core.datasets.names import clean_name, printable
 from core.datasets.opening import ImageContent, Kind, Opened, open_file
 from core.datasets.records import Record, describe, images, match, merge_exact, near_duplicates, unique_names
 from core.datasets.remote import Remote
@@ -96,6 +96,10 @@ class _Intake:
             self.tables += gathered(texts, self.budget, unread)
             self._refuse(unread.refusals("texts beside images"))
         if required is not None and not any(entry.source == required for _, _, entry in self.tables):
+            name = clean_name(given[required].name)
+            for refusal in listing.refusals:
+                if refusal.name == name:
+                    raise InputError(f"the table {name} {refusal.reason}")
             raise InputError("the table is a folder or a ZIP file; provide a CSV, Excel, JSON or Parquet file")
         # In the order of their names and contents, so that the first value wins whatever came first.
         self.tables.sort(key=lambda item: (item[0].name, item[1]))

@@ -16,6 +16,7 @@ from core.datasets import Upload, ingest
 from core.datasets.bounds import Refused
 from core.datasets.tables import Table, read_table
 from core.datasets.tables.cells import MISSING, is_missing, listed, typed
+from core.errors import InputError
 from core.settings import LIMITS, Limits
 from tests.datasets.made import coded, noise, zipped
 
@@ -256,3 +257,16 @@ def test_any_bytes_give_rows_or_one_line(data: bytes, name: str) -> None:
         table(data, name)
     except Refused as refusal:
         assert "\n" not in str(refusal)
+
+
+def test_a_required_table_that_cannot_be_read_is_told_with_its_reason(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.png").write_bytes(coded(noise(32, 24)))
+    damaged = tmp_path / "list.parquet"
+    damaged.write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    with pytest.raises(InputError, match=r"^the table list\.parquet is a damaged") as caught:
+        ingest([images], store=tmp_path / "store", table=damaged)
+    # Companion: beside the images, the same file is one refusal, and the import goes on.
+    (refusal,) = ingest([images, damaged], store=tmp_path / "store").refusals
+    assert (refusal.name, refusal.reason) == ("list.parquet", str(caught.value).removeprefix("the table list.parquet "))
