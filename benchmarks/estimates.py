@@ -44,10 +44,10 @@ def main() -> None:
     print("| shape | images | passes: estimate, counted | seconds: estimate, audit | ratio | MB: estimate, audit |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as place:
+        sources = {images: image_folder(Path(place) / f"source-{images}", images) for images in chosen.images}
         for shape in chosen.shapes:
             weights = random_weights(shape, Path(place) / f"{shape}.safetensors")
-            for images in chosen.images:
-                source = image_folder(Path(place) / f"source-{images}", images)
+            for images, source in sources.items():
                 more = ["--no-curves"] if chosen.no_curves else []
                 asked = ["--images", str(source), "--texts", str(prompts(Path(place))), "--model", shape]
                 asked += ["--weights", str(weights), "--methods", chosen.methods, "--applications", "none"]

@@ -16,7 +16,7 @@ Timings = dict[str, dict[str, float]]
 STEPS = "step_times.json"
 # Seconds of judging the findings and of rendering the report: in any case, and for each image, method and application.
 # What this machine takes is remembered as a factor of these.
-JUDGING, RENDERING = (2.0, 0.02, 0.0, 0.1), (7.0, 0.02, 0.5, 0.8)
+JUDGING, RENDERING = (2.0, 0.02, 0.0, 0.1), (10.0, 0.02, 0.5, 0.8)
 
 
 def model_key(model: ModelSpec) -> str:
