@@ -52,7 +52,7 @@ def page(run: Run, record: ConceptRecord) -> None:
 
 def cached(run: Run) -> ConceptRecord | None:
     """The run's record, read once until it changes."""
-    return _record(str(run.folder), changed) if (changed := _changed(run)) else None
+    return _record(str(run.folder), changed) if (changed := application_page.written(ConceptRecord, run)) else None
 
 
 def choose(record: ConceptRecord) -> int | None:
@@ -193,13 +193,7 @@ def one_image(run: Run, record: ConceptRecord) -> None:
 
 def map_of(run: Run, record: ConceptRecord, concept: int, image: int) -> ConceptMap:
     """The map of a concept on an image; the cosines of the image with all concepts are cached for the next word."""
-    return record.map_from(_cosines(str(run.folder), _changed(run), image), concept)
-
-
-def _changed(run: Run) -> int:
-    """When the record was written; 0 if there is none."""
-    file = ConceptRecord.folder_of(run) / ConceptRecord.ABOUT
-    return file.stat().st_mtime_ns if file.exists() else 0
+    return record.map_from(_cosines(str(run.folder), application_page.written(ConceptRecord, run), image), concept)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the concepts …")

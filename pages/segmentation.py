@@ -153,7 +153,7 @@ def captions(run: Run, record: SegmentationRecord, image: DatasetImage) -> None:
 
 def areas(run: Run, record: SegmentationRecord) -> None:
     """Mean areas, and overlap with drawn objects where there are any."""
-    table, overlap, empty, _ = _tables(str(run.folder), _changed(run))
+    table, overlap, empty, _ = _tables(str(run.folder), application_page.written(SegmentationRecord, run))
     charts.show(area_chart(record, table), "Mean share of each label with its interval")
     tables.show(AREAS, table)
     st.subheader("Overlap with drawn objects", anchor=False)
@@ -170,7 +170,7 @@ def recognition(run: Run, record: SegmentationRecord) -> None:
     """Rankings of labels, and their precision where true labels are given."""
     recipe = st.selectbox("Score", list(RECIPES), index=list(RECIPES).index(record.about["recipe"]))
     st.caption(plain(f"Score: {RECIPES[recipe]}. The authors published no formula."))
-    table = _tables(str(run.folder), _changed(run))[3]
+    table = _tables(str(run.folder), application_page.written(SegmentationRecord, run))[3]
     if table.empty:
         st.info("Precision cannot be measured without true labels of the images.")
     else:
@@ -185,13 +185,7 @@ def _sentence(words: str) -> str:
 
 def cached(run: Run) -> SegmentationRecord | None:
     """The run's record, read once until it changes."""
-    return _record(str(run.folder), changed) if (changed := _changed(run)) else None
-
-
-def _changed(run: Run) -> int:
-    """When the record was written; 0 if there is none."""
-    file = SegmentationRecord.folder_of(run) / SegmentationRecord.ABOUT
-    return file.stat().st_mtime_ns if file.exists() else 0
+    return _record(str(run.folder), changed) if (changed := application_page.written(SegmentationRecord, run)) else None
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the segmentation …")

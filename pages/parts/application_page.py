@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from core.applications.absent import absent
+from core.applications.record import Record as StoredRecord
 from core.applications.registry import application
 from core.characters import brief
 from core.content.tables import TableSpec
@@ -63,6 +64,12 @@ def answer(run: Run, name: str) -> None:
         f"Checks on this page: {plural(len(findings), 'finding')}, {count['passed']} passed, "
         f"{count['cannot_conclude']} without a conclusion."
     )
+
+
+def written(kind: type[StoredRecord], run: Run) -> int:
+    """When the record of this kind was written in a run, by which readings of it are cached; 0 if there is none."""
+    file = kind.folder_of(run) / kind.ABOUT
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def recorded(of_run: Callable[[Run], Record | None], folder: str) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from core.runs.shelf import (
 )
 from core.runs.succession import duplicate
 from core.settings import datasets_folder, runs_folder
-from tests.support.made_run import made_run
+from tests.support.made_run import made_run, workspace_run
 
 ID = "20260115-093000-abcdef"
 
@@ -45,14 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(home: Path) -> Run:
     """A run of the workspace whose dataset lies where the app keeps them."""
-    made = made_run(runs_folder() / ID, images=2, methods=("raw",))
-    root = datasets_folder() / made.dataset_root.name
-    datasets_folder().mkdir(parents=True)
-    shutil.move(made.dataset_root, root)
-    plan = made.plan.model_copy(update={"dataset_root": os.path.relpath(root, made.folder)})
-    (made.folder / "plan.json").unlink()
-    plan.save(made.folder / "plan.json")
-    return Run(made.folder)
+    return workspace_run(ID, images=2, methods=("raw",))
 
 
 def test_names_and_tags_leave_the_seal_as_it_is(run: Run) -> None:

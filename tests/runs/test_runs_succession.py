@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,22 +11,14 @@ from core.content.house_style import HOUSE_STYLE, HouseStyle, house_style, in_la
 from core.models.signed import signature
 from core.runs import ModelSpec, Run
 from core.runs.succession import SIGNERS, STYLE, duplicate, follow, predecessor_of
-from core.settings import datasets_folder, runs_folder
-from tests.support.made_run import made_run
+from tests.support.made_run import made_run, workspace_run
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run of the workspace whose dataset lies where the app keeps them, with all that lies beside a plan."""
     monkeypatch.setenv("LOUPE_HOME", str(tmp_path / "home"))
-    made = made_run(runs_folder() / "20260115-093000-abcdef", images=2, methods=("raw",))
-    root = datasets_folder() / made.dataset_root.name
-    datasets_folder().mkdir(parents=True)
-    shutil.move(made.dataset_root, root)
-    plan = made.plan.model_copy(update={"dataset_root": os.path.relpath(root, made.folder)})
-    (made.folder / "plan.json").unlink()
-    plan.save(made.folder / "plan.json")
-    found = Run(made.folder)
+    found = workspace_run("20260115-093000-abcdef", images=2, methods=("raw",))
     keep_house_style(found, in_language("de", HouseStyle(name="Example AG")))
     (found.folder / SIGNERS).write_text("a key\n")
     (found.folder / "reference").mkdir()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from core.models.geometry import Preprocessing
 from core.runs import Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, make_plan, write_unit
 from core.runs.keys import key_of
 from core.runs.store import TRIES, Unit
+from core.settings import datasets_folder, runs_folder
 
 CLASSES = ("red circle", "green square", "blue triangle")
 CONTROLS = ("random", "centre", "edge")
@@ -104,6 +107,18 @@ def made_run(
         store.log("cancel", "cancelled by the user")
     store.set(state=state, stage="", message="")
     return run
+
+
+def workspace_run(name: str, **parts: Any) -> Run:
+    """A made run of the workspace, called `name`, whose dataset lies where the app keeps them."""
+    made = made_run(runs_folder() / name, **parts)
+    root = datasets_folder() / made.dataset_root.name
+    datasets_folder().mkdir(parents=True)
+    shutil.move(made.dataset_root, root)
+    plan = made.plan.model_copy(update={"dataset_root": os.path.relpath(root, made.folder)})
+    (made.folder / "plan.json").unlink()
+    plan.save(made.folder / "plan.json")
+    return Run(made.folder)
 
 
 def blob(rows: int, columns: int, y: float, x: float, width: float = 0.18) -> NDArray[np.float64]:
