@@ -80,8 +80,7 @@ def cell(arguments: Sequence[str], place: Path) -> dict[str, Any]:
     told, _, _ = run(["estimate", *arguments, "--json"], own)
     _, seconds, memory = run(["audit", *arguments, "--out", str(place / "run")], own)
     manifest = json.loads((place / "run" / "manifest.json").read_text(encoding="utf-8"))
-    found = {"estimate": json.loads(told), "seconds": seconds, "memory_mb": memory}
-    return found | {"cost": manifest["cost"], "manifest": manifest}
+    return {"estimate": json.loads(told), "seconds": seconds, "memory_mb": memory, "cost": manifest["cost"]}
 
 
 def run(command: Sequence[str], own: dict[str, str]) -> tuple[str, float, float]:

@@ -40,8 +40,8 @@ class Steps:
         steps = []
         for name, title in ways.items():
             weight = self.weight(name, forwards)
-            usual = {MODEL: LOADING, FINDINGS: weight, REPORT: weight}
-            seconds = usual.get(name, weight * GUESS)
+            # The weights of findings and report are seconds already.
+            seconds = LOADING if name == MODEL else weight if name in (FINDINGS, REPORT) else weight * GUESS
             measured = name in known or name == MODEL
             if name in known:
                 seconds = known[name] * weight

@@ -99,13 +99,26 @@ def _list_path(path: Path, number: int, listing: Listing, budget: Budget, stack:
     elif not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder; provide images, a folder or a ZIP file")
     else:
-        if _list_if_zip(path, path.name, number, listing, budget, stack):
-            return
-        if _list_shard(Holder(path), path.name, number, Path(path.name).stem, "", listing, budget):
-            listing.labels.append(clean_name(Path(path.name).stem))
-            return
-        entry = Entry(clean_name(path.name), number, "", partial(file_chunks, path), folder=path.parent)
-        _add(listing, entry, budget)
+        _list_file(path, path.name, number, listing, budget, stack, folder=path.parent)
+
+
+def _list_file(
+    path: Path,
+    name: str,
+    number: int,
+    listing: Listing,
+    budget: Budget,
+    stack: ExitStack,
+    *,
+    folder: Path | None = None,
+) -> None:
+    """A file that was named itself: a ZIP, another file that holds files, or a plain one."""
+    if _list_if_zip(path, name, number, listing, budget, stack):
+        return
+    if _list_shard(Holder(path), name, number, Path(name).stem, "", listing, budget):
+        listing.labels.append(clean_name(Path(name).stem))
+        return
+    _add(listing, Entry(clean_name(name), number, "", partial(file_chunks, path), folder=folder), budget)
 
 
 def _list_remote(remote: Remote, number: int, listing: Listing, budget: Budget, stack: ExitStack) -> None:
@@ -125,14 +138,10 @@ def _list_remote(remote: Remote, number: int, listing: Listing, budget: Budget, 
                 listing.refusals.append(Refusal(name=name, reason=str(refused)))
                 continue
             listing.copied += copy.stat().st_size
-            if not folder and _list_if_zip(copy, name, number, listing, budget, stack):
-                continue
-            inside = label or Path(name).stem
-            prefix = f"{name.rpartition('.')[0]}/" if folder else ""
-            if _list_shard(Holder(copy), name, number, inside, prefix, listing, budget):
-                listing.labels += [] if folder else [clean_name(inside)]
-                continue
-            _add(listing, Entry(name, number, label, partial(file_chunks, copy)), budget)
+            if not folder:
+                _list_file(copy, name, number, listing, budget, stack)
+            elif not _list_shard(Holder(copy), name, number, label, f"{name.rpartition('.')[0]}/", listing, budget):
+                _add(listing, Entry(name, number, label, partial(file_chunks, copy)), budget)
         else:
             _add(listing, Entry(name, number, label, file.chunks), budget)
 
