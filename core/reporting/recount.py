@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +36,7 @@ from core.reporting.tolerance import is_alike, is_close
 from core.rules import Context
 from core.runs import Plan, Progress, Run
 from core.runs.review import REVIEW
+from core.runs.run import chosen_rows
 from core.runs.spot_check import SPOT_CHECK
 from core.settings import LIMITS, VERSION
 
@@ -105,10 +106,8 @@ class UnpackedRun(Run):
         rows = self.content.rows
         return rows[columns].copy() if columns else rows.copy()
 
-    def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
-        """Likewise, of the rows that have a value in `column`."""
-        rows = self.results()
-        return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
+    def _chosen(self, column: str, values: Collection[str] | None, columns: list[str]) -> pd.DataFrame:
+        return chosen_rows(self.content.rows, column, values, columns)
 
 
 def recount_problems(bundle: OpenBundle, content: Content, folder: Path, sums: Mapping[str, str]) -> list[str]:

@@ -118,13 +118,18 @@ class Run:
 
     def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
         """These columns of the rows that have a value in `column`; the others, and their maps, take no memory."""
-        return read_results(self.folder, columns, self.done(), pc.field(column).is_valid())
+        return self._chosen(column, None, columns)
 
     def results_of(self, column: str, values: Collection[str], columns: list[str]) -> pd.DataFrame:
         """These columns of the rows that have one of the values in `column`; likewise."""
+        return self._chosen(column, values, columns)
+
+    def _chosen(self, column: str, values: Collection[str] | None, columns: list[str]) -> pd.DataFrame:
+        """What both of these give: a run that has its rows elsewhere says where in `results` and here."""
+        wanted = pc.field(column).is_valid() if values is None else pc.field(column).isin(list(values))
         # With the columns that rows are ordered by: the order must not depend on which are asked for.
         read = list(dict.fromkeys([*columns, column, *ORDER]))
-        return read_results(self.folder, read, self.done(), pc.field(column).isin(list(values)))[columns]
+        return read_results(self.folder, read, self.done(), wanted)[columns]
 
     def done(self) -> list[str]:
         """The keys of its finished units."""
@@ -160,19 +165,11 @@ class RunSnapshot(Run):
         rows = self.once(Run.results)
         return rows[columns].copy() if columns else rows.copy()
 
-    def results_with(self, column: str, columns: list[str]) -> pd.DataFrame:
-        """Likewise; from memory if the rows are there already, since the others take no more of it then."""
+    def _chosen(self, column: str, values: Collection[str] | None, columns: list[str]) -> pd.DataFrame:
+        """From memory if the rows are there already, since the others take no more of it then."""
         if Run.results not in self._values:
-            return super().results_with(column, columns)
-        rows = self.once(Run.results)
-        return rows.loc[rows[column].notna(), columns].reset_index(drop=True)
-
-    def results_of(self, column: str, values: Collection[str], columns: list[str]) -> pd.DataFrame:
-        """Likewise."""
-        if Run.results not in self._values:
-            return super().results_of(column, values, columns)
-        rows = self.once(Run.results)
-        return rows.loc[rows[column].isin(list(values)), columns].reset_index(drop=True)
+            return super()._chosen(column, values, columns)
+        return chosen_rows(self.once(Run.results), column, values, columns)
 
     def once(self, read: Callable[[Run], Value]) -> Value:
         """What `read` gives, read the first time only."""
@@ -184,6 +181,14 @@ class RunSnapshot(Run):
     def snapshot(self) -> Run:
         """The same one."""
         return self
+
+
+def chosen_rows(
+    rows: pd.DataFrame, column: str, values: Collection[str] | None, columns: list[str]
+) -> pd.DataFrame:
+    """These columns of the rows that have one of the values in `column`, or any value (None)."""
+    wanted = rows[column].notna() if values is None else rows[column].isin(list(values))
+    return rows.loc[wanted, columns].reset_index(drop=True)
 
 
 def create_run(folder: Path, plan: Plan) -> Run:
