@@ -40,7 +40,7 @@ def test_each_way_to_read_rows_gives_those_of_the_run(run: Run, unpacked: Unpack
     assert getattr(unpacked.snapshot(), name)(*ASKED[name]).equals(told)
     # The companion: the same folder has no results to read.
     with pytest.raises(RunError, match="cannot be read"):
-        getattr(Run, "results")(UnpackedRun(unpacked.folder, unpacked.content))
+        Run.results(UnpackedRun(unpacked.folder, unpacked.content))
 
 
 def test_units_and_progress_are_those_of_the_bundle(run: Run, unpacked: UnpackedRun) -> None:
