@@ -155,6 +155,7 @@ def rows_of(unit: str, image: DatasetImage, classes: tuple[str, ...], random: np
     text = [*classes, *[classes[best]] * pairs]
     value = np.concatenate([np.full(len(METHODS), 0.3), np.zeros(len(CONTROLS))]) + random.normal(0, 0.2, pairs)
     curve = np.linspace(0.3, 0.1, POINTS, dtype=np.float32).tolist()
+    shares = np.linspace(0, 1, POINTS, dtype=np.float32).tolist()
     absent: list[Any] = [None] * len(classes)
     maps = random.random((len(METHODS), CELLS), dtype=np.float32).tolist()
     given: dict[str, Any] = {
@@ -169,6 +170,7 @@ def rows_of(unit: str, image: DatasetImage, classes: tuple[str, ...], random: np
         "faithfulness": [*absent, *value.tolist()], "correlation": [*absent, *value.tolist()],
         "insertion": [*absent, *(0.5 + value / 2).tolist()], "deletion": [*absent, *(0.5 - value / 2).tolist()],
         "deletion_curve": [*absent, *[curve] * pairs], "insertion_curve": [*absent, *[curve[::-1]] * pairs],
+        "curve_shares": [*absent, *[shares] * pairs],
     }  # fmt: skip
     columns = [pa.array(given[name], field.type) if name in given else pa.nulls(count, field.type)
                for name, field in zip(SCHEMA.names, SCHEMA, strict=True)]  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.content.charts import curves_chart
+from core.content.curve_chart import curves_chart
 from core.content.map_files import DrawnMap
 from core.content.words import shorten
 from core.datasets import DatasetImage

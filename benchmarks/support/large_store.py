@@ -150,7 +150,7 @@ def _measures(skill: float, random: np.random.Generator) -> dict[str, Any]:
     curve = np.linspace(0.3, 0.1, POINTS).tolist()
     return {
         "faithfulness": value, "insertion": 0.5 + value / 2, "deletion": 0.5 - value / 2, "correlation": value,
-        "deletion_curve": curve, "insertion_curve": curve[::-1],
+        "deletion_curve": curve, "insertion_curve": curve[::-1], "curve_shares": np.linspace(0, 1, POINTS).tolist(),
     }  # fmt: skip
 
 

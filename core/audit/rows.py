@@ -42,6 +42,7 @@ def curve_values(curve: Curves) -> dict[str, Any]:
     return {
         "deletion_curve": curve.deletion.tolist(),
         "insertion_curve": curve.insertion.tolist(),
+        "curve_shares": curve.shares.tolist(),
         "deletion": curve.deletion_area,
         "insertion": curve.insertion_area,
         "faithfulness": curve.faithfulness,

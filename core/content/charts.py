@@ -25,7 +25,7 @@ from core.evaluation.summary import Summary
 from core.evaluation.tables import AgreementRow
 from core.languages import number_format, say
 from core.rules.finding import Finding
-from core.rules.parts import CONTROL_TITLES, title_of
+from core.rules.parts import title_of
 from core.runs.leftovers import FONT_COPIES
 from core.runs.rows import typed
 
@@ -39,14 +39,11 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 # From low to high where points lie on a light or a dark page: each end differs from both, and from grey, for every eye.
 RAMP = ("#0072b2", "#8a97a6", "#d55e00")
 DASHES = ([1, 0], [5, 3], [1.5, 2], [6, 2, 1, 2])
-# Controls are grey in charts of curves, each with a pattern of its own.
-CONTROL_DASHES = ([6, 3], [1.5, 2.5], [8, 2, 1.5, 2])
 SEVERITIES = {"high": "#a3123a", "medium": "#d55e00", "low": "#e3b23c", "note": "#8a97a6"}
 WIDTH, PAGE_WIDTH = 560, 658
 MOST_TEXTS = 20
 CAPTIONS = "captions, each on its own image"  # messages
 MOST_PRINTED = 12
-MOST_CURVES = 7
 
 
 def trust_chart(summary: Summary) -> alt.LayerChart:
@@ -124,83 +121,6 @@ def clustered(summary: Summary) -> list[str]:
     for row in typed(pairs, AgreementRow):
         distance[index[row.a], index[row.b]] = distance[index[row.b], index[row.a]] = max(1.0 - row.value, 0.0)
     return [names[at] for at in leaves_list(linkage(squareform(distance), "average"))]
-
-
-def best_curves(frame: pd.DataFrame) -> list[str]:
-    """The titles whose curves are drawn: every control, and the methods with the widest gap between the two curves."""
-    controls = [title for title in dict.fromkeys(frame.title) if title in _controls()]
-    means = frame.groupby(["title", "which"]).value.mean().unstack()
-    gap = (means["insertion"] - means["deletion"]).drop(controls).sort_values(ascending=False, kind="stable")
-    return [*gap.index[:MOST_CURVES], *controls]
-
-
-def _controls() -> set[str]:
-    return {say(title) for title in CONTROL_TITLES.values()}
-
-
-def curves_chart(rows: pd.DataFrame) -> alt.HConcatChart:
-    """The mean deletion and insertion curves over `rows` of `Run.results()`: the best methods and every control."""
-    frame = mean_curves(rows)
-    names = best_curves(frame)
-    frame = frame[frame.title.isin(names)]
-    controls = _controls()
-    shades = iter(PALETTE * (1 + len(names) // len(PALETTE)))
-    tone = [("#7b8794" if name in controls else next(shades)) for name in names]
-    patterns = iter(CONTROL_DASHES * (1 + len(controls)))
-    dashes = [(next(patterns) if name in controls else [1, 0]) for name in names]
-    legend = alt.Legend(title=None, orient="bottom", columns=4, symbolType="stroke", symbolSize=400)
-    panels = []
-    titles = {"deletion": say("highest values removed first"), "insertion": say("highest values shown first")}
-    for which, title in titles.items():
-        part = frame[frame.which == which]
-        panels.append(
-            alt.Chart(part, title=title)
-            .mark_line(strokeWidth=1.8)
-            .encode(
-                x=alt.X("share:Q", title=say("share of cells"), axis=alt.Axis(format="%", tickCount=5)),
-                y=alt.Y("value:Q", title=say("mean cosine"), scale=alt.Scale(zero=False)),
-                color=alt.Color(
-                    "title:N",
-                    sort=names,
-                    scale=alt.Scale(domain=names, range=tone),
-                    legend=legend,
-                ),
-                # The same legend: a swatch shows colour and dash pattern together.
-                strokeDash=alt.StrokeDash(
-                    "title:N", sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend
-                ),
-                tooltip=["title", alt.Tooltip("share", format=".0%"), alt.Tooltip("value", format=".3f"), "n"],
-            )
-            .properties(width=(WIDTH - 110) // 2, height=170)
-        )
-    return styled(alt.hconcat(*panels, spacing=28))
-
-
-def mean_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """The mean over images of each image's mean curve: title, which, share, value (cosine), n (images)."""
-    records = []
-    good = rows[(rows.status == "ok") & rows.kind.isin(["method", "control"])]
-    for (_, method), part in sorted(
-        good.groupby(["kind", "method"]), key=lambda item: (item[0][0] == "control", item[0])
-    ):
-        for which in ("deletion", "insertion"):
-            known = part[part[f"{which}_curve"].notna()]
-            if known.empty:
-                continue
-            # Curves of one run have one length; a resumed run can't change its steps.
-            each = [np.mean(np.stack(list(group)), axis=0) for _, group in known.groupby("image")[f"{which}_curve"]]
-            mean = np.mean(np.stack(each), axis=0)
-            for share, value in zip(np.linspace(0, 1, len(mean)), mean, strict=True):
-                records.append(
-                    {
-                        "title": title_of(str(method)),
-                        "which": which,
-                        "share": float(share),
-                        "value": float(value),
-                        "n": len(each),
-                    }
-                )
-    return pd.DataFrame(records, columns=["title", "which", "share", "value", "n"])
 
 
 def scores_chart(summary: Summary) -> alt.LayerChart:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.evaluation.agreement import common_grid
+from core.evaluation.curve_shares import cell_counts
 from core.evaluation.gains import LEAST_RISE
 
 SIDE = 14
@@ -25,13 +26,15 @@ SIDE = 14
 class Curves:
     """One map's curves.
 
-    `deletion` and `insertion` are cosines `(steps + 1,)`. The areas are taken after rescaling cosines so that the fully
+    `deletion` and `insertion` are cosines `(steps + 1,)`, `shares` the share of the cells that is removed or shown at
+    each of them, closer together at both ends. The areas are taken after rescaling cosines so that the fully
     hidden image is 0 and the full image 1; they are None where the image hardly raises the score.
     `faithfulness` is insertion minus deletion: about 0 for an order that means nothing.
     """
 
     deletion: NDArray[np.float32]
     insertion: NDArray[np.float32]
+    shares: NDArray[np.float32]
     deletion_area: float | None
     insertion_area: float | None
 
@@ -72,7 +75,9 @@ def curves(
     dropped, otherwise 14 x 14. A constant map has no order and gets no curves.
     """
     grid = pool.token_grid if pool.removal == "drop" else (SIDE, SIDE)
-    plans = {key: _keep_sets(values, steps, grid) for key, values in maps.items() if np.ptp(values) > 0}
+    counts = cell_counts(grid[0] * grid[1], steps)
+    shares = np.array(counts, dtype=np.float64) / counts[-1]
+    plans = {key: _keep_sets(values, counts, grid) for key, values in maps.items() if np.ptp(values) > 0}
     sets: dict[bytes, int] = {}
     for keeps in plans.values():
         for keep in keeps:
@@ -86,12 +91,13 @@ def curves(
         values = np.array([scores[sets[keep.tobytes()], text] for keep in keeps], dtype=np.float32)
         deletion, insertion = values[: steps + 1], values[steps + 1 :]
         full, hidden = float(deletion[0]), float(deletion[-1])
-        found[name, text] = Curves(deletion, insertion, area(deletion, hidden, full), area(insertion, hidden, full))
+        areas = (area(curve, shares, hidden, full) for curve in (deletion, insertion))
+        found[name, text] = Curves(deletion, insertion, shares.astype(np.float32), *areas)
     return found
 
 
-def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | None:
-    """Area under a curve of cosines rescaled so that `hidden` is 0 and `full` is 1.
+def area(curve: NDArray[np.floating], shares: NDArray[np.floating], hidden: float, full: float) -> float | None:
+    """Area under a curve of cosines at these shares of the cells, rescaled so that `hidden` is 0 and `full` is 1.
 
     None where the full image's cosine is not at least `LEAST_RISE` above the hidden one's: then the image does not
     raise the score, and an order of its cells cannot be judged by it.
@@ -99,15 +105,14 @@ def area(curve: NDArray[np.floating], hidden: float, full: float) -> float | Non
     if full - hidden < LEAST_RISE:
         return None
     scaled = (np.asarray(curve, dtype=np.float64) - hidden) / (full - hidden)
-    return float(((scaled[:-1] + scaled[1:]) / 2).mean())
+    return float(((scaled[:-1] + scaled[1:]) / 2 * np.diff(shares)).sum())
 
 
-def _keep_sets(values: NDArray[np.floating], steps: int, cells_of: tuple[int, int]) -> list[NDArray[np.bool_]]:
+def _keep_sets(values: NDArray[np.floating], counts: list[int], cells_of: tuple[int, int]) -> list[NDArray[np.bool_]]:
     grid = common_grid(values, cells_of).ravel()
     cells = grid.size
     # Ties (many zeros, after a ReLU) fall in a fixed random order: reading order would favour the top of the image.
     order = np.lexsort((np.random.default_rng(0).permutation(cells), -grid))
-    counts = [round(cells * step / steps) for step in range(steps + 1)]
     deletion, insertion = [], []
     for count in counts:
         top = np.zeros(cells, dtype=bool)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.evaluation.curve_shares import SHARES, shares_of
+
 if TYPE_CHECKING:
     import pandas as pd
 else:
@@ -27,13 +29,14 @@ def half_loss(rows: pd.DataFrame) -> NDArray[np.float64]:
     curves = rows["deletion_curve"]
     known = np.flatnonzero(curves.notna())
     lengths = np.array([len(curve) for curve in curves.iloc[known]], dtype=np.intp)
+    stored = rows[SHARES] if SHARES in rows else pd.Series([None] * len(rows), dtype=object)
     for length in np.unique(lengths).tolist():
         of = known[lengths == length]
-        found[of] = _half_of(np.stack(list(curves.iloc[of])).astype(np.float64))
+        found[of] = _half_of(np.stack(list(curves.iloc[of])).astype(np.float64), shares_of(stored.iloc[of], length))
     return found
 
 
-def _half_of(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+def _half_of(curves: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
     gain = curves[:, :1] - curves[:, -1:]
     falls = gain[:, 0] >= LEAST_FALL
     left = (curves - curves[:, -1:]) / np.where(falls[:, None], gain, 1.0)
@@ -42,5 +45,6 @@ def _half_of(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     row = np.arange(len(left))
     before, after = left[row, step - 1], left[row, step]
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = (step - 1 + (before - HALF) / (before - after)) / (left.shape[1] - 1)
+        part = (before - HALF) / (before - after)
+        share = shares[row, step - 1] + part * (shares[row, step] - shares[row, step - 1])
     return np.where(falls, share, np.nan)

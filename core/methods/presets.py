@@ -35,7 +35,7 @@ EFFORTS: dict[str, Effort] = {
     effort.name: effort
     for effort in (
         Effort("quick", steps=5, coalitions=96),
-        Effort("standard", steps=12, coalitions=128),
+        Effort("standard", steps=10, coalitions=128),
         Effort("thorough", steps=16, coalitions=128, again=("blur", "road")),
     )
 }

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from core.content.assets import Assets
-from core.content.charts import curves_chart, to_svg, trust_chart
+from core.content.charts import to_svg, trust_chart
 from core.content.context import ReportContext
+from core.content.curve_chart import curves_chart
 from core.content.parts import Chart, Place, Section
 from core.content.promises import draws_interval, promised
 from core.content.tables import TableSpec

@@ -61,6 +61,7 @@ class ResultRow(Row):
     details: Annotated[OptionalString, "further numbers of the method about this pair, as JSON"]
     deletion_curve: Annotated[OptionalSingles, "cosine after removing the best cells, step by step"]
     insertion_curve: Annotated[OptionalSingles, "cosine after showing the best cells, step by step"]
+    curve_shares: Annotated[OptionalSingles, "share of the cells removed or shown at each step; null: evenly spaced"]
     deletion: Annotated[OptionalSingle, "area under the rescaled deletion curve; lower is better"]
     insertion: Annotated[OptionalSingle, "area under the rescaled insertion curve; higher is better"]
     faithfulness: Annotated[OptionalSingle, "insertion minus deletion; 0 = no better than chance order"]

@@ -183,9 +183,7 @@ class RunSnapshot(Run):
         return self
 
 
-def chosen_rows(
-    rows: pd.DataFrame, column: str, values: Collection[str] | None, columns: list[str]
-) -> pd.DataFrame:
+def chosen_rows(rows: pd.DataFrame, column: str, values: Collection[str] | None, columns: list[str]) -> pd.DataFrame:
     """These columns of the rows that have one of the values in `column`, or any value (None)."""
     wanted = rows[column].notna() if values is None else rows[column].isin(list(values))
     return rows.loc[wanted, columns].reset_index(drop=True)

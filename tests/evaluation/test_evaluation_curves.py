@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.support.tiny import Zoo, fresh, pixels
 from core.evaluation.controls import NAMES, control_maps
+from core.evaluation.curve_shares import cell_counts
 from core.evaluation.curves import SIDE, Curves, area, curves
 from core.evaluation.gains import LEAST_RISE
 from core.models.model import Meter
@@ -67,8 +68,8 @@ def test_the_curve_is_the_sum_of_the_cells_that_are_seen() -> None:
     weights = evidence()
     found = run(Scorer(weights), {"perfect": weights})["perfect"]
     order = np.sort(weights.ravel())[::-1]
-    for step in range(STEPS + 1):
-        count = round(SIDE * SIDE * step / STEPS)
+    for step, count in enumerate(cell_counts(SIDE * SIDE, STEPS)):
+        assert found.shares[step] == pytest.approx(count / SIDE**2)
         assert found.insertion[step] == pytest.approx(order[:count].sum(), abs=1e-5)
         assert found.deletion[step] == pytest.approx(order[count:].sum(), abs=1e-5)
     assert found.deletion.shape == found.insertion.shape == (STEPS + 1,)
@@ -81,9 +82,9 @@ def test_the_areas_are_the_closed_form_of_the_curve() -> None:
     weights = evidence()
     found = run(Scorer(weights), {"perfect": weights})["perfect"]
     order = np.sort(weights.ravel())[::-1] / weights.sum()
-    counts = [round(SIDE * SIDE * step / STEPS) for step in range(STEPS + 1)]
+    counts = cell_counts(SIDE * SIDE, STEPS)
     heights = np.array([order[:count].sum() for count in counts])
-    expected = np.trapezoid(heights, dx=1 / STEPS)
+    expected = np.trapezoid(heights, np.array(counts) / SIDE**2)
     assert found.insertion_area == pytest.approx(expected, abs=1e-5)
     assert found.deletion_area == pytest.approx(1 - expected, abs=1e-5)
     assert found.faithfulness == pytest.approx(2 * expected - 1, abs=1e-5)
@@ -180,16 +181,25 @@ def test_the_ends_are_the_full_and_the_hidden_image(steps: int) -> None:
     [([0, 1], 0.5), ([0, 0, 1], 0.25), ([0, 1, 1], 0.75), ([0, 2, 1], 1.25), ([1, 0], 0.5), ([0, -1, 1], -0.25)],
 )
 def test_area_of_simple_curves(curve: list[float], expected: float) -> None:
-    assert area(np.array(curve), 0.0, 1.0) == pytest.approx(expected)
+    even = np.linspace(0, 1, len(curve))
+    assert area(np.array(curve), even, 0.0, 1.0) == pytest.approx(expected)
     shifted = 0.1 + 0.5 * np.array(curve)
-    assert area(shifted, 0.1, 0.6) == pytest.approx(expected)
+    assert area(shifted, even, 0.1, 0.6) == pytest.approx(expected)
 
 
 def test_no_area_below_the_least_rise() -> None:
     curve = np.linspace(0, 1, 5)
-    assert area(curve, 0.0, LEAST_RISE * 0.99) is None
-    assert area(curve, 0.0, LEAST_RISE * 1.01) is not None
-    assert area(curve, 1.0, 0.0) is None
+    assert area(curve, curve, 0.0, LEAST_RISE * 0.99) is None
+    assert area(curve, curve, 0.0, LEAST_RISE * 1.01) is not None
+    assert area(curve, curve, 1.0, 0.0) is None
+
+
+def test_a_trapezium_is_as_wide_as_its_share() -> None:
+    shares = np.array([0.0, 0.1, 0.4, 1.0])
+    assert area(shares, shares, 0.0, 1.0) == pytest.approx(0.5)
+    assert area(np.array([1.0, 0.0, 0.0, 0.0]), shares, 0.0, 1.0) == pytest.approx(0.05)
+    # The companion: even widths give another area.
+    assert area(np.array([1.0, 0.0, 0.0, 0.0]), np.linspace(0, 1, 4), 0.0, 1.0) == pytest.approx(1 / 6)
 
 
 # -- controls -----------------------------------------------------------------------------------------------------
@@ -236,12 +246,14 @@ def test_dropping_takes_the_tower_s_own_cells_and_costs_half(zoo: Zoo) -> None:
     with model.meter.measuring() as spent:
         found = curves(pool, {("map", 0): values}, text, steps=5)["map", 0]
     order = np.argsort(-values.ravel())
-    for step in range(6):
+    counts = cell_counts(15, 5)
+    assert counts == [0, 2, 6, 9, 13, 15]
+    for step, count in enumerate(counts):
         kept = torch.zeros(15, dtype=torch.bool)
-        kept[order[: 3 * step].tolist()] = True
+        kept[order[:count].tolist()] = True
         score = (pool.embeddings(kept.reshape(1, 3, 5)) @ text.T).item()
         assert found.insertion[step] == pytest.approx(score, abs=1e-5)
         rest = (pool.embeddings(~kept.reshape(1, 3, 5)) @ text.T).item()
         assert found.deletion[step] == pytest.approx(rest, abs=1e-5)
     # Ten different sets, half of all tokens on average, and the class token in each.
-    assert spent.image == pytest.approx(sum((cells + 1) / 16 for cells in (0, 3, 6, 9, 12, 15, 12, 9, 6, 3)))
+    assert spent.image == pytest.approx(sum((cells + 1) / 16 for cells in (0, 2, 6, 9, 13, 15, 13, 9, 6, 2)))

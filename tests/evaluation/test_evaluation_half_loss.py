@@ -51,3 +51,10 @@ def test_a_curve_without_a_gain_has_no_half() -> None:
     rising, level, small = np.linspace(0.1, 0.3, 17), np.full(17, 0.2), np.linspace(0.205, 0.2, 17)
     assert np.isnan(of(rising, level, small, None)).all()
     assert np.isfinite(of(np.linspace(0.22, 0.2, 17), None)).tolist() == [True, False]
+
+
+def test_the_share_is_read_at_the_stored_steps() -> None:
+    curve, shares = np.array([1.0, 0.6, 0.2, 0.0]), [0.0, 0.1, 0.3, 1.0]
+    frame = pd.DataFrame({"deletion_curve": [curve, curve], "curve_shares": [shares, None]}, dtype=object)
+    # Half is lost a quarter of the way from 0.6 to 0.2: between 0.1 and 0.3, or between 1/3 and 2/3.
+    assert half_loss(frame) == pytest.approx([0.15, (1 + 0.25) / 3])

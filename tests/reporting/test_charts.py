@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.content import charts as charts
+from core.content import charts, curve_chart
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
 from core.runs import Run
@@ -42,15 +42,15 @@ def test_methods_that_agree_stand_together(summary: Summary) -> None:
 
 def test_mean_curves_average_images_not_rows(run: Run) -> None:
     rows = run.results()
-    frame = charts.mean_curves(rows)
+    frame = curve_chart.mean_curves(rows)
     assert set(frame.n) == {4} and set(frame.which) == {"deletion", "insertion"}
     part = frame[(frame.title == "RISE") & (frame.which == "insertion")].sort_values("share")
     assert part.value.is_monotonic_increasing
     # Repeating one image's rows changes a mean over rows, never one over images.
     more = rows[rows.image == rows.image.iloc[0]]
-    again = charts.mean_curves(type(rows)(__import__("pandas").concat([rows, more, more])))
+    again = curve_chart.mean_curves(type(rows)(__import__("pandas").concat([rows, more, more])))
     assert again.value.to_numpy() == pytest.approx(frame.value.to_numpy(), abs=1e-7)
-    assert "highest values removed first" in charts.to_svg(charts.curves_chart(rows), "Curves")
+    assert "highest values removed first" in charts.to_svg(curve_chart.curves_chart(rows), "Curves")
 
 
 def test_severity_and_score_charts(summary: Summary) -> None:

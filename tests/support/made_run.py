@@ -225,6 +225,7 @@ def _curves(skill: float, score: float, random: np.random.Generator) -> dict[str
         "additive_share": 0.8 - 0.1 * score,
         "deletion_curve": (0.1 + (score - 0.1) * deletion).astype(np.float32).tolist(),
         "insertion_curve": (0.1 + (score - 0.1) * insertion).astype(np.float32).tolist(),
+        "curve_shares": share.astype(np.float32).tolist(),
         "deletion": down,
         "insertion": up,
         "faithfulness": up - down,

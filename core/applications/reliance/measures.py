@@ -48,12 +48,29 @@ def share_of(
     Pairs without an amount or whose total is not above 0 are left out; several of one image are averaged first. `look`
     is that of the record, which a measure that may have stopped early needs.
     """
-    frame = pd.DataFrame({"amount": amount, "total": total, "image": images}).astype({"amount": float, "total": float})
-    frame = frame[np.isfinite(frame.amount) & (frame.total > 0)]
-    means = frame.groupby("image")[["amount", "total"]].mean()
-    a, t = means["amount"].to_numpy(), means["total"].to_numpy()
+    amount, total = np.asarray(amount, dtype=float), np.asarray(total, dtype=float)
+    known = np.isfinite(amount) & (total > 0)
+    a, t = means_of_images(np.asarray(images)[known], amount[known], total[known])
     ratio = ratio_at(look, a, t)
     return Share(ratio.value, ratio.low, ratio.high, ratio.n, above_zero_at(look, a - least * t))
+
+
+def means_of_images(images: NDArray[Any], *columns: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Each image's mean of each column, in the order of the images' names; NaN where it has no value."""
+    codes, names = pd.factorize(images, sort=True)
+    means = []
+    for column in columns:
+        known = ~np.isnan(column)
+        count = np.bincount(codes[known], minlength=len(names))
+        total = np.bincount(codes[known], column[known], minlength=len(names))
+        means.append(np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0))
+    return means
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean of the values that are there; NaN without any."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def pairs_left_out(rows: pd.DataFrame, counts: str) -> str:
@@ -89,24 +106,26 @@ def topic_title(topic: str) -> str:
 
 def by_topic(frame: pd.DataFrame, least: int) -> Iterator[tuple[str, pd.DataFrame]]:
     """All rows, then those of each topic that at least `least` images have, the most frequent first."""
-    yield EVERY, frame
-    pairs = frame[["text", "text_kind"]].drop_duplicates()
-    topics: dict[str, list[tuple[str, str]]] = {}
-    for row in pairs.itertuples():
-        for topic in topics_of(row.text, row.text_kind):
-            topics.setdefault(topic, []).append((row.text, row.text_kind))
-    keys = pd.MultiIndex.from_frame(frame[["text", "text_kind"]])
-    parts = {topic: frame[keys.isin(texts)] for topic, texts in topics.items()}
-    counts = {topic: part["image"].nunique() for topic, part in parts.items()}
-    for topic in sorted(parts, key=lambda name: (-counts[name], name)):
+    for topic, rows in topic_rows(frame, least):
+        yield topic, frame if topic == EVERY else frame.iloc[rows]
+
+
+def topic_rows(frame: pd.DataFrame, least: int) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Likewise, as positions of rows."""
+    yield EVERY, np.arange(len(frame))
+    pairs, named = pd.MultiIndex.from_frame(frame[["text", "text_kind"]]).factorize()
+    topics: dict[str, list[int]] = {}
+    for pair, (text, kind) in enumerate(named):
+        for topic in topics_of(text, kind):
+            topics.setdefault(topic, []).append(pair)
+    order = np.argsort(pairs, kind="stable")
+    rows_of = np.split(order, np.cumsum(np.bincount(pairs, minlength=len(named)))[:-1])
+    images = pd.factorize(frame["image"])[0]
+    rows = {topic: np.sort(np.concatenate([rows_of[pair] for pair in own])) for topic, own in topics.items()}
+    counts = {topic: len(np.unique(images[own])) for topic, own in rows.items()}
+    for topic in sorted(rows, key=lambda name: (-counts[name], name)):
         if counts[topic] >= least:
-            yield topic, parts[topic]
-
-
-def _means(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Each image's means over its texts, of those whose score the image raises."""
-    rows = rows[rows["total"] > 0]
-    return rows[columns].apply(pd.to_numeric).groupby(rows["image"]).mean()
+            yield topic, rows[topic]
 
 
 # -- concepts ------------------------------------------------------------------------------------------------------
@@ -134,28 +153,32 @@ def concept_table(record: RelianceRecord, *, least: float, most_related: float, 
     """
     sums = region_sums(record)
     sums["surprise"] = ~sums["kin"].astype(bool) & (sums["related"] < most_related)
+    names = ("excess", "total", "fall", "share", "area", "related")
+    values = {name: pd.to_numeric(sums[name]).to_numpy(dtype=float) for name in names}
+    images = pd.factorize(sums["image"], sort=True)[0]
+    kinds, named = pd.MultiIndex.from_frame(sums[["concept", "surprise"]]).factorize(sort=True)
     rows = []
-    for topic, part in by_topic(sums, enough):
-        for (concept, surprise), group in part.groupby(["concept", "surprise"], sort=True):
-            share = share_of(
-                group["excess"].to_numpy(),
-                group["total"].to_numpy(),
-                group["image"].to_numpy(),
-                least,
-                record.look,
-            )
+    for topic, of_topic in topic_rows(sums, enough):
+        for kind in np.unique(kinds[of_topic]):
+            group = of_topic[kinds[of_topic] == kind]
+            excess, total = values["excess"][group], values["total"][group]
+            share = share_of(excess, total, images[group], least, record.look)
             if share.n < enough:
                 continue
-            means = _means(group, ["fall", "total", "share", "area", "related"])
+            raised = group[total > 0]
+            fall, gain, attributed, area, related = means_of_images(
+                images[raised], *(values[name][raised] for name in ("fall", "total", "share", "area", "related"))
+            )
+            concept, surprise = named[kind]
             rows.append(
                 {
                     "topic": topic,
                     "concept": concept,
                     "surprise": bool(surprise),
-                    "related": float(means["related"].mean()),
-                    "fall": float(means["fall"].mean() / means["total"].mean()),
-                    "share": float(means["share"].mean()),
-                    "area": float(means["area"].mean()),
+                    "related": _mean(related),
+                    "fall": _mean(fall) / _mean(gain),
+                    "share": _mean(attributed),
+                    "area": _mean(area),
                     **vars(share),
                 }
             )
@@ -209,26 +232,28 @@ def region_table(record: RelianceRecord, names: Iterable[str], *, least: float, 
     """
     rows = []
     places = record.places.assign(excess=record.places["fall"] - record.places["control"])
-    for topic, part in by_topic(places, enough):
-        for name in names:
-            group = part[(part["place"] == name) & (part["total"] > 0) & part["excess"].notna()]
-            share = share_of(
-                group["excess"].to_numpy(),
-                group["total"].to_numpy(),
-                group["image"].to_numpy(),
-                least,
-                record.look,
-            )
+    measured = ("excess", "total", "fall", "inside")
+    values = {name: pd.to_numeric(places[name]).to_numpy(dtype=float) for name in measured}
+    images, place = pd.factorize(places["image"], sort=True)[0], places["place"].to_numpy()
+    usable = (values["total"] > 0) & ~np.isnan(values["excess"])
+    of_place = {name: usable & (place == name) for name in names}
+    for topic, of_topic in topic_rows(places, enough):
+        for name, wanted in of_place.items():
+            group = of_topic[wanted[of_topic]]
+            excess, total = values["excess"][group], values["total"][group]
+            share = share_of(excess, total, images[group], least, record.look)
             if not share.n:
                 continue
-            means = _means(group, ["fall", "total", "excess", "inside"])
+            fall, gain, beyond, inside = means_of_images(
+                images[group], values["fall"][group], total, excess, values["inside"][group]
+            )
             rows.append(
                 {
                     "topic": topic,
                     "place": name,
-                    "fall": float(means["fall"].mean() / means["total"].mean()),
-                    "images": float((means["excess"] > 0).mean()),
-                    "inside": float(means["inside"].mean()),
+                    "fall": _mean(fall) / _mean(gain),
+                    "images": float((beyond > 0).mean()),
+                    "inside": _mean(inside),
                     **vars(share),
                 }
             )
