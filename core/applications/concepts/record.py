@@ -69,7 +69,8 @@ class TopRow(Row):
 
 @dataclass(frozen=True)
 class ConceptRecord(Record):
-    """The concepts of a run. Arrays are indexed by image, then by crop or concept; `crops` stays on the disk.
+    """The concepts of a run. Arrays are indexed by image, then by crop or concept; all but `glosses` and
+    `whole` stay on the disk.
 
     `own` is the share of an image where the concept's own gloss is among the top 1 %; `presence` and `best` (highest
     score of a crop) count everything below it too.
@@ -126,14 +127,14 @@ class ConceptRecord(Record):
     @classmethod
     def parts(cls, folder: Path, about: dict[str, Any], tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         """The tables, the graph instead of that of the concepts, and the arrays."""
-        arrays = {
-            name: np.load(folder / f"{name}.npy", allow_pickle=False)
-            for name in ("glosses", "images", "own", "presence", "best")
+        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("glosses", "images")}
+        arrays |= {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("crops", "own", "presence", "best")
         }
         return {
             "about": about,
             "graph": ConceptGraph.from_frame(tables.pop("concepts"), about["source"]),
-            "crops": np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False),
             "whole": arrays.pop("images"),
             **tables,
             **arrays,
