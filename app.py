@@ -10,6 +10,7 @@ from streamlit.starlette import App
 
 from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
+from core.memory import give_back, share_arenas
 from core.settings import ROOT, VERSION
 from pages.parts import entry, guard, identity, imports, stale_timer, state, words
 
@@ -73,6 +74,7 @@ def layout() -> None:
     if welcome:
         state.note_bundle(page.url_path)
         page.run()
+        give_back()
     else:
         identity.turned_away()
 
@@ -99,6 +101,7 @@ if __name__ == "__main__":
     layout()
 else:
     stale_timer.leave_out()
+    share_arenas()
     app = App(
         __file__, middleware=[Middleware(guard.Guard, header=identity.at_server_start())], on_script_error=report_error
     )

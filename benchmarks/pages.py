@@ -2,10 +2,11 @@
 
     PYTHONPATH=. python benchmarks/pages.py HOME [--images 5000] [--texts 5] [--methods 30] [--pages PAGE …]
 
-HOME is a folder for the workspace; a store that lies there is used again. Each page is opened in a browser of its own,
-first on a server that has just been started (cold), then again (warm): the time until nothing runs and every picture
-is there, the processor time of the server, which does not depend on the load, and the largest memory so far. Prints a
-table. Needs Chromium.
+HOME is a folder for the workspace; a store that lies there is used again. Each page is opened in a browser of its own
+on a server that has not shown it (cold), then again in the same browser (warm): the time until nothing runs and every
+picture is there, the processor time of the server, which does not depend on the load, and the server's memory after
+both, all of it and without the pages of files that are mapped, which the system takes back when it needs them. Prints
+a table. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from benchmarks.support.large_store import large_run
 from core.applications.registry import APPLICATIONS
@@ -56,8 +57,8 @@ def main() -> None:
     if chosen.only_make:
         return
     print(f"{len(run.plan.images):,} images, load {os.getloadavg()[0]:.1f}\n")
-    print("| page | cold, s | its processor time, s | warm, s | its processor time, s | largest memory, MB |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| page | cold, s | its processor time, s | warm, s | its processor time, s | memory, MB | of its own, MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -65,10 +66,12 @@ def main() -> None:
         process, url = started(home)
         try:
             for page in chosen.pages:
-                cold, warm = (opened(browser, process.pid, f"{url}/{page}?run={RUN}") for _ in range(2))
-                figures = (*cold, *warm)
-                cells = " | ".join(f"{value:.1f}" for value in figures)
-                print(f"| {page or 'home'} | {cells} | {memory(process.pid):.0f} |", flush=True)
+                context = browser.new_context(viewport={"width": 1440, "height": 900})
+                cold, warm = (opened(context, process.pid, f"{url}/{page}?run={RUN}") for _ in range(2))
+                context.close()
+                cells = " | ".join(f"{value:.1f}" for value in (*cold, *warm))
+                held = " | ".join(f"{memory(process.pid, which):.0f}" for which in ("VmRSS", "RssAnon"))
+                print(f"| {page or 'home'} | {cells} | {held} |", flush=True)
         finally:
             process.terminate()
             browser.close()
@@ -95,9 +98,8 @@ def started(home: Path) -> tuple[subprocess.Popen[bytes], str]:
             time.sleep(0.2)
 
 
-def opened(browser: Browser, pid: int, url: str) -> tuple[float, float]:
+def opened(context: BrowserContext, pid: int, url: str) -> tuple[float, float]:
     """The seconds until the page is drawn, and the processor seconds of the server for it."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(300_000)
     began, spent = time.perf_counter(), processor(pid)
@@ -107,7 +109,7 @@ def opened(browser: Browser, pid: int, url: str) -> tuple[float, float]:
     page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached")
     page.wait_for_function(DRAWN)
     took = time.perf_counter() - began
-    context.close()
+    page.close()
     return took, processor(pid) - spent
 
 
@@ -117,9 +119,9 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def memory(pid: int) -> float:
-    """The largest memory of a process so far, in MB."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+def memory(pid: int, which: str) -> float:
+    """The memory of a process, in MB: `VmRSS`, or `RssAnon` without mapped files."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(which))
     return int(line.split()[1]) / 1000
 
 

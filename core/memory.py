@@ -1,12 +1,13 @@
-"""How this process keeps the memory that forwards free."""
+"""How this process keeps the memory that forwards free, or gives back what a page has freed."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 # glibc's mallopt: see malloc.h.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
 KEPT, AHEAD = 2**31 - 1, 64 * 2**20
 
 
@@ -16,10 +17,31 @@ def keep_freed() -> bool:
     Otherwise each large activation is mapped and zeroed by the system anew, which costs a convolutional tower on a CPU
     a third to a half of its speed. Where the C library is another one, nothing changes.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     if mallopt is None:
         return False
     asked = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, KEPT), (M_TOP_PAD, AHEAD))
     return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in asked)
+
+
+def share_arenas(most: int = 2) -> bool:
+    """Have the threads of this process allocate from at most so many arenas of glibc; whether they will.
+
+    Otherwise each thread gets one of its own, and what one has freed is of no use to another.
+    """
+    mallopt = _of_glibc("mallopt")
+    return mallopt is not None and bool(mallopt(ctypes.c_int(M_ARENA_MAX), ctypes.c_int(most)) == 1)
+
+
+def give_back() -> bool:
+    """Return freed memory to the system, that of Arrow's pool too; whether any was returned."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    trim = _of_glibc("malloc_trim")
+    return trim is not None and bool(trim(ctypes.c_size_t(0)))
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of the C library; None where that is another one."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -21,7 +21,7 @@ from core.applications.reliance.verdicts import judged
 from core.languages import say
 from core.rules import Context
 from core.rules.writing import filled
-from core.statistics import Family, Interval, jackknife
+from core.statistics import Family, Interval, jackknife_of
 
 # What the criterion and the wordings of a rule on regions say of it.
 CRITERION = (
@@ -64,15 +64,22 @@ def alikeness(record: RelianceRecord, region: str, own: Collection[str]) -> Inte
     apart = _apart(looks[:, mask])
     mine = apart[np.ix_(inside, inside)]
     rest = _apart(looks[inside][:, ~mask]) if inside.all() else apart[np.ix_(inside, ~inside)]
-    paired = bool(inside.all())
+    # Sums of all pairs, then of those that are left without each image in turn.
+    same, other = _sums(mine), _sums(rest) if inside.all() else rest.sum() - np.array([0.0, *rest.sum(axis=1)])
+    n = np.array([count, *[count - 1] * count], dtype=np.float64)
+    pairs = np.maximum(n * (n - 1), 1)
+    same, other = same / pairs, other / (pairs if inside.all() else n * rest.shape[1])
+    known = (n > 1) & (other > 0)
+    ratio = 1 - np.divide(same, other, out=np.zeros(len(n)), where=known)
+    if not known[0]:
+        return Interval(None, None, None, count)
+    return jackknife_of(float(ratio[0]), ratio[1:][known[1:]], count, within=UP_TO_ONE)
 
-    def alike(kept: NDArray[np.intp]) -> float | None:
-        n = len(kept)
-        same = mine[np.ix_(kept, kept)].sum() / max(n * (n - 1), 1)
-        other = rest[np.ix_(kept, kept)].sum() / max(n * (n - 1), 1) if paired else rest[kept].mean()
-        return None if n < 2 or other <= 0 else float(1 - same / other)
 
-    return jackknife(alike, count, within=UP_TO_ONE)
+def _sums(square: Floats) -> Floats:
+    """The sum of a square table, and without the row and the column of each place in turn."""
+    whole = square.sum()
+    return np.array([whole, *(whole - square.sum(axis=0) - square.sum(axis=1) + square.diagonal())])
 
 
 def with_alikeness(table: pd.DataFrame, record: RelianceRecord) -> pd.DataFrame:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
+from core.applications.reliance.alikeness import alikeness
 from core.applications.reliance.measures import share_of
-from core.statistics import wilson
+from core.applications.reliance.record import RelianceRecord
+from core.applications.reliance.shapes import corners
+from core.statistics import jackknife, wilson
 
 
 def test_a_share_is_a_ratio_of_means_over_images() -> None:
@@ -31,3 +37,31 @@ def test_wilson_s_interval_holds_its_textbook_value() -> None:
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     low, high = wilson(10, 10)
     assert 0.7 < low < 0.73 and high == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_alikeness_is_the_jackknife_of_its_definition(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    images = [f"image {at}" for at in range(14)]
+    looks = random.normal(size=(14, 16, 3))
+    looks[:9, :2] = 0.3 * random.normal(size=(9, 2, 3))
+    own = set(images if seed == 3 else images[:9])
+    cells = corners(4, 4)["top left"].ravel()
+
+    def apart(a: int, b: int, mask: np.ndarray) -> float:
+        return float(((looks[a][mask] - looks[b][mask]) ** 2).mean())
+
+    def literal(kept: np.ndarray) -> float:
+        same = np.mean([apart(a, b, cells) for a in kept for b in kept if a != b])
+        if len(own) == 14:
+            other = np.mean([apart(a, b, ~cells) for a in kept for b in kept if a != b])
+        else:
+            other = np.mean([apart(a, b, cells) for a in kept for b in range(len(own), 14)])
+        return float(1 - same / other)
+
+    record = SimpleNamespace(cell_looks=(images, looks, (4, 4)))
+    got = alikeness(cast(RelianceRecord, record), "top left", own)
+    expected = jackknife(literal, len(own), within=(-np.inf, 1.0))
+    assert (got.value, got.low, got.high) == pytest.approx((expected.value, expected.low, expected.high), abs=1e-10)
+    # The companion: without the first image it is another value.
+    assert literal(np.arange(1, len(own))) != pytest.approx(got.value, abs=1e-6)
