@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.applications.predictions.chapter import HOW, share_sentence
+from core.applications.predictions.chapter import HOW, label_sentence, share_sentence
+from core.applications.predictions.labels import by_label, confusions, labelled
 from core.applications.predictions.measures import by_class, listed
 from core.applications.predictions.record import PredictionsRecord
-from core.applications.predictions.tables import CLASSES, LISTED
+from core.applications.predictions.tables import BY_LABEL, CLASSES, CONFUSIONS, LISTED
 from core.content.words import plural
 from core.rules.writing import unbroken
 from core.runs import Run
@@ -29,7 +30,7 @@ def page(run: Run, record: PredictionsRecord) -> None:
         return
     st.text(unbroken(share_sentence(record)))
     if view == "classes":
-        tables.show(CLASSES, by_class(record))
+        classes(run, record)
     else:
         implausible(run, record)
     for sentence in HOW:
@@ -61,6 +62,27 @@ def implausible(run: Run, record: PredictionsRecord) -> None:
     tables.show(LISTED, found, wrap=True)
     entries = [(row.image, f"{row.image_name}: predicted {row.predicted}; {row.why}") for row in found.itertuples()]
     gallery.show(run, entries, across=ACROSS, most=SHOWN)
+
+
+def classes(run: Run, record: PredictionsRecord) -> None:
+    """The agreement by label, the errors and the wrong predictions where there are labels; then all by class."""
+    known = labelled(run, record)
+    if known is not None:
+        st.text(unbroken(label_sentence(known)))
+        st.subheader(plain(f"By label, least agreement first (metadata column {known.column})"), anchor=False)
+        tables.show(BY_LABEL, by_label(known))
+        if pairs := confusions(known):
+            st.subheader("Errors, the most frequent first", anchor=False)
+            tables.show(CONFUSIONS, pairs)
+            st.subheader("Wrong predictions", anchor=False)
+            wrong = known.rows[~known.rows["right"]].sort_values(["label", "predicted", "image_name"])
+            entries = [
+                (row.image, f"{row.image_name}: {row.label}, predicted as {row.predicted}")
+                for row in wrong.itertuples()
+            ]
+            gallery.show(run, entries, across=ACROSS, most=SHOWN)
+    st.subheader("By predicted class", anchor=False)
+    tables.show(CLASSES, by_class(record))
 
 
 application_page.show("predictions", PredictionsRecord.of_run, page)

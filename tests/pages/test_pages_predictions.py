@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.applications.predictions import labels
 from core.applications.predictions.record import PredictionsRecord
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
@@ -90,3 +91,20 @@ def test_the_page_begins_with_what_the_checks_of_its_application_report(run: Run
     assert own and f"Checks on this page: {sum(item.status == 'finding' for item in own)} finding" in text
     for item in own:
         assert (plain(item.title) in text) == (item.status == "finding")
+
+
+def test_the_classes_begin_with_the_label_that_the_fewest_predictions_agree_with(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = PredictionsRecord.of_run(run)
+    assert record is not None
+    rows = record.predictions[["image", "image_name", "predicted"]]
+    rows = rows.assign(label=["other", *rows["predicted"].iloc[1:]], right=[False, *[True] * (len(rows) - 1)])
+    monkeypatch.setattr(labels, "labelled", lambda run, record: labels.Labelled("light", rows, 0))
+    app = opened("predictions", run)
+    app.segmented_control(key="predictions-view").set_value("classes").run()
+    assert not app.exception and "By label, least agreement first (metadata column light)" in words(app)
+    by_label, errors, by_class = (table.value for table in app.dataframe)
+    assert by_label.iloc[0]["Label"] == "other" and by_label["Images"].sum() == len(rows)
+    assert list(errors.iloc[0][["Label", "Predicted instead"]]) == ["other", rows["predicted"].iloc[0]]
+    assert "Predicted class" in by_class

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.applications.predictions.labels import Labelled, by_label, confusions, labels_of, largest_confusions
+from core.applications.predictions.labels import (
+    Labelled,
+    by_label,
+    confusions,
+    labels_of,
+    largest_confusions,
+    least_right,
+)
 from core.applications.predictions.measures import (
     by_class,
     contradicted_share,
@@ -45,7 +52,7 @@ HOW = (
     "The predicted class is the one with the highest similarity. The score of implausibility, from 0 to 1, combines "
     "what the caption names, how clear the decision between the classes is, the agreement over small changes of the "
     "image, and the classes of the nearest images. Above one half a prediction counts as implausible.",
-    "Implausible does not mean wrong, and plausible does not mean right: the score is made without labels. Labels or a "
+    "Implausible does not mean wrong, and plausible does not mean right: the score does not use labels. Labels or a "
     "spot check by people estimate the accuracy.",
 )  # messages
 
@@ -131,7 +138,9 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
     if by_labels := label_sentence(known):
         results.append(by_labels)
     if known is not None and (named := largest_confusions(known)) != say("none"):
-        results.append(say("Largest confusions by label (predicted class for label): {named}.", named=named))
+        results.append(say("Most frequent errors by label: {named}.", named=named))
+    if known is not None and (worst := least_right(known)) != say("none"):
+        results.append(say("Label with the lowest share of right predictions: {worst}.", worst=worst))
     title = say("Implausible predictions, the least plausible first")
     table = LISTED.table(title, found.head(LONGEST), rest_of(len(found), LONGEST, SOURCE), "body")
     if len(found) > LONGEST:

@@ -100,13 +100,13 @@ def confusions(known: Labelled) -> list[Confusion]:
 
 
 def largest_confusions(known: Labelled, most: int = 4) -> str:
-    """The confusions of at least two images, such as "castle for temple, 5 of 8"; "none" without any."""
+    """The errors of at least two images, such as "temple predicted as castle, 5 of 8"; "none" without any."""
     found = [row for row in confusions(known) if row.images >= LEAST_CONFUSED]
     named = [
         say(
-            "{predicted} for {label}, {images} of {of}",
-            predicted=row.predicted,
+            "{label} predicted as {predicted}, {images} of {of}",
             label=row.label,
+            predicted=row.predicted,
             images=row.images,
             of=row.of,
         )
@@ -114,6 +114,14 @@ def largest_confusions(known: Labelled, most: int = 4) -> str:
     ]
     more = [say("and {count} more", count=len(found) - most)] if len(found) > most else []
     return "; ".join([*named, *more]) or say("none")
+
+
+def least_right(known: Labelled) -> str:
+    """The label that the fewest of its predictions agree with, and how many; "none" where all predictions agree."""
+    first = next((row for row in by_label(known) if row.images >= LEAST_CONFUSED), None)
+    if first is None or first.right == first.images:
+        return say("none")
+    return say("{label}, {right} of {images} right", label=first.name, right=first.right, images=first.images)
 
 
 def absorbing(known: Labelled) -> str:

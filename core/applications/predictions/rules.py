@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.applications.predictions.labels import Labelled, absorbing, labels_of, largest_confusions
+from core.applications.predictions.labels import Labelled, absorbing, labels_of, largest_confusions, least_right
 from core.applications.predictions.measures import (
     contradicted_share,
     implausible_share,
@@ -253,6 +253,7 @@ def labelled_accuracy(context: Context) -> Iterator[Outcome]:
             "right": int(rows["right"].sum()),
             "wrong": int((~rows["right"]).sum()),
             "column": known.column,
+            "worst": least_right(known),
             "confusions": largest_confusions(known),
             "absorbing": absorbing(known),
             "others": (
@@ -283,8 +284,8 @@ def _labelled(rows: pd.DataFrame) -> tuple[Sample, ...]:
 
 _BY_LABELS = (
     "The predicted class is the label in the metadata column {column} for {right} of {n} images: {value:.0%} "
-    "[{low:.0%}, {high:.0%}]. {others} Largest confusions (predicted class for label): {confusions}. Class of "
-    "the most wrong predictions: {absorbing}."
+    "[{low:.0%}, {high:.0%}]. {others} Label with the lowest share of right predictions: {worst}. Most frequent "
+    "errors: {confusions}. Class that is most often predicted wrongly: {absorbing}."
 )
 LABELS = Rule(
     id="predictions.labels",
@@ -306,8 +307,8 @@ LABELS = Rule(
     "an image that has one label.",
     effect="Decisions that rest on the predicted class may be wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter, above all "
-    "between classes that are confused. Check whether the labels themselves are right: the annex on predictions has a "
-    "table of labels by predicted classes and names every wrong prediction.",
+    "between classes that are confused. Check whether the labels themselves are right: the page Predictions, under "
+    "Classes, and the annex “Plausibility of predictions” list the labels, the errors and every wrong prediction.",
     samples="the first images, in the order of the dataset, whose predicted class is not the label",
     counter="the first images, in the order of the dataset, whose predicted class is the label",
 )

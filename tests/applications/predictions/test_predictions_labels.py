@@ -19,6 +19,7 @@ from core.applications.predictions.labels import (
     labelled,
     labels_of,
     largest_confusions,
+    least_right,
 )
 from core.applications.predictions.rules import IMPLAUSIBLE, LABELS
 from core.findings import Finding, apply, load_thresholds
@@ -132,8 +133,11 @@ def test_confusions_are_counted_and_every_wrong_prediction_is_printed() -> None:
     # Each wrong prediction is the next class; 20 wrong ones of 8 classes, the first four three times.
     assert sum(row.images for row in found) == 20 and [row.images for row in found[:5]] == [3, 3, 3, 3, 2]
     named = largest_confusions(known)
-    assert named.startswith("giraffe for cat, 3 of 5; cat for dog, 3 of 5") and named.endswith("; and 4 more")
+    assert named.startswith("cat predicted as giraffe, 3 of 5; dog predicted as cat, 3 of 5") and named.endswith(
+        "; and 4 more"
+    )
     assert absorbing(known) in {f"{name}, 3 of 20" for name in CLASSES}
+    assert least_right(known) == "cat, 2 of 5 right"
     _, matrix, wrong = label_tables(known, record)
     assert (
         len(wrong.rows) == 20
@@ -147,6 +151,7 @@ def test_confusions_are_counted_and_every_wrong_prediction_is_printed() -> None:
     # The companion: without errors there is nothing to list.
     right = labelled(run_with({"label": true}), record_of(IMAGES, 0))
     assert right is not None and confusions(right) == [] and largest_confusions(right) == absorbing(right) == "none"
+    assert least_right(right) == "none"
     assert len(label_tables(right, record_of(IMAGES, 0))) == 1
 
 
