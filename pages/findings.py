@@ -36,7 +36,7 @@ from pages.parts.application_page import COLOURS
 from pages.parts.words import empty, plain, problems_shown, tab
 
 PASSED = "Checks whose criterion is shown to hold: the whole 95 % interval lies within the limit."
-UNSURE = "Checks that these data do not decide; each states what would."
+UNSURE = "Checks that this data could not settle, and what would settle each."
 
 QUESTION = "What is wrong with the model, the images or the texts, how serious is it, and on what evidence?"
 
@@ -73,7 +73,7 @@ def page() -> None:
     above = st.container()
     tabs = st.tabs([tab(label) for label in labels])
     with tabs[0]:
-        shown = filtered(run, findings, log)
+        shown = filtered(run, findings, log) if findings else []
         finding_card.enter(run, findings)
         for item in shown:
             finding_card.card(run, item, log)

@@ -15,6 +15,8 @@ from core.runs import FINISHED, Progress
 OPINIONS = ("No material concern", "Concerns", "Cannot conclude")  # messages
 # Findings about explanations say how far the measurements can be trusted. They are not concerns about the model.
 TRUST = "explanations"
+# What an opinion is on: files and texts without a fault say nothing about it.
+MODEL = "model"
 
 
 def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
@@ -46,11 +48,11 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
         )
     if progress.state not in FINISHED and progress.state != "reporting":
         return "Cannot conclude", say("The run did not finish; what it did not reach was not judged.")
-    if not any(finding.status == "passed" and finding.subject in ("model", "texts") for finding in judged):
-        tried = any(finding.subject in ("model", "texts") for finding in judged)
-        if tried:
-            return "Cannot conclude", say("No check of the model or of the texts passed{trust}.", trust=trust)
-        return "Cannot conclude", say("No check of the model or of the texts was carried out{trust}.", trust=trust)
+    of_model = [finding for finding in judged if finding.subject == MODEL]
+    if not any(finding.status == "passed" for finding in of_model):
+        if of_model:
+            return "Cannot conclude", say("No check of the model passed{trust}.", trust=trust)
+        return "Cannot conclude", say("No check of the model was carried out{trust}.", trust=trust)
     if unsure > passed:
         return "Cannot conclude", say(
             "Of the checks on the model, the data, the texts and the run, {unsure} could not be decided and {passed} "
@@ -62,7 +64,7 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
     minor = say("; {findings} of low severity", findings=plural(len(misses), "finding")) if misses else ""
     open_checks = say("; {checks} could not be decided", checks=plural(unsure, "check")) if unsure else ""
     return "No material concern", say(
-        "{checks} passed{minor}{open_checks}{trust}.",
+        "{checks} on the model, the images, the texts and the audit passed{minor}{open_checks}{trust}.",
         checks=plural(passed, "check"),
         minor=minor,
         open_checks=open_checks,
@@ -71,9 +73,9 @@ def opinion(progress: Progress, findings: Sequence[Finding]) -> tuple[str, str]:
 
 
 SCALE = (
-    "The opinion is one of three. No material concern: checks on the model or the texts passed, and no finding on the "
+    "The opinion is one of three. No material concern: at least one check on the model passed, and no finding on the "
     "model, the images, the texts or the audit itself is of high or medium severity. Concerns: at least one is. Cannot "
-    "conclude: the audit is incomplete, no check on the model or the texts passed, or more checks are inconclusive "
+    "conclude: the audit is incomplete, no check on the model passed, or more checks are inconclusive "
     "than passed. Findings on the explanations do not enter it."
 )  # messages
 

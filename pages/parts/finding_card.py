@@ -17,7 +17,7 @@ from core.runs import Run
 from core.runs.review import Review
 from core.runs.shelf import shelf_id
 from core.settings import as_typed
-from pages.parts import address, maps, review, saved_views, state, tables
+from pages.parts import address, maps, review, saved_views, state
 from pages.parts.application_page import COLOURS
 from pages.parts.image_values import IN, of_finding
 from pages.parts.words import plain
@@ -128,9 +128,12 @@ def lead(text: str, most: int = LEAD) -> str:
 
 
 def evidence(numbers: tuple[Number, ...]) -> None:
-    """Values with interval and n."""
+    """Values with interval and n, one below the other: a table beside the text would cut them."""
+    named = EVIDENCE.frame(numbers)
+    for name, value in named.itertuples(index=False):
+        st.markdown(f"{plain(name)}  \n**{plain(value)}**")
     if numbers:
-        tables.show(EVIDENCE, numbers, wrap=True)
+        st.caption("Each with its 95 % interval, where there is one, and n.")
 
 
 def samples(run: Run, chosen: tuple[Sample, ...]) -> None:
