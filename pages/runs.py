@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -43,7 +46,7 @@ def selected(runs: dict[str, Run]) -> None:
 
 
 def table(runs: dict[str, Run]) -> None:
-    """The audits whose title, tags, model or dataset contain what was typed; a selected row is shown on every page."""
+    """The audits whose title, tags, model or dataset contain what was typed; the one of a clicked row is selected."""
     names = {dataset.id: state.dataset_name(dataset) for dataset in state.stored_datasets()}
     known = labels()
     rows = [row(key, run, known.get(key, Label()), names) for key, run in runs.items()]
@@ -52,18 +55,36 @@ def table(runs: dict[str, Run]) -> None:
     if not rows:
         st.text("No audit contains this text.")
         return
-    chosen = st.dataframe(
+    ids = [str(each[-1]) for each in rows]
+    # A key by the listed audits: what changes in a row, its progress above all, leaves the selection as it is.
+    key = f"runs-{hashlib.sha256(repr(ids).encode()).hexdigest()[:16]}"
+    shown = [at for at, id in enumerate(ids) if id == st.session_state.get("run_id")]
+    # Set where it differs alone: the selector of the sidebar may have changed the audit, or a click have named a cell.
+    if key not in st.session_state or st.session_state[key]["selection"] != _selection(shown):
+        st.session_state[key] = {"selection": _selection(shown)}
+    st.caption("Click a row to select its audit; every page then shows it.")
+    st.dataframe(
         pd.DataFrame(rows, columns=COLUMNS),
         hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
+        key=key,
+        on_select=partial(_select, key, ids),
+        selection_mode=["single-row", "single-cell"],
         column_config={"Done": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%d %%")},
         alt="Audits with their state",
-    ).selection.rows
-    st.caption("Select a row to show that audit on every page.")
-    if chosen and chosen[0] < len(rows) and rows[chosen[0]][-1] != st.session_state.get("run_id"):
-        state.show_run(str(rows[chosen[0]][-1]))
-        st.rerun()
+    )
+
+
+def _selection(rows: list[int]) -> dict[str, list[int]]:
+    """A selection of whole rows."""
+    return {"rows": rows, "columns": [], "cells": []}
+
+
+def _select(key: str, ids: list[str]) -> None:
+    """Show the audit whose row was ticked, or in whose row a cell was clicked."""
+    chosen = st.session_state[key]["selection"]
+    rows = [row for row, _ in chosen["cells"]] or chosen["rows"]
+    if rows:
+        state.show_run(ids[rows[0]])
 
 
 def row(key: str, run: Run, label: Label, datasets: dict[str, str]) -> tuple[object, ...]:
@@ -88,6 +109,9 @@ def row(key: str, run: Run, label: Label, datasets: dict[str, str]) -> tuple[obj
 
 entry.through_app("pages/runs.py")
 st.title("Runs")
-st.markdown("Every audit of this machine, those opened from other folders or bundles, and further models beside one.")
+st.markdown(
+    "Audits on this machine, also those opened from other folders or bundles. A further model that was audited on "
+    "the same images has a row of its own."
+)
 with problems_shown():
     page()

@@ -57,8 +57,9 @@ def show(run: Run) -> None:
                 set_label(key, name, tags.split(","))
                 st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
+            for page in ("findings", "explore", "report"):
+                st.page_link(f"pages/{page}.py", label=page.capitalize(), icon=":material/arrow_forward:")
             st.page_link("pages/audit.py", label="Progress", icon=":material/arrow_forward:")
-            st.page_link("pages/report.py", label="Report", icon=":material/arrow_forward:")
             replan(run)
             about = "A new audit of this plan, not started."
             if not is_opened(run) and identity.button(
@@ -71,7 +72,7 @@ def show(run: Run) -> None:
                     st.session_state["wanted_view"] = "progress"
                     st.switch_page("pages/audit.py")
             if not is_own(run):
-                if identity.button("Take off the list", identity.LIST, icon=":material/visibility_off:"):
+                if identity.button("Remove from list", identity.LIST, icon=":material/visibility_off:"):
                     with problems_shown():
                         _take_off(run)
             elif identity.button("Delete", identity.DELETE, icon=":material/delete:"):

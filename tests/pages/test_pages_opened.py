@@ -46,7 +46,7 @@ def test_a_page_shows_it_and_says_that_it_has_no_images(run: Run, page: str) -> 
         assert len(app.dataframe) >= 3 and "Review" not in labels
     if page == "runs":
         assert "read only" in app.dataframe[0].value["State"].iloc[0]
-        labels["Take off the list"].click().run()
+        labels["Remove from list"].click().run()
         assert shelf() == {} and not app.exception
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs import Run
 from core.runs.shelf import label_of, shelf, trash
 from core.settings import ROOT, runs_folder
+from pages.parts import state
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
@@ -61,3 +63,32 @@ def test_an_address_that_names_no_run_falls_back_with_one_line(run: Run) -> None
     app.run()
     assert not app.exception and "The requested audit is not listed here" in words(app)
     assert app.query_params["run"] in (ID, [ID])
+
+
+def test_the_progress_of_an_audit_leaves_the_table_and_its_selection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_run(runs_folder() / "20260115-103000-abcdef", images=2, methods=("raw",))
+    app = opened("runs", run)
+    before = app.dataframe[0]
+    finished = state.progress_of
+    monkeypatch.setattr(state, "progress_of", lambda one: replace(finished(one), state="running", steps=(), total=100))
+    app.run()
+    assert list(app.dataframe[0].value["Done"]) != list(before.value["Done"])
+    assert app.dataframe[0].proto.id == before.proto.id
+    # Rows that are others are another table: the same place in it is another audit.
+    next(field for field in app.text_input if field.label == "Search").set_value(ID).run()
+    assert list(app.dataframe[0].value["Run"]) == [ID] and app.dataframe[0].proto.id != before.proto.id
+
+
+def test_the_row_of_the_selected_audit_is_ticked_and_its_pages_are_a_link_away(run: Run) -> None:
+    other = made_run(runs_folder() / "20260115-103000-abcdef", images=2, methods=("raw",))
+    app = opened("runs", run)
+    listed = list(app.dataframe[0].value["Run"])
+    assert ticked(app) == [listed.index(ID)]
+    app.selectbox(key="run_id").set_value(other.id).run()
+    assert ticked(app) == [listed.index(other.id)] != [listed.index(ID)]
+    links = [link.proto.label for link in app.get("page_link")]
+    assert links == ["Findings", "Explore", "Report", "Progress"]
+
+
+def ticked(app: AppTest) -> list[int]:
+    return list(app.session_state[str(app.dataframe[0].key)]["selection"]["rows"])
