@@ -31,8 +31,10 @@ def page(run: Run, record: GroupsRecord) -> None:
         for effect in every
         if (not columns or effect.group.column in columns) and (not measures or effect.measure.title in measures)
     ]
+    # What an effect is, before the numbers; what else was done, below them.
+    st.caption(plain(HOW[0]))
     tables.show(EFFECTS, chosen)
-    for sentence in (*HOW, family(every)):
+    for sentence in (*HOW[1:], family(every)):
         st.caption(plain(sentence))
     rows = associations(Context.of(run))
     if rows:

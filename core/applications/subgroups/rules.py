@@ -93,6 +93,13 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
     )
 
 
+_SAMPLES = (
+    "images of the group whose value differs from the median of the other images in the direction of the effect, the "
+    "largest difference first"
+)
+_COUNTER = "images of the group whose value lies on the other side of that median"
+
+
 def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> dict[str, str]:
     """What the effect and the recommendation of a finding say: of groups, or of the classes of a label column."""
     errors = [effect for effect in every if effect.measure.states_errors]
@@ -109,8 +116,8 @@ def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> 
         worst = min(errors, key=lambda effect: effect.mean)
         wrong = typeset(
             say(
-                "By the labels it is not shown that more predictions are wrong in any group; the largest share of "
-                "wrong ones, {share:.0%} of {n} against {other:.0%} of {others}, is that of “{group}” ({column}), "
+                "The labels do not show that more predictions are wrong in any group; the largest share of wrong "
+                "predictions, {share:.0%} of {n} against {other:.0%} of {others}, is that of “{group}” ({column}), "
                 "adjusted p = {p:.2g}.",
                 share=1 - worst.mean,
                 n=worst.n,
@@ -298,8 +305,8 @@ DIFFERENCE = Rule(
         "No measure of the model differs between groups by more than the limit",
         "Inconclusive: whether measures of the model differ between groups",
     ),
-    samples="members of the group on its side of the median of the other images, the farthest first",
-    counter="members of the group on the other side of that median",
+    samples=_SAMPLES,
+    counter=_COUNTER,
     cause="Hypothesis: the model has learned more, or less, from such images; the images of the group are of another "
     "quality; or the groups show different subjects.",
     effect="{selects} {wrong}",
@@ -318,8 +325,8 @@ QUALITY = Rule(
         "No property of the images differs between groups by more than the limit",
         "Inconclusive: whether properties of the images differ between groups",
     ),
-    samples="members of the group on its side of the median of the other images, the farthest first",
-    counter="members of the group on the other side of that median",
+    samples=_SAMPLES,
+    counter=_COUNTER,
     cause="Hypothesis: another camera, exposure, resolution or processing; or other subjects.",
     effect="A difference between groups in scores may come from their images and not from the model.",
     recommendation="Standardise image quality, or compare groups within images of equal quality.",
