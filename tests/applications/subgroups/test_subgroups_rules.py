@@ -202,7 +202,7 @@ def test_where_labels_are_known_a_finding_says_for_whom_the_model_fails(
     assert "column of labels" not in worse.condition and "same subjects" in worse.recommendation
     # The companion: as many errors in the rest.
     equal = with_errors(monkeypatch, run, [0.0, 1.0] * 50, "site")
-    assert "not shown that more predictions are wrong in any group" in equal.effect and "50 % of 40" in equal.effect
+    assert "do not show that more predictions are wrong in any group" in equal.effect and "50 % of 40" in equal.effect
     assert "More predictions are wrong there" not in equal.effect and equal.title.startswith("1 measure")
     # A class of the labels is no group of users.
     of_class = with_errors(monkeypatch, run, [0.0] * 36 + [1.0] * 64, "class")
