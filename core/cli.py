@@ -156,7 +156,7 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
     cancel.add_argument("run_directory", help="run directory or id")
 
     status = command("status", "show the state of a run", "run_commands:status")
-    status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run of the workspace)")
+    status.add_argument("run_directory", nargs="?", help="run directory or id (default: every run that the app lists)")
 
     opened = command("open", "list a run of any folder in the app", "run_commands:open_in_app")
     more("run_commands:open_arguments", opened)

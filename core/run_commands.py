@@ -9,20 +9,22 @@ from typing import Any
 
 from core.audit import launch
 from core.errors import DamagedError, LoupeError, RunError
-from core.runs import STOPPED, Progress, Run, list_runs, open_run
+from core.runs import STOPPED, Progress, Run, open_run
 from core.runs.database import damage
 from core.runs.opened import is_opened
-from core.runs.shelf import close_elsewhere, open_elsewhere, shelf_id
+from core.runs.shelf import close_elsewhere, open_elsewhere, shelf, shelf_id
 from core.settings import opened_folder, runs_folder
 
 Answer = tuple[dict[str, Any], int]
 
 
 def find_run(name: str) -> Run:
-    """A run by directory, or by id in the workspace. Raises `RunError`."""
+    """A run by directory, by id in the workspace, or by the name under which the app lists it. Raises `RunError`."""
     for folder in (Path(name), runs_folder() / name, opened_folder() / name):
         if (folder / "plan.json").exists():
             return open_run(folder)
+    if (listed := shelf().get(name)) is not None:
+        return open_run(listed.folder)
     raise RunError(f"there is no run {name!r}; give its directory, or an id listed by `python -m core status`")
 
 
@@ -70,25 +72,29 @@ def open_in_app(chosen: argparse.Namespace) -> Answer:
 
 
 def status(chosen: argparse.Namespace) -> Answer:
-    """Where one run, or every run of the workspace, stands. Nothing is written."""
-    runs = [find_run(chosen.run_directory)] if chosen.run_directory else list_runs(runs_folder())
+    """Where one run, or every run that the app lists, stands. Nothing is written."""
+    runs, given = shelf(), chosen.run_directory
+    if given:
+        run = find_run(given)
+        runs = {given if given in runs else run.id: run}
     data: list[dict[str, Any]] = []
     lines = []
-    for run in runs:
+    for name, run in runs.items():
         try:
-            told, line = _standing(run)
+            told, line = _standing(run, name)
         except LoupeError as error:
             if chosen.run_directory:
                 raise
             # One damaged run must not hide the others.
-            told = {"run": run.id, "folder": str(run.folder), "state": "damaged", "message": str(error)}
-            line = f"{run.id}  damaged  {error}"
+            told = {"run": name, "folder": str(run.folder), "state": "damaged", "message": str(error)}
+            line = f"{name}  damaged  {error}"
         data.append(told)
         lines.append(line)
     return {"text": "\n".join(lines) or "no runs yet", "data": data[0] if chosen.run_directory else data}, 0
 
 
-def _standing(run: Run) -> tuple[dict[str, Any], str]:
+def _standing(run: Run, name: str) -> tuple[dict[str, Any], str]:
+    """Where a run stands, as plain values and in one line that begins with its name."""
     progress = run.progress()
     found = damage(run.store.path)
     if found is not None:
@@ -96,7 +102,7 @@ def _standing(run: Run) -> tuple[dict[str, Any], str]:
     state = "died" if progress.died else progress.state
     message = _died(run, progress) if progress.died else progress.message
     data = {
-        "run": run.id,
+        "run": name,
         "folder": str(run.folder),
         **dataclasses.asdict(progress),
         "state": state,
@@ -105,7 +111,7 @@ def _standing(run: Run) -> tuple[dict[str, Any], str]:
     }
     stage = f" ({progress.stage})" if progress.stage else ""
     done = f"{progress.images_done}/{progress.images_total} images"
-    return data, f"{run.id}  {state}{stage}  {done}  {message}"
+    return data, f"{name}  {state}{stage}  {done}  {message}"
 
 
 def _died(run: Run, progress: Progress) -> str:

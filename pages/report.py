@@ -25,7 +25,7 @@ from core.runs.opened import is_opened
 from core.runs.results import file_sha256
 from core.settings import ROOT
 from core.storage import without_folders
-from pages.parts import entry, identity, sign_off, state
+from pages.parts import entry, identity, sign_off, signature, state
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 MOST_ROWS = 2_000
@@ -90,6 +90,7 @@ def page() -> None:
     st.caption("SHA-256 of the PDF")
     st.code(_digest(str(pdf), pdf.stat().st_mtime_ns), language=None)
     sign_off.show(run)
+    signature.show(run)
     if any((run.report / name).is_file() for name, *_ in EXPORTED):
         with st.expander("For other programs"), st.container(horizontal=True):
             downloads(run, EXPORTED)

@@ -45,6 +45,24 @@ def test_a_dead_worker_is_told_as_dead(run: Run, capsys: pytest.CaptureFixture[s
     assert (data["state"], data["alive"]) == ("running", True)
 
 
+def test_a_run_that_was_opened_is_found_by_the_name_that_the_app_shows(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOUPE_HOME", str(tmp_path / "home"))
+    name = json.loads(told(capsys, "open", str(run.folder), "--json")[1])["id"]
+    assert name.startswith("run-")
+    assert told(capsys, "status")[1].startswith(f"{name}  ") and told(capsys, "status", name)[1].startswith(f"{name}  ")
+    data = json.loads(told(capsys, "status", "--json")[1])
+    assert [(one["run"], one["folder"]) for one in data] == [(name, str(run.folder.resolve()))]
+    # `sign` finds it too: what it lacks is a seal.
+    code, _, error = told(capsys, "sign", name, "--pkcs12", "none.p12")
+    assert code == 2 and "is not sealed" in error and "there is no run" not in error
+    # The companion: one that is no longer listed is not found by its name.
+    told(capsys, "open", "--close", name)
+    code, _, error = told(capsys, "status", name)
+    assert code == 2 and "there is no run" in error and told(capsys, "status")[1] == "no runs yet\n"
+
+
 def test_status_writes_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     (run.folder / "report").mkdir(exist_ok=True)
     (run.folder / "report" / ".part-old").mkdir()

@@ -16,8 +16,7 @@ from core.reporting.tables import EVIDENCE
 from core.runs import Run
 from core.runs.review import Review
 from core.runs.shelf import shelf_id
-from core.settings import as_typed
-from pages.parts import address, maps, review, saved_views, state
+from pages.parts import address, commands, maps, review, saved_views, state
 from pages.parts.application_page import COLOURS
 from pages.parts.image_values import IN, of_finding
 from pages.parts.words import plain
@@ -80,7 +79,7 @@ def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
             st.page_link(page[0], label=page[1], icon=":material/insights:", query_params={"run": chosen})
         if item.reproduce:
             with st.popover("Reproduce", icon=":material/terminal:"):
-                st.code(as_typed(item.reproduce), language="bash")
+                st.code(commands.with_run(item.reproduce, run), language="bash", wrap_lines=True)
         if log is not None:
             for kind, label, icon in (("comment", "Comment", "comment"), ("dismiss", "Dismiss", "block")):
                 sign, begun = f":material/{icon}:", (run, item, log, kind)

@@ -41,7 +41,7 @@ def report_state(run: Run) -> Review | None:
             if who.name:
                 st.caption(plain(f"Entries are made as {identity.told(who)}."))
                 identity.rename_button("review-rename")
-            st.page_link("pages/report.py", label="Sign-off", icon=":material/how_to_reg:")
+            st.page_link("pages/report.py", label="Approval record", icon=":material/how_to_reg:")
     return review
 
 

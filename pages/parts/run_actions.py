@@ -28,7 +28,7 @@ from core.runs.shelf import (
     trash,
 )
 from core.runs.succession import duplicate, predecessor_of
-from core.settings import server_folders
+from core.settings import as_typed, server_folders
 from core.storage import without_folders
 from pages.parts import again, identity, state
 from pages.parts.words import plain, problems_shown
@@ -110,7 +110,9 @@ def _ask(run: Run) -> None:
 def opening() -> None:
     """A field for the folder of a run that lies where the operator allows reading."""
     with st.expander("Open a run from another folder"):
-        st.markdown("On this machine, `python -m core open RUN` lists a run of any folder here.")
+        st.markdown(
+            as_typed("On this machine, `python -m core open FOLDER` lists the run in a folder here, whichever it is.")
+        )
         if not server_folders():
             st.caption("The operator of this server has not opened a folder for reading (LOUPE_FOLDERS).")
             return

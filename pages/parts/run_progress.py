@@ -13,7 +13,7 @@ from core.content.words import duration, plural
 from core.runs import FINISHED, STOPPED, Progress, Run
 from core.runs.shelf import may_work
 from core.runs.steps import Step
-from pages.parts import entry, identity, state
+from pages.parts import commands, entry, identity, state
 from pages.parts.words import LONGEST, plain, problems_shown
 
 PAGE = "pages/audit.py"
@@ -149,7 +149,8 @@ def buttons(run: Run, now: Progress, moving: bool) -> None:
                 launch.cancel(run)
                 st.rerun()
         elif not may_work(run):
-            st.caption("This run was opened from another folder for reading; `python -m core resume` continues it.")
+            st.caption("This run was opened from another folder for reading. This command continues it:")
+            st.code(commands.with_run("python -m core resume RUN", run), language="bash", wrap_lines=True)
         elif identity.button(
             "Start" if now.state == "planned" else "Resume",
             identity.START,

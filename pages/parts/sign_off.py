@@ -1,4 +1,4 @@
-"""The sign-off of a report on a page: its steps, who may take the next one, and why somebody may not."""
+"""The approval record of a report on a page: its steps, who may take the next one, and why somebody may not."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ WHY_HELP = "It becomes part of the review log. To supersede a report, a reason i
 
 def show(run: Run) -> None:
     """Version and status of the report, who took which step, and the steps that are possible now."""
-    with problems_shown(), st.expander("Sign-off", expanded=True, icon=":material/how_to_reg:"):
+    with problems_shown(), st.expander("Approval record", expanded=True, icon=":material/how_to_reg:"):
         review = load_review(run)
         now = standing(review)
         st.markdown(plain(f"Version {now.version}, {now.status}. {people(now)}"))
         if is_opened(run):
             st.caption("Steps are taken where the bundle was made.")
             return
-        st.caption("The person who prepared a version, or started its audit, neither reviews nor approves it.")
+        st.caption(
+            "These steps are entries of the review log; none of them puts a signature into the PDF. The person who "
+            "prepared a version, or started its audit, cannot review or approve it."
+        )
         who = identity.actor()
         # The fields are new after each entry, and keep what was typed where one was refused.
         key = f"sign-off-{run.id}-{len(review.entries)}"

@@ -81,7 +81,7 @@ def test_from_the_demo_to_the_signature_by_keyboard(page: Page, home_with_run: P
         press(page, "button", "Add to the review log", item)
         expect(page.get_by_text(re.compile("Ada Auditor, .*Seen on the images"))).to_be_visible(timeout=STEP_MS)
         settled(page, "Findings")
-        press(page, "link", "Sign-off")
+        press(page, "link", "Approval record")
         settled(page, "Report")
         press(page, "button", "Review")
         expect(page.get_by_text(re.compile("reviewed by Ada Auditor", re.IGNORECASE))).to_be_visible(timeout=STEP_MS)
