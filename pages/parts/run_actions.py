@@ -110,9 +110,7 @@ def _ask(run: Run) -> None:
 def opening() -> None:
     """A field for the folder of a run that lies where the operator allows reading."""
     with st.expander("Open a run from another folder"):
-        st.markdown(
-            as_typed("On this machine, `python -m core open FOLDER` lists the run in a folder here, whichever it is.")
-        )
+        st.markdown(as_typed("On this machine, `python -m core open FOLDER` lists the run in that folder here."))
         if not server_folders():
             st.caption("The operator of this server has not opened a folder for reading (LOUPE_FOLDERS).")
             return
