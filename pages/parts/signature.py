@@ -29,8 +29,8 @@ def show(run: Run) -> None:
         st.caption(
             as_typed(
                 "Replace KEY.p12 by the file with your key and certificate (.p12 or .pfx), and PASSPHRASE.txt by a "
-                "file whose first line is its passphrase. `python -m core sign --help` lists the other ways: keys in PEM files, a "
-                "token, a time stamp. Sign last: a report that has changed is generated without signatures."
+                "file whose first line is its passphrase. For keys in PEM files, a token or a time stamp, see "
+                "`python -m core sign --help`. Sign last: a report that has changed is generated without signatures."
             )
         )
         if lacks := missing("pyhanko", "sign"):
