@@ -92,10 +92,19 @@ def explore() -> None:
     address.tell("image", [image])
     address.tell("text", [ids[at] for at in texts])
     address.tell("method", chosen if len(chosen) < len(methods) else [])
+    drawn = {at: maps_of(run, found, rows, pairs[at], chosen, look) for at in texts}
+    large = None
+    if view == "one":
+        with bar:
+            large = pick_map(run, {name: one.title for made in drawn.values() for name, one in made.items()})
+    else:
+        address.tell("map", [])
+    with bar:
+        copy_link()
     for at in texts:
         text, kind = pairs[at]
         part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
-        one_text(run, found, text, kind, part, chosen, view, opacity=look.opacity, smooth=look.smooth)
+        one_text(run, found, text, kind, part, chosen, drawn[at], large, look)
     st.subheader("Images", anchor=False)
     strip(run, list(names), image, names)
 
@@ -108,6 +117,38 @@ def pick_view(run: Run) -> str:
     )
     address.tell("view", [] if view in (None, "all") else [str(view)])
     return view or "all"
+
+
+def pick_map(run: Run, titles: dict[str, str]) -> str | None:
+    """Which map is shown large for every text, also of the next image; None if no text has any."""
+    if not titles:
+        return None
+    key = f"map-{run.id}"
+    if st.session_state.get(key) not in {*titles, None}:
+        # It was chosen for an image or methods that had it.
+        st.session_state[key] = next(iter(titles))
+    address.enter(key, "map", list(titles), next(iter(titles)), str)
+    name = st.selectbox("Map", list(titles), format_func=titles.__getitem__, key=key, width=220)
+    address.tell("map", [name])
+    return name
+
+
+def copy_link() -> None:
+    """The address of what is shown, to be copied; nothing before the browser has said its own."""
+    if link := address.link():
+        with st.popover("Copy link", icon=":material/link:"):
+            st.caption("Shows the same image, texts and maps in every browser that can open this app.")
+            st.code(link, language=None, wrap_lines=True)
+
+
+def maps_of(
+    run: Run, image: DatasetImage, rows: pd.DataFrame, pair: tuple[str, str], methods: list[str], look: maps.Look
+) -> dict[str, DrawnMap]:
+    """The maps of an image and one of its texts, a pair of text and kind, by these methods; then what they share."""
+    text, kind = pair
+    part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
+    explained = part[(part["kind"] == "method") & part["method"].isin(methods)]
+    return large_map.drawn_maps(run, image, text, explained, opacity=look.opacity, smooth=look.smooth)
 
 
 def pick_kinds(run: Run, scores: pd.DataFrame, options: DeltaGenerator) -> list[str]:
@@ -153,12 +194,11 @@ def one_text(
     kind: str,
     rows: pd.DataFrame,
     methods: list[str],
-    view: str,
-    *,
-    opacity: float,
-    smooth: bool,
+    drawn: dict[str, DrawnMap],
+    large: str | None,
+    look: maps.Look,
 ) -> None:
-    """The maps, words, curves and values of one image and text."""
+    """The maps, words, curves and values of one image and text; `large` names the one map that is shown, if any."""
     scores = rows.loc[rows["kind"] == "score", "score"].dropna()
     explained = rows[(rows["kind"] == "method") & rows["method"].isin(methods)]
     with st.container(border=True):
@@ -168,32 +208,31 @@ def one_text(
             f"{plain(kind)} · cosine similarity of image and text: **{plain(score)}**. Each map has its own scale: "
             "a strong colour does not indicate a high score. Hatched areas were cropped away and not seen by the model."
         )
-        drawn = large_map.drawn_maps(run, entry, text, explained, opacity=opacity, smooth=smooth)
         key = f"{entry.id}-{text_id(f'{kind}:{text}')}"
-        if view == "one" and drawn:
-            one_map(drawn, key)
+        if large is None:
+            all_maps(run, entry, explained, drawn, opacity=look.opacity, smooth=look.smooth)
+        elif large in drawn:
+            one_map(drawn[large], key)
         else:
-            all_maps(run, entry, explained, drawn, opacity=opacity, smooth=smooth)
+            st.info("This text has no such map. Choose another map.")
         details(rows[(rows["kind"] != "method") | rows["method"].isin(methods)], explained)
         with st.expander("Downloads"):
-            if view != "one" and drawn:
-                large_map.map_downloads(drawn[_choice(drawn, f"file-{key}")], key=f"file-{key}")
+            if large is None and drawn:
+                titles = {name: one.title for name, one in drawn.items()}
+                name = st.selectbox("Map", list(titles), format_func=titles.__getitem__, key=f"file-{key}")
+                large_map.map_downloads(drawn[name], key=f"file-{key}")
             large_map.rows_downloads(rows, f"{Path(entry.name).stem}-{text}", key=f"rows-{key}")
 
 
-def one_map(drawn: dict[str, DrawnMap], key: str) -> None:
+def one_map(drawn: DrawnMap, key: str) -> None:
     """A map in the size of the page, with its scale and its files."""
     left, right = st.columns((7, 3))
     with right:
-        name = _choice(drawn, f"large-{key}")
-        maps.scale(drawn[name].values, signed=drawn[name].signed, unit=drawn[name].unit)
-        large_map.map_downloads(drawn[name], key=f"large-{key}")
+        st.markdown(f"**{plain(drawn.title)}**")
+        maps.scale(drawn.values, signed=drawn.signed, unit=drawn.unit)
+        large_map.map_downloads(drawn, key=f"large-{key}")
     with left:
-        large_map.large_map(drawn[name])
-
-
-def _choice(drawn: dict[str, DrawnMap], key: str) -> str:
-    return large_map.choice({name: one.title for name, one in drawn.items()}, key)
+        large_map.large_map(drawn)
 
 
 def all_maps(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
 
 Value = TypeVar("Value")
 NAMES = (
     "image", "item", "kind", "text", "method", "view", "severity", "subject", "decision", "finding", "saved", "colour",
-    "search", "by", "value", "order",
+    "search", "by", "value", "order", "map",
 )  # fmt: skip
 MOST = 100
 NOTE = "Part of the address names nothing that this page offers; that part is left out."
@@ -49,6 +50,14 @@ def tell(name: str, values: Collection[str]) -> None:
             st.query_params[name] = told
         elif name in st.query_params:
             del st.query_params[name]
+
+
+def link() -> str:
+    """The whole address of what is shown, for another browser; empty while the browser has not said its own."""
+    if not st.context.url:
+        return ""
+    values = {name: st.query_params.get_all(name) for name in st.query_params}
+    return f"{st.context.url}?{urlencode(values, doseq=True)}"
 
 
 def _named(name: str, offered: Collection[Value], as_text: Callable[[Value], str]) -> list[Value]:

@@ -135,8 +135,3 @@ def rows_downloads(rows: pd.DataFrame, name: str, *, key: str) -> None:
 
 def _is_list(cell: object) -> bool:
     return hasattr(cell, "__len__") and not isinstance(cell, str)
-
-
-def choice(titles: dict[str, str], key: str) -> str:
-    """Which map is shown large."""
-    return st.selectbox("Map", list(titles), format_func=titles.__getitem__, key=key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,37 @@ def test_one_large_map_shows_its_scale_and_is_in_the_address(run: Run) -> None:
     assert "raw " in said and "**Consensus**" not in said
     linked = opened("explore", run, view="one")
     assert any(field.label == "Map" for field in linked.selectbox)
+
+
+def map_of(app: AppTest) -> str:
+    return str(next(field for field in app.selectbox if field.label == "Map").value)
+
+
+@pytest.mark.parametrize("name", ["raw", "consensus", "disagreement"])
+def test_a_link_shows_the_same_large_map(run: Run, name: str) -> None:
+    app = opened("explore", run, view="one")
+    assert map_of(app) != name
+    app.selectbox(key=f"map-{run.id}").set_value(name).run()
+    assert all_of(app, "map") == [name]
+    linked = opened("explore", run, view="one", map=name)
+    assert map_of(linked) == name and NOTE not in words(linked)
+    # The map is kept for the next image, and is no part of an address that shows all maps.
+    app.button(key="Next image").click().run()
+    assert map_of(app) == name
+    app.button_group(key=f"view-{run.id}").set_value("all").run()
+    assert all_of(app, "map") == []
+    wrong = opened("explore", run, view="one", map="no such map")
+    assert map_of(wrong) == map_of(opened("explore", run, view="one")) and NOTE in words(wrong)
+
+
+def test_the_link_to_copy_is_the_whole_address(run: Run) -> None:
+    app = opened("explore", run, view="one", map="consensus")
+    app.context["url"] = "http://127.0.0.1:8501/explore"
+    app.run()
+    link = urlsplit(next(code.value for code in app.code if code.value.startswith("http")))
+    told = parse_qs(link.query)
+    assert link.path == "/explore" and told["map"] == ["consensus"] and told["view"] == ["one"]
+    assert told["run"] == [run.id] and told["image"] == [image_of(app, run)] and len(told["text"]) == 1
 
 
 def drawn_for(run: Run) -> dict[str, large_map.DrawnMap]:
