@@ -20,9 +20,12 @@ from core.languages import offered
 from core.reporting.evidence import TABLES
 from core.reporting.legibility import font_warning
 from core.reporting.report import SHORT
+from core.reporting.report_log import BUNDLE, entries_since
+from core.reporting.versions import number_of
 from core.runs import STOPPED, Run
 from core.runs.opened import is_opened
 from core.runs.results import file_sha256
+from core.runs.review import REVIEW
 from core.settings import ROOT
 from core.storage import without_folders
 from pages.parts import entry, identity, sign_off, signature, state
@@ -74,20 +77,28 @@ def page() -> None:
         empty(f"This audit is {state.state_of(progress)[0]}.", "pages/audit.py", "See its progress")
         return
     st.caption(f"{plain(run.plan.declared.title)} · {plain(run.plan.model.title)} · {plain(run.id)}")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if pdf.is_file():
+    lacks = _entries_since(str(run.folder), _changed(run)) if pdf.is_file() else 0
+    if pdf.is_file():
+        with st.container(horizontal=True, vertical_alignment="center"):
             downloads(run, DOWNLOADS)
-        job = rebuild(run, pdf.is_file(), has_results=progress.done > 0)
+    if lacks:
+        st.warning(
+            f"The PDF is older than the review log: it lacks {plural(lacks, 'entry', 'entries')}. "
+            "Regenerate the report before it is handed over or signed.",
+            icon=":material/update:",
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        job = rebuild(run, pdf.is_file(), has_results=progress.done > 0, urgent=bool(lacks))
     if job is not None:
         busy = job.poll() is None
-        st.fragment(wait, run_every=1.0 if busy else None)(run, job, busy)
+        st.fragment(wait, run_every=1.0 if busy else None)(run, job, busy, lacks)
     if not pdf.is_file():
         st.info("This audit has no report yet. Generate it with the button above.")
         return
     illegible = _fonts(str(run.folder), pdf.stat().st_mtime_ns)
     if illegible:
         st.warning(plain(illegible), icon=":material/font_download_off:")
-    st.caption("SHA-256 of the PDF")
+    st.caption(f"SHA-256 of the PDF, revision {number_of(run)} of the report")
     st.code(_digest(str(pdf), pdf.stat().st_mtime_ns), language=None)
     sign_off.show(run)
     signature.show(run)
@@ -129,7 +140,7 @@ def downloads(run: Run, files: Sequence[tuple[str, str, str, str, str]]) -> None
             )
 
 
-def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[bytes] | None:
+def rebuild(run: Run, exists: bool, *, has_results: bool, urgent: bool) -> subprocess.Popen[bytes] | None:
     """The button that generates the report in a separate process; that process, if this session started one."""
     job: subprocess.Popen[bytes] | None = st.session_state.get(f"report-job-{run.id}")
     busy = job is not None and job.poll() is None
@@ -140,7 +151,8 @@ def rebuild(run: Run, exists: bool, *, has_results: bool) -> subprocess.Popen[by
         "Language of the report", languages, format_func=language_name, key=f"language-{run.id}", width=220
     )
     asked = ["--language", language] if language != usual else []
-    if identity.button(label, identity.REPORT, icon=":material/refresh:", disabled=busy or not has_results):
+    kind, off = "primary" if urgent else "secondary", busy or not has_results
+    if identity.button(label, identity.REPORT, icon=":material/refresh:", type=kind, disabled=off):
         with (run.folder / "report.log").open("wb") as log:
             st.session_state[f"report-job-{run.id}"] = subprocess.Popen(
                 [sys.executable, "-m", "core", "report", str(run.folder), *asked],
@@ -159,15 +171,16 @@ def language_name(code: str) -> str:
     return (Locale.parse(code).get_display_name() or code).capitalize()
 
 
-def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool) -> None:
-    """The progress of the generation."""
+def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool, lacks: int) -> None:
+    """The progress of the generation, and its end until the review log goes on."""
     code = job.poll()
     if code is None:
         st.info("The report is being generated …", icon=":material/hourglass_top:")
     elif was_busy:
         entry.run_again("pages/report.py")
     elif code == 0:
-        st.success("The report was regenerated.")
+        if not lacks:
+            st.success("The report was regenerated.")
     else:
         st.error(plain(f"The report could not be generated: {reason(run)}"), icon=":material/error:")
 
@@ -208,6 +221,17 @@ def isolated(document: str) -> str:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _fonts(folder: str, changed: int) -> str:
     return font_warning(Run(Path(folder)))
+
+
+def _changed(run: Run) -> tuple[int, ...]:
+    """When the bundle and the review log of a run were written; 0 for what is not there."""
+    files = (run.report / BUNDLE, run.folder / REVIEW)
+    return tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _entries_since(folder: str, changed: tuple[int, ...]) -> int:
+    return entries_since(Run(Path(folder)))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -30,13 +30,14 @@ EARLIER = "earlier.json"
 MOST_BYTES = 64 * 2**20
 # Parts of a plan without which findings are about something else.
 _SAME = frozenset({"dataset", "images", "model"})
-Change = Literal["new", "closed", "inconclusive now", "not judged now", "changed", "unchanged"]
+Change = Literal["new", "closed", "inconclusive now", "not judged now", "changed", "decided", "unchanged"]
 CHANGES: dict[Change, str] = {
     "new": "new",
     "closed": "closed: the check passes now",
     "inconclusive now": "no longer shown: inconclusive now",
     "not judged now": "no longer judged",
     "changed": "changed",
+    "decided": "decision changed",
     "unchanged": "unchanged",
 }  # messages
 _STATUS = {"finding": "finding", "passed": "passed", "cannot_conclude": "inconclusive"}  # messages
@@ -63,7 +64,8 @@ class Changed:
     """One finding in both runs. A state is "finding", "passed", "inconclusive" or "not judged".
 
     before, now: of the evidence that both have under one name, the first number that differs, otherwise the first;
-        without such a name the first of each.
+        without such a name the first of each. before_decision, now_decision: of the review, where the two differ; a
+        finding that only they change is "decided".
     """
 
     id: str
@@ -75,6 +77,8 @@ class Changed:
     now: Number | None
     before_severity: str = ""
     now_severity: str = ""
+    before_decision: str = ""
+    now_decision: str = ""
 
 
 def keep_earlier(run: Run, earlier: Run, *, edited: bool = False) -> Earlier:

@@ -15,7 +15,7 @@ from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import moment, plural
 from core.findings import Finding
 from core.languages import say
-from core.reporting.changes import since_earlier
+from core.reporting.changes import DECISIONS, since_earlier
 from core.reporting.evidence import findings_json
 from core.runs.review import Entry, FindingReview, Review, Standing, finding_review, load_review, standing
 
@@ -90,8 +90,7 @@ def response_text(review: FindingReview) -> str:
     return say(MISSING) if review.response is None else f"{review.response.why} ({review.response.by})"
 
 
-# What was decided about a finding, and how far its action is, as they are printed.
-DECISIONS = {"open": "open", "accepted": "accepted", "dismissed": "dismissed"}  # messages
+# How far the action on a finding is, as it is printed.
 ACTIONS_TITLE = "Corrective actions"  # messages
 ACTIONS = {"open": "open", "in progress": "in progress", "done": "done", "verified": "verified"}  # messages
 # The status of a report, as it is printed.

@@ -15,11 +15,13 @@ from core.languages import say
 from core.reporting.versions import Version
 from core.rules import Finding, Number
 from core.runs import Run
+from core.runs.review import Review, finding_review, load_review
 from core.runs.succession import predecessor_of
 
 
-def _side(state: str, severity: str, value: Number | None) -> str:
+def _side(state: str, severity: str, value: Number | None, decision: str = "") -> str:
     shown = f"{say(state)}, {say(SEVERITY_TITLES[severity]).lower()}" if severity else say(state)
+    shown = f"{shown}, {say(DECISIONS[decision])}" if decision else shown
     if value is None:
         return shown
     counted = f" {say(value.counted)}" if value.counted else ""
@@ -29,10 +31,14 @@ def _side(state: str, severity: str, value: Number | None) -> str:
 CHANGED = TableSpec(
     ColumnSpec("Finding", "title", share=28),
     ColumnSpec("Change", lambda row: say(CHANGES[row.change]), share=14),
-    ColumnSpec("Before", lambda row: _side(row.before_state, row.before_severity, row.before), share=29),
-    ColumnSpec("Now", lambda row: _side(row.now_state, row.now_severity, row.now), share=29),
+    ColumnSpec(
+        "Before", lambda row: _side(row.before_state, row.before_severity, row.before, row.before_decision), share=29
+    ),
+    ColumnSpec("Now", lambda row: _side(row.now_state, row.now_severity, row.now, row.now_decision), share=29),
 )
-VERSIONS = "Changes since the version before"  # messages
+VERSIONS = "Changes since the revision before"  # messages
+# What was decided about a finding in the review.
+DECISIONS = {"open": "open", "accepted": "accepted", "dismissed": "dismissed"}  # messages
 # The same as `CHANGES` where findings are counted.
 _COUNTED: dict[Change, str] = {
     "new": "new",
@@ -40,6 +46,7 @@ _COUNTED: dict[Change, str] = {
     "inconclusive now": "no longer shown",
     "not judged now": "no longer judged",
     "changed": "changed",
+    "decided": "with another decision",
     "unchanged": "unchanged",
 }  # messages
 # The parts of a plan, as a sentence names what differs.
@@ -68,7 +75,7 @@ def since_version(context: ReportContext, version: Version | None) -> tuple[Sect
     if version is None or not version.predecessor:
         return ()
     told = say(
-        "Version {number} of this report replaces version {before}, whose PDF has the SHA-256 {sha256}.",
+        "Revision {number} of this report replaces revision {before}, whose PDF has the SHA-256 {sha256}.",
         number=str(version.number),
         before=str(version.number - 1),
         sha256=version.predecessor,
@@ -77,10 +84,29 @@ def since_version(context: ReportContext, version: Version | None) -> tuple[Sect
         unread = say("Its findings cannot be read by this version of Loupe.")
         return (Section(VERSIONS, sentences=(f"{told} {unread}",)),)
     rows = _changes(version.findings, context)
+    if version.review is not None:
+        now = load_review(context.run)
+        rows = _decided(rows, version.review, now)
+        more = len(now.entries) - len(version.review.entries)
+        since = say("Entries of the review log that were added since: {count}.", count=str(more))
+        told = f"{told} {since}"
     shown = [row for row in rows if row.change != "unchanged"]
-    caption = say("Findings that differ between the two versions, with 95 % interval")
+    caption = say("Findings that differ between the two revisions, with 95 % interval")
     tables = (CHANGED.table(caption, shown),) if shown else ()
-    return (Section(VERSIONS, sentences=(told, counted(rows, "version")), tables=tables),)
+    return (Section(VERSIONS, sentences=(told, counted(rows, "revision")), tables=tables),)
+
+
+def _decided(rows: tuple[Changed, ...], before: Review, now: Review) -> tuple[Changed, ...]:
+    """The rows with the decisions that differ between two states of the review log."""
+
+    def told(row: Changed) -> Changed:
+        first, second = (finding_review(log, row.id).decision for log in (before, now))
+        if first == second:
+            return row
+        change = "decided" if row.change == "unchanged" else row.change
+        return replace(row, change=change, before_decision=first, now_decision=second)
+
+    return tuple(map(told, rows))
 
 
 def _changes(before: tuple[Finding, ...], context: ReportContext) -> tuple[Changed, ...]:
@@ -135,13 +161,13 @@ def counted(rows: tuple[Changed, ...], what: str = "run") -> str:
     """How many findings are new, closed or changed, in one sentence."""
     runs = what == "run"
     if not rows:
-        return say("Neither run has a finding.") if runs else say("Neither version has a finding.")
+        return say("Neither run has a finding.") if runs else say("Neither revision has a finding.")
     count = Counter(row.change for row in rows)
     parts = [f"{count[change]} {say(words)}" for change, words in _COUNTED.items() if count[change]]
     told = {"findings": plural(len(rows), "finding"), "changes": ", ".join(parts)}
     if runs:
         return say("Of {findings} in either run: {changes}.", **told)
-    return say("Of {findings} in either version: {changes}.", **told)
+    return say("Of {findings} in either revision: {changes}.", **told)
 
 
 def changes_data(earlier: Earlier | None, findings: tuple[Finding, ...]) -> dict[str, Any] | None:

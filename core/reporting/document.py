@@ -51,7 +51,7 @@ def build_report(
     judged = context.judged
     plates = Plates(run, context.assets, failing_methods(judged), methods_above_controls(judged), image_flags(run))
     date = report_date(run)
-    replaced = version_facts((version or Version()).predecessor)
+    replaced = version_facts(version or Version())
     told = limits(context)
     chosen, rule = choose(context)
     methods, whole = choose_methods(context)
@@ -127,7 +127,7 @@ def _untitled(sections: tuple[Section, ...]) -> tuple[Section, ...]:
 
 def with_version(report: Report, version: Version, context: ReportContext) -> Report:
     """The same report of `context` as another version."""
-    facts = {fact.name: fact for fact in version_facts(version.predecessor)}
+    facts = {fact.name: fact for fact in version_facts(version)}
     old = [fact for fact in report.cover.facts if fact.name not in facts]
     assured = [section for section in report.assurance if section.title != VERSIONS]
     return replace(

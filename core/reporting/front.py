@@ -18,6 +18,7 @@ from core.reporting.assurance import signatories, status_line
 from core.reporting.gallery import Plates
 from core.reporting.limitations import warning
 from core.reporting.trust import above_controls
+from core.reporting.versions import Version
 from core.rules.parts import kind_words, title_of
 
 # The name of the fact on the cover that states the hash of the bundle.
@@ -60,9 +61,11 @@ def cover(context: ReportContext, date: str, evidence_sha256: str, versions: tup
     return Cover(say(declared.title), subtitle, warning(run), facts, control, declared.confidentiality)
 
 
-def version_facts(predecessor: str) -> tuple[Fact, ...]:
-    """Which report this one replaces, if it replaces one."""
-    return (Fact("Replaces SHA-256", predecessor, code=True),) if predecessor else ()
+def version_facts(version: Version) -> tuple[Fact, ...]:
+    """Which of the PDFs of an audit this one is, and which it replaces, if it replaces one."""
+    told = Fact("Revision", say("{number}, counted over all reports of this audit", number=str(version.number)))
+    replaced = version.predecessor
+    return (told, Fact("Replaces SHA-256", replaced, code=True)) if replaced else (told,)
 
 
 def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> Overview:

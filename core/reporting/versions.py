@@ -1,5 +1,8 @@
 """Versions of a report: a new one never overwrites an earlier one, which it names by the hash of its PDF.
 
+People read their number as that of a revision: what they know as the version is the one of the review log, which goes
+on only where a superseded report is prepared again.
+
 `report/` holds the latest version, `report/versions/N/` each earlier one as it was. A report that would be the same
 but for its signatures is no new version.
 """
@@ -18,8 +21,10 @@ from core.errors import Refused, RunError
 from core.findings import Finding
 from core.reporting.attachment import read_attached
 from core.reporting.pdf_digest import carries_digest, original_length
+from core.reporting.report_log import log_of
 from core.runs import SEALED_REPORT, Run, load_seal
 from core.runs.results import file_sha256
+from core.runs.review import Review
 from core.runs.seal import file_seal
 
 FOLDER = "versions"
@@ -32,24 +37,29 @@ _CONTENT = ("evidence.zip", "report.html")
 @dataclass(frozen=True)
 class Version:
     """The number of a version, from 1, the SHA-256 of the PDF that it replaces (empty for the first), and that one's
-    findings; None for the first, and where this version of Loupe cannot read them.
+    findings and review log; None for the first, and where this version of Loupe cannot read them.
     """
 
     number: int = 1
     predecessor: str = ""
     findings: tuple[Finding, ...] | None = None
+    review: Review | None = None
 
 
 def latest(run: Run) -> Version:
     """The version of the report that lies, or would be the first to lie, in the run's report folder."""
-    number = _earlier(run) + 1
-    before = _place(run, number - 1)
-    return Version(number, file_sha256(before / PDF), _findings(before)) if number > 1 else Version()
+    number = number_of(run)
+    return _after(run, _place(run, number - 1), number) if number > 1 else Version()
 
 
 def following(run: Run) -> Version:
     """The version after `latest`."""
-    return Version(latest(run).number + 1, file_sha256(run.report / PDF), _findings(run.report))
+    return _after(run, run.report, number_of(run) + 1)
+
+
+def number_of(run: Run) -> int:
+    """The number of `latest`."""
+    return _earlier(run) + 1
 
 
 def replaces(run: Run, draft: Path) -> bool:
@@ -90,7 +100,7 @@ def chain_problems(run: Run) -> Iterator[str]:
         return
     number, before = told.get("version", 1), told.get("predecessor", "")
     if number != _earlier(run) + 1:
-        yield f"{name} is version {number!r}, and report/{FOLDER} contains {_earlier(run)} earlier ones"
+        yield f"{name} is revision {number!r}, and report/{FOLDER} contains {_earlier(run)} earlier ones"
         return
     for at in range(_earlier(run), 0, -1):
         earlier = f"report/{FOLDER}/{at}/{PDF}"
@@ -125,6 +135,11 @@ def _whole(run: Run) -> bool:
     sealed = found[0].files
     names = [f"report/{file.name}" for file in files]
     return all(name not in sealed or file_seal(run.folder / name) == sealed[name] for name in names)
+
+
+def _after(run: Run, before: Path, number: int) -> Version:
+    """The version that replaces the report in the folder `before`."""
+    return Version(number, file_sha256(before / PDF), _findings(before), log_of(run, before))
 
 
 def _findings(folder: Path) -> tuple[Finding, ...] | None:

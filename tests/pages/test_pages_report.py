@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.evaluation.summary import summarise
+from core.findings import apply_rules
+from core.reporting.evidence import write_evidence
+from core.rules import Context
 from core.runs import Run
+from core.runs.review import add_entry
 from core.runs.shelf import open_elsewhere, shelf_id
 from pages.parts.commands import with_run
 from pages.parts.signature import command
@@ -60,3 +65,16 @@ def test_a_command_names_the_run_and_no_folder_where_several_people_use_the_serv
     assert with_run("RUNNING RUN", run) == f"RUNNING {folder}"
     monkeypatch.setenv("LOUPE_ROLES", str(tmp_path / "roles.toml"))
     assert shelf_id(run) in command(run, "approver") and str(tmp_path) not in command(run, "approver")
+
+
+def test_a_pdf_that_lacks_entries_of_the_review_log_is_told_as_older(run: Run) -> None:
+    write_evidence(run, summarise(run), apply_rules(Context(run)), run.report / "evidence.zip")
+    assert not shown(run).warning
+    for why in ("Read by the team", "Discussed"):
+        add_entry(run, "A. Auditor", "comment", why=why)
+    app = shown(run)
+    (line,) = [one.value for one in app.warning]
+    assert "older than the review log" in line and "it lacks 2 entries" in line
+    # The companion: a report made with them is not older.
+    write_evidence(run, summarise(run), apply_rules(Context(run)), run.report / "evidence.zip")
+    assert not shown(run).warning

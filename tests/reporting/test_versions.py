@@ -16,14 +16,18 @@ import pikepdf
 import pytest
 
 from core.cli import main
+from core.findings import apply_rules
 from core.reporting import render_report
 from core.reporting.attachment import read_attached
 from core.reporting.report import FILES
+from core.reporting.report_log import entries_since
 from core.reporting.signatures.statement import STATEMENT
 from core.reporting.verdict import verify_run
+from core.rules import Context
 from core.runs import break_seal, open_run
 from core.runs.manifest import environment
 from core.runs.results import file_sha256
+from core.runs.review import Kind, add_entry
 from core.runs.seal import SEAL, seal
 from core.settings import ROOT
 from tests.reporting.conftest import PRIVATE
@@ -36,6 +40,7 @@ time.time = lambda: real() + 10 * 365 * 86400.0
 time.time_ns = lambda: int(time.time() * 1e9)
 socket.gethostname = socket.getfqdn = platform.node = getpass.getuser = lambda *a: "{PRIVATE}"
 from core.cli import main
+from core.findings import apply_rules
 raise SystemExit(main(["report", sys.argv[1]]))
 """
 
@@ -145,15 +150,40 @@ def test_a_report_that_differs_is_a_new_version_that_names_the_one_it_replaces(
     assert (told["version"], told["predecessor"]) == (2, first)
     assert not (run.report / STATEMENT).exists(), "it was signed over the earlier bundle"
     html = (run.report / "report.html").read_text()
-    assert first in html and "Version 2 of this report replaces version 1" in html
-    assert re.search(r"Of \d+ findings? in either version: \d+ unchanged\.|Neither version has a finding\.", html)
+    assert first in html and "Revision 2 of this report replaces revision 1" in html
+    assert re.search(r"Of \d+ findings? in either revision: \d+ unchanged\.|Neither revision has a finding\.", html)
     assert verify_run(run).outcome == "sound"
     (earlier / "report.pdf").write_bytes((run.report / "report.pdf").read_bytes())
     seal(run)
     assert "report/versions/1/report.pdf is not the report that report/report.pdf replaces" in verify_run(run).problems
     shutil.rmtree(run.report / "versions")
     seal(run)
-    assert any("is version 2, and report/versions contains 0" in line for line in verify_run(run).problems)
+    assert any("is revision 2, and report/versions contains 0" in line for line in verify_run(run).problems)
+
+
+def test_a_decision_counts_as_a_change_and_outdates_the_report(signed_copy: Path) -> None:
+    run = open_run(signed_copy)
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    assert entries_since(run) == 0
+    kinds: tuple[Kind, ...] = ("dismiss", "comment")
+    for kind in kinds:
+        add_entry(run, "A. Auditor", kind, item.id, why="Known since March")
+    run = open_run(signed_copy)
+    assert entries_since(run) == 2
+    render_report(run)
+    seal(run)
+    html = (run.report / "report.html").read_text()
+    assert re.search(r"Of \d+ findings? in either revision: 1 with another decision", html)
+    assert "Entries of the review log that were added since: 2." in html and "decision changed" in html
+    # The version is that of the review log, the revision counts the reports.
+    assert "2, counted over all reports of this audit" in html and "1, draft. Addressee" in html
+    assert entries_since(run) == 0 and verify_run(run).outcome == "sound"
+    # The companion: the decision is older than the revision before.
+    add_entry(run, "B. Reviewer", "reviewed")
+    render_report(open_run(signed_copy))
+    html = (run.report / "report.html").read_text()
+    assert "3, counted over all reports" in html and "with another decision" not in html
+    assert "that were added since: 1." in html and "1, reviewed. Addressee" in html
 
 
 def test_a_sealed_report_becomes_a_version_also_where_work_on_the_run_went_on(signed_copy: Path) -> None:
