@@ -18,6 +18,7 @@ from core.runs.review import (
     ACTIONS,
     ASSURANCES,
     FINDING_KINDS,
+    REASONS,
     Entry,
     Kind,
     Review,
@@ -120,6 +121,8 @@ def added(
             raise InputError(
                 f"{finding} is not a finding but a check that {_CHECK[status]}; it can only be commented on"
             )
+    if act.kind in REASONS and not chosen.why.strip():
+        raise InputError(f"{act.kind}: a reason is needed (--why)")
     return add_entry(run, actor, act.kind, finding, getattr(chosen, "value", ""), chosen.why)
 
 

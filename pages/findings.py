@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.content.charts import agreement_chart, trust_chart
+from core.content.words import plural
 from core.evaluation.metrics import BY_NAME
 from core.evaluation.summary import Summary
 from core.findings import (
@@ -61,10 +62,13 @@ def page() -> None:
     findings = [item for item in register if item.status == "finding"]
     unsure = [item for item in register if item.status == "cannot_conclude"]
     passed = [item for item in register if item.status == "passed"]
-    verdict(progress, register)
+    top = st.container()
     log = review.report_state(run)
+    gone = [] if log is None else review.dismissed(findings, log)
+    with top:
+        verdict(progress, register, gone)
     labels = (
-        f"Findings ({len(findings)})",
+        f"Findings ({len(findings)}, {len(gone)} dismissed)" if gone else f"Findings ({len(findings)})",
         f"Passed ({len(passed)})",
         f"Cannot conclude ({len(unsure)})",
         "Trust",
@@ -97,8 +101,8 @@ def page() -> None:
         saved_views.told(run)
 
 
-def verdict(progress: Progress, register: Sequence[Finding]) -> None:
-    """The opinion of the audit with its reason, and how many findings there are of each severity."""
+def verdict(progress: Progress, register: Sequence[Finding], gone: Sequence[Finding]) -> None:
+    """The opinion of the audit with its reason, how many findings there are of each severity, and which are `gone`."""
     word, reason = opinion(progress, register)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -108,6 +112,11 @@ def verdict(progress: Progress, register: Sequence[Finding]) -> None:
                 if count:
                     st.badge(f"{count} {severity}", color=COLOURS[severity])
         st.markdown(plain(reason))
+        if gone:
+            whole = plural(sum(item.status == "finding" for item in register), "finding")
+            titles = "; ".join(f"\u201c{item.title}\u201d" for item in gone)
+            told = f"Dismissed in the review: {len(gone)} of {whole}, {titles}. The opinion counts them all the same."
+            st.markdown(plain(told))
 
 
 def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Finding]:

@@ -65,7 +65,7 @@ def test_a_report_is_reviewed_from_draft_to_the_next_version(run: Run, capsys: p
         (["--by", "A", "dismiss", "FINDING"], "dismiss: a reason is needed (--why)"),
         (["--by", "A", "dismiss", "F-03", "--why", "x"], "there is no finding 'F-03'"),
         (["--by", "A", "accept", "CHECK"], "it can only be commented on"),
-        (["--by", "A", "approve"], "only a reviewed report is approved"),
+        (["--by", "A", "approve"], "only a reviewed report can be approved"),
         (["--by", "a. preparer", "review"], "prepared this report and cannot review it"),
         (["--by", "A", "due", "FINDING", "tomorrow"], "'tomorrow' is not a date"),
         (["--by", "A"], "--by needs an entry"),

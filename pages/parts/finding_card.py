@@ -47,11 +47,15 @@ def card(run: Run, item: Finding, log: Review | None) -> None:
             with left:
                 _draw(run, *shown)
         with right:
-            decision = review.badge(log, item) if log is not None else ""
+            badge = review.badge(log, item) if log is not None else ""
             severity = f":{COLOURS[item.severity]}-badge[{item.severity}]"
-            st.subheader(f"{severity} {plain(item.title)} {decision}".rstrip(), anchor=False)
+            st.subheader(f"{severity} {plain(item.title)} {badge}".rstrip(), anchor=False)
             st.markdown(plain(item.condition if opened else lead(item.condition)))
+            if log is not None and (told := review.decision(item, log)):
+                st.markdown(plain(told))
             _actions(run, item, log, opened)
+            if log is not None:
+                review.form(run, item, log, review.FIRST)
         if opened:
             _details(run, item, log)
 
@@ -81,9 +85,7 @@ def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
             with st.popover("Reproduce", icon=":material/terminal:"):
                 st.code(commands.with_run(item.reproduce, run), language="bash", wrap_lines=True)
         if log is not None:
-            for kind, label, icon in (("comment", "Comment", "comment"), ("dismiss", "Dismiss", "block")):
-                sign, begun = f":material/{icon}:", (run, item, log, kind)
-                st.button(label, icon=sign, key=f"{kind}-{item.id}", on_click=_begin, args=begun)
+            review.buttons(run, item, log, review.FIRST)
 
 
 def _details(run: Run, item: Finding, log: Review | None) -> None:
@@ -205,13 +207,6 @@ def _page_of(item: Finding) -> tuple[str, str] | None:
 def _toggle(run: Run, item: Finding) -> None:
     now = st.session_state[_key(run)]
     st.session_state[_key(run)] = [one for one in now if one != item.id] if item.id in now else [*now, item.id]
-
-
-def _begin(run: Run, item: Finding, log: Review, kind: Any) -> None:
-    """Open the card with the form for an entry of this kind."""
-    if item.id not in st.session_state[_key(run)]:
-        _toggle(run, item)
-    review.begin(item, log, kind)
 
 
 def _key(run: Run) -> str:

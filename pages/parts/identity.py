@@ -54,7 +54,7 @@ def keep_name(typed: str) -> None:
 
 def rename_button(key: str) -> None:
     """A way to act under another typed name; nothing where the identity is verified."""
-    if not actor().verified and st.button("Change the name", type="tertiary", key=key):
+    if not actor().verified and st.button("Change the name", icon=":material/edit:", type="tertiary", key=key):
         st.session_state.pop(TYPED, None)
         st.rerun()
 

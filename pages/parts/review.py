@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -16,14 +17,31 @@ from pages.parts import identity
 from pages.parts.words import plain, problems_shown
 
 COLOURS: dict[str, Any] = {"open": "gray", "accepted": "green", "dismissed": "violet"}
-ENTRIES: dict[Kind, str] = {
-    "comment": "Comment",
-    "accept": "Accept",
-    "dismiss": "Dismiss",
-    "owner": "Owner",
-    "due": "Due date",
+
+
+class Act(NamedTuple):
+    """A kind of entry: its button, the icon of it, and the button that enters it."""
+
+    button: str
+    icon: str
+    submit: str
+
+
+ACTS: dict[Kind, Act] = {
+    "comment": Act("Comment", "comment", "Add the comment"),
+    "dismiss": Act("Dismiss", "block", "Dismiss the finding"),
+    "accept": Act("Accept", "check", "Accept the finding"),
+    "owner": Act("Owner", "person", "Name the owner"),
+    "due": Act("Due date", "event", "Set the due date"),
 }
-WHY_HELP = "Entries cannot be changed or removed. The report contains them once it has been generated again."
+# On a card, and among its details.
+FIRST: tuple[Kind, ...] = ("comment", "dismiss")
+FURTHER: tuple[Kind, ...] = ("accept", "owner", "due")
+# What was decided already is not offered again.
+_DECIDED = {"accepted": "accept", "dismissed": "dismiss"}
+FINAL = (
+    "An entry of the review log cannot be changed or removed. The report contains it once it has been generated again."
+)
 
 
 def report_state(run: Run) -> Review | None:
@@ -51,39 +69,50 @@ def badge(review: Review, item: Finding) -> str:
     return f":{COLOURS[decision]}-badge[{decision}]"
 
 
-def panel(run: Run, item: Finding, review: Review) -> None:
-    """What was entered about a finding, and the form for another entry."""
+def decision(item: Finding, review: Review) -> str:
+    """What was decided about a finding, by whom, when and why; empty if nothing was."""
     about = finding_review(review, item.id)
-    told = [f"Decision: {decision_text(about)}"] if about.decided or about.action else []
-    told += [f"Owner: {said(about.owner)}"] if about.owner else []
+    return f"Decision: {decision_text(about)}" if about.decided or about.action else ""
+
+
+def dismissed(findings: Sequence[Finding], review: Review) -> list[Finding]:
+    """The findings that were dismissed."""
+    return [item for item in findings if finding_review(review, item.id).decision == "dismissed"]
+
+
+def panel(run: Run, item: Finding, review: Review) -> None:
+    """What was entered about a finding beside the decision, and the further entries."""
+    about = finding_review(review, item.id)
+    told = [f"Owner: {said(about.owner)}"] if about.owner else []
     told += [f"Due: {said(about.due)}"] if about.due else []
     told += [f"Response: {response_text(about)}"] if about.response else []
     told += [f"{entry.by}, {entry.at[:10]}: {entry.why}" for entry in about.comments]
     for line in told:
         st.markdown(plain(line))
-    key = _form_key(item, review)
-    with st.expander("Review this finding", expanded=f"{key}-kind" in st.session_state):
-        form(run, item, key)
+    with st.container(horizontal=True):
+        buttons(run, item, review, FURTHER)
+    form(run, item, review, FURTHER)
 
 
-def begin(item: Finding, review: Review, kind: Kind) -> None:
-    """Show the form with this kind of entry from the next run of the page on."""
-    st.session_state[f"{_form_key(item, review)}-kind"] = kind
+def buttons(run: Run, item: Finding, review: Review, kinds: Sequence[Kind]) -> None:
+    """The button of each kind of entry, which opens its form and closes any other."""
+    made = _DECIDED.get(finding_review(review, item.id).decision)
+    for kind in kinds:
+        if kind != made:
+            act = ACTS[kind]
+            icon = f":material/{act.icon}:"
+            st.button(act.button, icon=icon, key=f"{kind}-{item.id}", on_click=_begin, args=(run, item, kind))
 
 
-def _form_key(item: Finding, review: Review) -> str:
-    """The fields are new after each entry, and keep what was typed where one was refused."""
-    return f"review-{item.id}-{sum(entry.finding == item.id for entry in review.entries)}"
-
-
-def form(run: Run, item: Finding, key: str) -> None:
-    """One entry: of which kind, with which value, and why. The name is asked for once."""
-    st.session_state.setdefault(f"{key}-kind", "comment")
-    picked: Kind | None = st.segmented_control(
-        "Entry", list(ENTRIES), format_func=ENTRIES.__getitem__, required=True, key=f"{key}-kind"
-    )
-    kind = picked or "comment"
-    with st.form(key, border=False):
+def form(run: Run, item: Finding, review: Review, kinds: Sequence[Kind]) -> None:
+    """The form of the entry that was begun about a finding, if it is one of these kinds."""
+    begun = st.session_state.get(_begun(run))
+    if begun is None or begun[0] != item.id or begun[1] not in kinds:
+        return
+    kind: Kind = begun[1]
+    # The fields are new after each entry, and keep what was typed where one was refused.
+    key = f"review-{item.id}-{sum(entry.finding == item.id for entry in review.entries)}"
+    with st.form(key):
         who = identity.actor()
         by = who.name or identity.ask_name(f"{key}-by")
         value = ""
@@ -92,11 +121,29 @@ def form(run: Run, item: Finding, key: str) -> None:
         elif kind == "due":
             chosen = st.date_input("Due date", value=None, key=f"{key}-due")
             value = chosen.isoformat() if isinstance(chosen, date) else ""
-        label = "Comment" if kind == "comment" else "Reason"
-        why = st.text_area(label, key=f"{key}-why", max_chars=4_000, help=WHY_HELP)
-        if identity.button("Add to the review log", "add to the review log", form=True, type="primary"):
+        label = {"comment": "Comment", "dismiss": "Reason"}.get(kind, "Reason or remark")
+        why = st.text_area(label, key=f"{key}-why", max_chars=4_000)
+        st.caption(FINAL)
+        with st.container(horizontal=True):
+            entered = identity.button(ACTS[kind].submit, "add to the review log", form=True, type="primary")
+            st.form_submit_button("Cancel", on_click=_end, args=(run,))
+        if entered:
             with problems_shown():
                 add_entry(run, who if who.name else Actor(by), kind, item.id, value, why)
                 if not who.name:
                     identity.keep_name(by)
+                _end(run)
                 st.rerun()
+
+
+def _begun(run: Run) -> str:
+    """Where a session keeps the one form that is open: the id of its finding, and the kind of entry."""
+    return f"review-form-{run.id}"
+
+
+def _begin(run: Run, item: Finding, kind: Kind) -> None:
+    st.session_state[_begun(run)] = (item.id, kind)
+
+
+def _end(run: Run) -> None:
+    st.session_state.pop(_begun(run), None)

@@ -10,6 +10,7 @@ from core.runs.access import Actor
 from core.runs.opened import is_opened
 from core.runs.review import STEPS, Standing, StepKind, add_entry, load_review, obstacle, standing
 from pages.parts import identity
+from pages.parts.review import FINAL
 from pages.parts.words import plain, problems_shown
 
 TITLES: dict[StepKind, str] = {
@@ -24,7 +25,6 @@ ICONS: dict[StepKind, str] = {
     "approved": ":material/verified:",
     "superseded": ":material/history:",
 }
-WHY_HELP = "It becomes part of the review log. To supersede a report, a reason is needed."
 
 
 def show(run: Run) -> None:
@@ -48,7 +48,8 @@ def show(run: Run) -> None:
             identity.rename_button("sign-off-rename")
         else:
             who = Actor(" ".join(identity.ask_name(f"{key}-by").split()))
-        why = st.text_input("Reason or remark", key=f"{key}-why", max_chars=1_000, help=WHY_HELP)
+        why = st.text_input("Reason or remark (needed to supersede a report)", key=f"{key}-why", max_chars=1_000)
+        st.caption(FINAL)
         barriers = {kind: obstacle(run, review, who, kind) for kind in STEPS}
         with st.container(horizontal=True):
             for kind, problem in barriers.items():

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.content.words import shorten
-from core.findings import Sample, apply_rules
+from core.findings import Finding, Sample, apply_rules
 from core.rules import Context
 from core.runs import Run
 from core.runs.review import REVIEW, finding_review, load_review
@@ -32,13 +32,12 @@ def titles(app: AppTest) -> list[str]:
     return [re.sub(r":\w+-badge\[\w+\]", "", title.value).strip().replace("\\", "") for title in app.tabs[0].subheader]
 
 
-def submitted(app: AppTest, key: str, kind: str, **values: str) -> AppTest:
-    """The form of one finding, filled in and sent."""
-    app.segmented_control(key=f"{key}-kind").set_value(kind).run()
+def submitted(app: AppTest, item: Finding, number: int, label: str, **values: str) -> AppTest:
+    """The open form of one finding, filled in and sent; `number` counts what was entered about the finding before."""
     for name, value in values.items():
-        (app.text_area if name == "why" else app.text_input)(key=f"{key}-{name}").input(value)
-    at = next(at for at, one in enumerate(app.text_area) if one.key == f"{key}-why")
-    [button for button in app.button if button.label == "Add to the review log"][at].click().run()
+        (app.text_area if name == "why" else app.text_input)(key=f"review-{item.id}-{number}-{name}").input(value)
+    (button,) = [button for button in app.button if button.label == label]
+    button.click().run()
     assert not app.exception
     return app
 
@@ -47,25 +46,40 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     app = opened_alone("findings", run)
     assert "Report: version 1, draft." in words(app).replace("\\", "")
     item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
-    key = f"review-{item.id}"
-    # The card is closed; its button opens it with the form for that kind of entry, and the address names it.
+    # The form opens on the closed card, below its button, and says what it does.
     assert not app.text_area and "**Effect.**" not in words(app)
     app.button(key=f"dismiss-{item.id}").click().run()
-    assert app.segmented_control(key=f"{key}-0-kind").value == "dismiss"
-    assert app.query_params["finding"] in (item.id, [item.id])
-    # Without a reason nothing is dismissed, and what was typed stays.
-    submitted(app, f"{key}-0", "dismiss", by="A. Auditor")
+    assert len(app.text_area) == 1 and "**Effect.**" not in words(app)
+    assert "cannot be changed or removed" in words(app)
+    # Without a name or a reason nothing is dismissed, and what was typed stays.
+    submitted(app, item, 0, "Dismiss the finding", why="Known since March")
+    assert app.error[0].value.replace("\\", "") == "an entry needs the name of its author"
+    submitted(app, item, 0, "Dismiss the finding", by="A. Auditor", why="")
     assert "a reason is needed" in app.error[0].value.replace("\\", "") and not (run.folder / REVIEW).exists()
-    assert app.text_input(key=f"{key}-0-by").value == "A. Auditor"
-    submitted(app, f"{key}-0", "dismiss", by="A. Auditor", why="Known since March")
-    # The name is asked for once.
-    assert not [field for field in app.text_input if field.key == f"{key}-1-by"]
-    submitted(app, f"{key}-1", "owner", owner="B. Owner")
+    assert app.text_input(key=f"review-{item.id}-0-by").value == "A. Auditor"
+    submitted(app, item, 0, "Dismiss the finding", why="Known since March")
+    # The form is gone, the decision stands on the closed card and above, and is not offered again.
+    printed = words(app).replace("\\", "")
+    assert not app.text_area and "dismissed by A. Auditor on" in printed and "Known since March" in printed
+    assert "Dismissed in the review: 1 of " in printed and "1 dismissed)" in app.tabs[0].label
+    assert f"dismiss-{item.id}" not in {button.key for button in app.button}
+    # The name is asked for once. Another form closes the one that is open.
+    app.button(key=f"open-{item.id}").click().run()
+    app.button(key=f"comment-{item.id}").click().run()
+    app.button(key=f"owner-{item.id}").click().run()
+    assert len(app.text_area) == 1 and not [field for field in app.text_input if field.key.endswith("-by")]
+    submitted(app, item, 1, "Name the owner", owner="B. Owner")
+    other = next(one for one in apply_rules(Context(run)) if one.status == "finding" and one.id != item.id)
+    app.button(key=f"comment-{item.id}").click().run()
+    app.button(key=f"dismiss-{other.id}").click().run()
+    assert [field.key for field in app.text_area] == [f"review-{other.id}-0-why"]
+    next(button for button in app.button if button.label == "Cancel").click().run()
+    assert not app.text_area
     review = finding_review(load_review(run), item.id)
     assert (review.decision, review.decided and review.decided.by) == ("dismissed", "A. Auditor")
     assert review.owner is not None and review.owner.value == "B. Owner" and not review.owner.verified
     printed = words(app).replace("\\", "")
-    assert "dismissed by A. Auditor on" in printed and "Known since March" in printed and "Owner:" in printed
+    assert "Owner:" in printed
     # What was dismissed can be filtered out, and the choice is in the address.
     kinds = app.button_group(key=f"decision-{run.id}")
     assert "open" in kinds.options[0] and "dismissed" in kinds.options[1] and len(kinds.options) == 2
@@ -79,7 +93,7 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     (run.folder / REVIEW).write_bytes(b"{}\n")
     app.run()
     assert "not an entry of a review log" in app.error[0].value and not app.exception
-    assert item.title.split()[0] in words(app) and not [one for one in app.button if "review log" in one.label]
+    assert item.title.split()[0] in words(app) and not [one for one in app.button if one.label == "Dismiss"]
 
 
 def test_the_links_of_a_card_name_the_audit_as_the_app_lists_it(

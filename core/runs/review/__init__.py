@@ -5,7 +5,7 @@ that of the plan, and its own; so no line can be changed, removed, added or move
 are missed only by whoever knows where the log ended: the manifest says so, as of the last report.
 """
 
-from core.runs.review.entry import ACTIONS, ASSURANCES, FINDING_KINDS, STEPS, Entry, Kind, Review, StepKind
+from core.runs.review.entry import ACTIONS, ASSURANCES, FINDING_KINDS, REASONS, STEPS, Entry, Kind, Review, StepKind
 from core.runs.review.log import (
     REVIEW,
     add_entry,
@@ -24,6 +24,7 @@ __all__ = [
     "ACTIONS",
     "ASSURANCES",
     "FINDING_KINDS",
+    "REASONS",
     "REVIEW",
     "STEPS",
     "Entry",

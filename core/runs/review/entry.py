@@ -31,7 +31,7 @@ ASSURANCES: tuple[Assurance, ...] = get_args(Assurance)
 _CHOICES: Mapping[str, tuple[str, ...]] = {"action": ACTIONS, "assurance": ASSURANCES}
 _DATES = ("due", "validity")
 _VALUES = ("owner", "addressee", "independence", "distribution", *_DATES, *_CHOICES)
-_REASONS = ("comment", "dismiss", "response", "superseded")
+REASONS = ("comment", "dismiss", "response", "superseded")
 # Steps that are about the findings as they stood then.
 JUDGING = ("prepared", "reviewed", "approved")
 
@@ -107,8 +107,8 @@ def _lacks(entry: Entry) -> list[str]:
         problems.append("the id of a finding is needed")
     if kind not in FINDING_KINDS and kind != "comment" and entry.finding:
         problems.append("this is about the report, not about a finding")
-    if kind in _REASONS and not entry.why:
-        problems.append("a reason is needed (--why)")
+    if kind in REASONS and not entry.why:
+        problems.append("a reason is needed")
     if kind in _VALUES and not entry.value:
         problems.append("a value is needed")
     if kind not in _VALUES and entry.value:

@@ -173,13 +173,16 @@ def _next(
     run: Run, review: Review, actor: Actor, kind: Kind, finding: str = "", value: str = "", why: str = ""
 ) -> Entry:
     """The entry that would come next. Raises `InputError` for a missing reason, value or name."""
+    name = " ".join(actor.name.split())
+    if not name:
+        raise InputError("an entry needs the name of its author")
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts: dict[str, Any] = {
         "sequence": len(review.entries) + 1,
         "previous": review.head,
         # A clock that was set back must not break the order.
         "at": max(now, review.entries[-1].at) if review.entries else now,
-        "by": " ".join(actor.name.split()),
+        "by": name,
         "verified": actor.verified,
         "kind": kind,
         "finding": finding,

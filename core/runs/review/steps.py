@@ -135,16 +135,18 @@ def _refusal(now: Standing, entry: Entry) -> str:
         return f"{report}; {after}"
     if kind == "reviewed":
         if now.status in ("approved", "superseded"):
-            return f"{report}; only a draft is reviewed"
+            return f"{report}; only a draft can be reviewed"
         return _four_eyes(now, entry, "review")
     if kind == "approved":
+        if now.status == "approved":
+            return f"version {now.version} of the report is already approved"
         if now.status != "reviewed":
-            return f"{report}; only a reviewed report is approved"
+            return f"{report}; only a reviewed report can be approved"
         if now.reviewed is not None and now.reviewed.findings_sha256 != entry.findings_sha256:
             return f"{report}, but its findings have changed since; review it again first"
         return _four_eyes(now, entry, "approve")
     if kind == "superseded" and now.status != "approved":
-        return f"{report}; only an approved report is superseded"
+        return f"{report}; only an approved report can be superseded"
     return ""
 
 
