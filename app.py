@@ -12,7 +12,7 @@ from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
 from core.memory import give_back, share_arenas
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, identity, imports, stale_timer, state, words
+from pages.parts import entry, guard, identity, imports, selected_audit, stale_timer, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 # Streamlit marks the focus by a faint tint. This blue has a contrast above 3 with the background of both themes.
@@ -22,6 +22,7 @@ STYLE = """<style>
 [data-testid="stSidebarNavLink"] * { line-height: 1.3; }
 [data-testid="stSidebarNavLinkContainer"] { margin-block: 0; padding-block: 0; min-height: 0; }
 [data-testid="stNavSectionHeader"] { padding-block: 0; margin-block: 0.2rem 0; }
+[data-testid="stMain"] h1 { padding-top: 0.25rem; }
 :is(a, button, summary, [tabindex], [role="radio"], [role="slider"]):focus-visible {
   outline: 2px solid #2f8fd0 !important;
   outline-offset: 1px;
@@ -30,7 +31,7 @@ STYLE = """<style>
 
 
 def layout() -> None:
-    """The navigation and the choice of run that all pages read, then the requested page."""
+    """The navigation and the choice of the audit that all pages read, then the requested page."""
     entry.came_through_app()
     at_start()
     # Before st.navigation: a material icon as favicon would be fetched from the network.
@@ -68,11 +69,10 @@ def layout() -> None:
     entry.go_on()
     with st.sidebar:
         welcome = identity.enter()
-        if welcome:
-            state.choose_run()
-        st.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
     if welcome:
-        state.note_bundle(page.url_path)
+        selected_audit.choose(page.url_path)
+    st.sidebar.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
+    if welcome:
         page.run()
         give_back()
     else:

@@ -22,7 +22,7 @@ from core.reporting.csv_table import table_csv
 from core.runs import Run
 from pages.parts import maps, state
 
-WIDTH, HEIGHT = 640, 440  # pixels at most, so that the map is seen whole on a screen of 900
+WIDTH, HEIGHT = 640, 380  # pixels at most, so that the map is seen whole on a screen of 900
 FORMS: dict[str, tuple[str, Callable[[DrawnMap], bytes]]] = {
     "PNG": ("image/png", map_files.png),
     "SVG": ("image/svg+xml", map_files.svg),

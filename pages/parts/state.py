@@ -14,79 +14,21 @@ import pandas as pd
 import streamlit as st
 
 from core.applications.registry import APPLICATIONS
-from core.audit.death import death
 from core.characters import brief
-from core.content.words import duration, plural, state_word
+from core.content.words import plural, state_word
 from core.datasets import Dataset, load_dataset
 from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
 from core.findings.kept import is_large, kept_findings, kept_summary
 from core.runs import FINISHED, Progress, Run, open_run, read_results
-from core.runs.opened import READ_ONLY, bundle_of, is_opened
-from core.runs.shelf import label_of, listed_run, shelf, shelf_id, trash_folder
-from core.runs.store import AT_WORK
+from core.runs.opened import READ_ONLY, is_opened
+from core.runs.shelf import label_of, listed_run, shelf_id, trash_folder
 from core.settings import datasets_folder
-from pages.parts import address
-from pages.parts.words import plain, problems_shown
 
 Colour = Literal["red", "orange", "green", "blue"]
-MOST_FAILURES = 4
-NOT_ABOUT_A_RUN = ("", "dataset", "audit", "runs", "playground", "methods", "glossary")
 MOMENT = "%d %b %Y, %H:%M"
-STATE_SECONDS = 1.0  # between two looks at a run that may change
 COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
-
-
-def choose_run() -> None:
-    """The selector of the sidebar; its choice is the run of this session."""
-    runs = shelf()
-    if not runs:
-        st.caption("There is no audit yet.")
-        st.session_state.pop("run_id", None)
-        return
-    wanted = st.session_state.pop("wanted_run", None) or st.session_state.get("run_id") or st.query_params.get("run")
-    if wanted and wanted not in runs:
-        st.warning("The requested audit is not listed here; the latest one is shown.")
-    st.session_state["run_id"] = wanted if wanted in runs else next(iter(runs))
-    st.selectbox("Selected audit", list(runs), format_func=lambda id: run_label(runs[id]), key="run_id")
-    if st.query_params.get("run") not in (None, st.session_state["run_id"]):
-        address.clear()
-    st.query_params["run"] = st.session_state["run_id"]
-    run = runs[st.session_state["run_id"]]
-    with problems_shown():
-        # What has finished stays as it is; anything else may be worked on by now, here or elsewhere.
-        every = None if progress_of(run).state in FINISHED else STATE_SECONDS
-        st.fragment(_standing, run_every=every)(run)
-
-
-def note_bundle(page: str) -> None:
-    """Above a page about the selected run: whether that was opened from a bundle, and what it lacks."""
-    run = listed_run(st.session_state.get("run_id", ""))
-    if page not in NOT_ABOUT_A_RUN and run is not None and is_opened(run):
-        st.info(
-            "Opened from a bundle; read only. The bundle has no images: maps are drawn over grey.",
-            icon=":material/folder_zip:",
-        )
-
-
-def _standing(run: Run) -> None:
-    """The state of the selected run in the sidebar, read again by a timer on every page."""
-    with problems_shown():
-        if is_opened(run):
-            st.badge("read only", color="violet", icon=":material/folder_zip:")
-            st.caption(plain(f"Opened from {bundle_of(run)}. A bundle has no images: maps are drawn over grey."))
-        now = progress_of(run)
-        name, colour = state_of(now)
-        st.badge(name, color=colour)
-        if now.died:
-            st.caption(plain(death(run, now)))
-        elif now.alive and now.state in AT_WORK:
-            left = f" · about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-            st.caption(f"{min(int(100 * now.share), 99)} % of all work{left}")
-        for line in what_failed(run, now)[:MOST_FAILURES]:
-            st.caption(plain(line))
-        st.caption(f"{len(run.plan.images)} images · {plain(started(run))}")
 
 
 def state_of(now: Progress) -> tuple[str, Colour]:
