@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from core.content.words import plural
-from core.runs import FINISHED, list_runs
-from core.settings import runs_folder
+from core.runs import FINISHED
+from core.runs.shelf import shelf
 from pages.parts import entry, examples, identity, import_view, presets, sample, state
 from pages.parts.words import plain, problems_shown
 
-DATASET, AUDIT = "pages/dataset.py", "pages/audit.py"
+DATASET, AUDIT, RUNS = "pages/dataset.py", "pages/audit.py", "pages/runs.py"
 RECENT = 3
 
 
@@ -65,20 +65,20 @@ def own() -> None:
 def runs() -> None:
     """The latest audits."""
     st.header("Open an audit", anchor=False)
-    found = list_runs(runs_folder())
+    found = shelf()
     if not found:
-        st.markdown("Audits of this workspace are listed here, the latest first. There is none yet.")
+        st.markdown("Audits are listed here, the latest first. There is none yet.")
+        st.page_link(RUNS, label="Open one that was made elsewhere", icon=":material/arrow_forward:")
         return
-    st.markdown("The latest audits of this workspace:")
-    for run in found[:RECENT]:
+    st.markdown("The latest audits:")
+    for key, run in list(found.items())[:RECENT]:
         with problems_shown():
             over = state.progress_of(run).state in FINISHED
-            if st.button(plain(state.run_label(run)), key=f"open-{run.id}", icon=":material/folder_open:"):
-                state.show_run(run.id)
+            if st.button(plain(state.run_label(run)), key=f"open-{key}", icon=":material/folder_open:"):
+                state.show_run(key)
                 st.session_state["wanted_view"] = "progress"
                 st.switch_page("pages/findings.py" if over else AUDIT)
-    if len(found) > RECENT:
-        st.caption("Every other audit can be selected in the sidebar.")
+    st.page_link(RUNS, label=f"All audits ({len(found)})", icon=":material/arrow_forward:")
 
 
 def open_form() -> None:

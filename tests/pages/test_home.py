@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.datasets import ingest
 from core.extents import EXTENTS
 from core.methods import METHODS
 from core.runs import Run
+from core.runs.shelf import open_elsewhere, shelf_id
 from core.settings import ROOT, datasets_folder, runs_folder
 from pages.parts import presets, sample
 from tests.pages.test_pages import opened, words
@@ -50,3 +53,13 @@ def test_an_audit_is_opened_where_it_stands() -> None:
         app.button(key=f"open-{run.id}").click().run()
         assert not app.exception and app.title[0].value == title
         assert app.session_state["run_id"] == run.id
+
+
+def test_an_audit_of_another_folder_is_listed_too(tmp_path: Path) -> None:
+    run = open_elsewhere(made_run(tmp_path / "elsewhere" / "demo").folder)
+    app = opened("home")
+    assert "There is none yet" not in words(app)
+    assert [link.proto.label for link in app.get("page_link")] == ["All audits (1)"]
+    app.button(key=f"open-{shelf_id(run)}").click().run()
+    assert not app.exception and app.title[0].value == "Findings"
+    assert app.session_state["run_id"] == shelf_id(run) != run.id
