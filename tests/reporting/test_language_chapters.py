@@ -29,6 +29,7 @@ from tests.reporting.test_language_edition import (
 )
 from tests.reporting.test_reporting_localisation import annotated
 from tests.support.made_run import made_run
+from tests.support.made_segmentation import LABELS, made_segmentation
 
 
 def compared(folder: Path) -> Run:
@@ -75,8 +76,16 @@ def orphan(folder: Path) -> Run:
     return run
 
 
+def segmented(folder: Path) -> Run:
+    """A run whose segmentation, labels and points were compared with masks."""
+    run = made_run(folder / "run", images=8, methods=("raw", "rise"), applications=("segmentation",))
+    made_segmentation(run)
+    return run
+
+
 MADE: dict[str, Callable[[Path], Run]] = {
     "compared": compared, "later": later, "changed": changed, "orphan": orphan, "annotated": annotated,
+    "segmented": segmented,
 }  # fmt: skip
 # A text that only this run has, as a companion that must be seen without its message.
 OWN = {
@@ -85,6 +94,7 @@ OWN = {
     "changed": "Findings that differ between the two runs, with 95 % interval",
     "orphan": "Findings are not compared: {problem}.",
     "annotated": "Maps compared with annotated objects",
+    "segmented": "Overlap with drawn objects",
 }
 
 
@@ -105,6 +115,7 @@ def test_parts_of_a_plan_have_messages() -> None:
         ("changed", ("(anders: Verfahren)", "1 neu", "Gewichte und Programm unterscheiden sich")),
         ("orphan", ("Die Befunde werden nicht verglichen: Er liegt nicht neben diesem Lauf.",)),
         ("compared", ("Loupe demo neben RISE", "Vergleiche, die nicht durchgeführt werden konnten")),
+        ("segmented", ("Überdeckung mit eingezeichneten Objekten",)),
         ("annotated", ("Karten im Vergleich mit eingezeichneten Objekten",)),
     ],
 )
@@ -115,7 +126,8 @@ def test_the_chapter_in_german(name: str, words: tuple[str, ...], tmp_path: Path
 
 def left(run: Run, voice: Voice, template: str) -> set[str]:
     """The words that are neither marked nor data."""
-    return unmarked(kept_out(edition(run, voice, template))) - data_words(run) - recorded_words(run)
+    labels = {word for label in LABELS for word in label.split()}
+    return unmarked(kept_out(edition(run, voice, template))) - data_words(run) - recorded_words(run) - labels
 
 
 def test_every_text_comes_from_the_catalogue(made: tuple[str, Run]) -> None:

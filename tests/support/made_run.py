@@ -16,7 +16,18 @@ from PIL import Image, ImageDraw
 
 from core.datasets import Dataset, DatasetImage, ingest
 from core.models.geometry import Preprocessing
-from core.runs import Declared, MethodPlan, ModelSpec, Run, TextPlan, TrustPlan, create_run, make_plan, write_unit
+from core.runs import (
+    ApplicationPlan,
+    Declared,
+    MethodPlan,
+    ModelSpec,
+    Run,
+    TextPlan,
+    TrustPlan,
+    create_run,
+    make_plan,
+    write_unit,
+)
 from core.runs.keys import key_of
 from core.runs.store import TRIES, Unit
 from core.settings import datasets_folder, runs_folder
@@ -45,13 +56,14 @@ def made_run(
     note: str = "",
     failed_rows: int = 0,
     further: bool = False,
+    applications: Sequence[str] = (),
 ) -> Run:
     """A run in `folder` whose rows, units, log and manifest look like a real one's.
 
     `failed` units (of two images each, from the end) fail for good; `finished=False` leaves the last unit waiting and
     the run cancelled; `failed_rows` rows of the first unit carry an error instead of a map; `further` adds the measures
-    that an older run doesn't have. `prefix` starts the images' names, `note` ends each caption (tests put markup
-    there). The same arguments give the same results.
+    that an older run doesn't have; `applications` are planned, and their records left to others. `prefix` starts the
+    images' names, `note` ends each caption (tests put markup there). The same arguments give the same results.
     """
     random = np.random.default_rng(seed)
     dataset = _dataset(folder.parent / f"{folder.name}-data", images, prefix, note)
@@ -62,6 +74,7 @@ def made_run(
         model=ModelSpec(name="demo"),
         texts=TextPlan(captions=True, classes=CLASSES, top_classes=1),
         methods=tuple(MethodPlan(name=name, options={"masks": 400} if name == "rise" else {}) for name in methods),
+        applications=tuple(ApplicationPlan(name=name) for name in applications),
         trust=TrustPlan(steps=STEPS, resamples=200),
         seed=seed,
         shard=2,
