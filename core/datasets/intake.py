@@ -130,7 +130,7 @@ class _Intake:
             )
         dataset = Dataset(
             id=dataset_id(taken),
-            name=printable(name or "") or _title(labels, tables, taken[0].name, len(taken)),
+            name=printable(name or "") or _title(labels, tables, [image.name for image in taken]),
             images=taken,
             refusals=tuple(sorted(refusals, key=lambda refusal: (refusal.name, refusal.reason))),
             duplicates=tuple(sorted(duplicates, key=lambda twice: (twice.name, twice.of, twice.kind))),
@@ -278,12 +278,20 @@ def _other_name(other: Record, first: Record) -> str:
     return f"{other.label}/{other.name}" if other.label and other.name == first.name else other.name
 
 
-def _title(labels: Sequence[str], tables: Sequence[str], first: str, count: int) -> str:
-    """A dataset's name if a person gives none, the same in whatever order the sources came."""
-    given = sorted(set(labels)) or sorted(name.rpartition("/")[2].rpartition(".")[0] or name for name in set(tables))
+def _title(labels: Sequence[str], tables: Sequence[str], names: Sequence[str]) -> str:
+    """A dataset's name if a person gives none, the same in whatever order the sources came.
+
+    That of the folders or ZIPs, of the one folder that all images lie in, or of the tables.
+    """
+    folders = {name.partition("/")[0] if "/" in name else "" for name in names}
+    given = (
+        sorted(set(labels))
+        or (sorted(folders) if len(folders) == 1 and all(folders) else [])
+        or sorted(name.rpartition("/")[2].rpartition(".")[0] or name for name in set(tables))
+    )
     if given:
         return ", ".join(given[:3]) + (f" and {len(given) - 3} more" if len(given) > 3 else "")
-    return first if count == 1 else f"{count} images"
+    return names[0] if len(names) == 1 else f"{len(names)} images"
 
 
 def _nothing_left(refusals: Sequence[Refusal]) -> str:

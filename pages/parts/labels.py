@@ -25,6 +25,9 @@ def show(dataset: Dataset) -> None:
         "An audit needs no labels. Where they are given, the analyses that can use them also measure how well masks "
         "overlap with annotated objects (mIoU) and how well a ranking finds the labels of an image (mAP)."
     )
+    st.page_link(
+        "pages/audit.py", label="Class names? Enter them under “Texts” when you plan an audit.", icon=":material/edit:"
+    )
     st.subheader("Annotations", anchor=False)
     # A damaged file must not hide the uploader.
     with problems_shown():

@@ -81,7 +81,7 @@ def details(spec: ModelSpec) -> None:
     """A folded section that says what is recognised of a bundled model; of any other it is said with the choice."""
     if st.session_state.get("model_kind") != "embedded":
         return
-    box, fields = section("What is recognised of this model", "recognised")
+    box, fields = section("What Loupe detected about this model", "recognised")
     if fields.shown:
         with box:
             _recognition(spec, at_once=False)
@@ -148,7 +148,7 @@ def _recognition(spec: ModelSpec, *, at_once: bool) -> tuple[tuple[str, ...] | N
     With `at_once` the model is loaded without being asked; otherwise a button does it.
     """
     found = preview.preview(spec)
-    if found.state == "none" and not at_once and not st.button("Show what is recognised", icon=":material/search:"):
+    if found.state == "none" and not at_once and not st.button("Show what Loupe detects", icon=":material/search:"):
         return None, None
     if found.state == "none":
         with problems_shown():

@@ -11,8 +11,8 @@ import streamlit as st
 from core.audit import launch, preview
 from core.audit.cost import Estimate, estimate, has_speed
 from core.content.words import duration, plural
+from core.datasets import Dataset
 from core.errors import InputError
-from core.models.listing import embedded_name
 from core.request import AuditRequest, NoTextError, begin, plan_of
 from core.runs import ModelSpec, Plan, Run, new_run_id
 from core.runs.access import check
@@ -21,7 +21,7 @@ from core.settings import runs_folder
 from pages.parts import again, entry, identity, maps, state
 from pages.parts.fields import section
 from pages.parts.plan_form import Draft, plan_form
-from pages.parts.presets import time_of
+from pages.parts.presets import images_of, is_bundled, time_of
 from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/audit.py"
@@ -53,19 +53,21 @@ def show() -> None:
     if expected is not None:
         breakdown(expected)
     with st.bottom, st.container(border=True):
-        bar(draft, plan, expected)
+        bar(dataset, draft, plan, expected)
 
 
-def bar(draft: Draft, plan: Plan | None, expected: Estimate | None) -> None:
+def bar(dataset: Dataset, draft: Draft, plan: Plan | None, expected: Estimate | None) -> None:
     """What the audit will cost and the start, in view wherever the form is scrolled to."""
     text, button = st.columns([5, 2], vertical_alignment="center")
     with text:
         if plan is None or expected is None:
             st.warning(plain(f"Cannot start: {draft.problem}"), icon=":material/edit:")
+            if draft.problem == NO_TEXT and not has_speed(draft.model):
+                measure(draft.model)
         else:
             basis = f" {BASIS[expected.timed]}" if expected.timed else ""
             st.markdown(
-                f"**{time_of(expected)}**{basis} · {plural(len(plan.images), 'image')} · "
+                f"**{time_of(expected, draft.model)}**{basis} · {images_of(len(plan.images), len(dataset.images))} · "
                 f"{plural(len(plan.methods), 'method')} · {plural(len(plan.applications), 'analysis', 'analyses')} · "
                 f"at most {expected.image_forwards:,.0f} image forward passes"
             )
@@ -132,14 +134,14 @@ def measure(model: ModelSpec) -> None:
     if has_speed(model):
         entry.run_again(PAGE)
     found = preview.preview(model)
-    if found.state == "none" and embedded_name(model.name) and not (model.pretrained or model.weights):
+    if found.state == "none" and is_bundled(model):
         with problems_shown():
             preview.begin(model)
         found = preview.preview(model)
     if found.state == "running":
         st.fragment(_watch, run_every=EVERY)(model)
     elif found.state == "none":
-        st.caption("The time is known once the model has been recognised (“Show what is recognised”).")
+        st.caption("The time is known once the model has been recognised (“Show what Loupe detects”).")
 
 
 def _watch(model: ModelSpec) -> None:

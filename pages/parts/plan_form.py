@@ -49,9 +49,13 @@ def plan_form(dataset: Dataset, out: Path) -> Draft:
     again.wanted(dataset)
     draft.predecessor = again.predecessor(dataset)
     draft.model, draft.capabilities, waiting = model_choice.choose(dataset)
+    text_fields.unfold_once(dataset)
+    box, fields = section("Texts", "texts")
     offers, notes = st.container(), st.container()
     try:
-        draft.request = _sections(dataset, out, draft, offers, notes)
+        with box:
+            texts = text_fields.choose(dataset, fields)
+        draft.request = _sections(dataset, out, draft, texts, offers, notes)
     except InputError as error:
         draft.problem = str(error)
     if waiting is not None:
@@ -59,14 +63,13 @@ def plan_form(dataset: Dataset, out: Path) -> Draft:
     return draft
 
 
-def _sections(dataset: Dataset, out: Path, draft: Draft, offers: Any, notes: Any) -> AuditRequest:
+def _sections(
+    dataset: Dataset, out: Path, draft: Draft, texts: dict[str, Any], offers: Any, notes: Any
+) -> AuditRequest:
     capabilities = draft.capabilities
     st.header("Details", anchor=False)
     st.caption("Every choice of the preset can be changed here.")
     model_choice.details(draft.model)
-    box, fields = section("Texts", "texts")
-    with box:
-        texts = text_fields.choose(dataset, fields)
     box, fields = section("Methods", "methods")
     with box:
         effort = methods.effort(fields)

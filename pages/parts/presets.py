@@ -10,19 +10,23 @@ from typing import Any
 import streamlit as st
 
 from core.applications.registry import APPLICATIONS
+from core.audit import preview
 from core.audit.cost import Estimate, estimate
 from core.content.words import duration, plural
 from core.datasets import Dataset
 from core.errors import InputError
 from core.extents import EXTENTS, Extent
 from core.methods import METHODS
+from core.models.listing import embedded_name
 from core.request import AuditRequest, applications_at, methods_at, plan_of, trust_at
 from core.runs import ModelSpec
-from pages.parts import applications, methods
+from pages.parts import applications, methods, text_fields
 from pages.parts.words import plain
 
 # The name of a starting point that the next form begins with.
 WANTED = "wanted_extent"
+# In place of the texts where there is none yet, so that the cost can be said.
+ANY_TEXT = "a text"
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,11 @@ def _card(extent: Extent, subject: Subject, chosen: Chosen) -> None:
         set(analyses),
     )
     expected = cost(extent, subject, explained, analyses)
+    rough = "" if text_fields.has_text(subject.texts) else " with one text per image"
     st.markdown(f"**{extent.title}**{' :green-badge[selected]' if same else ''}")
-    st.markdown(f"**{time_of(expected)}**" if expected else "Time not known")
+    st.markdown(f"**{time_of(expected, subject.model)}**{rough}" if expected else "Time not known")
     st.caption(
-        f"{count:,} of {plural(total, 'image')} · {plural(len(explained), 'method')} · "
+        f"{images_of(count, total)} · {plural(len(explained), 'method')} · "
         f"{plural(len(analyses), 'analysis', 'analyses')}"
         + (f" · at most {expected.image_forwards:,.0f} image forward passes" if expected else "")
     )
@@ -102,13 +107,14 @@ def contents(extent: Extent, subject: Subject, chosen: Chosen) -> tuple[tuple[st
 
 
 def cost(extent: Extent, subject: Subject, explained: Sequence[str], analyses: Sequence[str]) -> Estimate | None:
-    """What it would cost; None where the texts do not make a plan yet."""
+    """What it would cost, with one text per image where there is none yet; None where the parts make no plan."""
+    texts = subject.texts if text_fields.has_text(subject.texts) else {**subject.texts, "prompts": (ANY_TEXT,)}
     try:
         request = AuditRequest.build(
             out=Path("unused"),
             dataset=subject.dataset.root,
             model=subject.model,
-            texts=subject.texts,
+            texts=texts,
             methods=methods_at(extent.effort, explained),
             applications=applications_at(extent.effort, analyses),
             trust=trust_at(extent.effort),
@@ -119,9 +125,26 @@ def cost(extent: Extent, subject: Subject, explained: Sequence[str], analyses: S
         return None
 
 
-def time_of(expected: Estimate) -> str:
-    """The estimated time in words."""
-    return "Time not known yet" if expected.seconds is None else f"About {duration(expected.seconds)}"
+def images_of(count: int, total: int) -> str:
+    """How many images of a dataset are audited, and how a part of them is chosen."""
+    if count >= total:
+        return plural(total, "image")
+    return f"{count:,} of {plural(total, 'image')}, drawn at random"
+
+
+def time_of(expected: Estimate, model: ModelSpec) -> str:
+    """The estimated time in words, or when it will be known."""
+    if expected.seconds is not None:
+        return f"About {duration(expected.seconds)}"
+    state = preview.preview(model).state
+    if is_bundled(model) and state in ("none", "running"):
+        return "Time known in a few seconds"
+    return "Time known during the audit" if state in ("done", "failed") else "Time known once the model is recognised"
+
+
+def is_bundled(model: ModelSpec) -> bool:
+    """Whether a model comes with Loupe, so that it is timed without being asked for."""
+    return bool(embedded_name(model.name)) and not (model.pretrained or model.weights)
 
 
 def take(extent: Extent, dataset: Dataset) -> None:

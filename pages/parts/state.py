@@ -140,12 +140,17 @@ def choose_dataset(label: str) -> Dataset | None:
     chosen = st.selectbox(
         label,
         list(stored),
-        format_func=lambda id: f"{dataset_name(stored[id])} · {plural(stored[id].images, 'image')} · {id[:8]}",
+        format_func=lambda id: _dataset_label(stored[id]),
         key="dataset_id",
         persist_state="session",
     )
     st.query_params["dataset"] = chosen
     return dataset_at(stored[chosen].root)
+
+
+def _dataset_label(dataset: StoredDataset) -> str:
+    """Name, number of images and id of a dataset; a name that is the number is said once."""
+    return " · ".join(dict.fromkeys((dataset_name(dataset), plural(dataset.images, "image"), dataset.id[:8])))
 
 
 def dataset_at(root: Path) -> Dataset | None:

@@ -14,7 +14,9 @@ from pages.parts import sample
 from pages.parts.fields import Fields
 from pages.parts.words import plain
 
+UNFOLDED = "texts_unfolded_for"
 TEMPLATE = "a photo of a {}."
+CLASSES = "Class names, one per line (the best matches of each image are explained)"
 FILES = ["txt", "csv", "tsv", "json", "yaml", "yml"]
 
 
@@ -46,7 +48,7 @@ def choose(dataset: Dataset, fields: Fields) -> dict[str, Any]:
         fields.caption(prompt_sets()[name].label)
     left, right = fields.columns(2)
     prompts = _list(dataset, fields, "prompts", "Prompts for every image, one per line", left)
-    classes = _list(dataset, fields, "classes", "Classes, of which the top-ranked are explained, one per line", right)
+    classes = _list(dataset, fields, "classes", CLASSES, right)
     left, right = fields.columns(2)
     templates = fields.ask(
         "text_area",
@@ -65,6 +67,20 @@ def choose(dataset: Dataset, fields: Fields) -> dict[str, Any]:
         "templates": read_texts(templates) or ("{}",),
         "top_classes": top,
     }
+
+
+def has_text(texts: dict[str, Any]) -> bool:
+    """Whether parts of a `TextPlan` name any text."""
+    return bool(texts["captions"] or texts["prompts"] or texts["classes"])
+
+
+def unfold_once(dataset: Dataset) -> None:
+    """Open the section of texts, once for each dataset that brings none: no audit starts without."""
+    brought = any(image.captions for image in dataset.images) or dataset.name == sample.NAME
+    typed = any(st.session_state.get(f"{kind}-{dataset.id}") for kind in ("prompts", "classes"))
+    if not brought and not typed and st.session_state.get(UNFOLDED) != dataset.id:
+        st.session_state[UNFOLDED] = dataset.id
+        st.session_state["section-texts"] = True
 
 
 def from_file(

@@ -335,6 +335,18 @@ def test_name(tmp_path: Path, given: str | None, name: str) -> None:
     assert ingest([Upload("a.png", A)], store=tmp_path, name=given).name == name
 
 
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("photos/a.png", "photos/sub/b.png"), "photos"),
+        (("photos/a.png", "others/b.png"), "2 images"),
+        (("photos/a.png", "b.png"), "2 images"),
+    ],
+)
+def test_the_one_folder_of_an_upload_is_its_name(tmp_path: Path, files: tuple[str, str], name: str) -> None:
+    assert ingest([Upload(file, data) for file, data in zip(files, (A, B), strict=True)], store=tmp_path).name == name
+
+
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at most 200"):
         ingest([Upload("a.png", A)], store=tmp_path, name="x" * 201)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.audit import preview
+from core.audit.cost import Estimate
 from core.datasets import ingest
 from core.extents import EXTENTS
 from core.methods import METHODS
-from core.runs import list_runs
+from core.models.listing import embedded_models
+from core.runs import ModelSpec, list_runs
 from core.settings import ROOT, datasets_folder, runs_folder
+from pages.parts import presets
 from tests.pages.test_pages import opened, start_recorded, unfolded, words
 
 SMALL = ROOT / "tests" / "sample"
@@ -106,7 +111,7 @@ def test_a_model_without_a_known_speed_is_measured_once(monkeypatch: pytest.Monk
     monkeypatch.setattr("core.audit.preview.begin", begun.append)
     app = opened("audit")
     assert [spec.name for spec in begun] == ["demo-cnn"] and not start(app).disabled
-    assert "Time not known yet" in words(app)
+    assert "Time known in a few seconds" in words(app)
 
 
 def test_the_number_of_processes_goes_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,3 +124,48 @@ def test_the_number_of_processes_goes_to_the_worker(monkeypatch: pytest.MonkeyPa
     field.set_value(3).run()
     start(app).click().run()
     assert asked == [3] and not app.exception
+
+
+@pytest.fixture
+def without_texts() -> str:
+    return ingest([SMALL / "images"], store=datasets_folder(), name="Bare").id
+
+
+def test_texts_are_open_above_the_presets_where_there_is_none(dataset: str, without_texts: str) -> None:
+    app = opened("audit", dataset=without_texts)
+    field = app.text_area(key=f"classes-{without_texts}")
+    labels = [item.proto.label for item in app.get("expander")]
+    assert labels[0] == "Texts" and start(app).disabled
+    assert "About" in words(app) and "with one text per image" in words(app) and "Time not known" not in words(app)
+    field.set_value("cat\ndog").run()
+    assert app.text_area(key=f"classes-{without_texts}").value == "cat\ndog" and not start(app).disabled
+    assert "with one text per image" not in words(app)
+    # It stays as the person leaves it, and is folded where the images bring captions.
+    app.session_state["section-texts"] = False
+    app.text_area(key=f"classes-{without_texts}").set_value("").run()
+    assert not app.text_area
+    assert not opened("audit", dataset=dataset).text_area
+
+
+def test_a_part_of_the_images_is_called_a_random_one() -> None:
+    said = words(opened("audit"))
+    assert f"{EXTENTS['quick'].images} of " in said and said.count(", drawn at random") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "bundled", "line"),
+    [
+        ("none", True, "Time known in a few seconds"),
+        ("running", True, "Time known in a few seconds"),
+        ("none", False, "Time known once the model is recognised"),
+        ("failed", True, "Time known during the audit"),
+    ],
+)
+def test_a_time_that_is_not_known_says_when_it_will_be(
+    monkeypatch: pytest.MonkeyPatch, state: Any, bundled: bool, line: str
+) -> None:
+    monkeypatch.setattr(preview, "preview", lambda model: preview.Preview(state, {}))
+    model = ModelSpec(name=embedded_models()[0].name) if bundled else ModelSpec(name="ViT-B-32", pretrained="openai")
+    unknown = Estimate(100.0, 10.0, None, {})
+    assert presets.time_of(unknown, model) == line
+    assert presets.time_of(replace(unknown, seconds=120.0), model) == "About 2 min"
