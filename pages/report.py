@@ -153,6 +153,8 @@ def rebuild(run: Run, exists: bool, *, has_results: bool, urgent: bool) -> subpr
     asked = ["--language", language] if language != usual else []
     kind, off = "primary" if urgent else "secondary", busy or not has_results
     if identity.button(label, identity.REPORT, icon=":material/refresh:", type=kind, disabled=off):
+        pdf = run.report / "report.pdf"
+        st.session_state[_before(run)] = file_sha256(pdf) if pdf.is_file() else ""
         with (run.folder / "report.log").open("wb") as log:
             st.session_state[f"report-job-{run.id}"] = subprocess.Popen(
                 [sys.executable, "-m", "core", "report", str(run.folder), *asked],
@@ -180,9 +182,22 @@ def wait(run: Run, job: subprocess.Popen[bytes], was_busy: bool, lacks: int) -> 
         entry.run_again("pages/report.py")
     elif code == 0:
         if not lacks:
-            st.success("The report was regenerated.")
+            st.success(_outcome(run))
     else:
         st.error(plain(f"The report could not be generated: {reason(run)}"), icon=":material/error:")
+
+
+def _outcome(run: Run) -> str:
+    """What the generation led to: another report, or the same one, whose signatures are kept."""
+    if file_sha256(run.report / "report.pdf") != st.session_state.get(_before(run)):
+        return "The report was regenerated."
+    kept = "; the PDF and its signatures were kept" if signature.lines(run) else "; the PDF is the same"
+    return f"The report has not changed{kept}."
+
+
+def _before(run: Run) -> str:
+    """Where a session keeps the digest of the PDF that a generation may replace."""
+    return f"report-before-{run.id}"
 
 
 def reason(run: Run) -> str:

@@ -1,10 +1,13 @@
-"""The digital signature of a report on a page: the command that signs it."""
+"""The digital signatures of a report on a page: who signed it, and the command that does."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from core.errors import missing
+from core.errors import Refused, missing
+from core.reporting.signatures.check import Signature, read_pdf
 from core.runs import Run
 from core.settings import as_typed
 from pages.parts import commands
@@ -12,11 +15,27 @@ from pages.parts.words import plain, problems_shown, tab
 
 # As `sign` takes them, in the order of the fields on the cover.
 ROLES = {"preparer": "Preparer", "reviewer": "Reviewer", "approver": "Approver"}
+PROBLEMS = {
+    "valid": "",
+    "broken": " The signature does not fit what it covers.",
+    "changed": " The PDF was changed after this signature.",
+}
 
 
 def show(run: Run) -> None:
-    """How the PDF of a run is signed: who signs in which field, with which command."""
+    """Who signed the PDF of a run, and with which command somebody signs it in which field."""
     with problems_shown(), st.expander("Digital signature", expanded=True, icon=":material/signature:"):
+        found, sound = _read(run)
+        for line in found:
+            icon = ":material/verified:" if sound else ":material/gpp_bad:"
+            st.markdown(f"{icon} {plain(line)}")
+        if not found:
+            st.markdown("This PDF is not signed.")
+        elif sound:
+            st.caption(
+                "Nothing was changed since. This command checks the certificates against those of their issuers:"
+            )
+            st.code(commands.with_run("python -m core verify RUN --roots CERTIFICATES.pem", run), language="bash")
         st.markdown(
             "A signature with a certificate, which PDF readers check (PAdES). It is made on the machine on which the "
             "audit lies, with this command:"
@@ -35,6 +54,36 @@ def show(run: Run) -> None:
         )
         if lacks := missing("pyhanko", "sign"):
             st.caption(plain(f"On this machine, signing {lacks}."))
+
+
+def lines(run: Run) -> list[str]:
+    """A line for each signature of the PDF of a run."""
+    return _read(run)[0]
+
+
+def _read(run: Run) -> tuple[list[str], bool]:
+    pdf = run.report / "report.pdf"
+    return _signed(str(pdf), pdf.stat().st_mtime_ns)
+
+
+def line_of(signature: Signature) -> str:
+    """Who signed in which role and when, and what is wrong with it."""
+    role = f" as {signature.role}" if signature.role else ""
+    clock = "" if signature.stamp == "trusted" else " by the clock of the signer"
+    when = f", {signature.time}{clock}" if signature.time else ""
+    return f"Signed by {signature.signer}{role}{when}.{PROBLEMS[signature.state]}"
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading the signatures …")
+def _signed(path: str, changed: int) -> tuple[list[str], bool]:
+    """A line for each signature of a PDF, and whether all of them are valid."""
+    if b"/ByteRange" not in Path(path).read_bytes():
+        return [], True
+    try:
+        found = read_pdf(Path(path)).signatures
+    except Refused as refused:
+        return [f"This PDF {refused}."], False
+    return [line_of(each) for each in found], all(each.state == "valid" for each in found)
 
 
 def command(run: Run, role: str) -> str:

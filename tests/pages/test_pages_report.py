@@ -13,6 +13,7 @@ from core.findings import apply_rules
 from core.reporting.evidence import write_evidence
 from core.rules import Context
 from core.runs import Run
+from core.runs.results import file_sha256
 from core.runs.review import add_entry
 from core.runs.shelf import open_elsewhere, shelf_id
 from pages.parts.commands import with_run
@@ -78,3 +79,21 @@ def test_a_pdf_that_lacks_entries_of_the_review_log_is_told_as_older(run: Run) -
     # The companion: a report made with them is not older.
     write_evidence(run, summarise(run), apply_rules(Context(run)), run.report / "evidence.zip")
     assert not shown(run).warning
+
+
+def test_a_report_that_is_made_again_without_a_change_is_told_as_the_same(run: Run) -> None:
+    app = shown(run)
+    pdf = run.report / "report.pdf"
+    for digest, line in ((file_sha256(pdf), "has not changed"), ("0" * 64, "The report was regenerated.")):
+        app.session_state[f"report-before-{run.id}"] = digest
+        app.session_state[f"report-job-{run.id}"] = Ended()
+        app.run()
+        assert [line in one.value for one in app.success] == [True]
+    assert "This PDF is not signed." in words(app).replace("\\", "")
+
+
+class Ended:
+    """A process that has ended well."""
+
+    def poll(self) -> int:
+        return 0

@@ -67,7 +67,7 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     app.button(key=f"open-{item.id}").click().run()
     app.button(key=f"comment-{item.id}").click().run()
     app.button(key=f"owner-{item.id}").click().run()
-    assert len(app.text_area) == 1 and not [field for field in app.text_input if field.key.endswith("-by")]
+    assert len(app.text_area) == 1 and not [field for field in app.text_input if str(field.key).endswith("-by")]
     submitted(app, item, 1, "Name the owner", owner="B. Owner")
     other = next(one for one in apply_rules(Context(run)) if one.status == "finding" and one.id != item.id)
     app.button(key=f"comment-{item.id}").click().run()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pikepdf
@@ -21,6 +22,7 @@ from core.reporting.signatures.statement import STATEMENT
 from core.reporting.verdict import verify_bundle, verify_pdf, verify_run
 from core.runs import Run
 from core.runs.seal import seal
+from pages.parts.signature import line_of
 from tests.support.tampering import redrawn
 
 pytestmark = pytest.mark.usefixtures("inspected_once")
@@ -184,6 +186,25 @@ def test_nothing_is_printed_where_the_fields_are(edition: str, sealed_folder: Pa
     box = (first[0] - 2, height - first[3] - 2, last[2] - first[0] + 4, HEIGHT + 4)
     assert len(greys(sealed_folder / "report" / edition, page, box)) == 1
     assert len(greys(signed_folder / "report" / edition, page, box)) > 1
+
+
+def test_a_page_says_who_signed_in_which_role_and_what_was_changed_since(
+    signed_folder: Path, sealed_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.pdf"
+    shutil.copy2(signed_folder / "report" / "report.pdf", path)
+    found = read_pdf(path).signatures
+    assert [each.role for each in found] == ["preparer", "reviewer"]
+    line = line_of(found[0])
+    assert line.startswith("Signed by Jane Doe, Example Audits as preparer, 20") and line.endswith(
+        " by the clock of the signer."
+    )
+    # The companions: one that was changed, and one that nobody signed.
+    broken = replace(found[0], state="broken", role="")
+    assert line_of(broken).startswith(
+        "Signed by Jane Doe, Example Audits, 20"
+    ) and "does not fit what it covers" in line_of(broken)
+    assert read_pdf(sealed_folder / "report" / "report.pdf").signatures == ()
 
 
 def test_an_edition_without_its_signatures_is_told_by_the_statement_or_the_roots(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from core.content.words import plural
 from core.errors import Refused, missing
 from core.reporting.pdf_digest import carries_digest, original_length
+from core.reporting.signatures.field import ROLES
 from core.reporting.signatures.pades import signer_name
 from core.reporting.signatures.statement import TYPE, key_id, opened_envelope
 from core.sandbox import Allowance, Failure, call
@@ -39,6 +40,7 @@ class Signature:
     `state` is valid if it fits what it covers and nothing was changed afterwards, except that further signatures were
     added; `trusted` says whether one of the given roots issued the certificate, and `why` why not; `whole` whether
     nothing was added afterwards. `stamp` says what its time stamp is, if it has one; `time` is of a trusted one only.
+    `role` is that of the field of a report in which it stands.
     """
 
     file: str
@@ -51,6 +53,7 @@ class Signature:
     trusted: bool = False
     why: str = ""
     whole: bool = True
+    role: str = ""
 
     def line(self, roots: bool) -> str:
         """What a person reads; `roots` says whether roots were given."""
@@ -136,6 +139,7 @@ def _pdf_signature(embedded: Any, file: str, roots: list[str]) -> Signature:
     usage = KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=False)
     certificate = embedded.signer_cert
     about = {"file": file, "signer": signer_name(certificate), "certificate_sha256": certificate.sha256.hex()}
+    about["role"] = {role.field: name for name, role in ROLES.items()}.get(str(embedded.field_name), "")
     try:
         found = asyncio.run(async_validate_pdf_signature(embedded, _context(roots), key_usage_settings=usage))
     except Exception as error:  # noqa: BLE001 - a stranger's signature may be wrong in any way
