@@ -51,8 +51,8 @@ def card(run: Run, item: Finding, log: Review | None) -> None:
             severity = f":{COLOURS[item.severity]}-badge[{item.severity}]"
             st.subheader(f"{severity} {plain(item.title)} {badge}".rstrip(), anchor=False)
             st.markdown(plain(item.condition if opened else lead(item.condition)))
-            if log is not None and (told := review.decision(item, log)):
-                st.markdown(plain(told))
+            for line in review.lines(item, log, whole=opened) if log is not None else ():
+                st.markdown(plain(line))
             _actions(run, item, log, opened)
             if log is not None:
                 review.form(run, item, log, review.FIRST)

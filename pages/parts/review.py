@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from core.content.words import plural
 from core.findings import Finding
 from core.reporting.assurance import decision_text, response_text, said
 from core.runs import Run
@@ -69,10 +70,20 @@ def badge(review: Review, item: Finding) -> str:
     return f":{COLOURS[decision]}-badge[{decision}]"
 
 
-def decision(item: Finding, review: Review) -> str:
-    """What was decided about a finding, by whom, when and why; empty if nothing was."""
+def lines(item: Finding, review: Review, *, whole: bool) -> list[str]:
+    """What was entered about a finding: the decision with its author, date and reason, and the last comment; all of it
+    if `whole`.
+    """
     about = finding_review(review, item.id)
-    return f"Decision: {decision_text(about)}" if about.decided or about.action else ""
+    told = [f"Decision: {decision_text(about)}"] if about.decided or about.action else []
+    comments = [f"{entry.by}, {entry.at[:10]}: {entry.why}" for entry in about.comments]
+    if not whole:
+        earlier = f" ({plural(len(comments) - 1, 'earlier comment')})" if len(comments) > 1 else ""
+        return [*told, *(f"{one}{earlier}" for one in comments[-1:])]
+    told += [f"Owner: {said(about.owner)}"] if about.owner else []
+    told += [f"Due: {said(about.due)}"] if about.due else []
+    told += [f"Response: {response_text(about)}"] if about.response else []
+    return [*told, *comments]
 
 
 def dismissed(findings: Sequence[Finding], review: Review) -> list[Finding]:
@@ -81,14 +92,7 @@ def dismissed(findings: Sequence[Finding], review: Review) -> list[Finding]:
 
 
 def panel(run: Run, item: Finding, review: Review) -> None:
-    """What was entered about a finding beside the decision, and the further entries."""
-    about = finding_review(review, item.id)
-    told = [f"Owner: {said(about.owner)}"] if about.owner else []
-    told += [f"Due: {said(about.due)}"] if about.due else []
-    told += [f"Response: {response_text(about)}"] if about.response else []
-    told += [f"{entry.by}, {entry.at[:10]}: {entry.why}" for entry in about.comments]
-    for line in told:
-        st.markdown(plain(line))
+    """The further kinds of entries, and the form of one that was begun."""
     with st.container(horizontal=True):
         buttons(run, item, review, FURTHER)
     form(run, item, review, FURTHER)

@@ -12,11 +12,12 @@ from streamlit.testing.v1 import AppTest
 from core.content.words import shorten
 from core.findings import Finding, Sample, apply_rules
 from core.rules import Context
-from core.runs import Run
-from core.runs.review import REVIEW, finding_review, load_review
+from core.runs import Run, open_run
+from core.runs.review import REVIEW, add_entry, finding_review, load_review
 from core.runs.shelf import open_elsewhere, shelf_id
 from core.settings import ROOT, runs_folder
 from pages.parts.finding_card import lead
+from pages.parts.review import lines
 from tests.pages.test_pages import words
 from tests.support.made_run import made_run
 from tests.support.page_alone import links_as_words, opened_alone  # noqa: F401  # a fixture of every test here
@@ -117,3 +118,19 @@ def test_a_closed_card_shows_whole_sentences() -> None:
     assert lead("One. Two is longer. Three.", 20) == "One. Two is longer."
     assert lead("One. Two is longer. Three.", 12) == "One."
     assert lead("No end in sight", 8) == shorten("No end in sight", 8) != "No end in sight"
+
+
+def test_a_closed_card_shows_the_decision_and_the_last_comment(run: Run) -> None:
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    for why in ("First thought", "Second thought"):
+        add_entry(run, "Ada", "comment", item.id, why=why)
+    add_entry(run, "Ada", "owner", item.id, "B. Owner")
+    add_entry(run, "Ada", "accept", item.id, why="Seen")
+    log = load_review(open_run(run.folder))
+    decision, comment = lines(item, log, whole=False)
+    assert decision.startswith("Decision: accepted by Ada on ") and decision.endswith(": Seen")
+    assert comment.endswith(": Second thought (1 earlier comment)")
+    whole = " ".join(lines(item, log, whole=True))
+    assert "First thought" in whole and "Owner: B. Owner" in whole
+    # The companion: nothing was entered about another one.
+    assert lines(item.model_copy(update={"id": "another"}), log, whole=True) == []
