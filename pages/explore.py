@@ -33,7 +33,8 @@ def explore() -> None:
     if run is None:
         empty("Maps appear here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
-    summary = state.summary_of(run)
+    with state.reading(run):
+        summary = state.summary_of(run)
     if not summary.images:
         empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return

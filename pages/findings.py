@@ -48,7 +48,9 @@ def page() -> None:
     if run is None:
         empty("Findings appear here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
-    summary = state.summary_of(run)
+    with state.reading(run):
+        summary = state.summary_of(run)
+        register = state.findings_of(run) if summary.images else ()
     progress = state.progress_of(run)
     if progress.state not in FINISHED:
         st.warning(
@@ -58,7 +60,6 @@ def page() -> None:
     if not summary.images:
         empty("No image of this audit has been processed yet.", "pages/audit.py", "See its progress")
         return
-    register = state.findings_of(run)
     findings = [item for item in register if item.status == "finding"]
     unsure = [item for item in register if item.status == "cannot_conclude"]
     passed = [item for item in register if item.status == "passed"]

@@ -28,7 +28,7 @@ from core.runs import Run
 from core.runs.rows import typed
 from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
-from pages.parts.words import coloured_words, plain, tab
+from pages.parts.words import coloured_words, figure, plain, tab
 
 
 def page(run: Run, record: InformationRecord) -> None:
@@ -143,8 +143,8 @@ def _row_of_maps(run: Run, image: DatasetImage, own: Any, wrong: Any) -> None:
             st.image(maps.encoded(painted, "JPEG"), width="stretch", alt=f"{title} of {image.name}")
             low, high = bar_ends(value_range(values), signed=signed) if ends is None else (ends.low, ends.high)
             bar = maps.encoded(colour_bar(420, 12, signed=signed), "PNG")
-            st.image(bar, width="stretch", alt=f"Colour scale from {low:.3g} to {high:.3g}")
-            st.caption(plain(f"{low:.3g} to {high:.3g} {unit}"))
+            st.image(bar, width="stretch", alt=f"Colour scale from {figure(low)} to {figure(high)}")
+            st.caption(plain(f"{figure(low)} to {figure(high)} {unit}"))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing …")

@@ -25,7 +25,7 @@ from core.applications.knowledge.tables import (
 from core.runs import Run
 from core.runs.rows import typed
 from pages.parts import application_page, charts, image_choice, maps, side_by_side, state, tables
-from pages.parts.words import plain
+from pages.parts.words import figure, plain
 
 FIRST_CONCEPTS = 5
 
@@ -139,8 +139,8 @@ def single(current: Run, runs: Mapping[str, Run], records: Mapping[str, Knowledg
                 hits = concepts[concepts["class_rank"] >= 0]["descriptor"].tolist()
                 st.caption(
                     plain(
-                        f"Parts by {row.variant}; class {row.predicted}; score {row.score:.2f}, area {row.auc:.2f}, "
-                        f"{row.shared} of {row.visual} concepts shared."
+                        f"Parts by {row.variant}; class {row.predicted}; score {figure(row.score, '.2f')}, "
+                        f"area {row.auc:.2f}, {row.shared} of {row.visual} concepts shared."
                     )
                 )
                 st.markdown(f"**Visual concepts.** {plain(', '.join(concepts['descriptor'].head(FIRST_CONCEPTS)))}")

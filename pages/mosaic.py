@@ -18,7 +18,7 @@ from core.runs import Run
 from pages.parts import application_page, charts, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.maps import encoded
-from pages.parts.words import plain, tab
+from pages.parts.words import figure, plain, tab
 
 ACROSS = 4
 
@@ -81,8 +81,10 @@ def maps(run: Run, record: MosaicRecord) -> None:
                 encoded(overlay(image, values, SQUARE, signed=signed, smooth=False), "PNG"),
                 alt=f"{title} of the mosaic",
             )
-            st.image(encoded(colour_bar(signed=signed), "PNG"), alt=f"Colour scale from {low:.3g} to {high:.3g}")
-            st.caption(plain(f"{title}: {extent.low:.3g} to {extent.high:.3g}; {tile_caption(record, row)}"))
+            st.image(
+                encoded(colour_bar(signed=signed), "PNG"), alt=f"Colour scale from {figure(low)} to {figure(high)}"
+            )
+            st.caption(plain(f"{title}: {figure(extent.low)} to {figure(extent.high)}; {tile_caption(record, row)}"))
 
 
 @st.cache_resource(max_entries=40, show_spinner="Reading …")

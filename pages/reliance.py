@@ -36,7 +36,7 @@ from pages.parts import application_page, image_choice, maps, state, tables
 from pages.parts.application_page import recorded
 from pages.parts.reliance import profile as profile_of
 from pages.parts.reliance import show as show_profile
-from pages.parts.words import plain, tab
+from pages.parts.words import figure, plain, tab
 
 RULES = ("reliance.", "prompts.templates", "words.")
 MOST_WORDS = 20
@@ -115,7 +115,7 @@ def images(run: Run, record: RelianceRecord) -> None:
             maps.heat(run, entry, values, signed=True, opacity=0.6, smooth=False, alt=f"{title}, {entry.name}")
             maps.scale(values, signed=True, unit="cosine")
     tables.show(IMAGE_REGIONS, part)
-    st.caption(plain(f"The whole image adds {float(part['total'].iloc[0]):.4f} to the score."))
+    st.caption(plain(f"The whole image adds {figure(float(part['total'].iloc[0]), '.4f')} to the score."))
 
 
 def _words(measures: pd.DataFrame, record: RelianceRecord) -> None:

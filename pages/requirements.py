@@ -17,7 +17,8 @@ def page() -> None:
     if run is None:
         empty("Requirements appear here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
-    register = state.findings_of(run)
+    with state.reading(run):
+        register = state.findings_of(run)
     st.caption(plain(WORDS))
     tables.show(MATRIX, counted(register, run.plan.declared))
     for framework in frameworks():

@@ -40,7 +40,7 @@ from core.runs import Run
 from core.runs.rows import typed
 from core.statistics import Interval
 from pages.parts import application_page, charts, image_choice, maps, state, tables
-from pages.parts.words import coloured_words, plain, tab
+from pages.parts.words import coloured_words, figure, plain, tab
 
 LEGEND = 8
 SHOWN_LABELS = 3
@@ -120,9 +120,11 @@ def show_map(run: Run, record: SegmentationRecord, image: DatasetImage, row: Map
     maps.scale(values, signed=True, unit=MAPS[row.method])
     if row.kind == "label":
         explained = "not defined" if pd.isna(row.empty_before) else percent(row.empty_before)
-        st.caption(plain(f"Cosine of the whole image {row.cosine:.3f} · explained by the empty text: {explained}"))
+        st.caption(
+            plain(f"Cosine of the whole image {figure(row.cosine, '.3f')} · explained by the empty text: {explained}")
+        )
     elif row.kind != "empty":
-        st.caption(plain(f"Score of the whole image {row.cosine:.3f}"))
+        st.caption(plain(f"Score of the whole image {figure(row.cosine, '.3f')}"))
 
 
 def stored(record: SegmentationRecord, image: str, kind: str, text: str) -> Any:

@@ -11,7 +11,7 @@ from core.content.words import plural, shorten
 from core.runs import Run
 from pages.parts import address
 from pages.parts.image_values import Values, values_by_name
-from pages.parts.words import plain
+from pages.parts.words import figure, plain
 
 NOTHING = "nothing"
 ORDERS = {
@@ -73,7 +73,7 @@ def _passed(run: Run, names: Mapping[str, str], values: Values, *, numeric: bool
         return [image for image in names if not kept or (image in values and str(values[image]) in kept)]
     low, high = float(min(known)), float(max(known))
     if low == high:
-        st.caption(f"All images have the value {low:.3g}.")
+        st.caption(f"All images have the value {figure(low)}.")
         return list(names)
     least, most = st.slider("Range", low, high, (low, high), key=f"range-{run.id}-{st.session_state[f'by-{run.id}']}")
     if (least, most) == (low, high):

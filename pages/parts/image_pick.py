@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.runs import Run
 from pages.parts import address
+from pages.parts.words import figure
 
 
 def pick(run: Run, names: Mapping[str, str], agreement: Mapping[str, float]) -> str:
@@ -48,4 +49,4 @@ def _step(label: str, icon: str, order: list[str], at: int) -> None:
 
 
 def _agreement(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f" · agreement {value:+.2f}"
+    return "" if value is None or pd.isna(value) else f" · agreement {figure(value, '+.2f')}"

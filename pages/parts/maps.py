@@ -21,7 +21,7 @@ from core.models.geometry import Geometry, Preprocessing
 from core.runs import Run
 from core.runs.results import ResultRow
 from pages.parts import state
-from pages.parts.words import plain, tab
+from pages.parts.words import figure, plain, tab
 
 SIDE = 420
 TILE = (144, 144)
@@ -122,9 +122,9 @@ def scale(values: NDArray[Any], *, signed: bool, unit: str) -> None:
         st.caption("Constant map: uninformative.")
         return
     low, high = bar_ends(found, signed=signed)
-    st.image(_bar(signed), width="stretch", alt=f"Colour scale from {low:.3g} to {high:.3g}")
-    ends = f"scale {low:.3g} to {high:.3g} · " if signed else ""
-    st.caption(plain(f"{ends}raw {found.low:.3g} to {found.high:.3g}") + f"  \n{plain(unit)}")
+    st.image(_bar(signed), width="stretch", alt=f"Colour scale from {figure(low)} to {figure(high)}")
+    ends = f"scale {figure(low)} to {figure(high)} · " if signed else ""
+    st.caption(plain(f"{ends}raw {figure(found.low)} to {figure(found.high)}") + f"  \n{plain(unit)}")
 
 
 def pixels(dataset: Dataset, image: DatasetImage) -> Image.Image:
@@ -159,7 +159,7 @@ def method_card(run: Run, image: DatasetImage, row: Any, *, opacity: float, smoo
         return
     method_heat(run, image, row, values, opacity=opacity, smooth=smooth)
     scale(values, signed=is_signed(row.method), unit=METHODS[row.method].unit if row.method in METHODS else "")
-    trust = "not tested" if pd.isna(row.faithfulness) else f"{row.faithfulness:+.3f}"
+    trust = "not tested" if pd.isna(row.faithfulness) else figure(row.faithfulness, "+.3f")
     about = BY_NAME["faithfulness"].help
     st.caption(f"Faithfulness {plain(trust)} · {int(row.rows)} × {int(row.columns)} cells", help=plain(about))
 

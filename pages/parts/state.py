@@ -5,6 +5,8 @@ Both ids are part of the address, so that a reload, a shared link or a second wi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from core.runs.opened import READ_ONLY, is_opened
 from core.runs.shelf import label_of, listed_run, shelf_id, trash_folder
 from core.settings import datasets_folder
 
+READ = "results_read"
 Colour = Literal["red", "orange", "green", "blue"]
 MOMENT = "%d %b %Y, %H:%M"
 COLOURS: dict[str, Colour] = {"done": "green", "done_with_errors": "orange", "failed": "red"}
@@ -164,6 +167,23 @@ def dataset_of(run: Run) -> Dataset:
     root = run.dataset_root
     file = root / "dataset.json"
     return _dataset(str(root), file.stat().st_mtime_ns) if file.exists() else run.dataset
+
+
+@contextmanager
+def reading(run: Run) -> Iterator[None]:
+    """While the body reads the results for the first time in a session, a page says so at once.
+
+    The spinner of a cached reading waits half a second, and again between two readings.
+    """
+    key = str(run.folder), version_of(run)
+    place = st.empty()
+    if st.session_state.get(READ) != key:
+        place.caption(":material/hourglass_top: This audit is being read …")
+    try:
+        yield
+    finally:
+        place.empty()
+    st.session_state[READ] = key
 
 
 def summary_of(run: Run) -> Summary:

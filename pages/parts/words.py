@@ -13,6 +13,7 @@ import streamlit as st
 from core.characters import brief
 from core.content.heat import shade_words
 from core.errors import LoupeError
+from core.languages.numbers import typeset
 from core.rules.writing import unbroken
 from core.storage import storage_error, without_folders
 from pages.parts import examples
@@ -48,15 +49,20 @@ def number(value: float | None, low: float | None = None, high: float | None = N
         return "not defined"
     tail = f" {unit}" if unit else ""
     if low is None or high is None or low != low or high != high:
-        return f"{value:.3g}{tail}"
-    return f"{value:.3g}{tail} ({low:.3g} to {high:.3g})"
+        return f"{figure(value)}{tail}"
+    return f"{figure(value)}{tail} ({figure(low)} to {figure(high)})"
+
+
+def figure(value: float, form: str = ".3g") -> str:
+    """A number as Python writes it in this form, with a true minus sign and without an "e"."""
+    return typeset(f"{value:{form}}")
 
 
 def coloured_words(tokens: Sequence[str], values: Sequence[float], *, signed: bool = False) -> None:
     """The tokens of a text on backgrounds whose strength is their attribution; a tooltip gives the value."""
     parts = [
         f'<span style="background: {word.background}; color: {word.foreground}; padding: 0.1em 0.35em;'
-        f' border-radius: 0.25em; display: inline-block; margin: 0.1em 0.08em" title="{word.value:.4g}">'
+        f' border-radius: 0.25em; display: inline-block; margin: 0.1em 0.08em" title="{figure(word.value, ".4g")}">'
         f"{html.escape(word.text)}</span>"
         for word in shade_words(tokens, values, signed=signed)
     ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from core.findings import Sample, apply_rules
@@ -18,6 +21,7 @@ from core.settings import runs_folder
 from pages.parts import large_map, maps, state
 from pages.parts.address import NOTE
 from pages.parts.image_values import IN, of_finding, values_by_name
+from pages.parts.words import figure
 from tests.pages.test_address import all_of
 from tests.pages.test_pages import opened, words
 from tests.support.made_run import made_run
@@ -150,3 +154,43 @@ def test_the_images_of_a_finding_are_one_link_away(run: Run, monkeypatch: pytest
     assert f"**1 of {len(run.plan.images)} images**" in words(app)
     # What the address names and the page does not offer is left out in one line.
     assert NOTE in words(opened("explore", run, by="finding: none such"))
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "said"),
+    [(-0.324, ".3g", "\u22120.324"), (-0.03, "+.2f", "\u22120.03"), (0.03, "+.2f", "+0.03"), (-0.001, "+.2f", "0.00")],
+)
+def test_a_number_of_a_caption_has_a_true_minus_sign(value: float, form: str, said: str) -> None:
+    assert figure(value, form) == said
+
+
+def test_no_caption_of_explore_has_a_hyphen_for_a_minus(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    negative = re.compile(r"(?<![\w.\u2212-])-(?=\.?\d)")
+
+    def told() -> str:
+        return words(opened("explore", run)).replace("\\", "")
+
+    said = told()
+    assert "\u2212" in said and not negative.search(said)
+    # Where numbers are printed as Python writes them, the same search finds the hyphen.
+    monkeypatch.setattr(maps, "figure", lambda value, form=".3g": f"{value:{form}}")
+    assert negative.search(told())
+
+
+@pytest.mark.parametrize("page", ["explore", "findings", "requirements"])
+def test_a_page_says_at_once_that_it_reads_an_audit_the_first_time_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    shown: list[str] = []
+    caption = DeltaGenerator.caption
+
+    def noted(self: DeltaGenerator, body: str, *given: Any, **options: Any) -> DeltaGenerator:
+        shown.append(body)
+        return caption(self, body, *given, **options)
+
+    monkeypatch.setattr(DeltaGenerator, "caption", noted)
+    app = opened(page, run)
+    assert len([line for line in shown if "is being read" in line]) == 1 and "is being read" not in words(app)
+    shown.clear()
+    app.run()
+    assert not [line for line in shown if "is being read" in line]
