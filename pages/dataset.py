@@ -61,8 +61,8 @@ def add() -> None:
         )
         st.caption(
             "PNG, JPEG, WebP and other still images, or a ZIP or tar of them. A table (CSV, Excel, JSON, Parquet) with "
-            "a column of file names and a column of captions can be dropped with its images. Up to "
-            f"{size(LIMITS.file_bytes)} per image."
+            "a column of file names and a column of captions can be dropped with its images. An "
+            f"image may have up to {size(LIMITS.file_bytes)}; the field names the limit of a ZIP or tar."
         )
         if given:
             import_view.begin([Upload(file.name, file) for file in given], None)

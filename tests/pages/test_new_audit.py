@@ -10,13 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.audit import preview
 from core.audit.cost import Estimate
+from core.content.words import size
 from core.datasets import ingest
 from core.extents import EXTENTS
 from core.methods import METHODS
 from core.models.listing import embedded_models
 from core.runs import ModelSpec, list_runs
-from core.settings import ROOT, datasets_folder, runs_folder
-from pages.parts import presets
+from core.settings import LIMITS, ROOT, datasets_folder, runs_folder
+from pages.parts import presets, state
 from tests.pages.test_pages import opened, start_recorded, unfolded, words
 
 SMALL = ROOT / "tests" / "sample"
@@ -169,3 +170,20 @@ def test_a_time_that_is_not_known_says_when_it_will_be(
     unknown = Estimate(100.0, 10.0, None, {})
     assert presets.time_of(unknown, model) == line
     assert presets.time_of(replace(unknown, seconds=120.0), model) == "About 2 min"
+
+
+def test_the_labels_of_a_dataset_lead_to_where_class_names_are_entered(dataset: str) -> None:
+    app = opened("dataset", dataset=dataset)
+    hint = next(link.proto for link in app.get("page_link") if "Class names?" in link.proto.label)
+    assert hint.page.endswith("audit") and "under “Texts”" in hint.label
+
+
+def test_the_limits_of_an_image_and_of_an_archive_are_told_apart() -> None:
+    said = words(opened("dataset"))
+    assert f"An image may have up to {size(LIMITS.file_bytes)}; the field names the limit of a ZIP or tar." in said
+
+
+@pytest.mark.parametrize(("given", "label"), [("", "3 images · {id}"), ("Mine", "Mine · 3 images · {id}")])
+def test_the_number_of_images_is_said_once_in_the_list_of_datasets(given: str, label: str) -> None:
+    stored = state.StoredDataset("0123456789", given or "3 images", 3, datasets_folder() / "0123456789")
+    assert state._dataset_label(stored) == label.format(id="01234567")
