@@ -307,8 +307,8 @@ LABELS = Rule(
     "an image that has one label.",
     effect="Decisions that rest on the predicted class may be wrong.",
     recommendation="Do not use the predicted class without a check by a person where errors matter, above all "
-    "between classes that are confused. Check whether the labels themselves are right: the page Predictions, under "
-    "Classes, and the annex “Plausibility of predictions” list the labels, the errors and every wrong prediction.",
+    "between classes that are confused. Check whether the labels themselves are right: the annex on predictions "
+    "lists the agreement by label, the errors and every wrong prediction.",
     samples="the first images, in the order of the dataset, whose predicted class is not the label",
     counter="the first images, in the order of the dataset, whose predicted class is the label",
 )

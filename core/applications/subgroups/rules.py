@@ -93,10 +93,7 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
     )
 
 
-_SAMPLES = (
-    "images of the group whose value differs from the median of the other images in the direction of the effect, the "
-    "largest difference first"
-)
+_SAMPLES = "images of the group that lie furthest from the median of the other images, towards the effect"
 _COUNTER = "images of the group whose value lies on the other side of that median"
 
 
@@ -231,8 +228,7 @@ def _members(context: Context, effect: Effect) -> tuple[tuple[Sample, ...], tupl
     ordered = sorted(distances, key=lambda entry: (-entry[0], names[entry[1]]))
 
     def sample(image: str) -> Sample:
-        note = f"{effect.measure.title} {number(values[image])}"
-        text = effect.measure.texts.get(image)
+        note, text = f"{effect.measure.title} {number(values[image])}", effect.measure.texts.get(image)
         return Sample(image=image, image_name=names[image], text=text, note=note)
 
     own = [image for distance, image in ordered if distance > 0]
