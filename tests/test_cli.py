@@ -215,11 +215,12 @@ def test_one_damaged_run_does_not_hide_the_others(own_workspace: Path, capsys: p
     for file in broken.folder.glob("run.sqlite*"):
         file.unlink()
     assert main(["status"]) == 0
+    # The latest first.
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"{sound.id}  done  2/2 images")
-    assert second.startswith("a  damaged  ")
+    assert first.startswith("a  damaged  ")
+    assert second.startswith(f"{sound.id}  done  2/2 images")
     assert main(["status", "--json"]) == 0
-    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["done", "damaged"]
+    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["damaged", "done"]
     assert "run.sqlite" in refused(capsys, "status", "a")
 
 

@@ -281,13 +281,13 @@ def _other_name(other: Record, first: Record) -> str:
 def _title(labels: Sequence[str], tables: Sequence[str], names: Sequence[str]) -> str:
     """A dataset's name if a person gives none, the same in whatever order the sources came.
 
-    That of the folders or ZIPs, of the one folder that all images lie in, or of the tables.
+    That of the folders or ZIPs, of the tables, or of the one folder that all images lie in.
     """
     folders = {name.partition("/")[0] if "/" in name else "" for name in names}
     given = (
         sorted(set(labels))
-        or (sorted(folders) if len(folders) == 1 and all(folders) else [])
         or sorted(name.rpartition("/")[2].rpartition(".")[0] or name for name in set(tables))
+        or (sorted(folders) if len(folders) == 1 and all(folders) else [])
     )
     if given:
         return ", ".join(given[:3]) + (f" and {len(given) - 3} more" if len(given) > 3 else "")

@@ -34,7 +34,8 @@ STORED_DIVIDED = [metric.name for metric in STORED if metric.divisor == "gain"]
 class Gains:
     """What the floor leaves out: `floor` as a cosine, image-text pairs with a value, and of these those below it.
 
-    `images` counts images with a value, `images_below` those of them that have no pair left.
+    `images` counts images with a curve, `images_below` those of them that have no pair left; `pairs_flat` are the pairs
+    with a curve whose rise is below `LEAST_RISE`, so that they never had a value.
     """
 
     floor: float | None = None
@@ -42,6 +43,7 @@ class Gains:
     pairs_below: int = 0
     images: int = 0
     images_below: int = 0
+    pairs_flat: int = 0
 
 
 def gain_of(rows: pd.DataFrame) -> pd.Series:
@@ -65,12 +67,20 @@ def above_floor(rows: pd.DataFrame) -> tuple[pd.DataFrame, Gains]:
         return rows, Gains()
     floor = LEAST_GAIN * float(pairs["gain"].median())
     below = pairs["gain"] < floor
-    images = pairs["image"].nunique()
+    curved = rows.loc[gain.notna(), KEY].drop_duplicates(KEY)
+    images = curved["image"].nunique()
     divided = [name for name in DIVIDED if name in rows]
     cleared = rows[divided].mask(gain < floor)
     return (
         rows.assign(**{name: cleared[name] for name in divided}),
-        Gains(floor, len(pairs), int(below.sum()), images, images - pairs.loc[~below, "image"].nunique()),
+        Gains(
+            floor,
+            len(pairs),
+            int(below.sum()),
+            images,
+            images - pairs.loc[~below, "image"].nunique(),
+            len(curved) - len(pairs),
+        ),
     )
 
 

@@ -107,14 +107,11 @@ def _limits(context: Context, findings: Sequence[Finding]) -> tuple[str, ...]:
     if not agreement.empty:
         low = agreement.sort_values("value").iloc[0]
         lowest = measured(low.value, low.low, low.high, int(low.n))
-        out.append(
-            say(
-                "The lowest agreement between two methods, {first} with {second}, is {value}.",
-                first=title_of(low.a),
-                second=title_of(low.b),
-                value=lowest,
-            )
-        )
+        values = {"first": title_of(low.a), "second": title_of(low.b), "value": lowest}
+        if len(agreement) == 1:
+            out.append(say("The two methods, {first} and {second}, have a mean rank correlation of {value}.", **values))
+        else:
+            out.append(say("The lowest agreement between two methods, {first} with {second}, is {value}.", **values))
     if len(summary.failures):
         out.append(
             say("1 explanation failed and is not included in any mean (annex {letter}).", letter=LETTERS["log"])

@@ -13,8 +13,7 @@ from core.content.curve_chart import curves_chart
 from core.content.parts import Chart, Place, Section
 from core.content.promises import draws_interval, promised
 from core.content.tables import TableSpec
-from core.content.words import bounded, measured, number, p_value, percent, plural, share
-from core.evaluation.gains import LEAST_GAIN
+from core.content.words import bounded, measured, number, p_value
 from core.evaluation.metrics import BY_NAME, MAIN
 from core.evaluation.summary import Summary
 from core.evaluation.tables import TrustRow, VersusRow
@@ -32,6 +31,7 @@ from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.languages import say
 from core.methods import METHODS
 from core.reporting.agreement import agreement_section
+from core.reporting.curve_sentences import gain_sentences, points_sentences
 from core.reporting.localisation import against_drawn
 from core.reporting.measures import other_measures
 from core.reporting.scores import scores
@@ -110,6 +110,7 @@ def _faithfulness(context: ReportContext) -> Section:
             "a kind of text is not shown to reflect this model in its maps of such texts."
         ),
     )
+    sentences += points_sentences(rows_of_curves)
     marked = [f"{title_of(name)}: {reason}." for name, reason in failed.items() if name in set(best.method)]
     results = above_controls(context.judged)
     if marked:
@@ -180,33 +181,6 @@ def main_table(summary: Summary, failed: Mapping[str, str]) -> tuple[TableSpec, 
         for one in MAIN
     ]
     return wide("Map", 25, columns), sorted(rows, key=by_title)
-
-
-def gain_sentences(summary: Summary) -> tuple[str, ...]:
-    """What areas are divided by, and how many pairs have too small a divisor; none where no curve was measured."""
-    gains = summary.gains
-    if gains.floor is None:
-        return ()
-    divided = say(
-        "Deletion, insertion and faithfulness are divided by the gain: the score of the whole image minus that of "
-        "the fully hidden one. With a small gain, a single image would determine the mean."
-    )
-    floor = say("{floor} ({share} of the median gain)", floor=number(gains.floor, 3), share=percent(LEAST_GAIN))
-    if not gains.pairs_below:
-        counted = say("No image-text pair has a gain below {floor}, so all are counted.", floor=floor)
-        return (f"{divided} {counted}",)
-    lost = ""
-    if gains.images_below:
-        images = plural(gains.images_below, "image")
-        lost = say("; {images} of {all} therefore have no value", images=images, all=gains.images)
-    left = say(
-        "{pairs} image-text pairs have a gain below {floor} and are excluded from these three metrics and from the "
-        "comparison with controls{lost}.",
-        pairs=share(gains.pairs_below, gains.pairs),
-        floor=floor,
-        lost=lost,
-    )
-    return (f"{divided} {left}",)
 
 
 def _same(frame: pd.DataFrame) -> int | None:

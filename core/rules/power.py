@@ -47,7 +47,7 @@ class Against:
 class Power:
     """The value beyond the limit that would have been a finding with 90 % power, and about how many units would decide.
 
-    `needed` is rounded up to one significant figure; None where the value is as good as on the limit.
+    `needed` is rounded up to two significant figures; None where the value is as good as on the limit.
     """
 
     detectable: float
@@ -81,7 +81,7 @@ def power_of(estimate: Estimate, against: Against, significance: float) -> Power
     reach = float(norm.isf(error if beyond else ONE_SIDE) + norm.ppf(POWER))
     distance = abs(value - against.limit)
     count = (spread * reach / distance) ** 2 if distance > 0 else math.inf
-    needed = _one_figure(max(count, estimate.n + 1)) if count <= MOST_NEEDED else None
+    needed = _two_figures(max(count, estimate.n + 1)) if count <= MOST_NEEDED else None
     return Power(against.limit + (shift if against.at_most else -shift), needed)
 
 
@@ -185,7 +185,7 @@ def _printed(value: float, against: Against) -> str:
     return localised(typeset(f"{float(f'{value:.2g}'):g}"))
 
 
-def _one_figure(count: float) -> int:
-    """Rounded up to one significant figure."""
-    unit = 10 ** math.floor(math.log10(count))
+def _two_figures(count: float) -> int:
+    """Rounded up to two significant figures."""
+    unit = 10 ** max(math.floor(math.log10(count)) - 1, 0)
     return math.ceil(count / unit - 1e-9) * int(unit)

@@ -109,7 +109,7 @@ def test_dropping_makes_an_audit_cheaper(tmp_path: Path, dataset: Dataset, vit: 
     spent = {}
     for removal in ("mean", "auto"):
         rise = MethodPlan(name="rise", options={"masks": 60, "cells": 4, "removal": removal})
-        trust = TrustPlan(steps=16, removal=removal, coalitions=0, resamples=100)  # type: ignore[arg-type]
+        trust = TrustPlan(steps=6, removal=removal, coalitions=0, resamples=100)  # type: ignore[arg-type]
         run = new_run(tmp_path / removal, plan_for(dataset, vit, (rise,), trust=trust))
         assert work(run, model=loaded(vit)) == "done"
         assert run.manifest["removal"] == ("drop" if removal == "auto" else "mean")

@@ -72,6 +72,17 @@ def test_without_a_small_gain_nothing_is_left_out(run: Run) -> None:
     pd.testing.assert_frame_equal(got, rows)
 
 
+def test_pairs_whose_rise_was_too_small_for_an_area_are_counted_apart(run: Run) -> None:
+    rows = run.results()
+    image = sorted(set(rows.image))[0]
+    flat = (rows.image == image) & rows.deletion_curve.notna()
+    pairs = len(rows.loc[flat, ["image", "text"]].drop_duplicates())
+    for name in ("deletion", "insertion", "faithfulness"):
+        rows.loc[flat, name] = np.nan
+    _, gains = above_floor(rows)
+    assert (gains.pairs, gains.pairs_flat, gains.images, gains.images_below) == (16 - pairs, pairs, 8, 1)
+
+
 def test_rows_without_curves_keep_their_values(run: Run) -> None:
     rows = run.results()
     rows["deletion_curve"] = None

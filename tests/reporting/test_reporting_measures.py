@@ -17,11 +17,12 @@ from core.evaluation.metrics import FURTHER, MAIN, STORED
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding
 from core.reporting.cards import absent
+from core.reporting.curve_sentences import gain_sentences, points_sentences
 from core.reporting.document import build_report
 from core.reporting.front import overview
 from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
-from core.reporting.trust import against_control, gain_sentences, trust
+from core.reporting.trust import against_control, trust
 from core.runs import Run
 from tests.findings.pinned import PINNED
 from tests.support.contexts import context_of
@@ -93,16 +94,21 @@ def test_medians_stand_beside_means_that_are_divided_by_a_gain(run: Run, summary
     ("gains", "expected", "absent"),
     [
         (
-            Gains(0.1573, 48, 10, 24, 3),
+            Gains(0.1573, 48, 10, 24, 0),
             "10 of 48 (21 %) image-text pairs have a gain below 0.157 (50 % of the median",
-            "No image",
+            "No pair",
         ),
-        (Gains(0.1573, 48, 10, 24, 3), "3 images of 24 therefore have no value", "all are counted"),
-        (Gains(0.1573, 48, 2, 24, 0), "2 of 48 (4 %) image-text pairs", "therefore"),
+        (Gains(0.1573, 48, 10, 24, 3), "No pair with a value is left for 3 images of 24.", "all are counted"),
+        (Gains(0.1573, 48, 2, 24, 0), "2 of 48 (4 %) image-text pairs", "is left for"),
         (
             Gains(0.1573, 48, 0, 24, 0),
             "No image-text pair has a gain below 0.157 (50 % of the median gain), so all are counted",
             "left out",
+        ),
+        (
+            Gains(0.1573, 48, 10, 24, 3, 4),
+            "controls. No area is known for 4 pairs more: the image raises the score by less than 0.01. No pair",
+            "all are counted",
         ),
     ],
 )
@@ -211,3 +217,13 @@ def test_findings_on_the_explanations_are_in_the_summary_whatever_was_tested(run
         # The companion: a finding about the images is in the register alone.
         other = context_of(run, summary=one, findings=[finding.model_copy(update={"subject": "data"})])
         assert "Findings on the explanations" not in overview(other, Plates(run, other.assets, ()), ()).confidence
+
+
+def test_the_points_of_the_curves_are_told_as_the_rows_hold_them(run: Run) -> None:
+    rows = run.results()
+    (sentence,) = points_sentences(rows)
+    assert sentence.startswith("Each curve has 17 points, at 0, 6, 12, 19, 25, ") and "94 and 100 % of" in sentence
+    rows["curve_shares"] = [None if curve is None else [0.0, 0.1, *[0.5] * 14, 1.0] for curve in rows.deletion_curve]
+    assert "at 0, 10, 50, " in points_sentences(rows)[0]
+    rows["deletion_curve"] = None
+    assert points_sentences(rows) == ()

@@ -149,7 +149,7 @@ CHOICE = Rule(
             GAIN_DIFFERENCE,
         ),
         "passed": Wording(
-            "The gain of block {block} exceeds that of the default block {default} by at most {most_gain:g} ({side})",
+            "Block {block} is not better than the default block {default} by more than {most_gain:g} ({side})",
             GAIN_DIFFERENCE,
         ),
         "cannot_conclude": Wording(

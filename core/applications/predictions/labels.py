@@ -112,7 +112,7 @@ def largest_confusions(known: Labelled, most: int = 4) -> str:
         )
         for row in found[:most]
     ]
-    more = [say("and {count} more", count=len(found) - most)] if len(found) > most else []
+    more = [say("and {count} more that occur at least twice", count=len(found) - most)] if len(found) > most else []
     return "; ".join([*named, *more]) or say("none")
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from core.applications.reliance import families
 from core.applications.reliance.card import CARD
-from core.applications.reliance.measures import EVERY, pairs_left_out
+from core.applications.reliance.measures import EVERY, pairs_left_out, pooled
 from core.applications.reliance.profile_chapter import profile_sections
 from core.applications.reliance.record import PLACES_PART, STICKERS_PART, RelianceRecord
 from core.applications.reliance.specs import CONCEPT_SHARES, LEAST_WORDS, PREVALENCE, REGION_SHARES, WORDS
@@ -136,7 +136,7 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
         more = f"{lost} {more}"
     left = pairs_left_out(record.measured(PLACES_PART).places, say("n counts the images of the text"))
     caption = say("Regions: share of the score's gain, 95 % interval over images")
-    note = " ".join(part for part in (note, left, more) if part)
+    note = " ".join(part for part in (note, left, pooled(), more) if part)
     tables = (REGION_SHARES.table(caption, table.head(MOST_ROWS), note, "body"),)
     return Section(CARD.title, facts=facts, sentences=tuple(say(sentence) for sentence in METHOD), tables=tables)
 
@@ -165,7 +165,7 @@ def _concepts(context: Context, record: RelianceRecord) -> Section:
             significance=significance,
         )
         more = rest_of(len(surprises), MOST_ROWS, RelianceRecord.file_of("regions"))
-        note = " ".join(part for part in (note, more) if part)
+        note = " ".join(part for part in (note, pooled(), more) if part)
         tables.insert(0, CONCEPT_SHARES.table(caption, surprises.head(MOST_ROWS), note))
     return Section(
         "Unexpected dependencies",
@@ -244,7 +244,8 @@ def _words(context: Context, record: RelianceRecord) -> Section:
         "Effects of words on the scores",
         sentences=(
             say(
-                "A spread is the standard deviation of an image's cosines over the classes. Function words are "
+                "A spread is the standard deviation of an image's cosines over the classes; the fall of the margin is "
+                "the mean fall divided by the mean spread of the images. Function words are "
                 "articles, prepositions, pronouns and similar; a value below 0 means less attribution than their share "
                 "of the words."
             ),

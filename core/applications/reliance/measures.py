@@ -99,6 +99,14 @@ def topics_of(text: str, kind: str) -> list[str]:
     return content_words(text) if kind == "caption" else [text]
 
 
+def pooled() -> str:
+    """What a row of a table by topic is made of, in a sentence."""
+    return say(
+        "A row pools the class or prompt of that name and all captions that contain it as a word; several texts of one "
+        "image are averaged first."
+    )
+
+
 def topic_title(topic: str) -> str:
     """How a topic of a table is printed: a text as it is, all of them in the language of the report."""
     return say(topic) if topic == EVERY else topic

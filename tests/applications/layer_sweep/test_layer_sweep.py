@@ -275,7 +275,7 @@ def test_another_block_must_not_do_better(
     assert finding.evidence[0].value == pytest.approx(other, abs=1e-9)
     assert "lock 0" in finding.title and "block 1" in finding.title
     assert "(tested against a difference of 0.02)" in finding.condition or count == 4
-    assert finding.status != "passed" or "by at most 0.02" in finding.title
+    assert finding.status != "passed" or "by more than 0.02" in finding.title
 
 
 @pytest.mark.parametrize(

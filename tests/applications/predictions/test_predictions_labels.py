@@ -134,7 +134,7 @@ def test_confusions_are_counted_and_every_wrong_prediction_is_printed() -> None:
     assert sum(row.images for row in found) == 20 and [row.images for row in found[:5]] == [3, 3, 3, 3, 2]
     named = largest_confusions(known)
     assert named.startswith("cat predicted as giraffe, 3 of 5; dog predicted as cat, 3 of 5") and named.endswith(
-        "; and 4 more"
+        "; and 4 more that occur at least twice"
     )
     assert absorbing(known) in {f"{name}, 3 of 20" for name in CLASSES}
     assert least_right(known) == "cat, 2 of 5 right"
