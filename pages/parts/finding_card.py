@@ -125,7 +125,8 @@ def lead(text: str, most: int = LEAD) -> str:
         if len(told) + 1 + len(sentence) > most:
             break
         told = f"{told} {sentence}"
-    return told
+    # A list that goes on says so.
+    return f"{told[:-1]} …" if told.endswith(";") else told
 
 
 def evidence(numbers: tuple[Number, ...]) -> None:

@@ -117,6 +117,7 @@ def test_the_links_of_a_card_name_the_audit_as_the_app_lists_it(
 def test_a_closed_card_shows_whole_sentences() -> None:
     assert lead("One. Two is longer. Three.", 20) == "One. Two is longer."
     assert lead("One. Two is longer. Three.", 12) == "One."
+    assert lead("Found: a, 1 of 2; b, 3 of 4; c.", 20) == "Found: a, 1 of 2 …"
     assert lead("No end in sight", 8) == shorten("No end in sight", 8) != "No end in sight"
 
 
