@@ -12,7 +12,7 @@ from core.errors import DamagedError, LoupeError, RunError
 from core.runs import STOPPED, Progress, Run, open_run
 from core.runs.database import damage
 from core.runs.opened import is_opened
-from core.runs.shelf import close_elsewhere, open_elsewhere, shelf, shelf_id
+from core.runs.shelf import close_elsewhere, listed_run, open_elsewhere, shelf, shelf_id
 from core.settings import opened_folder, runs_folder
 
 Answer = tuple[dict[str, Any], int]
@@ -23,8 +23,8 @@ def find_run(name: str) -> Run:
     for folder in (Path(name), runs_folder() / name, opened_folder() / name):
         if (folder / "plan.json").exists():
             return open_run(folder)
-    if (listed := shelf().get(name)) is not None:
-        return open_run(listed.folder)
+    if (listed := listed_run(name)) is not None:
+        return listed
     raise RunError(f"there is no run {name!r}; give its directory, or an id listed by `python -m core status`")
 
 

@@ -93,7 +93,8 @@ def explore() -> None:
     address.tell("image", [image])
     address.tell("text", [ids[at] for at in texts])
     address.tell("method", chosen if len(chosen) < len(methods) else [])
-    drawn = {at: maps_of(run, found, rows, pairs[at], chosen, look) for at in texts}
+    parts = {at: rows[(rows["text"] == pairs[at][0]) & (rows["text_kind"] == pairs[at][1])] for at in texts}
+    drawn = {at: maps_of(run, found, parts[at], pairs[at][0], chosen, look) for at in texts}
     large = None
     if view == "one":
         with bar:
@@ -104,8 +105,7 @@ def explore() -> None:
         copy_link()
     for at in texts:
         text, kind = pairs[at]
-        part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
-        one_text(run, found, text, kind, part, chosen, drawn[at], large, look)
+        one_text(run, found, text, kind, parts[at], chosen, drawn[at], large, look)
     st.subheader("Images", anchor=False)
     strip(run, list(names), image, names)
 
@@ -143,13 +143,16 @@ def copy_link() -> None:
 
 
 def maps_of(
-    run: Run, image: DatasetImage, rows: pd.DataFrame, pair: tuple[str, str], methods: list[str], look: maps.Look
+    run: Run, image: DatasetImage, rows: pd.DataFrame, text: str, methods: list[str], look: maps.Look
 ) -> dict[str, DrawnMap]:
-    """The maps of an image and one of its texts, a pair of text and kind, by these methods; then what they share."""
-    text, kind = pair
-    part = rows[(rows["text"] == text) & (rows["text_kind"] == kind)]
-    explained = part[(part["kind"] == "method") & part["method"].isin(methods)]
+    """The maps of an image and a text, from the rows of both, by these methods; then what they share."""
+    explained = explained_by(rows, methods)
     return large_map.drawn_maps(run, image, text, explained, opacity=look.opacity, smooth=look.smooth)
+
+
+def explained_by(rows: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """The rows of these methods, without controls and scores."""
+    return rows[(rows["kind"] == "method") & rows["method"].isin(methods)]
 
 
 def pick_kinds(run: Run, scores: pd.DataFrame, options: DeltaGenerator) -> list[str]:
@@ -201,7 +204,7 @@ def one_text(
 ) -> None:
     """The maps, words, curves and values of one image and text; `large` names the one map that is shown, if any."""
     scores = rows.loc[rows["kind"] == "score", "score"].dropna()
-    explained = rows[(rows["kind"] == "method") & rows["method"].isin(methods)]
+    explained = explained_by(rows, methods)
     with st.container(border=True):
         st.subheader(plain(text), anchor=False)
         score = number(float(scores.iloc[0])) if len(scores) else "unknown"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.content.altair import alt
 from core.content.charts import PALETTE, WIDTH, styled
-from core.evaluation.curve_shares import SHARES, shares_of
+from core.evaluation.curve_shares import SHARES, shares_of, trapezia
 from core.languages import say
 from core.rules.parts import CONTROL_TITLES, title_of
 
@@ -19,10 +19,7 @@ CONTROL_DASHES = ([6, 3], [1.5, 2.5], [8, 2, 1.5, 2])
 def best_curves(frame: pd.DataFrame) -> list[str]:
     """The titles whose curves are drawn: every control, and the methods with the widest gap between the two curves."""
     controls = [title for title in dict.fromkeys(frame.title) if title in _controls()]
-    areas = {
-        key: float(((part.value + part.value.shift()) / 2 * part.share.diff()).sum())
-        for key, part in frame.groupby(["title", "which"])
-    }
+    areas = {key: trapezia(part["value"], part["share"]) for key, part in frame.groupby(["title", "which"])}
     means = pd.Series(areas).unstack()
     gap = (means["insertion"] - means["deletion"]).drop(controls).sort_values(ascending=False, kind="stable")
     return [*gap.index[:MOST_CURVES], *controls]

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-# The columns of a result row with curves, and with where they were measured.
-CURVES = ("deletion_curve", "insertion_curve")
+# The column of a result row that says where its curves were measured.
 SHARES = "curve_shares"
 
 
@@ -24,6 +23,12 @@ def cell_counts(cells: int, steps: int) -> list[int]:
     shares = (angles / np.pi + (1 - np.cos(angles)) / 2) / 2
     first = [round(cells * float(share)) for share in shares[: (steps + 2) // 2]]
     return [*first, *(cells - count for count in reversed(first[: (steps + 1) // 2]))]
+
+
+def trapezia(values: ArrayLike, shares: ArrayLike) -> float:
+    """The area under values at these shares: the sum of the trapezia between them."""
+    heights = np.asarray(values, dtype=np.float64)
+    return float(((heights[:-1] + heights[1:]) / 2 * np.diff(shares)).sum())
 
 
 def shares_of(shares: Iterable[Any], points: int) -> NDArray[np.float64]:

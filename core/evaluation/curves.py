@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.evaluation.agreement import common_grid
-from core.evaluation.curve_shares import cell_counts
+from core.evaluation.curve_shares import cell_counts, trapezia
 from core.evaluation.gains import LEAST_RISE
 
 SIDE = 14
@@ -105,7 +105,7 @@ def area(curve: NDArray[np.floating], shares: NDArray[np.floating], hidden: floa
     if full - hidden < LEAST_RISE:
         return None
     scaled = (np.asarray(curve, dtype=np.float64) - hidden) / (full - hidden)
-    return float(((scaled[:-1] + scaled[1:]) / 2 * np.diff(shares)).sum())
+    return trapezia(scaled, shares)
 
 
 def _keep_sets(values: NDArray[np.floating], counts: list[int], cells_of: tuple[int, int]) -> list[NDArray[np.bool_]]:

@@ -8,13 +8,12 @@ import streamlit as st
 
 from core.errors import Refused, missing
 from core.reporting.signatures.check import Signature, read_pdf
+from core.reporting.signatures.field import ROLES
 from core.runs import Run
 from core.settings import as_typed
 from pages.parts import commands
 from pages.parts.words import plain, problems_shown, tab
 
-# As `sign` takes them, in the order of the fields on the cover.
-ROLES = {"preparer": "Preparer", "reviewer": "Reviewer", "approver": "Approver"}
 PROBLEMS = {
     "valid": "",
     "broken": " The signature does not fit what it covers.",
@@ -41,9 +40,13 @@ def show(run: Run) -> None:
             "audit lies, with this command:"
         )
         role = st.segmented_control(
-            "Sign as", list(ROLES), format_func=lambda name: tab(ROLES[name]), required=True, key=f"sign-as-{run.id}",
+            "Sign as",
+            list(ROLES),
+            format_func=lambda name: tab(name.capitalize()),
+            required=True,
+            key=f"sign-as-{run.id}",
             default="approver",
-        )  # fmt: skip
+        )
         st.code(command(run, role or "approver"), language="bash", wrap_lines=True)
         st.caption(
             as_typed(

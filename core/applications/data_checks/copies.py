@@ -10,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.deferred import Deferred
+
+# It brings much of SciPy, which the rules on what was found here do without.
+match_template = Deferred("skimage.feature", "match_template")
+
 # A copy may lack up to a fifth of each side.
 SCALES = np.arange(1.0, 0.799, -0.02)
 # Correlation of two reduced images from which a pair is aligned, and that of the aligned pair from which it is a copy.
@@ -68,9 +73,6 @@ def aligned(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def _inside(whole: NDArray[Any], part: NDArray[Any]) -> float:
     """The highest correlation of `part`, at each scale, with a window of `whole`; 0 where it is even or too large."""
-    # It brings much of SciPy, which the rules on what was found here do without.
-    from skimage.feature import match_template
-
     rows, columns = whole.shape
     best, inner = 0.0, Image.fromarray(part)
     for scale in SCALES:

@@ -228,8 +228,8 @@ def _members(context: Context, effect: Effect) -> tuple[tuple[Sample, ...], tupl
     ordered = sorted(distances, key=lambda entry: (-entry[0], names[entry[1]]))
 
     def sample(image: str) -> Sample:
-        note, text = f"{effect.measure.title} {number(values[image])}", effect.measure.texts.get(image)
-        return Sample(image=image, image_name=names[image], text=text, note=note)
+        note = f"{effect.measure.title} {number(values[image])}"
+        return Sample(image=image, image_name=names[image], text=effect.measure.texts.get(image), note=note)
 
     own = [image for distance, image in ordered if distance > 0]
     against = [image for distance, image in ordered[::-1] if distance <= 0]
