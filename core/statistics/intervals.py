@@ -220,8 +220,21 @@ def mean_over_images(
 
 def image_means(values: NDArray[Any], images: NDArray[Any]) -> NDArray[np.float64]:
     """Each image's mean of its values, in the order of the images' ids; images without a value are left out."""
-    means = pd.Series(np.asarray(values, dtype=float)).groupby(np.asarray(images)).mean().dropna()
-    return np.asarray(means.to_numpy(), dtype=np.float64)
+    (means,) = means_of_images(images, values)
+    return means[~np.isnan(means)]
+
+
+def means_of_images(images: NDArray[Any], *columns: NDArray[Any]) -> list[NDArray[np.float64]]:
+    """Each image's mean of each column, in the order of the images' ids; NaN where it has no value."""
+    codes, names = pd.factorize(np.asarray(images), sort=True)
+    means = []
+    for column in columns:
+        values = np.asarray(column, dtype=np.float64)
+        known = ~np.isnan(values)
+        count = np.bincount(codes[known], minlength=len(names))
+        total = np.bincount(codes[known], values[known], minlength=len(names))
+        means.append(np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0))
+    return means
 
 
 def ratio_of_means(amount: NDArray[Any], total: NDArray[Any], *, counted: str = "images") -> Interval:

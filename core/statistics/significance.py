@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.deferred import Deferred
 
-ttest_1samp = Deferred("scipy.stats", "ttest_1samp")
-ttest_ind = Deferred("scipy.stats", "ttest_ind")
+# The distribution function of Student's t.
+stdtr = Deferred("scipy.special", "stdtr")
 
 Floats = NDArray[np.float64]
 
@@ -123,17 +123,22 @@ def above_zero_p(differences: NDArray[Any]) -> float | None:
     d = d[np.isfinite(d)]
     if len(d) < 2:
         return None
-    if d.std(ddof=1) / np.sqrt(len(d)) < NOTHING:
+    error = d.std(ddof=1) / np.sqrt(len(d))
+    if error < NOTHING:
         return 0.0 if d.mean() > 0 else 1.0
-    return float(ttest_1samp(d, 0.0, alternative="greater").pvalue)
+    return float(stdtr(len(d) - 1, -d.mean() / error))
 
 
 def above_p(own: NDArray[Any], others: NDArray[Any]) -> float:
     """One-sided p that the mean of `own` is not above that of `others` (Welch, 1947); two or more of each."""
     a, b = np.asarray(own, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)) < NOTHING:
+    of_a, of_b = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    error = np.sqrt(of_a + of_b)
+    if error < NOTHING:
         return 0.0 if a.mean() > b.mean() else 1.0
-    return float(ttest_ind(a, b, equal_var=False, alternative="greater").pvalue)
+    # Welch's degrees of freedom.
+    freedom = (of_a + of_b) ** 2 / (of_a**2 / (len(a) - 1) + of_b**2 / (len(b) - 1))
+    return float(stdtr(freedom, (b.mean() - a.mean()) / error))
 
 
 def permutation_p(extreme: Callable[[int], NDArray[np.bool_]]) -> float:

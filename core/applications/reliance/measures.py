@@ -18,6 +18,7 @@ from core.applications.reliance.record import RelianceRecord
 from core.concepts.english import content_words
 from core.languages import say
 from core.statistics import Interval
+from core.statistics.intervals import means_of_images
 from core.statistics.looks import Look, above_zero_at, ratio_at, share_at
 
 EVERY = "all texts together"  # messages
@@ -53,18 +54,6 @@ def share_of(
     a, t = means_of_images(np.asarray(images)[known], amount[known], total[known])
     ratio = ratio_at(look, a, t)
     return Share(ratio.value, ratio.low, ratio.high, ratio.n, above_zero_at(look, a - least * t))
-
-
-def means_of_images(images: NDArray[Any], *columns: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Each image's mean of each column, in the order of the images' names; NaN where it has no value."""
-    codes, names = pd.factorize(images, sort=True)
-    means = []
-    for column in columns:
-        known = ~np.isnan(column)
-        count = np.bincount(codes[known], minlength=len(names))
-        total = np.bincount(codes[known], column[known], minlength=len(names))
-        means.append(np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0))
-    return means
 
 
 def _mean(values: NDArray[np.float64]) -> float:

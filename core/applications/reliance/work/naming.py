@@ -21,6 +21,7 @@ from scipy.stats import t as student
 
 from core.applications.reliance.work.names import is_kin
 from core.concepts.umbrellas import umbrella_of
+from core.statistics.intervals import means_of_images
 
 Floats = NDArray[np.float64]
 # A name separates a kind where a random region of it is nearer to the name than a random other one this often.
@@ -127,7 +128,7 @@ def kind_names(
                 len(set(where[held & ~inside])),
                 float(np.isin(order[inside[held]], family).any(axis=1).mean()) if own.any() else None,
                 () if term else tuple(names[at] for at in rivals),
-                _rank(image_means(lost[own], where[own]).mean(axis=0), family) if own.any() else None,
+                _rank(_by_image(lost[own], where[own]).mean(axis=0), family) if own.any() else None,
             )
         )
     return found
@@ -141,7 +142,7 @@ def left_open(cosines: Floats, images: NDArray[Any], chosen: int) -> list[int]:
     are left.
     """
     others = [at for at in range(cosines.shape[1]) if at != chosen]
-    means = image_means(cosines, images)
+    means = _by_image(cosines, images)
     count = len(means)
     if count < FEWEST_IMAGES:
         return others
@@ -151,12 +152,9 @@ def left_open(cosines: Floats, images: NDArray[Any], chosen: int) -> list[int]:
     return sorted((at for at in others if mean[at] <= reach[at]), key=lambda at: float(mean[at]))
 
 
-def image_means(values: Floats, images: NDArray[Any]) -> Floats:
+def _by_image(values: Floats, images: NDArray[Any]) -> Floats:
     """The means `(images, names)` of the regions' values `(regions, names)` by image."""
-    unique, place = np.unique(images, return_inverse=True)
-    means = np.zeros((len(unique), values.shape[1]))
-    np.add.at(means, place, values)
-    return np.asarray(means / np.bincount(place, minlength=len(unique))[:, None], dtype=np.float64)
+    return np.column_stack(means_of_images(images, *values.T))
 
 
 def _rank(values: Floats, family: Sequence[int]) -> int:
