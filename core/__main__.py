@@ -8,8 +8,10 @@ import os
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-from core.cli import main
-from core.memory import keep_freed
+from core.memory import keep_freed, without_collection
+
+with without_collection(lasting=True):
+    from core.cli import main
 
 keep_freed()
 raise SystemExit(main())

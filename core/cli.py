@@ -23,6 +23,7 @@ from core.datasets import source
 from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.house_styles import style_arguments
+from core.memory import without_collection
 from core.methods.presets import EFFORTS
 from core.settings import COMMAND, VERSION, as_typed, settle
 from core.storage import check_out, storage_error
@@ -74,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _named(place: str) -> Any:
     """The function `module:name` of a module of `core`, which is imported for it."""
     module, _, name = place.partition(":")
-    return getattr(import_module(f"core.{module}"), name)
+    with without_collection(lasting=True):
+        return getattr(import_module(f"core.{module}"), name)
 
 
 def _parser(wanted: str | None = None) -> argparse.ArgumentParser:

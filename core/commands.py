@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from core.demonstration import demonstration
 from core.engine_arguments import chosen_engine
 from core.errors import InputError, LoupeError
 from core.house_styles import restyle
+from core.memory import without_collection
 from core.outcome import outcome
 from core.planted import planted
 from core.request import AuditRequest, begin, read_inputs, seen_from
@@ -55,17 +56,13 @@ def audit(chosen: argparse.Namespace) -> Answer:
 
 def perform(request: AuditRequest, engine: Engine) -> Answer:
     """Ingest, plan, work, report. Nothing is written before the model and every argument are known to be good."""
-    from core.audit.worker import work
     from core.models.loading import load_model
     from core.reporting import check_renderer
 
     inputs = read_inputs(request)
     spec = request.model
-    # The renderer starts in a process of its own while the model is loaded in this one.
-    with ThreadPoolExecutor(1) as beside:
-        renderer = beside.submit(check_renderer)
-        model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
-        renderer.result()
+    check_renderer()
+    model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     new = not request.out.exists()
     run = begin(request, inputs)
     try:
@@ -75,16 +72,21 @@ def perform(request: AuditRequest, engine: Engine) -> Answer:
         if new:
             shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    return outcome(run, work(run, _tell, model, engine=engine), request.fail_on)
+    return outcome(run, _work()(run, _tell, model, engine=engine), request.fail_on)
+
+
+def _work() -> Callable[..., str]:
+    """What does the work of a run; torch comes with it."""
+    with without_collection(lasting=True):
+        from core.audit.worker import work
+    return work
 
 
 def resume(chosen: argparse.Namespace) -> Answer:
     """Go on with a run."""
     run, engine = find_run(chosen.run_directory), chosen_engine(chosen)
     check_free(run)
-    from core.audit.worker import work
-
-    return outcome(run, work(run, _tell, recompute=chosen.recompute, engine=engine), None)
+    return outcome(run, _work()(run, _tell, recompute=chosen.recompute, engine=engine), None)
 
 
 def worker(chosen: argparse.Namespace) -> Answer:
@@ -95,9 +97,7 @@ def worker(chosen: argparse.Namespace) -> Answer:
 
         spent = join(run, chosen.joins, chosen.threads)
         return {"text": "", "data": {"image_forwards": spent.image, "text_forwards": spent.text}}, 0
-    from core.audit.worker import work
-
-    return outcome(run, work(run, _tell, launched=chosen.launched, engine=chosen_engine(chosen)), None)
+    return outcome(run, _work()(run, _tell, launched=chosen.launched, engine=chosen_engine(chosen)), None)
 
 
 def report(chosen: argparse.Namespace) -> Answer:

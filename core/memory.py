@@ -1,9 +1,13 @@
-"""How this process keeps the memory that forwards free, or gives back what a page has freed."""
+"""How this process keeps memory that forwards free, gives back what a page has freed, and when it looks for cycles."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # glibc's mallopt: see malloc.h.
@@ -40,6 +44,27 @@ def give_back() -> bool:
     pa.default_memory_pool().release_unused()
     trim = _of_glibc("malloc_trim")
     return trim is not None and bool(trim(ctypes.c_size_t(0)))
+
+
+@contextmanager
+def without_collection(*, lasting: bool = False) -> Iterator[None]:
+    """No search for cycles inside. `lasting`: nor later among what is there at the end, such as modules and a model.
+
+    While modules are imported there is nothing to find, and each search walks all of them again: a fifth of the time
+    that an audit takes to begin.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            if lasting:
+                gc.freeze()
+                # At the end everything is taken down; libraries complain about what is left over then.
+                atexit.unregister(gc.unfreeze)
+                atexit.register(gc.unfreeze)
+            gc.enable()
 
 
 def _of_glibc(name: str) -> Any:

@@ -1,4 +1,7 @@
-"""Large blocks that were freed are used again instead of being mapped anew; counted in page faults."""
+"""Blocks that were freed are used again instead of being mapped anew, and cycles are not looked for among modules.
+
+Both are counted: in page faults, and in searches and the objects that they leave out.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 import pytest
 
 from core import memory
+from core.settings import ROOT
 
 FAULTS = """
 import resource, sys
@@ -80,3 +84,50 @@ def test_what_was_freed_is_given_back() -> None:
 def test_another_system_does_without(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.memory.sys.platform", "darwin")
     assert getattr(memory, name)() is False
+
+
+SEARCHES = """
+import gc, runpy, sys
+began = []
+gc.callbacks.append(lambda phase, told: began.append(phase) if phase == "start" else None)
+sys.argv = ["core", "audit", "--help"]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__")
+except SystemExit:
+    pass
+searches = len(began)
+import decimal, email.message, http.client, unittest.mock
+print(searches, len(began) - searches, gc.get_freeze_count(), gc.isenabled())
+"""
+
+
+def test_a_command_is_imported_without_a_search_for_cycles() -> None:
+    done = subprocess.run([sys.executable, "-c", SEARCHES], capture_output=True, text=True, check=True, cwd=ROOT)
+    searches, later, left_out, on = done.stdout.splitlines()[-1].split()
+    # A few begin before the command's own file is run, and while its arguments are parsed.
+    assert int(searches) < 10
+    # Afterwards they begin again, and leave out what was imported.
+    assert (int(later) > 0, int(left_out) > 20_000, on) == (True, True, "True")
+
+
+KEPT = """
+import atexit, gc
+atexit.register(lambda: print(gc.get_freeze_count()))
+from core.memory import without_collection
+before = gc.get_freeze_count()
+with without_collection():
+    inside = gc.isenabled()
+plain = gc.get_freeze_count() - before
+with without_collection(lasting=True), without_collection(lasting=True):
+    pass
+print(inside, plain, gc.get_freeze_count() - before > 1000, gc.isenabled())
+gc.disable()
+with without_collection(lasting=True):
+    pass
+print(gc.isenabled())
+"""
+
+
+def test_only_what_lasts_is_left_out_of_later_searches_and_nothing_at_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["False", "0", "True", "True", "False", "0"]

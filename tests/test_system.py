@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import cli
+from core.reporting import pdf
 from core.reporting.pdf import check_renderer
 from core.settings import ROOT
 from core.system import DEMO, OPTIONAL, PURPOSES, RENDERER, TEST, VENV, WITHOUT_BROWSER, Machine, Need, main, needs_for
@@ -224,7 +225,8 @@ def test_an_environment_exists_after_the_system_was_checked(monkeypatch: pytest.
 
 @pytest.fixture
 def without_pango(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The renderer fails as it does without Pango: a stand-in for weasyprint is found first."""
+    """The renderer fails as it does without Pango: no library is loaded, a stand-in for weasyprint is found first."""
+    monkeypatch.setattr(Machine, "loads", lambda *_: False)
     folder = tmp_path / "stand-in"
     folder.mkdir()
     (folder / "weasyprint.py").write_text("raise OSError(\"cannot load library 'libpango-1.0-0'\")\n")
@@ -248,9 +250,34 @@ def test_missing_libraries_stop_an_audit_before_it_begins(
     assert not [name for name in os.listdir(tmp_path) if name in ("audit", "demo")]
 
 
-def test_the_renderer_of_this_machine_starts() -> None:
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of the renderer's processes, which are started as ever."""
+    told: list[str] = []
+    started = pdf._renderer
+
+    def start(argument: str, limits: pdf.Limits) -> subprocess.CompletedProcess[str]:
+        told.append(argument)
+        return started(argument, limits)
+
+    monkeypatch.setattr(pdf, "_renderer", start)
     check_renderer.cache_clear()
+    return told
+
+
+def test_no_process_is_started_for_a_renderer_that_has_all_it_needs(starts: list[str]) -> None:
     check_renderer()
+    assert starts == []
+
+
+@pytest.mark.parametrize("lacks", ["loads", "imports"])
+def test_the_renderer_decides_where_a_name_is_not_found(
+    starts: list[str], lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, lacks, lambda *_: False)
+    # It finds its libraries all the same.
+    check_renderer()
+    assert starts == [pdf.CHECK]
 
 
 def test_needs_for_a_purpose() -> None:

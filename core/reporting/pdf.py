@@ -82,10 +82,14 @@ def render_pdfs(
 
 @cache
 def check_renderer() -> None:
-    """Start the renderer without a job, so that what it lacks is reported before any work. Once a process.
+    """Look for what the renderer needs, so that what it lacks is reported before any work. Once a process.
 
-    Raises `LoupeError` in one line if its native libraries are missing or it does not start.
+    Where something is not found by its name, the renderer itself is started without a job: what it says counts, and
+    raises `LoupeError` in one line if its native libraries are missing or it does not start.
     """
+    machine = Machine()
+    if machine.imports("weasyprint") and all(map(machine.has, RENDERER)):
+        return
     done = _renderer(CHECK, Limits())
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]

@@ -7,15 +7,14 @@ the last one. Of those, files that only keep a run, and prose for people, are le
 from __future__ import annotations
 
 import ast
-import gc
 import hashlib
 import json
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.memory import without_collection
 from core.plugins import code_sha256, installed_version
 from core.settings import ROOT
 
@@ -56,7 +55,8 @@ def code_digest() -> str:
     is read once a process: what is edited later is not what runs. The same source gives the same digest under every
     Python version.
     """
-    with _without_collection():
+    # While all trees are alive a search for cycles would take longer than everything else.
+    with without_collection():
         trees = {name: tree for name, tree in computing(ROOT / "core").items() if not is_apart(name)}
         prose = _prose_names(trees.values())
         whole = hashlib.sha256()
@@ -78,18 +78,6 @@ def plan_code(plan: Plan) -> str:
         [one.distribution, installed_version(one.distribution), code_sha256(one.distribution)] for one in plan.plugins
     ]
     return hashlib.sha256(json.dumps([code_digest(), parts]).encode()).hexdigest()
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """No search for cycles meanwhile: while all trees are alive it would take longer than everything else."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def computing(core: Path) -> dict[str, ast.Module]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.memory import without_collection
+
 if TYPE_CHECKING:
     from core.models.model import Model
 
@@ -26,6 +28,7 @@ def load_model(
     "cpu" or a torch device. Only a tag and a repository ask the network. Raises `ModelError` in one line.
     """
     # Reading a configuration needs no torch, and neither do the children that do it.
-    from core.models.loading.door import load
+    with without_collection(lasting=True):
+        from core.models.loading.door import load
 
-    return load(name, pretrained, weights=weights, device=device)
+        return load(name, pretrained, weights=weights, device=device)
