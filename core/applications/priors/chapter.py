@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.applications.priors.measures import differences
-from core.applications.priors.record import VALUES, WAYS, MapRow, PriorsRecord, of_run
+from core.applications.priors.record import REST, VALUES, WAYS, MapRow, PriorsRecord, of_run
 from core.applications.priors.tables import (
     CAPTIONS,
     COMPARISON,
@@ -146,6 +146,8 @@ def region_lines(row: MapRow) -> list[str]:
         known = {"value": amount(row.shares[at]), "area": percent(row.areas[at])}
         if not len(names):
             lines.append(say("{value} from {area} of the image", **known))
+        elif row.prior == "drawn" and names[at] == REST:
+            lines.append(say("{value} from the rest of the image, {area} of it", **known))
         elif row.prior == "drawn":
             lines.append(say("{value} from {area} of the image, drawn as “{name}”", name=names[at], **known))
         else:

@@ -28,6 +28,9 @@ WAYS = {
     "sampled": "whole sentence, a quarter of coalitions",
 }  # messages
 
+# The name of what no drawn region of its own covers.
+REST = "the rest"
+
 
 class MapRow(Row):
     """One row per explanation: image, text, value function, partition and way."""

@@ -14,14 +14,17 @@ from PIL import Image
 from core.applications.priors import work as priors
 from core.applications.priors.card import CARD, PriorsOptions
 from core.applications.priors.chapter import region_lines, sections
-from core.applications.priors.record import PriorsRecord, load
-from core.applications.priors.work.given import REST, question_text
+from core.applications.priors.record import REST, PriorsRecord, load
+from core.applications.priors.work.given import question_text
 from core.applications.work.subject import Subject
 from core.content.assets import Assets
 from core.datasets import DatasetImage, ingest, keep_annotations, read_label_maps
 from core.errors import InputError, ScopeError
+from core.languages import Catalogue, Voice
 from core.runs import TextPlan
+from tests.applications.test_languages import printed, words_of
 from tests.audit.small import loaded, new_run, plan_for, save_model
+from tests.reporting.test_language_edition import marked_voice, unmarked
 from tests.support.contexts import context_of
 
 WIDTH, HEIGHT, SIDE = 60, 40, 32
@@ -184,10 +187,28 @@ def test_the_report_names_drawn_regions_and_states_the_rule_of_questions(
     subject, record = made
     row = rows_of(record, "similarity")["0.png"]
     assert any(line.endswith("drawn as \u201cboat\u201d") for line in region_lines(row))
-    printed = str(sections(context_of(subject.run, Assets())))
-    assert "2 images, read as \u201cQ: {question} A: {answer}\u201d" in printed
-    assert "one for each label of the annotations, and the rest of the image; 1 image without two such" in printed
-    assert "is what the answer adds" in printed
+    assert sum(" from the rest of the image, " in line for line in region_lines(row)) == 1
+    assert not any(REST in line and "drawn as" in line for line in region_lines(row))
+    told = str(sections(context_of(subject.run, Assets())))
+    assert "2 images, read as \u201cQ: {question} A: {answer}\u201d" in told
+    assert "one for each label of the annotations, and the rest of the image; 1 image without two such" in told
+    assert "is what the answer adds" in told
+
+
+def left(subject: Subject, voice: Voice) -> set[str]:
+    """The words of the chapter that are neither marked nor data."""
+    labels = {*NAMES.values(), *["Q", "what", "floats", "A", "a", "boat"]}
+    return unmarked(printed(subject, "priors", voice)) - words_of(subject, "priors") - labels
+
+
+def test_the_chapter_on_drawn_regions_and_questions_comes_from_the_catalogue(
+    made: tuple[Subject, PriorsRecord],
+) -> None:
+    assert left(made[0], marked_voice()) == set()
+    own = "one for each label of the annotations, and the rest of the image"
+    catalogue = marked_voice().catalogue
+    without = {english: told for english, told in catalogue.messages.items() if english != own}
+    assert "annotations" in left(made[0], Voice(Catalogue("de", without, catalogue.counted)))
 
 
 def test_drawn_regions_need_annotations(tmp_path: Path) -> None:

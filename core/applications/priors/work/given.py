@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.applications.priors.card import PriorsOptions
+from core.applications.priors.record import REST
 from core.applications.truth import Truth
 from core.applications.work.subject import Subject
 from core.datasets import DatasetImage
 from core.models.geometry import Geometry
-
-REST = "the rest"
 
 
 @dataclass(frozen=True)
