@@ -12,11 +12,13 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
+from core.deferred import Deferred
 from core.errors import InputError
 from core.models.model import Model
 
+# Imported after the model was loaded: see `core.models.compiler`.
+gaussian_blur = Deferred("torchvision.transforms.functional", "gaussian_blur")
 Removal = Literal["auto", "drop", "black", "mean", "blur"]
 
 
@@ -36,7 +38,8 @@ def removed(model: Model, pixels: Tensor, removal: Removal) -> Tensor:
         return (-mean / std)[None, :, None, None].expand_as(pixels)
     sigma = max(pixels.shape[-2:]) / 20
     kernel = 2 * round(2 * sigma) + 1
-    return gaussian_blur(pixels, [kernel, kernel], [sigma, sigma])
+    blurred: Tensor = gaussian_blur(pixels, [kernel, kernel], [sigma, sigma])
+    return blurred
 
 
 def embed_coalitions(model: Model, pixels: Tensor, masks: Iterable[Tensor], removal: Removal = "mean") -> Tensor:

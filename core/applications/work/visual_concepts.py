@@ -16,11 +16,12 @@ from scipy import ndimage
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
+from core.deferred import Deferred
 from core.models.geometry import Preprocessing
 from core.models.model import Model
 
+gaussian_blur = Deferred("torchvision.transforms.functional", "gaussian_blur")
 Floats = NDArray[np.float64]
 Variant = Literal["pca", "kmeans"]
 
