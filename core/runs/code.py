@@ -9,14 +9,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.drafts import write_whole
 from core.memory import without_collection
 from core.plugins import code_sha256, installed_version
-from core.settings import ROOT
+from core.settings import ROOT, workspace
 
 if TYPE_CHECKING:
     from core.runs.plan import Plan
@@ -44,6 +47,8 @@ PROSE = {
     "MethodInfo": {"title", "paper", "year", "idea", "assumes", "fails", "differs", "notice"},
     "ApplicationInfo": {"title", "paper", "year", "question", "idea", "assumes", "fails", "differs"},
 }
+KEPT = "code.sha256"  # in the workspace
+_KEPT_FORM = re.compile("[0-9a-f]{64} [0-9a-f]{64}\n")
 _WITHOUT_MEANING = {"ctx", "kind", "type_comment", "type_ignores"}
 
 
@@ -54,10 +59,47 @@ def code_digest() -> str:
     A changed comment or description leaves every finished unit as it is; a changed number, name or order does not. It
     is read once a process: what is edited later is not what runs. The same source gives the same digest under every
     Python version.
+
+    Reading all syntax trees takes most of a second, so that the workspace keeps the digest for the exact bytes of all
+    files, which are read each time.
     """
+    core, kept = ROOT / "core", workspace() / KEPT
+    source = _source(core)
+    told = _told(kept)
+    if told[:1] == [source]:
+        return told[1]
+    made = _digest(core)
+    # What was edited meanwhile is another source.
+    if source == _source(core):
+        # Without a workspace that can be written to, each process reads the trees.
+        with suppress(OSError):
+            write_whole(kept, f"{source} {made}\n".encode())
+    return made
+
+
+def _told(kept: Path) -> list[str]:
+    """The hash of a source and its digest; empty where nothing is kept, or nothing of this form."""
+    try:
+        text = kept.read_text()
+    except (OSError, ValueError):
+        return []
+    return text.split() if _KEPT_FORM.fullmatch(text) else []
+
+
+def _source(core: Path) -> str:
+    """The hash of every file of the program's code, by name and byte for byte."""
+    whole = hashlib.sha256()
+    for path in sorted(core.rglob("*.py")):
+        data = path.read_bytes()
+        whole.update(f"{path.relative_to(core).as_posix()}\0{len(data)}\0".encode() + data)
+    return whole.hexdigest()
+
+
+def _digest(core: Path) -> str:
+    """See `code_digest`."""
     # While all trees are alive a search for cycles would take longer than everything else.
     with without_collection():
-        trees = {name: tree for name, tree in computing(ROOT / "core").items() if not is_apart(name)}
+        trees = {name: tree for name, tree in computing(core).items() if not is_apart(name)}
         prose = _prose_names(trees.values())
         whole = hashlib.sha256()
         for name, tree in sorted(trees.items()):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.runs import code
-from core.runs.code import APART, PROSE, ROOTS, computing, is_apart
-from core.settings import ROOT
+from core.runs.code import APART, KEPT, PROSE, ROOTS, computing, is_apart
+from core.settings import ROOT, workspace
 
 HEAD = "from __future__ import annotations\n"
 FUNCTION = '"""About."""\ndef f(x, *, y=1):\n    "About."\n    return x + y\n'
@@ -49,7 +50,9 @@ COUNTING = {
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small tree of code to hash."""
+    """A small tree of code to hash, and a workspace of its own."""
+    (tmp_path / "workspace").mkdir()
+    monkeypatch.setenv("LOUPE_HOME", str(tmp_path / "workspace"))
     for name, text in TREE.items():
         (tmp_path / "core" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "core" / name).write_text(text)
@@ -138,6 +141,72 @@ def test_a_text_that_is_also_used_elsewhere_counts(sources: Path) -> None:
     before = digest()
     (sources / "methods" / "cards.py").write_text(CARD.replace("how a hidden cell looks", "value of a hidden cell"))
     assert digest() != before
+
+
+# -- what is kept of it ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def read(sources: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every tree of code that was read for a digest."""
+    found: list[Path] = []
+    monkeypatch.setattr(code, "computing", lambda core: found.append(core) or computing(core))  # type: ignore[func-returns-value]
+    return found
+
+
+def test_trees_are_read_once_for_the_same_bytes(sources: Path, read: list[Path]) -> None:
+    first = digest()
+    assert (digest(), len(read)) == (first, 1)
+    (sources / "audit" / "units.py").write_text(UNITS + "a = 2\n")
+    other = digest()
+    assert other != first and (digest(), len(read)) == (other, 2)
+    # Also bytes that do not count are other bytes: what is kept is for one source.
+    (sources / "audit" / "units.py").write_text(UNITS + "# why\n")
+    assert (digest(), len(read)) == (first, 3)
+
+
+def test_a_file_that_comes_goes_or_moves_is_another_source(sources: Path, read: list[Path]) -> None:
+    first = digest()
+    (sources / "evaluation" / "more.py").write_text(FUNCTION)
+    assert (digest(), len(read)) == (first, 2)
+    (sources / "evaluation" / "more.py").rename(sources / "evaluation" / "else.py")
+    assert (digest(), len(read)) == (first, 3)
+    (sources / "evaluation" / "else.py").unlink()
+    assert (digest(), len(read)) == (first, 4)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"0" * 64, b"0" * 64 + b" " + b"1" * 64 + b"\n", b"{source} short\n"])
+def test_what_is_kept_of_another_source_or_form_is_not_believed(sources: Path, read: list[Path], text: bytes) -> None:
+    first = digest()
+    (workspace() / KEPT).write_bytes(text.replace(b"{source}", code._source(sources).encode()))
+    assert (digest(), len(read)) == (first, 2)
+    assert (digest(), len(read)) == (first, 2)
+
+
+def test_nothing_is_kept_of_a_source_that_is_edited_meanwhile(
+    sources: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edited(core: Path) -> Any:
+        found = computing(core)
+        (sources / "audit" / "units.py").write_text(UNITS + "a = 2\n")
+        return found
+
+    monkeypatch.setattr(code, "computing", edited)
+    digest()
+    assert not (workspace() / KEPT).exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_workspace_that_cannot_be_written_to_costs_time_alone(
+    sources: Path, read: list[Path], there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("LOUPE_HOME", str(home))
+    if there:
+        # A file where the folder would be: not even root can write into it.
+        home.write_text("")
+    assert digest() == digest()
+    assert (len(read), home.exists()) == (2, there)
 
 
 # -- the real tree -----------------------------------------------------------------------------------------------
