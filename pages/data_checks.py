@@ -28,7 +28,9 @@ def page(run: Run, record: DataRecord) -> None:
             if issue.count:
                 with st.expander(plain(f"{issue.name}: {plural(issue.count, 'image')}")):
                     rows = issue.images.itertuples()
-                    gallery.show(run, [(row.image, row.image_name) for row in rows], across=ACROSS, most=SHOWN)
+                    gallery.show(
+                        run, [(row.image, row.image_name) for row in rows], across=ACROSS, most=SHOWN, key=issue.name
+                    )
     with tabs[1]:
         groups = copy_groups(record)
         if groups:
@@ -38,14 +40,14 @@ def page(run: Run, record: DataRecord) -> None:
                 for number, group in enumerate(groups, 1)
                 for image, name in zip(group.images, group.names, strict=True)
             ]
-            gallery.show(run, entries, across=ACROSS, most=SHOWN)
+            gallery.show(run, entries, across=ACROSS, most=SHOWN, key="copies")
         else:
             st.text("No image repeats another one.")
     with tabs[2]:
         if len(record.kinds):
             tables.show(KINDS, record.kinds)
             rows = record.kinds.itertuples()
-            gallery.show(run, [(row.image, row.image_name) for row in rows], across=ACROSS, most=SHOWN)
+            gallery.show(run, [(row.image, row.image_name) for row in rows], across=ACROSS, most=SHOWN, key="kinds")
         else:
             st.text("No image is of another kind than the rest.")
     with tabs[3]:

@@ -48,7 +48,7 @@ def worst(run: Run, record: PairsRecord) -> None:
         return
     tables.show(SUSPECTS, listed)
     entries = [(row.image, f"{row.image_name}: {row.caption}") for row in typed(listed, CaptionRow)]
-    gallery.show(run, entries, across=ACROSS, most=SHOWN)
+    gallery.show(run, entries, across=ACROSS, most=SHOWN, key="suspects")
 
 
 application_page.show("pairs", PairsRecord.of_run, page)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.applications.columns import column_values
 from core.applications.predictions.chapter import HOW, label_sentence, share_sentence
-from core.applications.predictions.labels import by_label, confusions, labelled
+from core.applications.predictions.labels import Labelled, by_label, confusions, labelled, wrong_first
 from core.applications.predictions.measures import by_class, listed
 from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.tables import BY_LABEL, CLASSES, CONFUSIONS, LISTED
 from core.content.words import plural
 from core.rules.writing import unbroken
 from core.runs import Run
-from pages.parts import application_page, gallery, spot_check, tables
+from core.runs.shelf import shelf_id
+from pages.parts import address, application_page, gallery, spot_check, tables
 from pages.parts.words import plain, tab
 
 ACROSS, SHOWN = 3, 12
@@ -61,7 +63,7 @@ def implausible(run: Run, record: PredictionsRecord) -> None:
         return
     tables.show(LISTED, found, wrap=True)
     entries = [(row.image, f"{row.image_name}: predicted {row.predicted}; {row.why}") for row in found.itertuples()]
-    gallery.show(run, entries, across=ACROSS, most=SHOWN)
+    gallery.show(run, entries, across=ACROSS, most=SHOWN, key="implausible")
 
 
 def classes(run: Run, record: PredictionsRecord) -> None:
@@ -74,15 +76,35 @@ def classes(run: Run, record: PredictionsRecord) -> None:
         if pairs := confusions(known):
             st.subheader("Errors, the most frequent first", anchor=False)
             tables.show(CONFUSIONS, pairs)
-            st.subheader("Wrong predictions", anchor=False)
-            wrong = known.rows[~known.rows["right"]].sort_values(["label", "predicted", "image_name"])
-            entries = [
-                (row.image, f"{row.image_name}: {row.label}, predicted as {row.predicted}")
-                for row in wrong.itertuples()
-            ]
-            gallery.show(run, entries, across=ACROSS, most=SHOWN)
+            st.subheader("Wrong predictions, the label with the least agreement first", anchor=False)
+            wrong_predictions(run, known)
     st.subheader("By predicted class", anchor=False)
     tables.show(CLASSES, by_class(record))
+
+
+def wrong_predictions(run: Run, known: Labelled) -> None:
+    """The images with a wrong prediction, of all labels or of those that are chosen; the choice is in the address."""
+    wrong, key = wrong_first(known), f"predictions-labels-{run.id}"
+    names = list(dict.fromkeys(wrong["label"]))
+    address.enter_all(key, "label", names, [], str)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.multiselect("Labels", names, key=key, placeholder="All labels", width=420)
+        shown = wrong[wrong["label"].isin(chosen or names)]
+        # A column with many labels makes no groups that Explore could filter by.
+        values = column_values(run.dataset.images).get(known.column)
+        if values is not None:
+            st.page_link(
+                "pages/explore.py", label="Maps of the images with these labels", icon=":material/search:",
+                query_params={
+                    "run": shelf_id(run), "by": f"label: {known.column}",
+                    "value": sorted({values[image] for image in shown["image"]}) if chosen else [],
+                },
+            )  # fmt: skip
+    address.tell("label", chosen)
+    entries = [
+        (row.image, f"{row.image_name}: {row.label}, predicted as {row.predicted}") for row in shown.itertuples()
+    ]
+    gallery.show(run, entries, across=ACROSS, most=SHOWN, key="wrong")
 
 
 application_page.show("predictions", PredictionsRecord.of_run, page)

@@ -63,6 +63,7 @@ class Rule:
         The weight of a finding, from 0 to 1, is there too: `impact.` and the rule's id.
     wordings: by verdict, or by the name an outcome gives.
     unit: the independent units that n counts ("images", "texts", "sentences"...).
+    view: the view of its application's page that shows what it found; empty where the page opens with it.
     english: whether it rests on lists of English words or on WordNet, and means nothing for texts in other languages.
     """
 
@@ -80,4 +81,5 @@ class Rule:
     samples: str = ""
     counter: str = ""
     reproduce: str = "python -m core reproduce RUN"
+    view: str = ""
     english: bool = False

@@ -16,6 +16,7 @@ Value = TypeVar("Value")
 NAMES = (
     "image", "item", "kind", "text", "method", "view", "severity", "subject", "decision", "finding", "saved", "colour",
     "search", "by", "value", "order", "map",
+    "label",
 )  # fmt: skip
 MOST = 100
 NOTE = "Part of the address names nothing that this page offers; that part is left out."

@@ -80,7 +80,8 @@ def _actions(run: Run, item: Finding, log: Review | None, opened: bool) -> None:
             )
         page = _page_of(item)
         if page is not None:
-            st.page_link(page[0], label=page[1], icon=":material/insights:", query_params={"run": chosen})
+            query = {"run": chosen} | ({"view": page[2]} if page[2] else {})
+            st.page_link(page[0], label=page[1], icon=":material/insights:", query_params=query)
         if item.reproduce:
             with st.popover("Reproduce", icon=":material/terminal:"):
                 st.code(commands.with_run(item.reproduce, run), language="bash", wrap_lines=True)
@@ -197,11 +198,15 @@ def _draw(run: Run, sample: Sample, image: Any) -> None:
     maps.original(run, image)
 
 
-def _page_of(item: Finding) -> tuple[str, str] | None:
-    """The page of the application whose rule found it, with all that it measured; None for the other rules."""
+def _page_of(item: Finding) -> tuple[str, str, str] | None:
+    """The page of the application whose rule found it, its title, and the view that shows what was found (empty for
+    the first one); None for the other rules.
+    """
     for application in APPLICATIONS.values():
-        if application.page is not None and item.rule in {rule.id for rule in application.rules()}:
-            return f"pages/{application.name}.py", application.page.title
+        if application.page is not None:
+            for rule in application.rules():
+                if rule.id == item.rule:
+                    return f"pages/{application.name}.py", application.page.title, rule.view
     return None
 
 

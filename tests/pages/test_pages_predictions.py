@@ -20,6 +20,16 @@ from tests.support.made_predictions import record_of
 from tests.support.made_run import made_run
 
 
+def with_labels(run: Run, monkeypatch: pytest.MonkeyPatch, wrong: int) -> None:
+    """Labels in the column light: the first image is called other, the other wrong ones same."""
+    record = PredictionsRecord.of_run(run)
+    assert record is not None
+    rows = record.predictions[["image", "image_name", "predicted"]]
+    names = ["other", *["same"] * (len(rows) - 1)]
+    rows = rows.assign(label=names, right=[at >= wrong for at in range(len(rows))])
+    monkeypatch.setattr(labels, "labelled", lambda run, record: labels.Labelled("light", rows, 0))
+
+
 @pytest.fixture
 def run(workspace: Path) -> Run:
     """A finished run of twelve images with a record of predictions, four of them wrong."""
@@ -108,3 +118,25 @@ def test_the_classes_begin_with_the_label_that_the_fewest_predictions_agree_with
     assert by_label.iloc[0]["Label"] == "other" and by_label["Images"].sum() == len(rows)
     assert list(errors.iloc[0][["Label", "Predicted instead"]]) == ["other", rows["predicted"].iloc[0]]
     assert "Predicted class" in by_class
+
+
+def test_every_wrong_prediction_can_be_reached_and_a_label_is_part_of_the_address(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(runs_folder() / "20260115-093000-abcdef", images=14)
+    record_of(14, 4, ids=[image.id for image in run.dataset.images]).save(PredictionsRecord.folder_of(run))
+    with_labels(run, monkeypatch, 14)
+    monkeypatch.setattr("streamlit.pagination", lambda pages, **options: pages)
+    record = PredictionsRecord.of_run(run)
+    assert record is not None
+    images = record.predictions["image_name"].tolist()
+    app = opened("predictions", run, view="classes")
+    # The label with one image comes last, and so stands on the last page.
+    assert plain(f"{images[0]}: other, predicted") in words(app) and "Images 13 to 14 of 14" in words(app)
+    assert "label" not in app.query_params
+    app.multiselect(key=f"predictions-labels-{run.id}").set_value(["other"]).run()
+    assert app.query_params["label"] in ("other", ["other"]) and "Images 13" not in words(app)
+    again = opened("predictions", run, view="classes", label="other")
+    captions = [item.value for item in again.caption if "predicted as" in item.value]
+    assert len(captions) == 1 and "other" in captions[0]
+    assert "names nothing" in words(opened("predictions", run, view="classes", label="windmill"))

@@ -114,6 +114,20 @@ def test_the_links_of_a_card_name_the_audit_as_the_app_lists_it(
     assert any(one.get("by", "").startswith("finding: ") for one in links)
 
 
+@pytest.mark.parametrize(("rule", "view"), [("predictions.labels", "classes"), ("predictions.implausible", None)])
+def test_the_link_to_the_page_of_a_finding_opens_the_view_that_shows_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, rule: str, view: str | None
+) -> None:
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    asked: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (item.model_copy(update={"rule": rule}),))
+    monkeypatch.setattr(st, "page_link", lambda page, **options: asked.update({page: options.get("query_params", {})}))
+    app = AppTest.from_file(str(ROOT / "pages" / "findings.py"), default_timeout=90)
+    app.session_state["through_app"], app.session_state["run_id"] = True, run.id
+    assert not app.run().exception
+    assert asked["pages/predictions.py"].get("view") == view
+
+
 def test_a_closed_card_shows_whole_sentences() -> None:
     assert lead("One. Two is longer. Three.", 20) == "One. Two is longer."
     assert lead("One. Two is longer. Three.", 12) == "One."

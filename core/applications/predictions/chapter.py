@@ -11,6 +11,7 @@ from core.applications.predictions.labels import (
     labels_of,
     largest_confusions,
     least_right,
+    wrong_first,
 )
 from core.applications.predictions.measures import (
     by_class,
@@ -180,8 +181,8 @@ def label_tables(known: Labelled, record: PredictionsRecord) -> tuple[Table, ...
         title = say("Confusions, the most images first (metadata column {column})", column=column)
         tables.append(CONFUSIONS.table(title, pairs[:MOST], rest_of(len(pairs), MOST, SOURCE)))
     more = record.predictions[["image", "probability", "implausible"]]
-    wrong = known.rows[~known.rows["right"]].merge(more, on="image").sort_values(["label", "predicted", "image_name"])
-    title = say("Wrong predictions, by label (metadata column {column})", column=column)
+    wrong = wrong_first(known).merge(more, on="image")
+    title = say("Wrong predictions, the label with the least agreement first (metadata column {column})", column=column)
     return (*tables, WRONG.table(title, wrong.head(MOST), rest_of(len(wrong), MOST, SOURCE)))
 
 

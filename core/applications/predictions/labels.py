@@ -99,6 +99,21 @@ def confusions(known: Labelled) -> list[Confusion]:
     return sorted(found, key=lambda row: (-row.images, -row.images / row.of, row.label, row.predicted))
 
 
+def wrong_first(known: Labelled) -> pd.DataFrame:
+    """The wrong predictions: the label with the least agreement first, in it the most frequent error first.
+
+    The rows of a label that only one image has come last: a single image is no pattern.
+    """
+    labels = sorted(by_label(known), key=lambda row: row.images < LEAST_CONFUSED)
+    place = {row.name: at for at, row in enumerate(labels)}
+    often = {(row.label, row.predicted): -row.images for row in confusions(known)}
+    wrong = known.rows[~known.rows["right"]]
+    keys = [
+        (place[row.label], often[row.label, row.predicted], row.predicted, row.image_name) for row in wrong.itertuples()
+    ]
+    return wrong.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
+
+
 def largest_confusions(known: Labelled, most: int = 4) -> str:
     """The errors of at least two images, such as "temple predicted as castle, 5 of 8"; "none" without any."""
     found = [row for row in confusions(known) if row.images >= LEAST_CONFUSED]

@@ -7,7 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from core.applications.predictions.labels import Labelled, absorbing, labels_of, largest_confusions, least_right
+from core.applications.predictions.labels import (
+    Labelled,
+    absorbing,
+    labels_of,
+    largest_confusions,
+    least_right,
+    wrong_first,
+)
 from core.applications.predictions.measures import (
     contradicted_share,
     implausible_share,
@@ -231,6 +238,7 @@ ACCURACY = Rule(
     samples="images that were marked as wrong, in random order",
     counter="images that were marked as right, in random order",
     reproduce="python -m core spot-check RUN && python -m core report RUN",
+    view="spot-check",
 )
 
 
@@ -262,7 +270,7 @@ def labelled_accuracy(context: Context) -> Iterator[Outcome]:
         },
         evidence=(RIGHT.of(share),),
         against=Against(least, at_most=False, percent=True, counts=True),
-        samples=_labelled(rows[~rows["right"]]) if finding else (),
+        samples=_labelled(wrong_first(known)) if finding else (),
         counter=_labelled(rows[rows["right"]]) if finding else (),
     )
 
@@ -309,7 +317,8 @@ LABELS = Rule(
     recommendation="Do not use the predicted class without a check by a person where errors matter, above all "
     "between classes that are confused. Check whether the labels themselves are right: the annex on predictions "
     "lists the agreement by label, the errors and every wrong prediction.",
-    samples="the first images, in the order of the dataset, whose predicted class is not the label",
+    samples="images whose predicted class is not the label, those of the label with the least agreement first",
     counter="the first images, in the order of the dataset, whose predicted class is the label",
+    view="classes",
 )
 RULES = (IMPLAUSIBLE, ACCURACY, LABELS)

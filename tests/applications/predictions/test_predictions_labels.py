@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from core.applications.predictions import chapter
@@ -20,6 +21,7 @@ from core.applications.predictions.labels import (
     labels_of,
     largest_confusions,
     least_right,
+    wrong_first,
 )
 from core.applications.predictions.rules import IMPLAUSIBLE, LABELS
 from core.findings import Finding, apply, load_thresholds
@@ -106,8 +108,8 @@ def test_wrong_predictions_are_a_finding_with_both_kinds_of_samples() -> None:
     assert finding.title == "20 of 40 predictions contradict the labels"
     assert "metadata column label for 20 of 40 images: 50" in finding.condition
     assert finding.grade is not None and finding.grade.likelihood == 0.5
-    assert [sample.image_name for sample in finding.samples] == ["000.png", "001.png", "002.png"]
-    assert finding.samples[0].text == "cat" and finding.samples[0].note == "label: dog"
+    assert [sample.image_name for sample in finding.samples] == ["001.png", "009.png", "017.png"]
+    assert finding.samples[0].text == "giraffe" and finding.samples[0].note == "label: cat"
     assert [sample.image_name for sample in finding.counter] == ["020.png", "021.png", "022.png"]
     (number,) = finding.evidence
     assert (number.value, number.low, number.high, number.counted) == (0.5, low, high, "images")
@@ -150,9 +152,28 @@ def test_confusions_are_counted_and_every_wrong_prediction_is_printed() -> None:
     assert dogs[heads.index("dog")] == "2" and dogs[heads.index("cat")] == "3" and len(matrix.rows) == len(CLASSES)
     # The companion: without errors there is nothing to list.
     right = labelled(run_with({"label": true}), record_of(IMAGES, 0))
+    assert right is not None and wrong_first(right).empty
     assert right is not None and confusions(right) == [] and largest_confusions(right) == absorbing(right) == "none"
     assert least_right(right) == "none"
     assert len(label_tables(right, record_of(IMAGES, 0))) == 1
+
+
+def test_wrong_predictions_begin_with_the_worst_label_and_its_most_frequent_error() -> None:
+    rows = [(f"{at}", f"{at}.png", "dog", "dog", True) for at in range(4)]
+    rows += [
+        ("4", "4.png", "cat", "dog", False),
+        ("5", "5.png", "owl", "cat", False),
+        ("6", "6.png", "cat", "cat", True),
+    ]
+    rows += [
+        ("7", "7.png", "dog", "cat", False),
+        ("8", "8.png", "dog", "cat", False),
+        ("9", "9.png", "dog", "ant", False),
+    ]
+    known = Labelled("label", pd.DataFrame(rows, columns=["image", "image_name", "predicted", "label", "right"]), 0)
+    # The only image with the label ant comes last, although none of its predictions is right.
+    assert wrong_first(known)["image"].tolist() == ["7", "8", "5", "4", "9"]
+    assert least_right(known) == "cat, 1 of 4 right" and by_label(known)[0].name == "ant"
 
 
 def test_many_classes_are_listed_as_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
