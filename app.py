@@ -44,7 +44,7 @@ def layout() -> None:
             "Prepare": [st.Page("pages/dataset.py", title="Dataset", icon=":material/photo_library:")],
             "Audit": [
                 st.Page("pages/audit.py", title="Audit", icon=":material/play_circle:"),
-                st.Page("pages/runs.py", title="Runs", icon=":material/folder_open:"),
+                st.Page("pages/runs.py", title="All audits", icon=":material/folder_open:"),
             ],
             "Understand": [
                 st.Page("pages/playground.py", title="Playground", icon=":material/experiment:"),

@@ -39,7 +39,7 @@ def page(run: Run, record: KnowledgeRecord) -> None:
         "Audits of this dataset",
         list(runs),
         default=list(runs),
-        format_func=lambda id: f"{runs[id].plan.model.title} · {state.run_label(runs[id])}",
+        format_func=lambda id: f"{state.model_title(runs[id])} · {state.run_label(runs[id])}",
     )
     if not chosen:
         st.info("Choose at least one audit.")
@@ -54,7 +54,7 @@ def page(run: Run, record: KnowledgeRecord) -> None:
 
 def named(runs: Mapping[str, Run]) -> dict[str, KnowledgeRecord]:
     """The records under the names of their models; the id of the run distinguishes equal names."""
-    titles = [run.plan.model.title for run in runs.values()]
+    titles = [state.model_title(run) for run in runs.values()]
     records = {}
     for title, (id, run) in zip(titles, runs.items(), strict=True):
         record = of_run(run)

@@ -130,7 +130,7 @@ def _words(measures: pd.DataFrame, record: RelianceRecord) -> None:
 def _judged(run: Run) -> None:
     findings = [finding for finding in load_findings(run) if finding.rule.startswith(RULES)]
     if not findings:
-        st.text("The run has not been judged yet.")
+        st.text("The audit has not been judged yet.")
         return
     tables.show(CHECKS, findings)
 

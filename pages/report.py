@@ -76,7 +76,7 @@ def page() -> None:
     if progress.state not in STOPPED:
         empty(f"This audit is {state.state_of(progress)[0]}.", "pages/audit.py", "See its progress")
         return
-    st.caption(f"{plain(run.plan.declared.title)} · {plain(run.plan.model.title)} · {plain(run.id)}")
+    st.caption(f"{plain(state.title_of(run))} · {plain(state.model_and_id(run))} · run {plain(run.id)}")
     lacks = _entries_since(str(run.folder), _changed(run)) if pdf.is_file() else 0
     if pdf.is_file():
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -98,7 +98,11 @@ def page() -> None:
     illegible = _fonts(str(run.folder), pdf.stat().st_mtime_ns)
     if illegible:
         st.warning(plain(illegible), icon=":material/font_download_off:")
-    st.caption(f"SHA-256 of the PDF, revision {number_of(run)} of the report")
+    st.caption(
+        f"SHA-256 of the PDF. It is revision {number_of(run)}: a report that differs from the one before is the next "
+        "revision. The version, in the approval record, is another number: it goes on where a superseded report is "
+        "prepared again."
+    )
     st.code(_digest(str(pdf), pdf.stat().st_mtime_ns), language=None)
     sign_off.show(run)
     signature.show(run)

@@ -1,4 +1,4 @@
-"""Runs: every audit with its date, state and tags; name, copy, delete, restore, and open one made elsewhere."""
+"""All audits: every one with its date, state and tags; name, copy, delete, restore, and open one made elsewhere."""
 
 from __future__ import annotations
 
@@ -93,25 +93,25 @@ def row(key: str, run: Run, label: Label, datasets: dict[str, str]) -> tuple[obj
         now, plan = state.progress_of(run), run.plan
         title = label.name or brief(plan.declared.title, 120)
         done = 100 if now.state in FINISHED else min(int(100 * now.share), 99)
-        dataset = datasets.get(plan.dataset) or plan.dataset[:8]
+        dataset = datasets.get(plan.dataset) or state.dataset_of_run(run)
         cells = (
             title,
             READ_ONLY if is_opened(run) else state.state_of(now)[0],
             done,
-            plan.model.title,
+            state.model_title(run),
             dataset,
             len(plan.images),
         )
     except Exception:  # noqa: BLE001 - a stranger's run may fail in any way, and must not hide the others
-        cells = (label.name or "damaged run", "damaged", 0, "", "", 0)
+        cells = (label.name or "damaged audit", "damaged", 0, "", "", 0)
     return (*cells, ", ".join(label.tags), state.started(run), key)
 
 
 entry.through_app("pages/runs.py")
-st.title("Runs")
+st.title("All audits")
 st.markdown(
     "Audits on this machine, also those opened from other folders or bundles. A further model that was audited on "
-    "the same images has a row of its own."
+    "the same images has a row of its own. The column Run has the name under which the command line knows an audit."
 )
 with problems_shown():
     page()

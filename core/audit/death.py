@@ -25,7 +25,7 @@ def death(run: Run, now: Progress) -> str:
     if kind == "signal" and number.isdecimal():
         return f"The worker process {killed(int(number))}"
     if kind == "code" and number.isdecimal():
-        return f"The worker process ended with exit code {number}; worker.log in the folder of the run says more."
+        return f"The worker process ended with exit code {number}; worker.log in the folder of the audit says more."
     owner = run.store.get("worker")
     seen = _last_seen(run.store.get("lease"))
     if owner.count(":") >= 2 and not is_here(owner):

@@ -147,7 +147,7 @@ def _work(
     if found:
         store.log("adopted", f"{found} units were complete but not recorded")
     left = sum(unit["state"] != "done" for unit in store.units())
-    store.log("begun", f"{left} of {len(units)} parts to compute, {len(plan.applications)} analyses planned")
+    store.log("begun", f"{left} of {len(units)} groups of images to compute, {len(plan.applications)} analyses planned")
     store.set(stage="preparing", workers=str(engine.workers))
     if signature is not None:
         write_whole(run.folder / SIGNATURE, signature.data)

@@ -25,7 +25,7 @@ def is_opened(run: Run) -> bool:
 def check_changeable(run: Run) -> None:
     """Raises `RunError` for a run that was opened from a bundle."""
     if is_opened(run):
-        raise RunError("this run was opened from a bundle and is read only; change it where the bundle was made")
+        raise RunError("this audit was opened from a bundle and is read only; change it where the bundle was made")
 
 
 def bundle_of(run: Run) -> str:

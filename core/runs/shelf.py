@@ -130,7 +130,9 @@ def open_allowed(name: str) -> Run:
     It, its dataset and every file in it must lie in a folder that the operator opened for reading (`LOUPE_FOLDERS`).
     Raises `InputError`, which never tells whether anything is anywhere else.
     """
-    refused = InputError("there is no run in this folder, or the operator of this server has not opened it for reading")
+    refused = InputError(
+        "there is no audit in this folder, or the operator of this server has not opened it for reading"
+    )
     roots = server_folders()
     try:
         folder = Path(name).resolve(strict=True)
@@ -141,7 +143,7 @@ def open_allowed(name: str) -> Run:
                 raise refused
         run = open_run(folder)
         if not _readable(run):
-            raise InputError("the dataset of this run lies outside the folders that the operator opened for reading")
+            raise InputError("the dataset of this audit lies outside the folders that the operator opened for reading")
     except (OSError, ValueError, RuntimeError) as error:
         raise refused from error
     if not is_own(run):
@@ -182,13 +184,13 @@ def users_of(dataset_folder: Path) -> list[Run]:
 def delete_run(run: Run) -> None:
     """Move a run of the workspace to the trash. Raises `RunError` while a worker has it or another run needs it."""
     if not is_own(run):
-        raise RunError("this run lies in another folder; it can be taken off the list, not deleted")
+        raise RunError("this audit lies in another folder; it can be taken off the list, not deleted")
     if run.store.path.exists() and run.progress().alive:
-        raise RunError("a worker is busy with this run; cancel it first")
+        raise RunError("a worker is busy with this audit; cancel it first")
     others = [other for other in users_of(run.folder) if other.folder.resolve() != run.folder.resolve()]
     others = [other for other in others if not other.folder.resolve().is_relative_to(run.folder.resolve())]
     if others:
-        raise RunError(f"the images of another run lie in this one: {', '.join(other.id for other in others[:5])}")
+        raise RunError(f"the images of another audit lie in this one: {', '.join(other.id for other in others[:5])}")
     _move(run.folder, trash_folder() / run.id)
 
 
@@ -198,7 +200,9 @@ def delete_dataset(dataset: Dataset) -> None:
     if users:
         told = ", ".join(user.id for user in users[:5])
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""
-        raise InputError(f"runs use this dataset, so that it stays: {told}{more}; delete them first, in the trash too")
+        raise InputError(
+            f"audits use this dataset, so that it stays: {told}{more}; delete them first, in the trash too"
+        )
     _move(dataset.root, trash_folder() / f"dataset-{dataset.root.name}")
 
 

@@ -29,7 +29,7 @@ def show(dataset: Dataset) -> None:
         if users:
             st.caption("Audits use this dataset; it can be deleted once they are gone, also from the trash.")
             return
-        sure = st.checkbox("Delete this dataset; it can be restored on the page Runs", key=f"sure-{dataset.id}")
+        sure = st.checkbox("Delete this dataset; it can be restored on the page All audits", key=f"sure-{dataset.id}")
         if identity.button(
             "Move to the trash",
             identity.DELETE,

@@ -73,7 +73,7 @@ def _embedded() -> tuple[ModelSpec, tuple[str, ...] | None, str | None]:
     )
     if name is None:
         return ModelSpec(), None, "this installation has no bundled model"
-    st.caption(plain(known[name].summary))
+    st.caption(plain(f"{known[name].summary} Its id, for the command line: {name}."))
     return ModelSpec(name=name), known[name].capabilities, None
 
 

@@ -51,7 +51,7 @@ def show(run: Run) -> None:
             name = left.text_input("Name", label.name, placeholder="as in the report")
             tags = right.text_input("Tags", ", ".join(label.tags), placeholder="separated by commas")
             saved = identity.button("Save name and tags", identity.LIST, form=True, icon=":material/label:")
-        st.caption("Names and tags are kept beside the run. They change neither the report nor the seal.")
+        st.caption("Names and tags are kept beside the audit. They change neither the report nor the seal.")
         if saved:
             with problems_shown():
                 set_label(key, name, tags.split(","))
@@ -91,7 +91,7 @@ def replan(run: Run) -> None:
 def _take_off(run: Run) -> None:
     if forget_bundle(run) or close_elsewhere(run):
         st.rerun()
-    st.info("This run lies inside another one, and is listed as long as that one is.")
+    st.info("This audit lies inside another one, and is listed as long as that one is.")
 
 
 def _ask(run: Run) -> None:
@@ -109,12 +109,12 @@ def _ask(run: Run) -> None:
 
 def opening() -> None:
     """A field for the folder of a run that lies where the operator allows reading."""
-    with st.expander("Open a run from another folder"):
-        st.markdown(as_typed("On this machine, `python -m core open FOLDER` lists the run in that folder here."))
+    with st.expander("Open an audit from another folder"):
+        st.markdown(as_typed("On this machine, `python -m core open FOLDER` lists the audit in that folder here."))
         if not server_folders():
             st.caption("The operator of this server has not opened a folder for reading (LOUPE_FOLDERS).")
             return
-        folder = st.text_input("Folder of the run", placeholder="a folder that the operator opened for reading")
+        folder = st.text_input("Folder of the audit", placeholder="a folder that the operator opened for reading")
         if identity.button("Open", identity.LIST, disabled=not folder.strip(), icon=":material/folder_open:"):
             with problems_shown():
                 state.show_run(shelf_id(open_allowed(folder.strip())))
@@ -125,7 +125,7 @@ def opening_bundle() -> None:
     """An uploader for an evidence bundle that was made elsewhere."""
     with st.expander("Open an evidence bundle", icon=":material/folder_zip:"):
         st.markdown(
-            "A bundle (evidence.zip) is checked as `verify` does, and listed as a run that can be read. It has no "
+            "A bundle (evidence.zip) is checked as `verify` does, and listed as an audit that can be read. It has no "
             "images: findings, tables and maps are shown without them. Nothing in it is run."
         )
         if problem := identity.reason("reviewer", identity.LIST):

@@ -37,10 +37,10 @@ def watch() -> None:
     if run is None:
         st.info("No audit has been started yet.")
         return
-    st.subheader(plain(run.plan.declared.title), anchor=False)
+    st.subheader(plain(state.title_of(run)), anchor=False)
     st.caption(
-        f"{plain(run.plan.model.title)} · {len(run.plan.images)} images · {len(run.plan.methods)} methods · "
-        f"requested {state.started(run)} · {plain(run.id)}"
+        f"{plain(state.model_and_id(run))} · {len(run.plan.images)} images · {len(run.plan.methods)} methods · "
+        f"requested {state.started(run)} · run {plain(run.id)}"
     )
     now = state.progress_of(run)
     moving = is_moving(now)
@@ -91,7 +91,7 @@ def bar_text(now: Progress, moving: bool) -> str:
     elif moving:
         parts.append(f"about {duration(now.seconds_left)} left")
     if now.failed:
-        parts.append(f"{plural(now.failed, 'part')} failed")
+        parts.append(f"{plural(now.failed, 'group')} of images failed")
     return " · ".join(parts)
 
 
@@ -131,7 +131,9 @@ def failures(run: Run, now: Progress) -> None:
     if lines:
         more = [f"and {len(lines) - MOST_FAILURES} more"] if len(lines) > MOST_FAILURES else []
         listed = "".join(f"\n- {plain(line)}" for line in [*lines[:MOST_FAILURES], *more])
-        st.warning(f"Some parts failed; the findings and the report list them.{listed}", icon=":material/warning:")
+        st.warning(
+            f"Some of the work failed; the findings and the report list them.{listed}", icon=":material/warning:"
+        )
 
 
 def buttons(run: Run, now: Progress, moving: bool) -> None:
@@ -149,7 +151,7 @@ def buttons(run: Run, now: Progress, moving: bool) -> None:
                 launch.cancel(run)
                 st.rerun()
         elif not may_work(run):
-            st.caption("This run was opened from another folder for reading. This command continues it:")
+            st.caption("This audit was opened from another folder for reading. This command continues it:")
             st.code(commands.with_run("python -m core resume RUN", run), language="bash", wrap_lines=True)
         elif identity.button(
             "Start" if now.state == "planned" else "Resume",

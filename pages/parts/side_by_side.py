@@ -26,9 +26,9 @@ def show(current: Run) -> None:
         return
     st.subheader("The same methods on two models", anchor=False)
     chosen = st.selectbox(
-        f"{plain(current.plan.model.title)} beside",
+        f"{plain(state.model_title(current))} beside",
         list(others),
-        format_func=lambda id: f"{others[id].plan.model.title} · {state.run_label(others[id])}",
+        format_func=lambda id: f"{state.model_title(others[id])} · {state.run_label(others[id])}",
     )
     try:
         told = compare(current, others[chosen])

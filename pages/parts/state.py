@@ -23,6 +23,7 @@ from core.errors import LoupeError
 from core.evaluation.summary import Summary, summarise
 from core.findings import Finding, judge
 from core.findings.kept import is_large, kept_findings, kept_summary
+from core.models.listing import embedded_models, embedded_name
 from core.runs import FINISHED, Progress, Run, open_run, read_results
 from core.runs.opened import READ_ONLY, is_opened
 from core.runs.shelf import label_of, listed_run, shelf_id, trash_folder
@@ -43,7 +44,9 @@ def what_failed(run: Run, now: Progress) -> list[str]:
     """What failed in a finished run, one line each; the findings and the report give the details."""
     if now.state not in FINISHED:
         return []
-    lines = [f"{plural(now.failed, 'part')} of {now.total} failed after all attempts."] if now.failed else []
+    lines = (
+        [f"{now.failed:,} of {plural(now.total, 'group')} of images failed after all attempts."] if now.failed else []
+    )
     problems = run.manifest.get("application_problems", {})
     if isinstance(problems, dict):
         for name, reason in problems.items():
@@ -80,18 +83,46 @@ def dataset_name(dataset: Dataset | StoredDataset) -> str:
     return label_of(f"dataset:{dataset.root.name}").name or dataset.name
 
 
+def dataset_of_run(run: Run) -> str:
+    """What people call the dataset of a run, also of one that is not stored here; its id where it cannot be read."""
+    file = run.dataset_root / "dataset.json"
+    try:
+        return dataset_name(_stored(str(file.parent), file.stat().st_mtime_ns))
+    except (LoupeError, OSError):
+        return f"not found (id {run.plan.dataset[:8]})"
+
+
+def model_title(run: Run) -> str:
+    """What people call the model of a run: the title that was recorded, or that it has in the list of models."""
+    spec = run.plan.model
+    own = embedded_name(spec.name) if not (spec.pretrained or spec.weights) else None
+    known = next((model.title for model in embedded_models() if model.name == own), spec.title)
+    return str(run.manifest.get("model", {}).get("title") or known)
+
+
+def model_and_id(run: Run) -> str:
+    """The title of the model, and the name by which the command line knows it where the title is another."""
+    title, spec = model_title(run), run.plan.model.title
+    return title if spec == title else f"{title}, id {spec}"
+
+
 def added(dataset: Dataset | StoredDataset) -> str:
     """When the dataset was stored; empty if it is not stored any more."""
     file = dataset.root / "dataset.json"
     return datetime.fromtimestamp(file.stat().st_mtime).strftime(MOMENT) if file.exists() else ""
 
 
+def title_of(run: Run) -> str:
+    """The name of an audit: the one that it was given in the list, or its title in the report."""
+    return label_of(shelf_id(run)).name or brief(run.plan.declared.title, 80)
+
+
 def run_label(run: Run) -> str:
-    """Title and date of a run, for a list."""
+    """Name and date of an audit, for a list."""
     try:
-        title = label_of(shelf_id(run)).name or brief(run.plan.declared.title, 80)
+        title = title_of(run)
     except (LoupeError, OSError, ValueError):
-        title = "damaged run"
+        title = "damaged audit"
     return f"{title} · {READ_ONLY if is_opened(run) else started(run)}"
 
 

@@ -23,7 +23,7 @@ _JOINER = "\u2060"
 _LOG = logging.getLogger("loupe")
 LONGEST = 600  # characters of a message
 FAILED = (
-    "This part cannot be displayed: the run or the dataset is damaged, or Loupe has a defect. `verify` lists damaged "
+    "This part cannot be displayed: the audit or the dataset is damaged, or Loupe has a defect. `verify` lists damaged "
     "files; the log of the server has the details."
 )
 

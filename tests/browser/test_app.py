@@ -24,7 +24,7 @@ PATHS = {
     "Loupe": "",
     "Dataset": "dataset",
     "Audit": "audit",
-    "Runs": "runs",
+    "All audits": "runs",
     "Playground": "playground",
     "Explore": "explore",
     **{application.page.title: name for name, application in APPLICATIONS.items() if application.page is not None},

@@ -72,7 +72,7 @@ def in_both_themes(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("visitor", ["ada"], indirect=True)
-@pytest.mark.parametrize("title", ["Explore", "Findings", "Report", "Runs"])
+@pytest.mark.parametrize("title", ["Explore", "Findings", "Report", "All audits"])
 def test_a_run_opened_from_a_bundle_has_none(visitor: Page, states: tuple[Server, str], title: str) -> None:
     server, opened = states
     open_page(visitor, server, title, f"?run={opened}")
@@ -91,7 +91,7 @@ def test_a_page_limited_by_a_saved_view_has_none(visitor: Page, states: tuple[Se
 @pytest.mark.parametrize(
     ("visitor", "named", "title"),
     [(name, f"{name} · {role}", "Report") for name, role in PEOPLE.items()]
-    + [("vera", "vera · viewer", title) for title in ("Dataset", "Runs")],
+    + [("vera", "vera · viewer", title) for title in ("Dataset", "All audits")],
     indirect=["visitor"],
 )
 def test_a_page_for_each_role_has_none(visitor: Page, states: tuple[Server, str], named: str, title: str) -> None:

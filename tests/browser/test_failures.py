@@ -31,7 +31,7 @@ def test_errors_of_a_finished_run_can_be_read(page: Page, server_with_run: Serve
     page.emulate_media(color_scheme=scheme)
     open_page(page, server_with_run, "Audit", f"?run={FINISHED}")
     page.get_by_role("radio", name="Progress").click()
-    expect(page.get_by_text("Some parts failed")).to_be_visible(timeout=STEP_MS)
+    expect(page.get_by_text("Some of the work failed")).to_be_visible(timeout=STEP_MS)
     settled(page, "Audit")
     expect(page.get_by_text("finished with errors")).to_have_count(2)
     assert not barriers(page)

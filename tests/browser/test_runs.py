@@ -30,7 +30,7 @@ def test_one_click_on_a_cell_selects_an_audit_while_the_table_changes(
     set_label(FINISHED, "The first")
     set_label(LATER, "The second")
     with served(home) as server:
-        open_page(page, server, "Runs")
+        open_page(page, server, "All audits")
         heading = page.get_by_role("heading", level=3)
         table = page.get_by_test_id("stDataFrame")
         expect(heading).to_contain_text("The ", timeout=STEP_MS)
@@ -38,6 +38,6 @@ def test_one_click_on_a_cell_selects_an_audit_while_the_table_changes(
             # What the page holds of a row changes before it hears of the click, as the progress of an audit does.
             set_label(LATER, "The second", [f"turn {turn}"])
             table.click(position={"x": 120, "y": row * ROW + 17})
-            settled(page, "Runs")
+            settled(page, "All audits")
             expect(heading).to_contain_text(("The second", "The first")[row - 1], timeout=STEP_MS)
             expect(page).to_have_url(re.compile(f"run={(LATER, FINISHED)[row - 1]}"))

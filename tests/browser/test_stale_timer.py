@@ -71,7 +71,7 @@ def test_a_timer_of_the_page_before_does_not_empty_the_next_one(page: Page, tmp_
     way = SlowWay()
     page.route_web_socket(re.compile("_stcore/stream"), way.pass_through)
     with served(tmp_path) as server:
-        open_page(page, server, "Runs", f"?run={FINISHED}")
+        open_page(page, server, "All audits", f"?run={FINISHED}")
         way.armed = True
         page.get_by_role("button", name="Edit and run again").click()
         expect(page.get_by_text(re.compile("^Planned from"))).to_be_visible(timeout=STEP_MS)

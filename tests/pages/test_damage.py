@@ -106,11 +106,11 @@ def test_errors_of_a_finished_run_are_amber_and_named_everywhere(workspace: Path
         app = opened(page, run)
         if page == "audit":
             app.button_group(key="audit_view").set_value("progress").run()
-            assert "Some parts failed" in words(app)
+            assert "Some of the work failed" in words(app)
         said = unmarked(words(app))
         assert ":orange-badge[finished with errors]" in said
         assert (
-            "1 part of 3 failed after all attempts" in said
+            "1 of 3 groups of images failed after all attempts" in said
             and "the bank is missing" in said
             and "own failed: 3" in said
         )

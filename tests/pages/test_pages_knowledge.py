@@ -58,9 +58,9 @@ def test_several_models_are_compared_and_their_differences_named(run: Run) -> No
     said = words(app)
     assert "differ in templates" in said and "Accuracy cannot be measured" in said
     names = set(app.dataframe[0].value["Model"])
-    assert names == {"demo (20260115-093000-abcdef)", "demo (20260115-094500-abcdef)"}
+    assert names == {"Loupe demo (20260115-093000-abcdef)", "Loupe demo (20260115-094500-abcdef)"}
     app.multiselect[0].set_value([run.id]).run()
-    assert set(app.dataframe[0].value["Model"]) == {"demo"} and "differ in" not in words(app)
+    assert set(app.dataframe[0].value["Model"]) == {"Loupe demo"} and "differ in" not in words(app)
 
 
 def test_a_damaged_record_is_told_in_one_line(run: Run) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.models.listing import embedded_models, embedded_name
 from core.runs import Run
-from core.runs.shelf import label_of, shelf, trash
+from core.runs.shelf import label_of, set_label, shelf, trash
 from core.settings import ROOT, runs_folder
 from pages.parts import state
+from pages.parts.words import plain
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
@@ -40,6 +44,37 @@ def test_a_run_gets_a_name_and_tags_and_is_found_by_them(run: Run) -> None:
     assert len(app.dataframe[0].value) == 1
     search.set_value("nothing like it").run()
     assert "No audit contains this text." in words(app)
+
+
+def test_each_thing_has_one_name_and_its_id_beside_it(run: Run) -> None:
+    """The model by its title, the dataset by its name although it is not among the stored ones."""
+    title, spec = run.manifest["model"]["title"], run.plan.model.title
+    assert title != spec
+    assert not state.stored_datasets()
+    row = opened("runs", run).dataframe[0].value.iloc[0]
+    assert (row["Model"], row["Dataset"]) == (title, run.dataset.name) and row["Run"] == ID
+    set_label(ID, "first of May")
+    said = words(opened("report", run))
+    assert plain(f"first of May · {title}, id {spec} · run {ID}") in said
+
+
+def test_a_dataset_that_is_gone_is_said_to_be(run: Run) -> None:
+    shutil.rmtree(run.dataset_root)
+    row = opened("runs", run).dataframe[0].value.iloc[0]
+    assert row["Dataset"] == f"not found (id {run.plan.dataset[:8]})" and row["State"] == "finished"
+
+
+def test_the_title_of_a_model_is_the_one_that_was_recorded(run: Run) -> None:
+    given = json.loads((run.folder / "manifest.json").read_text())
+    (run.folder / "manifest.json").write_text(json.dumps(given | {"model": {"title": "Ours"}}))
+    spec = run.plan.model.title
+    assert (state.model_title(run), state.model_and_id(run)) == ("Ours", f"Ours, id {spec}")
+    (run.folder / "manifest.json").write_text(json.dumps(given | {"model": {"title": spec}}))
+    assert state.model_and_id(run) == spec
+    # Until a worker has loaded the model, it is named as the form names it.
+    (run.folder / "manifest.json").unlink()
+    usual = next(model.title for model in embedded_models() if model.name == embedded_name(run.plan.model.name))
+    assert state.model_title(run) == usual != spec
 
 
 def test_a_run_is_deleted_after_a_question_and_can_be_restored(run: Run) -> None:
