@@ -217,7 +217,7 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
         "describe", "show what is recognised of a model, and what cannot run on it", "describing:describe"
     )
     model_arguments(describe)
-    describe.add_argument("--speed", action="store_true", help="also time it for two seconds, for later estimates")
+    describe.add_argument("--speed", action="store_true", help="also time it, for estimates, unless an audit has")
 
     worker_arguments(command("worker", "do the work of a run (started by the app)", "commands:worker"))
     return parser

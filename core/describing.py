@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.applications.registry import APPLICATIONS
 from core.arguments import model_spec
-from core.audit.cost import record_probe
+from core.audit.cost import record_probe, wants_probe
 from core.content.recognition import recognition_lines
 from core.methods import METHODS
 from core.run_commands import Answer
@@ -30,7 +30,7 @@ def describe(chosen: argparse.Namespace) -> Answer:
     model = load_model(spec.name, spec.pretrained, weights=spec.weights, device=spec.device)
     data = description(model)
     start = time.monotonic() - began
-    if chosen.speed and "embeddings" in model.capabilities:
+    if chosen.speed and "embeddings" in model.capabilities and wants_probe(spec):
         record_probe(spec, *probed(model), start)
     lines = [f"{label}: {value}" for label, value in recognition_lines(data["model"])]
     lines += [f"{entry['title']}, {entry['side']} side, cannot run: {entry['reason']}" for entry in data["not_run"]]

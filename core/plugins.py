@@ -112,9 +112,11 @@ def installed() -> tuple[Entry, ...]:
     """Every part that an installed distribution offers, also where it is not allowed; sorted."""
     found: dict[tuple[str, str, str], Entry] = {}
     for package in metadata.distributions(path=_folders()):
-        name = package.metadata["Name"]
-        for point in package.entry_points if name else ():
-            if point.group in GROUPS:
+        points = [point for point in package.entry_points if point.group in GROUPS]
+        # Few packages have any; the description of the others is not read.
+        name = package.metadata["Name"] if points else None
+        for point in points:
+            if name:
                 entry = Entry(name, package.version, point.group, point.name, point.value)
                 # The first of two copies of a distribution is the one that Python imports.
                 found.setdefault((canonical(name), point.group, point.name), entry)

@@ -10,8 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from core.audit.cost import SPEEDS
+from core.audit.timings import remember
 from core.cli import main
+from core.models.model import Model
 from core.models.packing import SCALE, pack
+from core.runs import ModelSpec
 from core.settings import ROOT
 from tests.support.hostile_code import arm_words, changed, tiny_files
 
@@ -98,6 +102,27 @@ def test_a_model_is_described_with_what_cannot_run(place: Path, capsys: pytest.C
     assert "Activations (names in the code): QuickGELU (image), QuickGELU (text)" in lines
     assert sum("cannot run" in line for line in lines) == len(told["not_run"]) + len(told["applications_not_run"])
     assert main(["describe", "--model", str(place / "nothing")]) == 2
+
+
+def test_a_model_is_timed_until_an_audit_was(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOUPE_HOME", str(tmp_path))
+    timed: list[str] = []
+
+    def probed(model: Model) -> tuple[int, float]:
+        timed.append(model.name)
+        return 8, 2.0
+
+    monkeypatch.setattr("core.describing.probed", probed)
+    model, weights = str(place / "vit_quick.json"), str(place / "vit_quick-0.safetensors")
+    asked = ["describe", "--model", model, "--weights", weights, "--speed"]
+    assert main(asked[:-1]) == 0 and timed == []
+    assert main(asked) == 0 and len(timed) == 1
+    assert main(asked) == 0 and len(timed) == 2
+    remember(SPEEDS, ModelSpec(name=model, weights=weights), {"image_forwards_a_second": 4.0, "start_seconds": 1.0})
+    assert main(asked) == 0 and len(timed) == 2
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(

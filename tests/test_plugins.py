@@ -30,7 +30,7 @@ from core.sandbox import client
 from core.settings import ROOT
 from tests.sandbox import tasks
 from tests.support import own_pytest
-from tests.support.distributions import EXAMPLE, install, install_example
+from tests.support.distributions import EXAMPLE, descriptions_read, install, install_example
 from tests.support.made_run import made_run
 
 PLAN = {"dataset": "0123456789abcdef", "dataset_root": "dataset/0123456789abcdef", "images": ("a",)}
@@ -88,6 +88,13 @@ def test_what_an_installed_package_brings_is_used(example: Path) -> None:
     assert plugin_problems() == []
     entry = plugins.provider(plugins.METHODS, "brightness")
     assert entry is not None and (entry.distribution, entry.version) == ("loupe-brightness", "0.3.0")
+
+
+def test_only_packages_with_a_part_are_read_for_their_names(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = descriptions_read(monkeypatch)
+    plugins.forget()
+    assert {entry.distribution for entry in plugins.installed()} == {"loupe-brightness"}
+    assert {Path(folder).name for folder in read} == {"loupe_brightness-0.3.0.dist-info"}
 
 
 def test_an_own_method_is_found_without_a_look_at_packages(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

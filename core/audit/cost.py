@@ -131,10 +131,15 @@ def has_speed(model: ModelSpec) -> bool:
     return model_key(model) in _speeds()
 
 
+def wants_probe(model: ModelSpec) -> bool:
+    """Whether forward passes alone would say more than this machine knows: no run of the model was timed on it."""
+    speed = _speeds().get(model_key(model))
+    return speed is None or _probed(speed)
+
+
 def record_probe(model: ModelSpec, image_forwards: float, seconds: float, start_seconds: float) -> None:
     """Remember how fast forward passes of this model alone ran here; a run that was timed says more and stays."""
-    speed = _speeds().get(model_key(model))
-    if speed is None or _probed(speed):
+    if wants_probe(model):
         _remember(model, image_forwards, seconds, start_seconds, probe=True)
 
 

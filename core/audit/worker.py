@@ -159,9 +159,10 @@ def _work(
     for line in problems:
         store.log("plug-in not used", line)
         tell(line)
+    packages = installed()
     run.update_manifest(
-        environment={**environment(plan), "threads": threads, **engine.describe()},
-        installed=installed(),
+        environment={**environment(plan, packages), "threads": threads, **engine.describe()},
+        installed=packages,
         plugin_problems=problems,
         model=model.describe(),
         removal=removal_of(model, plan.trust.removal),

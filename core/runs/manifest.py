@@ -8,14 +8,14 @@ import os
 import platform
 import subprocess
 import sys
-from importlib import metadata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.characters import legible_values
 from core.drafts import write_whole
 from core.errors import InputError
-from core.plugins import GROUPS, active, code_sha256
+from core.plugins import GROUPS, active, canonical, code_sha256
 from core.runs.code import code_digest as code_digest
 from core.runs.code import plan_code
 from core.runs.plan import Plan
@@ -43,8 +43,12 @@ PACKAGES = (
 )
 
 
-def environment(plan: Plan) -> dict[str, Any]:
-    """Program version, code hash, commit, Python, lock file, packages, plug-ins, machine, as plain JSON values."""
+def environment(plan: Plan, packages: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Program version, code hash, commit, Python, lock file, packages, plug-ins, machine, as plain JSON values.
+
+    `packages` are those of `core.runs.packages.installed`.
+    """
+    versions = {canonical(name): version for name, version, _ in packages}
     return {
         "loupe": VERSION,
         "code_sha256": plan_code(plan),
@@ -54,8 +58,8 @@ def environment(plan: Plan) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        **_lock(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        **_lock(versions),
+        "packages": {name: versions.get(canonical(name)) for name in PACKAGES},
         **_plugins(),
     }
 
@@ -84,14 +88,7 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, text.encode())
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _lock() -> dict[str, Any]:
+def _lock(versions: Mapping[str, str]) -> dict[str, Any]:
     """The lock file that came with this version, by hash, and how many installed packages have another version.
 
     What the lock file names and nobody installed does not count: it also names what only developers need.
@@ -101,7 +98,7 @@ def _lock() -> dict[str, Any]:
     except OSError:
         return {"lock_sha256": None, "packages_unlike_lock": None}
     locked = (line.split("==") for line in text.decode().splitlines() if "==" in line and not line.startswith("#"))
-    found = ((_version(name), version) for name, version in locked)
+    found = ((versions.get(canonical(name)), version) for name, version in locked)
     unlike = sum(have is not None and have.partition("+")[0] != version for have, version in found)
     return {"lock_sha256": hashlib.sha256(text).hexdigest(), "packages_unlike_lock": unlike}
 

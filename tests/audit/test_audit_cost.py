@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.applications.registry import application_plan
-from core.audit.cost import estimate, has_speed, record_probe, record_speed
+from core.audit.cost import estimate, has_speed, record_probe, record_speed, wants_probe
 from core.audit.steps import record_steps
 from core.audit.timings import ending_seconds, usual_seconds
 from core.audit.worker import work
@@ -150,9 +150,11 @@ def test_a_probe_counts_until_a_run_was_timed(dataset: Dataset, vit: Path) -> No
     assert not has_speed(plan.model) and estimate(plan, dataset).timed == ""
     record_probe(plan.model, 80.0, 2.0, 4.0)
     first = estimate(plan, dataset)
+    assert wants_probe(plan.model)
     assert has_speed(plan.model) and first.timed == "probe"
     assert first.pass_seconds == pytest.approx(first.image_forwards / 40.0 + 4.0)
     record_speed(plan, 500.0, 5.0, 2.0)
+    assert not wants_probe(plan.model)
     record_probe(plan.model, 80.0, 2.0, 4.0)
     timed = estimate(plan, dataset)
     assert timed.timed == "run" and timed.pass_seconds == pytest.approx(timed.image_forwards / 100.0 + 2.0)

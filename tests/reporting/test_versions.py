@@ -26,6 +26,7 @@ from core.reporting.verdict import verify_run
 from core.rules import Context
 from core.runs import break_seal, open_run
 from core.runs.manifest import environment
+from core.runs.packages import installed
 from core.runs.results import file_sha256
 from core.runs.review import Kind, add_entry
 from core.runs.seal import SEAL, seal
@@ -131,7 +132,7 @@ def test_nothing_that_leaves_the_machine_names_user_host_or_folder(
     assert any(PRIVATE.encode() in data for data in contents(signed_folder / "manifest.json")), "the search finds it"
     monkeypatch.setattr("platform.node", lambda: PRIVATE)
     monkeypatch.setenv("USER", PRIVATE)
-    told = str(environment(open_run(signed_folder).plan))
+    told = str(environment(open_run(signed_folder).plan, installed()))
     assert PRIVATE not in told and str(ROOT) not in told
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from core.errors import RunError
 from core.runs import Run, create_run, environment, list_runs, manifest, new_run_id, open_run, text_id
 from core.runs.code import code_digest
 from core.runs.manifest import write_json
+from core.runs.packages import installed
 from core.settings import ROOT, VERSION
+from tests.support.distributions import descriptions_read
 from tests.support.made_run import made_run
 
 
@@ -97,26 +100,35 @@ def test_run_ids_differ_and_texts_have_stable_ids() -> None:
 
 
 def test_the_environment_names_program_packages_and_machine(run: Run) -> None:
-    found = environment(run.plan)
+    found = environment(run.plan, installed())
     assert found["loupe"] == VERSION
     assert found["code_sha256"] == code_digest()
-    assert found["packages"]["torch"]
+    assert found["packages"]["torch"] == metadata.version("torch")
+    assert found["packages"]["open_clip_torch"] == metadata.version("open_clip_torch")
     assert set(found["packages"]) == set(manifest.PACKAGES)
-    assert manifest._version("no-such-package-at-all") is None
+    assert set(environment(run.plan, [])["packages"].values()) == {None}
     json.dumps(found)
+
+
+def test_descriptions_of_packages_are_read_once_for_environment_and_list(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = descriptions_read(monkeypatch)
+    environment(run.plan, installed())
+    assert len(read) == len(set(read)) > 100
 
 
 def test_the_environment_is_compared_with_the_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "ROOT", tmp_path)
-    assert manifest._lock() == {"lock_sha256": None, "packages_unlike_lock": None}
-    have = manifest._version("numpy")
-    text = f"# a comment\nnumpy=={have}\nno-such-package-at-all==1.0\n"
+    versions = {"numpy": "2.1.0+cpu", "open-clip-torch": "3.0"}
+    assert manifest._lock(versions) == {"lock_sha256": None, "packages_unlike_lock": None}
+    text = "# a comment\nnumpy==2.1.0\nno-such-package-at-all==1.0\nopen_clip_torch==3.0\n"
     (tmp_path / "requirements.lock").write_text(text)
-    assert manifest._lock() == {
+    assert manifest._lock(versions) == {
         "lock_sha256": hashlib.sha256(text.encode()).hexdigest(), "packages_unlike_lock": 0,
     }  # fmt: skip
-    (tmp_path / "requirements.lock").write_text(text.replace(f"numpy=={have}", "numpy==0.1"))
-    assert manifest._lock()["packages_unlike_lock"] == 1
+    (tmp_path / "requirements.lock").write_text(text.replace("numpy==2.1.0", "numpy==0.1"))
+    assert manifest._lock(versions)["packages_unlike_lock"] == 1
 
 
 def test_a_tree_without_git_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

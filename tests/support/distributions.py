@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 from core.settings import ROOT
 
@@ -33,3 +36,17 @@ def install_example(target: Path) -> None:
     shutil.copytree(
         EXAMPLE / "loupe_brightness", target / "loupe_brightness", ignore=shutil.ignore_patterns("__pycache__")
     )
+
+
+def descriptions_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders of the packages whose descriptions are read from now on, one for each time."""
+    folders: list[str] = []
+    whole = metadata.PathDistribution.read_text
+
+    def read_text(package: metadata.PathDistribution, name: str) -> str | None:
+        if name == "METADATA":
+            folders.append(str(package._path))
+        return whole(package, name)
+
+    monkeypatch.setattr(metadata.PathDistribution, "read_text", read_text)
+    return folders
