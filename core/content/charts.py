@@ -142,7 +142,8 @@ def scores_chart(summary: Summary) -> alt.LayerChart:
     x = alt.X("score:Q", title=say("cosine similarity of image and text"), scale=alt.Scale(zero=False, padding=4))
     marks = (
         alt.Chart(ticks)
-        .mark_tick(thickness=1.2, opacity=0.55, color=ACCENT, height=12)
+        # Of its colour: a mark that is transparent as a whole is a drawing of its own in a PDF.
+        .mark_tick(thickness=1.2, opacity=1, fillOpacity=0.55, color=ACCENT, height=12)
         .encode(x=x, y=y, tooltip=["image_name", alt.Tooltip("score", format=".3f")])
     )
     points = (

@@ -2,7 +2,9 @@
 
 Mended are: header cells without a scope (ISO 14289-1, 7.5), annotations of links outside of a Link element and Links
 inside Links (7.18.5), running headers and footers that are marked as content (7.8), images that ask for interpolation
-(ISO 19005-3, 6.2.8), and an attachment that the catalogue names twice. The file gets its own digest.
+(ISO 19005-3, 6.2.8), and an attachment that the catalogue names twice. A page names only the images that it shows:
+otherwise every page leads to every image, and who checks a signature follows millions of ways. The file gets its own
+digest.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pikepdf import Array, Dictionary, Name, ObjectStreamMode, Operator, String
 from core.reporting.pdf_digest import EMPTY, KEY, with_digest
 
 # Made once: a long report has more than a hundred thousand instructions.
-_BEGIN = Operator("BDC")
+_BEGIN, _SHOW = Operator("BDC"), Operator("Do")
 
 
 def mended(data: bytes) -> bytes:
@@ -31,7 +33,7 @@ def mended(data: bytes) -> bytes:
             if Name.Link == element.S:
                 _gather(element, parents)
         _prune(root)
-        _running_lines(pdf, root)
+        _pages(pdf, root)
         for item in pdf.objects:
             if isinstance(item, pikepdf.Stream) and item.get(Name.Subtype) == Name.Image:
                 item[Name.Interpolate] = False
@@ -119,8 +121,17 @@ def _prune(element: Any) -> None:
     element.K = Array(contents)
 
 
-def _running_lines(pdf: pikepdf.Pdf, root: Any) -> None:
-    """Content that no structure element holds, which is what stands in the margins, is marked as an artefact."""
+def _pages(pdf: pikepdf.Pdf, root: Any) -> None:
+    """What the instructions of each page decide: its running lines, and the images that it names."""
+    marks = _marks(root)
+    for page in pdf.pages:
+        instructions: list[Any] = list(pikepdf.parse_content_stream(page))
+        _name_shown(page, instructions)
+        _running_lines(pdf, page, instructions, marks.get(page.objgen, set()))
+
+
+def _marks(root: Any) -> dict[Any, set[int]]:
+    """The numbers of the marked contents that structure elements hold, by page."""
     marks: dict[Any, set[int]] = {}
 
     def walk(element: Any, page: Any) -> None:
@@ -132,18 +143,32 @@ def _running_lines(pdf: pikepdf.Pdf, root: Any) -> None:
                 marks.setdefault(page, set()).add(int(child))
 
     walk(root, None)
-    for page in pdf.pages:
-        known = marks.get(page.objgen, set())
-        instructions: list[Any] = list(pikepdf.parse_content_stream(page))
-        loose = [
-            at
-            for at, instruction in enumerate(instructions)
-            if (number := _mark(instruction)) is not None and number not in known
-        ]
-        for at in loose:
-            instructions[at] = ([Name.Artifact], Operator("BMC"))
-        if loose:
-            page.Contents = pdf.make_stream(pikepdf.unparse_content_stream(instructions))
+    return marks
+
+
+def _name_shown(page: Any, instructions: list[Any]) -> None:
+    """A page's own names of the images and drawings that it shows; the renderer gives all pages those of all."""
+    resources = page.Resources
+    if Name.XObject not in resources:
+        return
+    shown = {str(instruction.operands[0]) for instruction in instructions if instruction.operator == _SHOW}
+    # A shallow copy: what the names stand for is shared.
+    own = Dictionary(dict(resources.items()))
+    own.XObject = Dictionary({name: each for name, each in resources.XObject.items() if name in shown})
+    page.Resources = own
+
+
+def _running_lines(pdf: pikepdf.Pdf, page: Any, instructions: list[Any], known: set[int]) -> None:
+    """Content that no structure element holds, which is what stands in the margins, is marked as an artefact."""
+    loose = [
+        at
+        for at, instruction in enumerate(instructions)
+        if (number := _mark(instruction)) is not None and number not in known
+    ]
+    for at in loose:
+        instructions[at] = ([Name.Artifact], Operator("BMC"))
+    if loose:
+        page.Contents = pdf.make_stream(pikepdf.unparse_content_stream(instructions))
 
 
 def _mark(instruction: Any) -> int | None:

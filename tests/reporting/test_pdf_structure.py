@@ -23,6 +23,7 @@ PAGE = """<html lang="en"><head><title>t</title><style>
 @page { @bottom-left { content: "a running line" } }
 li a { display: block } li a::after { content: "7" }
 .scale { display: block; height: 2mm; background-image: url("%(image)s"); background-size: 100%% 100%% }
+#end { break-before: page }
 </style></head><body><h1 id="top">t</h1>
 <ul><li><a href="#end"><span>1</span>the end</a></li></ul>
 <table><thead><tr><th scope="col">Name</th><th scope="col">Mean</th><th scope="col">n</th></tr></thead>
@@ -95,6 +96,11 @@ def faults(data: bytes) -> set[str]:
                 for operands, operator in pikepdf.parse_content_stream(page)
                 if str(operator) == "BDC" and isinstance(operands[1], pikepdf.Dictionary)
             ]
+            shown = {
+                str(operands[0]) for operands, operator in pikepdf.parse_content_stream(page) if str(operator) == "Do"
+            }
+            if not set(page.Resources.get("/XObject", {}).keys()) <= shown:
+                broken.add("image of another page")
             in_tree = held(root, page.objgen)
             if any(int(mark.MCID) not in in_tree for mark in marks if "/MCID" in mark):
                 broken.add("running line")
@@ -131,6 +137,7 @@ def test_a_finished_document_breaks_none_of_the_rules_and_an_unfinished_one_brea
     raw = rendered(tmp_path / "b", monkeypatch)
     assert faults(raw) == {
         "scope", "nested link", "annotation outside a link", "running line", "interpolation", "attachment twice",
+        "image of another page",
     }  # fmt: skip
     assert mended(raw) == mended(raw) and faults(mended(mended(raw))) == set()
 
@@ -144,6 +151,17 @@ def test_what_is_read_is_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for name in ("raw.pdf", "mended.pdf")
     ]
     assert texts[0] == texts[1] and b"running line" in texts[0]
+
+
+def test_every_page_shows_what_it_showed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = rendered(tmp_path, monkeypatch)
+    for name, data in (("raw", raw), ("mended", mended(raw))):
+        (tmp_path / f"{name}.pdf").write_bytes(data)
+        subprocess.run(["pdftoppm", "-r", "30", "-png", f"{name}.pdf", name], check=True, cwd=tmp_path)
+    pages = sorted(path.name.removeprefix("raw") for path in tmp_path.glob("raw-*.png"))
+    assert len(pages) == 2
+    seen = [(tmp_path / f"raw{page}").read_bytes() for page in pages]
+    assert seen == [(tmp_path / f"mended{page}").read_bytes() for page in pages] and seen[0] != seen[1]
 
 
 def validated(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

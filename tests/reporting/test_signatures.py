@@ -16,7 +16,7 @@ import pytest
 from core.cli import main
 from core.reporting.attestation import Attestation, given_roots, unsigned_name
 from core.reporting.report import SHORT
-from core.reporting.signatures.check import read_pdf, read_statement
+from core.reporting.signatures.check import check_pdf, read_pdf, read_statement
 from core.reporting.signatures.field import HEIGHT, ROLES, ROWS
 from core.reporting.signatures.statement import STATEMENT
 from core.reporting.verdict import verify_bundle, verify_pdf, verify_run
@@ -148,6 +148,23 @@ def test_a_signed_pdf_that_was_changed_is_told(pdf: Path, signers: Path, tmp_pat
     copy.write_bytes(out.getvalue())
     verdict = verify_pdf(copy, roots=roots)
     assert any("was changed after Jane Doe, Example Audits signed it" in line for line in verdict.problems)
+
+
+def test_a_check_that_runs_out_of_memory_finds_no_fault_with_the_signature(
+    pdf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, expected in ((MemoryError, None), (ValueError, "broken")):
+
+        def fails(*arguments: object, kind: type[Exception] = kind, **more: object) -> None:
+            raise kind
+
+        monkeypatch.setattr("pyhanko.sign.validation.async_validate_pdf_signature", fails)
+        if expected is None:
+            with pytest.raises(MemoryError):
+                check_pdf(b"", str(pdf), [])
+        else:
+            found, _ = check_pdf(b"", str(pdf), [])
+            assert {each["state"] for each in found["signatures"]} == {expected}
 
 
 def test_a_statement_names_the_bundle_and_fits_no_other(signed_folder: Path, signers: Path, tmp_path: Path) -> None:

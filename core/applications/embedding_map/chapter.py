@@ -112,7 +112,7 @@ def layout_chart(points: pd.DataFrame, best: dict[str, str], seed: int) -> alt.C
     names = frequent(best[image] for image in points["image"] if image in best)
     labels, rest = {name: shorten(name, 28) for name in names}, say(OTHERS)
     frame = points[["x", "y"]].assign(group=[labels.get(best.get(image, ""), rest) for image in points["image"]])
-    base = alt.Chart(frame).mark_point(filled=True, size=26, opacity=0.85)
+    base = alt.Chart(frame).mark_point(filled=True, size=26, opacity=1, fillOpacity=0.85)
     bounds = alt.Scale(domain=[-1.05, 1.05], nice=False)
     base = base.encode(x=alt.X("x:Q", axis=None, scale=bounds), y=alt.Y("y:Q", axis=None, scale=bounds))
     if not names:

@@ -251,9 +251,9 @@ def proxy_chart(table: pd.DataFrame, column: str) -> Any:
     x = alt.X(f"{column}:Q", title=title, scale=alt.Scale(zero=False))
     y = alt.Y("auc:Q", title=TITLES["auc"].lower(), scale=alt.Scale(zero=False))
     base = alt.Chart(frame)
-    layers = [base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("auc_low:Q", title=None), y2="auc_high:Q")]
+    layers = [base.mark_rule(strokeOpacity=0.5).encode(x=x, y=alt.Y("auc_low:Q", title=None), y2="auc_high:Q")]
     if f"{column}_low" in frame:
-        layers.append(base.mark_rule(opacity=0.5).encode(x=f"{column}_low:Q", x2=f"{column}_high:Q", y=y))
+        layers.append(base.mark_rule(strokeOpacity=0.5).encode(x=f"{column}_low:Q", x2=f"{column}_high:Q", y=y))
     layers.append(
         base.mark_point(filled=True, size=70, color=PALETTE[0], opacity=1).encode(x=x, y=y, tooltip=["model"])
     )

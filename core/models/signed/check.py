@@ -108,6 +108,8 @@ def _untrusted(chain: Sequence[Any], roots: Sequence[str]) -> str:
         )
         validator = CertificateValidator(chain[0], list(chain[1:]), validation_context=context)
         asyncio.run(validator.async_validate_usage({"digital_signature"}))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a stranger's certificate may be wrong in any way
         return f"no given certificate issued it ({type(error).__name__})"
     return ""

@@ -142,6 +142,8 @@ def _pdf_signature(embedded: Any, file: str, roots: list[str]) -> Signature:
     about["role"] = {role.field: name for name, role in ROLES.items()}.get(str(embedded.field_name), "")
     try:
         found = asyncio.run(async_validate_pdf_signature(embedded, _context(roots), key_usage_settings=usage))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a stranger's signature may be wrong in any way
         return Signature(**about, state="broken", covers="nothing that can be checked", why=type(error).__name__)
     whole = found.coverage == SignatureCoverageLevel.ENTIRE_FILE
@@ -229,6 +231,8 @@ def _untrusted(certificate: Any, others: list[Any], roots: list[str]) -> str:
     validator = CertificateValidator(certificate, others, validation_context=_context(roots))
     try:
         asyncio.run(validator.async_validate_usage({"digital_signature"}))
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a stranger's certificate may be wrong in any way
         return type(error).__name__
     return ""
