@@ -9,7 +9,6 @@ from pathlib import Path
 import streamlit as st
 
 from core.content.charts import agreement_chart, trust_chart
-from core.content.words import plural
 from core.evaluation.metrics import BY_NAME
 from core.evaluation.summary import Summary
 from core.findings import (
@@ -22,9 +21,10 @@ from core.findings import (
 )
 from core.findings.control_rules import TABLE as STANDINGS_TITLE
 from core.findings.control_rules import Standing
-from core.findings.opinion import opinion
+from core.findings.opinion import dismissed_sentence, opinion
 from core.glossary import definition
 from core.reporting.agreement import incomparable_sentences
+from core.reporting.assurance import dismissed
 from core.reporting.measures import further_table
 from core.reporting.tables import FAILURES, NOT_RUN, STANDINGS, pairs_of_methods
 from core.reporting.trust import main_table, versus_table
@@ -65,7 +65,7 @@ def page() -> None:
     passed = [item for item in register if item.status == "passed"]
     top = st.container()
     log = review.report_state(run)
-    gone = [] if log is None else review.dismissed(findings, log)
+    gone = [] if log is None else dismissed(findings, log)
     with top:
         verdict(progress, register, gone)
     labels = (
@@ -114,10 +114,9 @@ def verdict(progress: Progress, register: Sequence[Finding], gone: Sequence[Find
                     st.badge(f"{count} {severity}", color=COLOURS[severity])
         st.markdown(plain(reason))
         if gone:
-            whole = plural(sum(item.status == "finding" for item in register), "finding")
-            titles = "; ".join(f"\u201c{item.title}\u201d" for item in gone)
-            told = f"Dismissed in the review: {len(gone)} of {whole}, {titles}. The opinion counts them all the same."
-            st.markdown(plain(told))
+            st.markdown(plain(dismissed_sentence(register, gone)))
+        if word == "Cannot conclude" and any(item.needed for item in register):
+            st.caption("What would decide each open check stands under \u201cCannot conclude\u201d.")
 
 
 def filtered(run: Run, findings: list[Finding], log: Review | None) -> list[Finding]:

@@ -213,15 +213,20 @@ def _actions(review: Review, findings: Sequence[Finding]) -> Section:
     else:
         sentence = say("A decision or an action is recorded for every finding.")
     if any(row.review.decision == "dismissed" for row in followed):
-        sentence += say(" A dismissed finding stays in the register and in the opinion; the reason is stated.")
+        sentence += say(" A dismissed finding stays in the register and counts as before; the reason is stated.")
     caption = say("Findings with a recorded decision or action")
     tables = (ACTIONS_TABLE.table(caption, followed),) if followed else ()
     return Section(ACTIONS_TITLE, sentences=(sentence,) if left or tables else (), tables=tables)
 
 
+def dismissed(findings: Sequence[Finding], review: Review) -> list[Finding]:
+    """The findings that were dismissed."""
+    return [finding for finding in findings if finding_review(review, finding.id).decision == "dismissed"]
+
+
 def dismissed_note(review: Review, findings: Sequence[Finding]) -> str:
     """Which findings of a table were dismissed, in one sentence; empty if none was."""
-    names = [finding.id for finding in findings if finding_review(review, finding.id).decision == "dismissed"]
+    names = [finding.id for finding in dismissed(findings, review)]
     told = "Dismissed in the review, for the reason stated with each finding: {names}."  # messages
     return say(told, names=", ".join(names)) if names else ""
 

@@ -12,14 +12,15 @@ from core.findings import (
     Finding,
     failing_methods,
 )
-from core.findings.opinion import SCALE, TRUST, by_concern, opinion
+from core.findings.opinion import SCALE, TRUST, by_concern, dismissed_sentence, opinion
 from core.languages import say
-from core.reporting.assurance import signatories, status_line
+from core.reporting.assurance import dismissed, signatories, status_line
 from core.reporting.gallery import Plates
 from core.reporting.limitations import warning
 from core.reporting.trust import above_controls
 from core.reporting.versions import Version
 from core.rules.parts import kind_words, title_of
+from core.runs.review import load_review
 
 # The name of the fact on the cover that states the hash of the bundle.
 EVIDENCE_SHA256 = "Evidence SHA-256"  # messages
@@ -72,6 +73,8 @@ def overview(context: ReportContext, plates: Plates, limits: Sequence[str]) -> O
     """The one-page summary, from the findings alone."""
     run, findings, assets = context.run, context.findings, context.assets
     word, reason = opinion(run.progress(), findings)
+    gone = dismissed([finding for finding in findings if finding.status == "finding"], load_review(run))
+    reason = " ".join(part for part in (reason, dismissed_sentence(findings, gone)) if part)
     ranked = by_concern([finding for finding in findings if finding.status == "finding"])
     counts = tuple((title, sum(f.severity == name for f in ranked)) for name, title in SEVERITY_TITLES.items())
     bar = None

@@ -86,11 +86,6 @@ def lines(item: Finding, review: Review, *, whole: bool) -> list[str]:
     return [*told, *comments]
 
 
-def dismissed(findings: Sequence[Finding], review: Review) -> list[Finding]:
-    """The findings that were dismissed."""
-    return [item for item in findings if finding_review(review, item.id).decision == "dismissed"]
-
-
 def panel(run: Run, item: Finding, review: Review) -> None:
     """The further kinds of entries, and the form of one that was begun."""
     with st.container(horizontal=True):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.datasets import Dataset
-from core.findings.opinion import by_concern, opinion
+from core.findings.opinion import by_concern, dismissed_sentence, opinion
 from core.outcome import outcome
 from core.reporting.register import register, reliability
 from core.rules.finding import SUBJECTS, Finding, Grade
@@ -44,22 +44,52 @@ def test_findings_about_explanations_alone_are_not_concerns(run: Run, subject: A
     else:
         assert (word, reason) == (
             "Concerns",
-            f"1 finding of high or medium severity on {SUBJECTS[subject]}.",
+            f"1 finding of high severity on {SUBJECTS[subject]}.",
         )
 
 
 def test_without_a_check_of_the_model_there_is_no_opinion(run: Run) -> None:
     word, reason = opinion(done(run), [finding("data", "passed"), finding("explanations", "passed")])
-    assert (word, reason) == ("Cannot conclude", "No check of the model was carried out.")
-    _, reason = opinion(done(run), [finding("data", "passed"), finding("model", "cannot_conclude")])
-    assert reason == "No check of the model passed."
+    assert word == "Cannot conclude"
+    # What passed is named: it is listed beside the opinion.
+    about = "2 checks passed, but on the images and the explanations"
+    assert reason == f"No check of the model was carried out; {about}."
     # Texts without a fault say nothing about the model.
     quick = [*SOUND[1:], finding("texts", "passed"), finding("model", "cannot_conclude")]
-    assert opinion(done(run), quick) == ("Cannot conclude", "No check of the model passed.")
+    assert opinion(done(run), quick) == (
+        "Cannot conclude",
+        "No check of the model passed: 1 check of it could not be decided; 3 checks passed, but on the images, "
+        "the texts and the audit itself.",
+    )
+    _, reason = opinion(done(run), [finding("model", "cannot_conclude")])
+    assert reason == "No check of the model passed: 1 check of it could not be decided."
+    _, reason = opinion(done(run), [finding("model", severity="low"), finding("data", "passed")])
+    assert reason == "No check of the model passed; 1 check passed, but on the images."
+    assert opinion(done(run), []) == ("Cannot conclude", "No check of the model was carried out.")
     # The companion: one check of the model is enough.
     assert opinion(done(run), SOUND)[0] == "No material concern"
     unsure = [finding("model", "cannot_conclude", id=f"x{at}") for at in range(4)]
     assert opinion(done(run), [*SOUND, *unsure])[0] == "Cannot conclude"
+
+
+def test_the_reason_names_the_severities_that_occur(run: Run) -> None:
+    high, medium = finding("model"), finding("data", severity="medium")
+    assert opinion(done(run), [medium])[1] == "1 finding of medium severity on the images."
+    assert opinion(done(run), [high, medium, finding("texts", severity="low")])[1] == (
+        "2 findings of high or medium severity on the model and the images."
+    )
+
+
+def test_a_dismissed_finding_is_said_to_count_where_it_does() -> None:
+    counts, low, trust = finding("model"), finding("texts", severity="low"), finding("explanations")
+    every = [counts, low, trust, finding("data", "passed")]
+    assert dismissed_sentence(every, []) == ""
+    first = dismissed_sentence(every, [counts])
+    assert first.startswith("Dismissed in the review: 1 of 3 findings, \u201cmodel.finding.high\u201d.")
+    assert first.endswith("What was dismissed still counts in the opinion.")
+    for one in (low, trust):
+        assert dismissed_sentence(every, [one]).endswith("The opinion does not rest on what was dismissed.")
+    assert dismissed_sentence(every, every[:3]).endswith("Of the dismissed findings 1 of 3 still count in the opinion.")
 
 
 def test_the_register_has_a_group_for_findings_about_explanations() -> None:

@@ -62,7 +62,11 @@ def test_a_person_reviews_a_finding_on_its_page(run: Run) -> None:
     # The form is gone, the decision stands on the closed card and above, and is not offered again.
     printed = words(app).replace("\\", "")
     assert not app.text_area and "dismissed by A. Auditor on" in printed and "Known since March" in printed
-    assert "Dismissed in the review: 1 of " in printed and "1 dismissed)" in app.tabs[0].label
+    assert (
+        "Dismissed in the review: 1 of " in printed
+        and "in the opinion" in printed
+        and "1 dismissed)" in app.tabs[0].label
+    )
     assert f"dismiss-{item.id}" not in {button.key for button in app.button}
     # The name is asked for once. Another form closes the one that is open.
     app.button(key=f"open-{item.id}").click().run()

@@ -102,7 +102,7 @@ def test_the_report_says_what_the_log_says(run: Run) -> None:
     )
     assert rows[other.title][0] == "Dora" and rows[other.title][3] == "open; action: in progress"
     assert rows["gone.rule (not a finding of this report)"][0] == "Emil"
-    assert "A dismissed finding stays in the register and in the opinion" in actions.sentences[0]
+    assert "A dismissed finding stays in the register and counts as before" in actions.sentences[0]
     assert [row[2] for row in log.tables[0].rows] == [
         "Addressee: The board", "Assurance level: limited", "Independence: No ties to the provider",
         "Valid until: 2027-12-31", f"Dismissed: {item.id}", "Reviewed", "Approved", "Distributed to: The supervisor",
@@ -118,9 +118,11 @@ def test_the_report_says_what_the_log_says(run: Run) -> None:
     assert "Known &lt;b&gt;since&lt;/b&gt; March" in full.replace("\u200b", "").replace("<wbr>", "")
     assert "<b>since" not in full
     assert f"Dismissed in the review, for the reason stated with each finding: {item.id}." in full
+    assert f"Dismissed in the review: 1 of 2 findings, \u201c{item.title}\u201d." in report.overview.reason
     # The opinion and the number of findings do not follow from the review.
     (run.folder / REVIEW).unlink()
     plain = build_report(context_of(run))
+    assert "Dismissed" not in plain.overview.reason
     assert (plain.overview.opinion, plain.overview.counts) == (report.overview.opinion, report.overview.counts)
 
 
