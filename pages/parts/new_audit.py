@@ -18,7 +18,7 @@ from core.runs import ModelSpec, Plan, Run, new_run_id
 from core.runs.access import check
 from core.runs.succession import follow
 from core.settings import runs_folder
-from pages.parts import again, entry, identity, maps, state
+from pages.parts import again, audit_name, entry, identity, maps, state
 from pages.parts.fields import section
 from pages.parts.plan_form import Draft, plan_form
 from pages.parts.presets import images_of, is_bundled, time_of
@@ -86,7 +86,7 @@ def bar(dataset: Dataset, draft: Draft, plan: Plan | None, expected: Estimate | 
     if expected is None or draft.request is None:
         return
     if agreed or (asked and not is_long(expected)):
-        start(draft.request, draft.predecessor, draft.workers)
+        start(draft.request, dataset, draft)
     elif asked:
         confirm(expected)
 
@@ -117,8 +117,9 @@ def _agree() -> None:
     st.session_state[AGREED] = True
 
 
-def start(request: AuditRequest, earlier: again.Predecessor | None = None, workers: int = 0) -> None:
-    """Begin the run with so many processes, which names the one that it was planned from, and show its progress."""
+def start(request: AuditRequest, dataset: Dataset, draft: Draft) -> None:
+    """Begin the run under its name, which says from which one it was planned, and show its progress."""
+    earlier = draft.predecessor
     with problems_shown():
         actor = identity.actor()
         check(actor, "reviewer", identity.START)
@@ -126,7 +127,8 @@ def start(request: AuditRequest, earlier: again.Predecessor | None = None, worke
         if earlier is not None:
             follow(run, earlier.run)
             again.forget()
-        act(partial(launch.start, workers=workers), run)
+        audit_name.keep(run, draft.name, dataset, earlier.run if earlier else None)
+        act(partial(launch.start, workers=draft.workers), run)
 
 
 def measure(model: ModelSpec) -> None:

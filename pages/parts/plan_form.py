@@ -17,7 +17,7 @@ from core.extents import DEFAULT_EXTENT, EXTENTS, inputs_of
 from core.methods.presets import EFFORTS, Effort
 from core.request import AuditRequest
 from core.runs import AGAIN, Declared, ModelSpec
-from pages.parts import again, applications, declared, identity, methods, model_choice, presets, text_fields
+from pages.parts import again, applications, audit_name, declared, identity, methods, model_choice, presets, text_fields
 from pages.parts.capabilities import capability_table
 from pages.parts.fields import Fields, section
 from pages.parts.words import plain
@@ -39,6 +39,7 @@ class Draft:
     request: AuditRequest | None = None
     problem: str = ""
     workers: int = 0
+    name: str = ""
     predecessor: again.Predecessor | None = None
 
 
@@ -48,6 +49,7 @@ def plan_form(dataset: Dataset, out: Path) -> Draft:
     presets.wanted(dataset)
     again.wanted(dataset)
     draft.predecessor = again.predecessor(dataset)
+    draft.name = audit_name.ask(dataset, draft.predecessor.run if draft.predecessor else None)
     draft.model, draft.capabilities, waiting = model_choice.choose(dataset)
     text_fields.unfold_once(dataset)
     box, fields = section("Texts", "texts")
@@ -92,7 +94,7 @@ def _sections(
         draft.workers = _workers(fields)
     box, fields = section("Declarations for the report", "declarations")
     with box:
-        declarations = _declared(fields)
+        declarations = _declared(fields, draft.name)
     if chosen.blocked:
         lines = "".join(f"\n- {plain(title)}: {plain(reason)}" for title, reason in chosen.blocked.items())
         with notes, st.expander(f"{plural(len(chosen.blocked), 'analysis', 'analyses')} cannot run in this audit"):
@@ -179,15 +181,15 @@ def _workers(fields: Fields) -> int:
     return wanted if wanted > 1 else 0
 
 
-def _declared(fields: Fields) -> dict[str, str]:
+def _declared(fields: Fields, name: str) -> dict[str, str]:
     fields.caption("Printed in the report as declared, not verified.")
     default = Declared()
     who = identity.actor()
     preparer = who.name if who.verified else ""
-    title = fields.ask("text_input", "Title", "title", default.title, max_chars=120)
+    title = fields.ask("text_input", "Title of the report", "title", "", max_chars=120, placeholder=name)
     left, right = fields.columns(2)
-    values = {"title": title.strip() or default.title}
-    for where, name, label in (
+    values = {"title": title.strip() or name}
+    for where, part, label in (
         (left, "purpose", "Intended use of the model"),
         (right, "provenance", "Provenance of the images"),
         (left, "preparer", "Prepared by"),
@@ -195,7 +197,7 @@ def _declared(fields: Fields) -> dict[str, str]:
         (left, "licence", "Licence of the images"),
         (right, "confidentiality", "Confidentiality"),
     ):
-        known = preparer if name == "preparer" else getattr(default, name)
-        value = fields.ask("text_input", label, name, known, where=where, max_chars=400)
-        values[name] = value.strip()
+        known = preparer if part == "preparer" else getattr(default, part)
+        value = fields.ask("text_input", label, part, known, where=where, max_chars=400)
+        values[part] = value.strip()
     return values

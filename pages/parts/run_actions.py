@@ -30,7 +30,7 @@ from core.runs.shelf import (
 from core.runs.succession import duplicate, predecessor_of
 from core.settings import as_typed, server_folders
 from core.storage import without_folders
-from pages.parts import again, identity, state
+from pages.parts import again, audit_name, identity, state
 from pages.parts.words import plain, problems_shown
 
 PAGE = "pages/runs.py"
@@ -68,6 +68,7 @@ def show(run: Run) -> None:
                 with problems_shown():
                     new = duplicate(run)
                     record_start(new, identity.actor())
+                    set_label(shelf_id(new), audit_name.numbered(state.title_of(run), audit_name.names()))
                     state.show_run(new.id)
                     st.session_state["wanted_view"] = "progress"
                     st.switch_page("pages/audit.py")
