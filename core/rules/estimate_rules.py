@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.languages import typeset
+from core.languages import say, typeset
 from core.rules.card import Outcome
 from core.rules.decision import decision, status_of
 from core.rules.finding import Sample
@@ -38,7 +38,8 @@ def outcomes_of(
     family: Sequence[Comparison], limit: float, *, at_most: bool, least_n: int, significance: float
 ) -> Iterator[Outcome]:
     """The outcome of each comparison. None is decided unless the sign-flip test that its mean differs from `limit`,
-    adjusted over the family by Holm's method, is significant as well; `p` fills the brace of that name.
+    adjusted over the family by Holm's method, is significant as well; `p` fills the brace of that name, and what it is
+    adjusted for, which the interval is not, that of `adjustment`.
     """
     each = [sign_flip_p(one.images.groupby("image")["value"].mean().to_numpy(float) - limit) for one in family]
     for one, p in zip(family, adjusted(pd.Series([math.nan if p is None else p for p in each])), strict=True):
@@ -51,11 +52,18 @@ def outcomes_of(
             least_n=least_n,
             part=one.part,
             unit=one.unit,
-            values={"p": float(p), "family": len(family), **one.values},
+            values={"p": float(p), "adjustment": adjustment(len(family)), **one.values},
             significant=bool(p < significance),
             p=float(p),
             tests=len(family),
         )
+
+
+def adjustment(family: int) -> str:
+    """What goes on after the p of a comparison with its interval, where it is one of several."""
+    if family == 1:
+        return ""
+    return say(", adjusted for {family} comparisons, whereas the interval is that of this one alone", family=family)
 
 
 def outcome_of(
@@ -98,7 +106,7 @@ def outcome_of(
         evidence=(tested(Quantity(name, unit).of(row), p, COMPARED),),
         samples=_samples(images[beyond]) if finding else (),
         counter=_samples(images[~beyond].iloc[::-1]) if finding else (),
-        against=Against(limit, at_most, tests, percent),
+        against=Against(limit, at_most, tests, percent, both=p is not None),
         part=part,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core.deferred import Deferred
 from core.languages import localised, say, typeset
@@ -29,6 +30,7 @@ class Against:
 
     at_most: whether the criterion is that the value is at most the limit, or at least.
     tests: how many comparisons share the significance; a finding needs all of them to be adjusted for.
+    both: whether a passed check needs that as well, by the same test in two directions.
     percent: whether values are shares that are printed in percent.
     counts: whether the value is the share of units that have a property: its power is exact (binomial).
     within: the range of the values; nothing outside is stated as detectable. A value at an end of it tells nothing of
@@ -40,17 +42,20 @@ class Against:
     tests: int = 1
     percent: bool = False
     counts: bool = False
+    both: bool = False
     within: Range = UNBOUNDED
 
 
 @dataclass(frozen=True)
 class Power:
-    """The value beyond the limit that would have been a finding with 90 % power, and about how many units would decide.
+    """The value beyond the limit that would have been a finding with 90 % power, the one as far on the other side of
+    the limit, and about how many units would decide.
 
     `needed` is rounded up to two significant figures; None where the value is as good as on the limit.
     """
 
     detectable: float
+    opposite: float
     needed: int | None
 
 
@@ -78,11 +83,12 @@ def power_of(estimate: Estimate, against: Against, significance: float) -> Power
     if shift is None:
         return None
     beyond = value > against.limit if against.at_most else value < against.limit
-    reach = float(norm.isf(error if beyond else ONE_SIDE) + norm.ppf(POWER))
+    reach = float(norm.isf(error if beyond or against.both else ONE_SIDE) + norm.ppf(POWER))
     distance = abs(value - against.limit)
     count = (spread * reach / distance) ** 2 if distance > 0 else math.inf
     needed = _two_figures(max(count, estimate.n + 1)) if count <= MOST_NEEDED else None
-    return Power(against.limit + (shift if against.at_most else -shift), needed)
+    shift = shift if against.at_most else -shift
+    return Power(against.limit + shift, against.limit - shift, needed)
 
 
 def power_sentence(
@@ -127,6 +133,8 @@ def power_sentence(
     if not against.within[0] <= power.detectable <= against.within[1]:
         return say("Needed to decide with 90 % power, if value and spread stay the same: {needed}.", needed=needed)
     values |= {"value": _printed(power.detectable, against), "family": _family(against)}
+    if against.both:
+        return _either(power, against, values)
     if against.at_most:
         return say(
             "With {n} {unit}, a value above about {value} would have been a finding with 90 % power{family}. Needed to "
@@ -136,6 +144,24 @@ def power_sentence(
     return say(
         "With {n} {unit}, a value below about {value} would have been a finding with 90 % power{family}. Needed to "
         "decide with the same power, if value and spread stay the same: {needed}.",
+        **values,
+    )
+
+
+def _either(power: Power, against: Against, values: dict[str, Any]) -> str:
+    """The sentence for a test in both directions, which may end as a finding or as a passed check."""
+    values |= {"opposite": _printed(power.opposite, against)}
+    if against.at_most:
+        return say(
+            "With {n} {unit}, a value above about {value} would have been a finding and one below about {opposite} "
+            "would have passed, each with 90 % power{family}. Needed to decide with the same power, if value and "
+            "spread stay the same: {needed}.",
+            **values,
+        )
+    return say(
+        "With {n} {unit}, a value below about {value} would have been a finding and one above about {opposite} would "
+        "have passed, each with 90 % power{family}. Needed to decide with the same power, if value and spread stay the "
+        "same: {needed}.",
         **values,
     )
 
@@ -182,7 +208,7 @@ def _family(against: Against) -> str:
 def _printed(value: float, against: Against) -> str:
     if against.percent:
         return localised(typeset(f"{value:.0%}"))
-    return localised(typeset(f"{float(f'{value:.2g}'):g}"))
+    return localised(typeset(f"{float(f'{value:.2g}'):{'+g' if against.both else 'g'}}"))
 
 
 def _two_figures(count: float) -> int:

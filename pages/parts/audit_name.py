@@ -32,7 +32,7 @@ def ask(dataset: Dataset, earlier: Run | None) -> str:
     )
     name = " ".join(typed.split()) or numbered(usual, taken)
     if name in taken:
-        st.caption("Another audit has this name already; only their dates tell them apart.")
+        st.caption("Another audit has this name already; only the dates distinguish the two.")
     return name
 
 

@@ -44,10 +44,7 @@ def retained_information(context: Context) -> Iterator[Outcome]:
     )
 
 
-NUMBERS = (
-    "{value:+.3g} [{low:+.3g}, {high:+.3g}] nats per patch or token, n = {n} images; p = {p:.2g}, "
-    "adjusted over {family} comparisons"
-)
+NUMBERS = "{value:+.3g} [{low:+.3g}, {high:+.3g}] nats per patch or token, n = {n} images; p = {p:.2g}{adjustment}"
 TEXTS = Rule(
     id="information.texts",
     subject="explanations",

@@ -87,8 +87,8 @@ def _outcomes(context: Context, family: list[Comparison], limit: str, *, at_most
     )
 
 
-NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}, adjusted over {family} comparisons"
-DIFFERENCE = NUMBERS.replace("{p:.2g},", "{p:.2g} (tested against a difference of {most_gain:g}),")
+NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}{adjustment}"
+DIFFERENCE = NUMBERS.replace("{p:.2g}", "{p:.2g} (tested against a difference of {most_gain:g})")
 FEW = "{n} images have this measure; at least {least_images} are needed."
 DROPS = (
     "The cosine drops by {random:.3f} with the map's values in random positions and by {drop:.3f} with the map. The "

@@ -44,7 +44,7 @@ def region_differences(context: Context) -> Iterator[Outcome]:
     )
 
 
-NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}, adjusted over {family} comparisons"
+NUMBERS = "{value:+.3f} [{low:+.3f}, {high:+.3f}], n = {n} images; p = {p:.2g}{adjustment}"
 REGIONS = Rule(
     id="priors.regions",
     subject="explanations",

@@ -240,7 +240,7 @@ LARGEST = (
     "“{group}” ({column}): {title} {side} in {share:.0%} [{low:.0%}, {high:.0%}] of pairs of one image of the group "
     "and one other image; mean {mean:.3g} against {other_mean:.3g}, n = {n} and {others}"
 )
-FAMILY = "{mine} (p-values adjusted by Holm's method over all {tested} comparisons of groups in this audit)"
+FAMILY = "{mine} (p-values adjusted by Holm's method over all {tested} comparisons of groups, intervals not adjusted)"
 
 DECIDES = (
     "the whole 95 % interval and an adjusted p below {significance} decide. Groups are the values of each column of "
