@@ -61,8 +61,9 @@ def add() -> None:
         )
         st.caption(
             "PNG, JPEG, WebP and other still images, or a ZIP or tar of them. A table (CSV, Excel, JSON, Parquet) with "
-            "a column of file names and a column of captions can be dropped with its images. An "
-            f"image may have up to {size(LIMITS.file_bytes)}; the field names the limit of a ZIP or tar."
+            "a column of file names and a column of captions can be dropped with its images, and so can a list of "
+            f"class names, one per line. An image may have up to {size(LIMITS.file_bytes)}, a ZIP or tar as much as "
+            "the field names."
         )
         if given:
             import_view.begin([Upload(file.name, file) for file in given], None)

@@ -16,6 +16,7 @@ from typing import Literal
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from core.datasets.class_lists import CLASS_NAMES
 from core.datasets.identity import image_id
 from core.datasets.pillow import open_whole
 from core.errors import InputError, Refused
@@ -101,6 +102,12 @@ class Dataset(_Described, frozen=True):
     def annotations(self) -> Path | None:
         """The file of annotations that is kept with the images, or None. It is no part of the id."""
         path = self.root / ANNOTATIONS
+        return path if path.is_file() else None
+
+    @property
+    def class_names(self) -> Path | None:
+        """The file of names of classes that came with the images, or None. It is no part of the id."""
+        path = self.root / CLASS_NAMES
         return path if path.is_file() else None
 
     @property

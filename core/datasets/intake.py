@@ -14,9 +14,10 @@ from pathlib import Path
 from core import sandbox
 from core.datasets.ahead import ahead
 from core.datasets.bounds import Budget, Refused
+from core.datasets.class_lists import CLASS_NAMES
 from core.datasets.dataset import IMAGES, Dataset, Duplicate, Refusal, Remark, dataset_id, save_manifest
 from core.datasets.names import clean_name, printable
-from core.datasets.opening import ImageContent, Kind, Opened, open_file
+from core.datasets.opening import ClassNames, ImageContent, Kind, Opened, open_file
 from core.datasets.records import Record, describe, images, match, merge_exact, near_duplicates, unique_names
 from core.datasets.remote import Remote
 from core.datasets.sidecars import apart, gathered
@@ -77,6 +78,7 @@ class _Intake:
         self.remarks: list[Remark] = []
         self.tables: list[tuple[Table, str, Entry]] = []  # with the hash of their bytes
         self.beside: dict[Path, Record | None] = {}  # images read from a table's own folder; None if refused
+        self.lists: list[tuple[str, tuple[str, ...]]] = []  # files that list classes, and what they list
         self.conflicts = Problems()
         self.done = 0
         self.total = 0
@@ -140,6 +142,10 @@ class _Intake:
         )
         with writing(self.work.parent):
             save_manifest(dataset, self.work)
+            if self.lists:
+                # In the order of the files' names, so that it does not matter in which order they came.
+                classes = dict.fromkeys(name for _, names in sorted(self.lists) for name in names)
+                (self.work / CLASS_NAMES).write_text("\n".join(classes) + "\n", encoding="utf-8")
         return dataset
 
     def _refuse(self, refusals: Sequence[Refusal]) -> None:
@@ -184,6 +190,9 @@ class _Intake:
                 self.budget.count_table()
                 self._remark(opened.content.remarks)
                 self.tables.append((opened.content, opened.sha256, entry))
+            elif isinstance(opened.content, ClassNames):
+                self._remark([Remark(name=entry.name, reason=_listed(opened.content.names))])
+                self.lists.append((entry.name, opened.content.names))
             else:
                 self._keep(entry, opened, opened.content)
         except Refused as refused:
@@ -259,6 +268,10 @@ class _Intake:
 
     def _take_beside(self, entry: Entry) -> bool:
         return self._take(entry, "image", lambda: self._begun(entry, "image")())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"lists {len(names):,} short texts, which are offered as names of classes when an audit is planned"
 
 
 def _hash(table: Table) -> str:

@@ -18,9 +18,10 @@ from core.characters import printable
 from core.datasets import medical
 from core.datasets.bounds import Budget, Refused
 from core.datasets.boxes import read_boxes
+from core.datasets.class_lists import is_class_name
 from core.datasets.coco import Coco, read_coco, written_coco
 from core.datasets.dicom import may_be_dicom
-from core.datasets.file_task import Kind, file, warm_up
+from core.datasets.file_task import CLASSES, Kind, file, warm_up
 from core.datasets.image import DICOM, FORMATS
 from core.datasets.list_forms import texts_of
 from core.datasets.packing import Packed, Room, entries
@@ -31,6 +32,7 @@ from core.settings import Limits
 
 # The server of the child processes looks for `warm_up` where the tasks are.
 __all__ = [
+    "ClassNames",
     "ImageContent",
     "Kind",
     "Opened",
@@ -66,12 +68,19 @@ class ImageContent:
 
 
 @dataclass(frozen=True)
+class ClassNames:
+    """The names of classes that a file lists."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Opened:
     """A file as it was opened: the hash and the size of its bytes, and what it holds."""
 
     sha256: str
     bytes: int
-    content: ImageContent | Table
+    content: ImageContent | Table | ClassNames
 
 
 def contents(data: bytes, size: int, limits: dict[str, Any]) -> tuple[Any, bytes]:
@@ -94,7 +103,7 @@ def texts(data: bytes, title: str, limits: dict[str, Any]) -> tuple[Any, bytes]:
 def open_file(
     name: str, data: bytes, budget: Budget, *, only: Kind | None = None, member: tuple[Packed, Room] | None = None
 ) -> Opened:
-    """The image or table in a file, or in the `member` of an archive that `data` packs.
+    """The image, the table or the list of classes in a file, or in the `member` of an archive that `data` packs.
 
     Raises `Refused` for anything else, and `InputError` if it takes the import above the bytes that it may hold.
     """
@@ -108,7 +117,11 @@ def open_file(
         sha256, size, facts = answer.value
         if not _SHA256.fullmatch(sha256) or type(size) is not int or size < 0:
             raise Refused(_FORGED)
-        found = unpacked_table(name, answer.data) if facts is None else _image(facts, answer.data, limits)
+        found: ImageContent | Table | ClassNames
+        if facts == CLASSES:
+            found = _class_names(answer.data, limits)
+        else:
+            found = unpacked_table(name, answer.data) if facts is None else _image(facts, answer.data, limits)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as error:
         raise Refused(_FORGED) from error
     return Opened(sha256, size, found)
@@ -185,6 +198,13 @@ def _image(facts: Sequence[Any], png: bytes, limits: Limits) -> ImageContent:
     if not sound:
         raise Refused(_FORGED)
     return ImageContent(key, kind, across, down, perceptual, png, tuple(printable(remark) for remark in remarks))
+
+
+def _class_names(data: bytes, limits: Limits) -> ClassNames:
+    names = tuple(data.decode().split("\n"))
+    if not 0 < len(names) <= limits.texts or not all(map(is_class_name, names)):
+        raise Refused(_FORGED)
+    return ClassNames(names)
 
 
 _FORGED = "cannot be read: the process that opened it returned an invalid answer; save it again in another program"

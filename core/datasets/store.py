@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.datasets.class_lists import CLASS_NAMES
 from core.datasets.dataset import ANNOTATIONS, IMAGES, Dataset, load_dataset
 from core.errors import InputError
 
@@ -49,7 +50,10 @@ def place(dataset: Dataset, store: Path) -> Dataset:
     """Moves the finished working folder to its place, or finds that the same dataset is there already."""
     final = store / dataset.id
     with writing(store):
-        if not _complete(final):
+        if _complete(final):
+            if (dataset.root / CLASS_NAMES).is_file():
+                shutil.copyfile(dataset.root / CLASS_NAMES, final / CLASS_NAMES)
+        else:
             # What lies there is damaged; the new folder holds the same content, whole.
             if final.exists():
                 if (final / ANNOTATIONS).is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.content.words import plural
 from core.datasets import Dataset, read_texts
 from core.datasets.prompt_sets import prompt_sets, texts_of_sets
 from core.errors import InputError
@@ -103,12 +104,15 @@ def from_file(
 
 
 def _list(dataset: Dataset, fields: Fields, kind: str, label: str, where: Any) -> tuple[str, ...]:
-    suggested = "\n".join(sample.texts(kind) if dataset.name == sample.NAME else ())
+    brought = read_texts(dataset.class_names) if kind == "classes" and dataset.class_names is not None else ()
+    suggested = "\n".join(sample.texts(kind) if dataset.name == sample.NAME else brought)
     key = f"{kind}-{dataset.id}"
     if fields.shown:
         st.session_state.setdefault(key, suggested)
         area, file = where.container(), where.container()
         with file:
+            if brought:
+                st.caption(f"{plural(len(brought), 'name')} came with the images; remove what is no class.")
             from_file(
                 fields,
                 key,

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.audit import preview
 from core.audit.cost import Estimate
 from core.content.words import size
-from core.datasets import ingest
+from core.datasets import Upload, ingest
 from core.extents import EXTENTS
 from core.methods import METHODS
 from core.models.listing import embedded_models
@@ -180,10 +180,22 @@ def test_the_labels_of_a_dataset_lead_to_where_class_names_are_entered(dataset: 
 
 def test_the_limits_of_an_image_and_of_an_archive_are_told_apart() -> None:
     said = words(opened("dataset"))
-    assert f"An image may have up to {size(LIMITS.file_bytes)}; the field names the limit of a ZIP or tar." in said
+    assert f"An image may have up to {size(LIMITS.file_bytes)}, a ZIP or tar as much as the field names." in said
 
 
 @pytest.mark.parametrize(("given", "label"), [("", "3 images · {id}"), ("Mine", "Mine · 3 images · {id}")])
 def test_the_number_of_images_is_said_once_in_the_list_of_datasets(given: str, label: str) -> None:
     stored = state.StoredDataset("0123456789", given or "3 images", 3, datasets_folder() / "0123456789")
     assert state._dataset_label(stored) == label.format(id="01234567")
+
+
+def test_class_names_that_came_with_the_images_are_in_the_field_of_the_form() -> None:
+    listed = ingest([SMALL / "images", Upload("labels.txt", b"dog\ncat\n")], store=datasets_folder(), name="With names")
+    app = unfolded(opened("audit", dataset=listed.id), "texts")
+    assert app.text_area(key=f"classes-{listed.id}").value == "dog\ncat"
+    assert "2 names came with the images" in words(app)
+
+
+def test_without_such_a_list_the_field_of_class_names_is_empty(dataset: str) -> None:
+    app = unfolded(opened("audit", dataset=dataset), "texts")
+    assert app.text_area(key=f"classes-{dataset}").value == "" and "came with the images" not in words(app)
