@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,12 +53,26 @@ class Run:
 
     @property
     def requested(self) -> float:
-        """When it was asked for, in seconds since 1970: from its id, or from its plan where that tells no time."""
+        """When it was asked for, in seconds since 1970.
+
+        From its id; where that tells no time, when its worker started, which a copy of the folder does not change;
+        before that, when its plan was written.
+        """
         try:
             return time.mktime(time.strptime(self.id[:15], "%Y%m%d-%H%M%S"))
         except (ValueError, OverflowError):
-            plan = self.folder / "plan.json"
-            return plan.stat().st_mtime if plan.exists() else 0.0
+            return self._started() or self._planned()
+
+    def _started(self) -> float:
+        """When its worker started, in seconds since 1970; 0 where the manifest does not tell."""
+        try:
+            return datetime.fromisoformat(self.manifest["started"]).timestamp()
+        except (RunError, OSError, KeyError, TypeError, ValueError, OverflowError):
+            return 0.0  # a list must be able to order damaged runs too; the pages of the run say what is damaged
+
+    def _planned(self) -> float:
+        plan = self.folder / "plan.json"
+        return plan.stat().st_mtime if plan.exists() else 0.0
 
     @cached_property
     def plan(self) -> Plan:

@@ -112,7 +112,7 @@ def _list(dataset: Dataset, fields: Fields, kind: str, label: str, where: Any) -
         area, file = where.container(), where.container()
         with file:
             if brought:
-                st.caption(f"{plural(len(brought), 'name')} came with the images; remove what is no class.")
+                st.caption(f"{plural(len(brought), 'name')} came with the images; remove those that are not classes.")
             from_file(
                 fields,
                 key,
