@@ -123,11 +123,11 @@ def run_label(run: Run) -> str:
         title = title_of(run)
     except (LoupeError, OSError, ValueError):
         title = "damaged audit"
-    return f"{title} · {READ_ONLY if is_opened(run) else started(run)}"
+    return " · ".join([title, started(run), *([READ_ONLY] if is_opened(run) else [])])
 
 
 def started(run: Run) -> str:
-    """When the run was requested; of a bundle, when it was opened."""
+    """When the run was requested; of one from elsewhere, when its worker started."""
     return datetime.fromtimestamp(run.requested).strftime(MOMENT)
 
 

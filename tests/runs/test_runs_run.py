@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -147,3 +151,16 @@ def test_json_is_sorted_and_whole(tmp_path: Path) -> None:
         write_json(path, {"a": object()})
     assert json.loads(path.read_text())["b"] == 1
     assert ROOT.is_dir()
+
+
+def test_a_copied_run_keeps_the_date_of_its_work(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "first", images=2, methods=("raw",))
+    run.update_manifest(started="2026-01-15T09:30:00+00:00")
+    copy = Run(shutil.copytree(run.folder, tmp_path / "copy"))
+    os.utime(copy.folder / "plan.json")
+    assert copy.requested == run.requested == datetime(2026, 1, 15, 9, 30, tzinfo=UTC).timestamp()
+    # An id with a date tells it; without a start, or with a damaged one, the plan does.
+    assert Run(tmp_path / "20260203-101112-abcdef").requested == time.mktime((2026, 2, 3, 10, 11, 12, 0, 0, -1))
+    for damage in ('{"started": 5}', '{"started": "soon"}', "{", "{}"):
+        (copy.folder / "manifest.json").write_text(damage)
+        assert copy.requested == (copy.folder / "plan.json").stat().st_mtime
