@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.applications.knowledge import measures
+from core.applications.knowledge.measures import SMALLEST_RANK_CORRELATION
 from core.applications.knowledge.record import PROXIES, KnowledgeRecord, PartitionRow, of_run
 from core.applications.knowledge.tables import (
     CORRELATIONS,
@@ -28,6 +29,7 @@ from pages.parts import application_page, charts, image_choice, maps, side_by_si
 from pages.parts.words import figure, plain
 
 FIRST_CONCEPTS = 5
+FEWEST_MODELS = 2  # for a chart of models by two of their measures
 
 
 def page(run: Run, record: KnowledgeRecord) -> None:
@@ -98,17 +100,28 @@ def measured(records: Mapping[str, KnowledgeRecord]) -> None:
     st.subheader("Predictions with and without concepts", anchor=False)
     tables.show(SHARES, decision_rows(records))
     if not any(record.labelled for record in records.values()):
-        st.caption("Accuracy cannot be measured without true labels.")
+        st.caption(
+            "This analysis used no labels, so it states no accuracy. Where the images have labels, the "
+            "page Predictions compares the predictions with them."
+        )
 
 
 def against_proxies(table: pd.DataFrame) -> None:
     """The area under the curve against measures that need no labels, and against accuracy."""
     st.subheader("Correlation with other measures of the models", anchor=False)
+    if len(table) < FEWEST_MODELS:
+        st.caption(
+            "One model has nothing to correlate with. Audit others on this dataset and choose their audits above; a "
+            f"correlation needs {SMALLEST_RANK_CORRELATION} models."
+        )
+        return
     choices = [*PROXIES, "modality_gap", "class_balance", *(["correct"] if table["correct"].notna().any() else [])]
     column = st.selectbox("Compare the area under the removal curve with", choices, format_func=proxy_title)
     charts.show(measures.proxy_chart(table, column), f"Area under the removal curve against {proxy_title(column)}")
     tables.show(CORRELATIONS, correlation_rows(measures.rank_correlations(table)))
-    st.caption("A rank correlation needs at least four models; with so few it is indicative only.")
+    st.caption(
+        f"A rank correlation needs {SMALLEST_RANK_CORRELATION} models, and with few of them it is indicative only."
+    )
 
 
 def single(current: Run, runs: Mapping[str, Run], records: Mapping[str, KnowledgeRecord]) -> None:

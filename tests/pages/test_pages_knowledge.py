@@ -20,6 +20,10 @@ def opened(run: Run | None) -> AppTest:
     return opened_alone("knowledge", run)
 
 
+def labels(app: AppTest) -> str:
+    return "\n".join(field.label for field in app.selectbox)
+
+
 @pytest.fixture
 def run(workspace: Path) -> Run:
     return made_run(runs_folder() / "20260115-093000-abcdef")
@@ -37,13 +41,15 @@ def test_one_model_is_shown_with_its_control_and_its_images(run: Run) -> None:
     said = words(app)
     assert "Score while shared concepts are removed" in said and "Shared with the class." in said
     assert "its given label" in said
-    overlap, edits, decisions, correlations = (table.value for table in app.dataframe)
+    assert "This analysis used no labels" not in said
+    overlap, edits, decisions = (table.value for table in app.dataframe)
     assert overlap["Measure"].tolist()[:2] == ["Mutual-knowledge score", "Area under its removal curve"]
     assert overlap["Own class"].str.endswith("n = 4").all() and overlap["Other classes"].iloc[-1] == "not measured"
     assert edits["Measure"].str.endswith(" is better").all()
     accuracy = decisions[decisions["Share of images"] == "Zero-shot accuracy"]
     assert accuracy["Value"].iloc[0].startswith("1.00 [")
-    assert (correlations["Rank correlation over models"] == "cannot conclude").all()
+    # A chart of one model by two measures would be a single point.
+    assert "One model has nothing to correlate with." in said and "Compare the area" not in labels(app)
 
 
 def test_several_models_are_compared_and_their_differences_named(run: Run) -> None:
@@ -56,7 +62,10 @@ def test_several_models_are_compared_and_their_differences_named(run: Run) -> No
     made_knowledge(other, seed=1, templates=("another {}",))
     app = opened(run)
     said = words(app)
-    assert "differ in templates" in said and "Accuracy cannot be measured" in said
+    assert "differ in templates" in said and "This analysis used no labels, so it states no accuracy." in said
+    assert "Compare the area" in labels(app) and "nothing to correlate with" not in said
+    correlations = app.dataframe[-1].value
+    assert (correlations["Rank correlation over models"] == "cannot conclude").all()
     names = set(app.dataframe[0].value["Model"])
     assert names == {"Loupe demo (20260115-093000-abcdef)", "Loupe demo (20260115-094500-abcdef)"}
     app.multiselect[0].set_value([run.id]).run()

@@ -199,7 +199,7 @@ def _sentences(records: Mapping[str, KnowledgeRecord], tests: pd.DataFrame) -> t
     labels = (
         say("Accuracy is the share of the {images} whose zero-shot class is its label.", images=labelled)
         if record.labelled
-        else say("No labels were given, so accuracy was not measured.")
+        else say("This analysis used no labels, so it states no accuracy.")
     )
     ranks = (
         ""

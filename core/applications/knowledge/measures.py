@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.applications.knowledge.record import CONTROLS, MEASURES, POINTS, PROXIES, KnowledgeRecord, PartitionRow
 from core.content.altair import alt
-from core.content.charts import PALETTE, WIDTH, styled
+from core.content.charts import INK, PALETTE, WIDTH, styled
 from core.content.heat import fit
 from core.content.words import measured, plural
 from core.datasets import DatasetImage
@@ -198,18 +198,27 @@ def _lines(frame: pd.DataFrame, x: str, title: str, y_title: str, names: list[st
     kinds = list(dict.fromkeys(frame["against"]))
     dashes = [[1, 0], [4, 3]][: len(kinds)]
     shades = [PALETTE[index % len(PALETTE)] for index in range(len(names))]
-    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", labelLimit=260)
+    # A short sample of a line has no room for its dashes.
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=3,
+        symbolType="stroke",
+        symbolSize=400,
+        symbolStrokeColor=INK,
+        labelLimit=260,
+    )
+    base = alt.Chart(frame).encode(
+        x=alt.X(f"{x}:Q", title=title),
+        y=alt.Y("value:Q", title=y_title),
+        color=alt.Color("model:N", sort=names, scale=alt.Scale(domain=names, range=shades), legend=legend),
+        tooltip=["model", "against", x, alt.Tooltip("value", format=".3f")],
+    )
+    dash = alt.StrokeDash("against:N", scale=alt.Scale(domain=kinds, range=dashes), legend=legend)
+    # The points are marks of their own: with a dash as well, the legend would draw samples of points, without a line.
+    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=dash)
     return styled(
-        alt.Chart(frame)
-        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
-        .encode(
-            x=alt.X(f"{x}:Q", title=title),
-            y=alt.Y("value:Q", title=y_title),
-            color=alt.Color("model:N", sort=names, scale=alt.Scale(domain=names, range=shades), legend=legend),
-            strokeDash=alt.StrokeDash("against:N", scale=alt.Scale(domain=kinds, range=dashes), legend=legend),
-            tooltip=["model", "against", x, alt.Tooltip("value", format=".3f")],
-        )
-        .properties(width=WIDTH - 60, height=190)
+        alt.layer(lines, base.mark_point(filled=True, size=14, opacity=1)).properties(width=WIDTH - 60, height=190)
     )
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.applications.knowledge.measures import decision_told, signs_result
+from core.applications.knowledge.measures import decision_told, removal_chart, signs_result
+from core.applications.knowledge.record import of_run
+from core.content.charts import INK, to_svg
+from tests.support.made_knowledge import made_knowledge
+from tests.support.made_run import made_run
 
 IMAGES = 60
 
@@ -44,3 +50,17 @@ def test_arbitrary_signs_are_compared_with_the_images() -> None:
     assert "against 1.80 between images" in told and told.endswith("can come from this choice alone.")
     assert "choice alone" not in signs_result(signs(0.1, 3.0))
     assert signs_result(SimpleNamespace(sign_spread=pd.DataFrame(), partitions=signs(1, 1).partitions)) == ""  # type: ignore[arg-type]
+
+
+def test_each_kind_of_line_has_a_sample_with_a_colour_in_the_legend(tmp_path: Path) -> None:
+    """A legend of dashes alone gives its samples no colour: they are not drawn."""
+    run = made_run(tmp_path / "run")
+    made_knowledge(run)
+    record = of_run(run)
+    assert record is not None
+    svg = to_svg(removal_chart({"one model": record}), "curves")
+    samples = re.findall(r'role-legend-symbol"[^>]*><path [^>]*>', svg)
+    # The model, its own class, other classes.
+    assert len(samples) == 3 and all('stroke="#' in sample for sample in samples)
+    assert [f'stroke="{INK}"' in sample for sample in samples] == [False, True, True]
+    assert ["stroke-dasharray" in sample for sample in samples] == [False, True, True]
