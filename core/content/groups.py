@@ -1,4 +1,4 @@
-"""Which class each image is given by the scores of a run, and which values deserve a colour of their own. No torch."""
+"""Which class each image is given by the scores of a run, and which values deserve a mark of their own. No torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pandas as pd
 
 # What has no colour of its own shares one.
 OTHERS = "others"  # messages
-# More colours than these can hardly be told apart.
-MOST_COLOURS = 7
+# More colours than these can hardly be told apart; with a shape to each, twice as many groups can.
+MOST_COLOURS, MOST_GROUPS = 7, 14
 
 
 def best_classes(scores: pd.DataFrame) -> dict[str, str]:
@@ -23,7 +23,7 @@ def best_classes(scores: pd.DataFrame) -> dict[str, str]:
     return dict(zip(best["image"], best["text"], strict=True))
 
 
-def frequent(values: Iterable[str], most: int = MOST_COLOURS) -> list[str]:
+def frequent(values: Iterable[str], most: int = MOST_GROUPS) -> list[str]:
     """The values by frequency, then by name: all where there are no more than `most`, otherwise one fewer."""
     counts = Counter(values)
     ordered = sorted(counts, key=lambda value: (-counts[value], value))

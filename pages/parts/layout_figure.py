@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.content.charts import PALETTE, RAMP
-from core.content.groups import OTHERS, frequent
-from core.content.words import shorten
+from core.content.groups import MOST_COLOURS, frequent
+from core.content.words import plural, shorten
 
 # Up to so many points are drawn as elements of the page, which every browser can; more of them by WebGL.
 MOST_ELEMENTS = 1000
@@ -20,6 +20,7 @@ MOST_NAMES = 10_000
 GREY = RAMP[1]
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "star", "pentagon", "x")
 HEIGHT = 620
+NO_VALUE = "no value"
 
 
 def figure(
@@ -66,12 +67,15 @@ def _in_groups(points: pd.DataFrame, values: Mapping[str, Any]) -> list[tuple[st
         (
             f"{shorten(name, 32)} ({int((group == at).sum()):,})",
             np.flatnonzero(group == at),
-            {"symbol": SYMBOLS[at % len(SYMBOLS)], "color": PALETTE[at % len(PALETTE)], "size": size},
+            # Of eight symbols and seven colours no pair occurs twice.
+            {"symbol": SYMBOLS[at % len(SYMBOLS)], "color": PALETTE[at % MOST_COLOURS], "size": size},
         )
         for at, name in enumerate(names)
     ]
     rest = np.flatnonzero(group < 0)
-    label = f"{OTHERS} ({len(rest):,})" if names else ""
+    rarer = len({str(value) for value in values.values()}) - len(names)
+    told = [*([plural(rarer, "rarer group")] if rarer else []), *([NO_VALUE] if len(images) > len(values) else [])]
+    label = f"{' or '.join(told)} ({len(rest):,})" if names else ""
     grey = {"color": GREY, "opacity": 0.6} if names else {"color": PALETTE[0]}
     return [*parts, (label, rest, {"symbol": "circle", "size": size, **grey})]
 
@@ -88,7 +92,7 @@ def _on_scale(
     marker = {"size": size, "cmin": low, "cmax": high if high > low else low + 1, "colorscale": scale}
     marker |= {"showscale": True, "colorbar": {"title": {"text": shorten(title, 40), "side": "right"}, "thickness": 12}}
     # The colours of shown points are taken by position when the trace is made.
-    return [(title, there, marker | {"color": numbers}), ("no value", rest, {"color": GREY, "size": size})]
+    return [(title, there, marker | {"color": numbers}), (NO_VALUE, rest, {"color": GREY, "size": size})]
 
 
 def _trace(points: pd.DataFrame, rows: NDArray[Any], kind: str, name: str, marker: Mapping[str, Any]) -> dict[str, Any]:

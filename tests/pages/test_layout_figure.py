@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.content.charts import PALETTE
-from core.content.groups import OTHERS
 from pages.parts.layout_figure import MOST_ELEMENTS, MOST_NAMES, figure
 
 
@@ -24,15 +24,23 @@ def rows(made: dict[str, object]) -> list[int]:
     return sorted(int(row) for trace in made["data"] for row in trace["customdata"])
 
 
-def test_many_groups_have_seven_colours_and_every_point_stands_once() -> None:
+def grouped(found: pd.DataFrame, groups: int, known: int) -> dict[str, Any]:
+    values = {image: f"class {at % groups:02}" for at, image in enumerate(found["image"][:known])}
+    return figure(found, values, "class", np.full(len(found), True))
+
+
+def test_fourteen_groups_have_a_mark_each_and_what_shares_one_is_said() -> None:
     found = points(90)
-    made = figure(
-        found, {image: f"class {at % 12}" for at, image in enumerate(found["image"])}, "class", np.full(90, True)
-    )
-    assert rows(made) == list(range(90)) and len(made["data"]) == 7
-    assert made["data"][-1]["name"] == f"{OTHERS} (42)"
-    assert [trace["marker"]["color"] for trace in made["data"][:6]] == list(PALETTE[:6])
-    assert len({trace["marker"]["symbol"] for trace in made["data"][:6]}) == 6
+    made = grouped(found, 14, 90)
+    assert rows(made) == list(range(90)) and len(made["data"]) == 14
+    assert made["data"][0]["name"] == "class 00 (7)"
+    assert len({(trace["marker"]["symbol"], trace["marker"]["color"]) for trace in made["data"]}) == 14
+    # One more, and the two rarest share the grey one; so do images without a value.
+    made = grouped(found, 15, 90)
+    assert rows(made) == list(range(90)) and made["data"][-1]["name"] == "2 rarer groups (12)"
+    assert grouped(found, 15, 80)["data"][-1]["name"] == "2 rarer groups or no value (20)"
+    assert grouped(found, 3, 80)["data"][-1]["name"] == "no value (10)"
+    assert [trace["marker"]["color"] for trace in made["data"][:7]] == list(PALETTE[:7])
     go.Figure(made)
 
 

@@ -11,7 +11,7 @@ from core.applications.sampling import images_of
 from core.content.altair import alt
 from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
 from core.content.context import ReportContext
-from core.content.groups import OTHERS, best_classes, frequent
+from core.content.groups import MOST_COLOURS, OTHERS, best_classes, frequent
 from core.content.parts import Chart, Fact, Section
 from core.content.words import measured, number, plural, shorten
 from core.languages import localised, say
@@ -45,6 +45,16 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
         parts.append(say("{shown:,} of {whole:,} images, drawn at random.", shown=shown, whole=len(record.points)))
     if best:
         parts.append(say("Colours and shapes are the class with the highest score."))
+        classes = {best[image] for image in record.points["image"] if image in best}
+        if rarer := len(classes) - len(frequent(classes)):
+            named = len(classes) - rarer
+            parts.append(
+                say(
+                    "The {named} most frequent have a mark of their own; {rarer} others share one.",
+                    named=named,
+                    rarer=rarer,
+                )
+            )
     caption = " ".join(parts)
     chart = context.assets.chart(to_svg(layout_chart(record.points, best, seed), alt_text))
     return (
@@ -118,7 +128,7 @@ def layout_chart(points: pd.DataFrame, best: dict[str, str], seed: int) -> alt.C
     if not names:
         return styled(base.encode(color=alt.value(ACCENT)).properties(width=SIDE, height=SIDE))
     shown = [*dict.fromkeys(labels.values()), *([rest] if (frame["group"] == rest).any() else [])]
-    tones = [MUTED if name == rest else PALETTE[at % len(PALETTE)] for at, name in enumerate(shown)]
+    tones = [MUTED if name == rest else PALETTE[at % MOST_COLOURS] for at, name in enumerate(shown)]
     legend = alt.Legend(title=None, orient="right", labelLimit=WIDTH - SIDE - 60)
     return styled(
         base.encode(
