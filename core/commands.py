@@ -22,7 +22,7 @@ from core.outcome import outcome
 from core.planted import planted
 from core.request import AuditRequest, begin, read_inputs, seen_from
 from core.run_commands import Answer, find_run
-from core.runs import STOPPED, Run, check_before_rewriting
+from core.runs import STOPPED, Run, rewriting
 from core.runs.leftovers import sweep_run
 from core.runs.seal import seal
 
@@ -106,12 +106,12 @@ def report(chosen: argparse.Namespace) -> Answer:
 
     run = find_run(chosen.run_directory)
     sweep_run(run)
-    check_before_rewriting(run)
-    if chosen.earlier is not None:
-        keep_earlier(run, find_run(chosen.earlier))
-    keep_predecessor(run)
-    restyle(run, chosen.language, chosen.house_style)
-    return _reported(run)
+    with rewriting(run):
+        if chosen.earlier is not None:
+            keep_earlier(run, find_run(chosen.earlier))
+        keep_predecessor(run)
+        restyle(run, chosen.language, chosen.house_style)
+        return _reported(run)
 
 
 def compare(chosen: argparse.Namespace) -> Answer:
@@ -124,12 +124,13 @@ def compare(chosen: argparse.Namespace) -> Answer:
     from core.evaluation.comparison import save_comparisons
 
     run, *others = [find_run(name) for name in chosen.runs]
-    check_before_rewriting(run)
-    found = [compared(run, other) for other in others]
-    restyle(run, chosen.language, chosen.house_style)
-    save_comparisons(run, found)
-    run.update_manifest(compare_with=[seen_from(run, other) for other in others], comparison_problems=[])
-    return _reported(run)
+    sweep_run(run)
+    with rewriting(run):
+        found = [compared(run, other) for other in others]
+        restyle(run, chosen.language, chosen.house_style)
+        save_comparisons(run, found)
+        run.update_manifest(compare_with=[seen_from(run, other) for other in others], comparison_problems=[])
+        return _reported(run)
 
 
 def _reported(run: Run) -> Answer:

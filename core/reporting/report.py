@@ -24,7 +24,7 @@ from core.reporting.html import FULL_IN, STAKEHOLDER, render_html
 from core.reporting.legibility import missing_fonts
 from core.reporting.pdf import Limits, render_pdfs
 from core.reporting.signatures.statement import STATEMENT
-from core.reporting.versions import Version, continues, following, latest, replaces, set_aside
+from core.reporting.versions import Version, continues, following, latest, replaces, set_aside, take_back
 from core.rules import Context
 from core.runs import Run
 from core.runs.results import file_sha256
@@ -56,6 +56,7 @@ def render_report(
         raise RunError(
             f"run {run.id} has no finished unit to report on ({progress.failed} of {progress.total} failed); resume it"
         )
+    take_back(run)
     judged = judged or Context(run)
     findings = tuple(apply_rules(judged) if findings is None else findings)
     context = ReportContext(judged, findings, Assets(), consensus_methods(judged))

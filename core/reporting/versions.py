@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.drafts import own_folder
+from core.drafts import own_folder, write_whole
 from core.errors import Refused, RunError
 from core.findings import Finding
 from core.reporting.attachment import read_attached
@@ -80,6 +80,20 @@ def set_aside(run: Run, version: Version) -> None:
             if file.is_file():
                 shutil.copy2(file, inner / file.name)
         inner.replace(target)
+
+
+def take_back(run: Run) -> None:
+    """Undo a new version that ended before its PDF was in place: the report is again the one that was set aside.
+
+    The PDF comes last of all files, and no version has the PDF of the one that replaces it.
+    """
+    aside = _place(run, _earlier(run))
+    if not _earlier(run) or not (run.report / PDF).is_file():
+        return
+    if file_sha256(aside / PDF) == file_sha256(run.report / PDF):
+        for file in sorted(aside.iterdir()):
+            write_whole(run.report / file.name, file.read_bytes())
+        shutil.rmtree(aside)
 
 
 def continues(old: Path, new: Path) -> bool:

@@ -1,6 +1,13 @@
 """The record of an audit: plan, state, results, provenance. No torch."""
 
-from core.runs.integrity import SEALED_REPORT, break_seal, changed_files, check_before_rewriting, sealed_problems
+from core.runs.integrity import (
+    SEALED_REPORT,
+    break_seal,
+    changed_files,
+    check_before_rewriting,
+    rewriting,
+    sealed_problems,
+)
 from core.runs.manifest import environment
 from core.runs.parts import (
     AGAIN,
@@ -36,6 +43,7 @@ __all__ = [
     "break_seal",
     "changed_files",
     "check_before_rewriting",
+    "rewriting",
     "create_run",
     "environment",
     "list_runs",

@@ -6,10 +6,12 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.datasets import Dataset, DatasetImage, load_dataset
 from core.datasets.dataset import ANNOTATIONS, IMAGES, THUMBNAILS
+from core.drafts import write_whole
 from core.errors import LoupeError, Refused, RunError
 from core.runs import review
 from core.runs.manifest import write_json
@@ -129,6 +131,27 @@ def image_problems(dataset: Dataset) -> list[str]:
         return [line for line in pool.map(problem, dataset.images) if line]
 
 
+@contextmanager
+def rewriting(run: Run) -> Iterator[None]:
+    """The seal is off while a report is made anew, so that a command that is killed meanwhile can be repeated.
+
+    It is put back where an error left everything as it was. Raises `RunError` as `check_before_rewriting` does.
+    """
+    check_before_rewriting(run)
+    found = load_seal(run)
+    if found is None:
+        yield
+        return
+    path, (sealed, _) = run.folder / SEAL, found
+    _take_off(run, sealed)
+    try:
+        yield
+    except BaseException:
+        if not os.path.lexists(path) and not sealed_problems(run, sealed, images=False):
+            write_whole(path, sealed.encoded())
+        raise
+
+
 def check_before_rewriting(run: Run) -> None:
     """Before a report is made anew and the run sealed again: nothing that this rests on may have changed.
 
@@ -143,14 +166,21 @@ def check_before_rewriting(run: Run) -> None:
     problems = [
         line
         for line in sealed_problems(run, found[0], images=False)
-        if not line.startswith(tuple(expected)) or line.startswith(_KEPT)
+        if not line.startswith(tuple(expected)) or (line.startswith(_KEPT) and not _set_aside(run, found[0], line))
     ]
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise RunError(
-            f"{run.folder}: {problems[0]}{more}; restore what was changed, or let `python -m core resume` compute it "
-            "again"
-        )
+        remedy = "restore what was changed, or let `python -m core resume` compute it again"
+        if all(line.startswith(_KEPT) for line in problems):
+            remedy = "restore the earlier versions of the report: remove what was added, put back what was changed"
+        raise RunError(f"{run.folder}: {problems[0]}{more}; {remedy}")
+
+
+def _set_aside(run: Run, seal: Seal, line: str) -> bool:
+    """Whether a problem is a copy of the sealed report: a new version was begun, and ended before it was sealed."""
+    name = line.removesuffix(f" was added {AFTER}")
+    sealed = seal.files.get(f"report/{name.rpartition('/')[2]}")
+    return name != line and sealed is not None and not _differs(run.folder / name, sealed)
 
 
 def break_seal(run: Run) -> list[str]:
@@ -165,8 +195,7 @@ def break_seal(run: Run) -> list[str]:
     try:
         found = load_seal(run)
         problems = sealed_problems(run, found[0], images=False) if found else []
-        report = found[0].files.get("report/report.pdf") if found else None
-        run.store.set(**{SEALED_REPORT: report.sha256 if report else ""})
+        _take_off(run, found[0] if found else None)
     except RunError as error:
         problems = [str(error)]
     path.unlink(missing_ok=True)
@@ -177,6 +206,12 @@ def break_seal(run: Run) -> list[str]:
             kept = {}
         write_json(run.folder / "manifest.json", kept)
     return problems
+
+
+def _take_off(run: Run, sealed: Seal | None) -> None:
+    report = sealed.files.get("report/report.pdf") if sealed else None
+    run.store.set(**{SEALED_REPORT: report.sha256 if report else ""})
+    (run.folder / SEAL).unlink(missing_ok=True)
 
 
 def _differences(sealed: Mapping[str, FileSeal], present: Mapping[str, Path], where: str) -> Iterator[str]:

@@ -19,7 +19,9 @@ def sweep_run(run: Run) -> list[Path]:
     What a living process writes is left alone.
     """
     removed = sweep(run.folder, "*.part", "results/*.part", "report/*.part", shared=False)
-    removed += sweep(run.folder, ".part-*", "report/.part-*", "applications/.part-*", shared=False)
+    removed += sweep(
+        run.folder, ".part-*", "report/.part-*", "report/versions/.part-*", "applications/.part-*", shared=False
+    )
     tidy(run.dataset_root.parent)
     removed += sweep(run.dataset_root, "*.tmp", "thumbnails/*.tmp")
     return removed + sweep_temporary()

@@ -16,6 +16,7 @@ import pikepdf
 import pytest
 
 from core.cli import main
+from core.errors import RunError
 from core.findings import apply_rules
 from core.reporting import render_report
 from core.reporting.attachment import read_attached
@@ -24,7 +25,7 @@ from core.reporting.report_log import entries_since
 from core.reporting.signatures.statement import STATEMENT
 from core.reporting.verdict import verify_run
 from core.rules import Context
-from core.runs import break_seal, open_run
+from core.runs import Run, break_seal, open_run
 from core.runs.manifest import environment
 from core.runs.packages import installed
 from core.runs.results import file_sha256
@@ -200,6 +201,57 @@ def test_a_sealed_report_becomes_a_version_also_where_work_on_the_run_went_on(si
     assert not (run.report / "versions" / "2").exists()
     told = read_attached(run.report / "report.pdf")
     assert (told["version"], told["predecessor"]) == (2, first)
+
+
+@pytest.mark.parametrize("after", [0, 3, len(FILES) - 1, len(FILES)])
+def test_a_new_version_that_ends_anywhere_is_made_by_the_next_command(
+    after: int, signed_folder: Path, signed_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many of its files were in place; after all of them, before the run was sealed again."""
+    run = open_run(signed_copy)
+    item = next(one for one in apply_rules(Context(run)) if one.status == "finding")
+    add_entry(run, "A. Auditor", "dismiss", item.id, why="Known since March")
+    first = file_sha256(run.report / "report.pdf")
+    places: list[str] = []
+
+    def settle(draft: Path, target: Path) -> None:
+        if len(places) == after:
+            raise RunError("no space left on device")
+        places.append(target.name)
+        draft.replace(target)
+
+    def fails(run: Run) -> str:
+        raise RunError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.reporting.report._settle", settle)
+        patch.setattr("core.commands.seal", fails)
+        assert main(["report", str(signed_copy)]) != 0
+    assert len(places) == after and (run.report / "versions" / "1").is_dir()
+    assert verify_run(run).outcome in ("not_sealed", "changed")
+    assert main(["report", str(signed_copy)]) == 0
+    assert [path.name for path in (run.report / "versions").iterdir()] == ["1"]
+    for name in (*FILES, STATEMENT):
+        kept = run.report / "versions" / "1" / name
+        assert kept.read_bytes() == (signed_folder / "report" / name).read_bytes(), name
+    told = read_attached(run.report / "report.pdf")
+    assert (told["version"], told["predecessor"]) == (2, first)
+    assert verify_run(run).outcome == "sound"
+
+
+def test_what_was_added_to_the_earlier_versions_is_refused_with_what_helps(
+    signed_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless it is the sealed report, which an interrupted command has set aside."""
+    forged = signed_copy / "report" / "versions" / "1"
+    forged.mkdir(parents=True)
+    (forged / "report.pdf").write_bytes(b"%PDF-1.7 another")
+    assert main(["report", str(signed_copy)]) == 2
+    told = capsys.readouterr().err
+    assert "report/versions/1/report.pdf was added after the run was sealed" in told
+    assert "remove what was added" in told and "resume" not in told
+    shutil.rmtree(forged.parent)
+    assert main(["report", str(signed_copy)]) == 0
 
 
 def test_a_report_that_was_never_sealed_is_not_a_version(signed_copy: Path) -> None:
