@@ -211,17 +211,18 @@ def test_status_without_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_one_damaged_run_does_not_hide_the_others(own_workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sound, broken = (made_run(own_workspace / "runs" / name, images=2, methods=("raw",)) for name in ("b", "a"))
+    names = ("20260101-000000-b", "20260102-000000-a")
+    sound, broken = (made_run(own_workspace / "runs" / name, images=2, methods=("raw",)) for name in names)
     for file in broken.folder.glob("run.sqlite*"):
         file.unlink()
     assert main(["status"]) == 0
     # The latest first.
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("a  damaged  ")
+    assert first.startswith(f"{broken.id}  damaged  ")
     assert second.startswith(f"{sound.id}  done  2/2 images")
     assert main(["status", "--json"]) == 0
     assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["damaged", "done"]
-    assert "run.sqlite" in refused(capsys, "status", "a")
+    assert "run.sqlite" in refused(capsys, "status", broken.id)
 
 
 def test_thresholds_judge_the_run_and_fail_on_exits_1(
