@@ -16,6 +16,7 @@ def page() -> None:
     if current is None:
         empty("Models are compared here once an audit has run.", "pages/audit.py", "Plan an audit", QUESTION)
         return
+    st.markdown(QUESTION)
     above = st.container()
     side_by_side.show(current)
     with above:

@@ -19,11 +19,9 @@ from core.applications.information.measures import (
 from core.applications.information.record import KINDS, SIDES, InformationRecord, MapRow, of_run
 from core.applications.information.tables import OWN_AND_WRONG, SEEDS, token_rows, tokens
 from core.applications.sampling import images_of
-from core.content.conclusions import conclusions
 from core.content.heat import Range, bar_ends, colour_bar, fit, geometry_of, overlay, value_range
 from core.content.words import plural, shorten
 from core.datasets import DatasetImage
-from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
 from pages.parts import application_page, charts, image_choice, maps, state, tables
@@ -48,8 +46,7 @@ def page(run: Run, record: InformationRecord) -> None:
 def comparison(run: Run, record: InformationRecord) -> None:
     """The information retained for own and wrong texts, in words, as a chart and as a table."""
     frame, _ = _tables(str(run.folder), run.plan.digest)
-    for sentence in conclusions(state.findings_of(run), "information"):
-        st.text(unbroken(sentence))
+    application_page.in_words(run, "information")
     side, price = _choice(run, record, "compared")
     title = f"Information retained for own and wrong texts in nats, {SIDES[side]}, weight β = {price:g}"
     charts.show(pairs_chart(record, side, price), title)

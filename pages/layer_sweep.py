@@ -8,11 +8,9 @@ from core.applications.layer_sweep.measures import by_block, drops_chart, grid
 from core.applications.layer_sweep.record import SIDES, BlockRow, LayerSweepRecord, of_run
 from core.applications.layer_sweep.tables import DROPS, INCREASES, block_title, word_rows, words
 from core.applications.sampling import images_of
-from core.content.conclusions import conclusions
-from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, charts, image_choice, maps, state, tables
+from pages.parts import application_page, charts, image_choice, maps, tables
 from pages.parts.words import plain, tab
 
 
@@ -31,8 +29,7 @@ def page(run: Run, record: LayerSweepRecord) -> None:
 
 def comparison(run: Run, record: LayerSweepRecord) -> None:
     """What each block's map keeps of the score, beside random maps of the same values."""
-    for sentence in conclusions(state.findings_of(run), "layer_sweep"):
-        st.text(unbroken(sentence))
+    application_page.in_words(run, "layer_sweep")
     charts.show(drops_chart(record), "Drop of the cosine by block, with the map and with random maps of its values")
     table = by_block(record)
     tables.show(DROPS, table)

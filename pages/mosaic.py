@@ -9,13 +9,11 @@ from core.applications.mosaic.chapter import HOW, SQUARE, image_of, is_signed, m
 from core.applications.mosaic.measures import mosaic_table
 from core.applications.mosaic.record import MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
-from core.content.conclusions import conclusions
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
 from core.content.words import shorten
 from core.rules.parts import title_of
-from core.rules.writing import unbroken
 from core.runs import Run
-from pages.parts import application_page, charts, state, tables
+from pages.parts import application_page, charts, tables
 from pages.parts.application_page import recorded
 from pages.parts.maps import encoded
 from pages.parts.words import figure, plain, tab
@@ -43,8 +41,7 @@ def methods(run: Run, record: MosaicRecord) -> None:
     if table.empty:
         st.text("No method computed a map of a mosaic.")
         return
-    for sentence in conclusions(state.findings_of(run), "mosaic"):
-        st.text(unbroken(sentence))
+    application_page.in_words(run, "mosaic")
     charts.show(mosaic_chart(record, table), "Share of the maps of each method in the correct tile")
     tables.show(METHODS, table)
     for sentence in HOW:

@@ -17,10 +17,9 @@ from core.applications.priors.chapter import (
     row_geometry,
     row_title,
 )
-from core.applications.priors.record import PRIORS, VALUES, WAYS, MapRow, PriorsRecord, of_run
+from core.applications.priors.record import PRIORS, VALUES, MapRow, PriorsRecord, of_run
 from core.applications.priors.tables import CAPTIONS, COMPARISON, caption_rows
 from core.applications.sampling import images_of
-from core.content.conclusions import conclusions
 from core.content.heat import overlay
 from core.content.words import shorten
 from core.rules.writing import unbroken
@@ -78,14 +77,14 @@ def images(run: Run, record: PriorsRecord) -> None:
 
 def one_map(run: Run, record: PriorsRecord, row: MapRow, image: Any) -> None:
     """One map with its scale and its regions."""
-    st.markdown(f"**{plain(PRIORS[row.prior])}**")
+    st.markdown(f"**{plain(row_title(row))}**")
     values = np.asarray(row.map, dtype=np.float32).reshape(int(row.rows), int(row.columns))
     geometry = row_geometry(run, record, row, image)
     pixels = maps.pixels(state.dataset_of(run), image)
     painted = overlay(pixels, values, geometry, signed=True, smooth=False, side=maps.SIDE)
     alt = f"{row_title(row)} of {image.name} for the text {row.text}"
     st.image(maps.jpeg(painted), width="stretch", alt=alt)
-    maps.scale(values, signed=True, unit=f"{VALUES[row.value]}, {WAYS[row.way]}")
+    maps.scale(values, signed=True, unit=VALUES[row.value])
     with st.expander(f"{int(row.regions)} regions"):
         for line in region_lines(row):
             st.text(unbroken(line))
@@ -94,8 +93,7 @@ def one_map(run: Run, record: PriorsRecord, row: MapRow, image: Any) -> None:
 def costs(run: Run, record: PriorsRecord) -> None:
     """The comparison of cost and result."""
     frame = _compared(str(run.folder), record.about["images"])
-    for sentence in conclusions(state.findings_of(run), "priors"):
-        st.text(unbroken(sentence))
+    application_page.in_words(run, "priors")
     for value in dict.fromkeys(frame["value"]):
         st.subheader(plain(VALUES[value].capitalize()), anchor=False)
         charts.show(comparison_chart(frame, value), f"Faithfulness of each partition: {VALUES[value]}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import streamlit as st
 
-from core.reporting.requirements import DETAILS, MATRIX, WORDS, counted, coverage, frameworks
+from core.content.words import plural
+from core.reporting.requirements import DETAILS, MATRIX, WORDS, Framework, State, counted, coverage, frameworks
 from pages.parts import entry, state, tables
 from pages.parts.words import empty, plain, problems_shown
 
@@ -19,14 +23,28 @@ def page() -> None:
         return
     with state.reading(run):
         register = state.findings_of(run)
+    rows = counted(register, run.plan.declared)
+    st.markdown(plain(total(rows)))
+    tables.show(MATRIX, rows)
     st.caption(plain(WORDS))
-    tables.show(MATRIX, counted(register, run.plan.declared))
     for framework in frameworks():
         st.subheader(framework.title, anchor=False)
         st.caption(
             plain(f"{framework.edition}. {framework.source}, checked on {framework.checked:%Y-%m-%d}. {framework.note}")
         )
         tables.show(DETAILS, coverage(framework, register, run.plan.declared), wrap=True)
+
+
+def total(rows: Sequence[tuple[Framework, Counter[State]]]) -> str:
+    """How many requirements of all frameworks the audit gives evidence for."""
+    count = Counter[State]()
+    for _, states in rows:
+        count.update(states)
+    return (
+        f"The findings of this audit give evidence for {count['supported']} of {plural(count.total(), 'requirement')} "
+        f"of {len(rows)} laws and standards, and in part for {count['in part']}; for {count['unknown']} nothing was "
+        f"decided, and {count['not addressed']} are not addressed by any check of Loupe."
+    )
 
 
 entry.through_app("pages/requirements.py")

@@ -30,6 +30,7 @@ from core.applications.segmentation.tables import (
     OVERLAP,
     RANKED,
     estimate_text,
+    label_title,
     precision,
     ranked_rows,
 )
@@ -39,15 +40,19 @@ from core.datasets import DatasetImage
 from core.runs import Run
 from core.runs.rows import typed
 from core.statistics import Interval
+from core.statistics.shares import share_of_images
 from pages.parts import application_page, charts, image_choice, maps, state, tables
 from pages.parts.words import coloured_words, figure, plain, tab
 
 LEGEND = 8
 SHOWN_LABELS = 3
+LARGEST = 3
 
 
 def page(run: Run, record: SegmentationRecord) -> None:
     """One image, all images, and the ranking of labels."""
+    for sentence in found(run, record):
+        st.markdown(plain(sentence))
     sentences = plural(record.about["templates"], "template")
     st.caption(plain(f"{why_words(record)} {len(record.labels)} labels, {sentences} each."))
     for failure in record.about["failures"]:
@@ -61,6 +66,24 @@ def page(run: Run, record: SegmentationRecord) -> None:
         recognition(run, record)
 
 
+def found(run: Run, record: SegmentationRecord) -> list[str]:
+    """What all images together show: which labels cover the most, and how often the first label is a true one."""
+    shares = _tables(str(run.folder), application_page.written(SegmentationRecord, run))[0]
+    largest = ", ".join(
+        f"{label_title(row.label)} ({percent(row.value)}, first in {plural(row.won, 'image')})"
+        for row in shares.head(LARGEST).itertuples()
+    )
+    lines = [f"The labels that cover the most of an image on average: {largest}."] if largest else []
+    best = record.recognition[(record.recognition["rank"] == 1) & record.recognition["truth"].notna()]
+    if len(best):
+        right = share_of_images(best["truth"].to_numpy(float), best["image"].to_numpy())
+        lines.append(
+            f"The label that ranks first for the whole image is a true one in {percent(right.value)} "
+            f"[{percent(right.low)}, {percent(right.high)}] of {plural(len(best), 'labelled image')}."
+        )
+    return lines
+
+
 def single(run: Run, record: SegmentationRecord) -> None:
     """One image: its segmentation, the map and points of a label, the empty text, and the tokens of its captions."""
     entry = image_choice.choose(run, record.images, f"segmentation-image-{run.id}")
@@ -70,7 +93,9 @@ def single(run: Run, record: SegmentationRecord) -> None:
     ranked = record.recognition[record.recognition.image == image].sort_values("rank")
     prompts = record.points(image)
     labels = [label for label in ranked.label if label in prompts]
-    label = st.selectbox("Label", labels)
+    covered = record.areas[record.areas.image == image].set_index("label")["pixels"]
+    most = max(range(len(labels)), key=lambda at: covered.get(labels[at], 0), default=0)
+    label = st.selectbox("Label", labels, index=most)
     opened = maps.pixels(state.dataset_of(run), entry)
     first, second, third, fourth = st.columns(4)
     with first:

@@ -21,14 +21,12 @@ from core.applications.word_maps.record import (
     of_run,
 )
 from core.applications.word_maps.tables import MEASURED, PROBLEMS, WORDS
-from core.content.conclusions import conclusions
 from core.content.words import shorten
 from core.datasets import DatasetImage
 from core.rules.parts import title_of
-from core.rules.writing import unbroken
 from core.runs import Run
 from core.runs.rows import typed
-from pages.parts import application_page, image_choice, maps, state, tables
+from pages.parts import application_page, image_choice, maps, tables
 from pages.parts.application_page import recorded
 from pages.parts.words import coloured_words, number, plain, tab
 
@@ -109,8 +107,7 @@ def one_word(run: Run, record: WordMapsRecord, image: DatasetImage, row: MapRow,
 def measures(run: Run) -> None:
     """How much pairs explain, the share of function words, and the agreement of the two computations."""
     table = _table(str(run.folder), run.plan.digest)
-    for sentence in conclusions(state.findings_of(run), "word_maps"):
-        st.text(unbroken(sentence))
+    application_page.in_words(run, "word_maps")
     tables.show(MEASURED, table)
     for sentence in HOW:
         st.caption(plain(sentence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +13,12 @@ from core.applications.absent import absent
 from core.applications.record import Record as StoredRecord
 from core.applications.registry import application
 from core.characters import brief
+from core.content.conclusions import conclusions
 from core.content.tables import TableSpec
 from core.content.words import plural
 from core.errors import RunError
 from core.findings import load_findings
+from core.rules.writing import unbroken
 from core.runs import STOPPED, Run
 from pages.parts import entry, saved_views, state, tables
 from pages.parts.words import LONGEST, empty, plain, problems_shown
@@ -23,6 +26,9 @@ from pages.parts.words import LONGEST, empty, plain, problems_shown
 Record = TypeVar("Record")
 COLOURS: dict[str, Any] = {"high": "red", "medium": "orange", "low": "blue", "note": "gray"}
 ORDER, MOST = tuple(COLOURS), 6
+OTHERS = {"passed": ":green-badge[passed]", "cannot_conclude": ":gray-badge[inconclusive]"}
+INCONCLUSIVE = "Inconclusive: "
+_NOTE = re.compile(r" \([^()]*\)$")
 PLAN = ("pages/audit.py", "Plan an audit")
 
 
@@ -49,7 +55,7 @@ def show(name: str, of_run: Callable[[Run], Record | None], body: Callable[[Run,
 
 
 def answer(run: Run, name: str) -> None:
-    """What the rules of the application reported when the run was last judged; nothing if it was not."""
+    """What the rules of the application concluded when the run was last judged; nothing if it was not."""
     rules = {rule.id for rule in application(name).rules()}
     judged = [item for item in load_findings(run) if item.rule in rules]
     if not judged:
@@ -59,11 +65,34 @@ def answer(run: Run, name: str) -> None:
     )
     for item in findings[:MOST]:
         st.markdown(f":{COLOURS[item.severity]}-badge[{item.severity}] {plain(item.title)}")
-    count = {status: sum(item.status == status for item in judged) for status in ("passed", "cannot_conclude")}
+    for status, badge in OTHERS.items():
+        titles = told_once([item.title for item in judged if item.status == status])
+        if titles:
+            more = f" · and {len(titles) - MOST} more" if len(titles) > MOST else ""
+            st.markdown(f"{badge} {plain(' · '.join(titles[:MOST]) + more)}")
+    count = {status: sum(item.status == status for item in judged) for status in OTHERS}
     st.caption(
         f"Checks on this page: {plural(len(findings), 'finding')}, {count['passed']} passed, "
         f"{count['cannot_conclude']} without a conclusion."
     )
+
+
+def told_once(titles: Sequence[str]) -> list[str]:
+    """The titles without the word that the badge says; those that only differ in a note at their end are one."""
+    alike: dict[str, list[str]] = {}
+    for title in titles:
+        title = title.removeprefix(INCONCLUSIVE)
+        alike.setdefault(_NOTE.sub("", title), []).append(title[:1].upper() + title[1:])
+    return [each[0] if len(each) == 1 else f"{_NOTE.sub('', each[0])} ({len(each)} checks)" for each in alike.values()]
+
+
+def in_words(run: Run, name: str) -> None:
+    """What every check of the application measured, folded: the first lines of the page say how it ended."""
+    sentences = conclusions(state.findings_of(run), name)
+    if sentences:
+        with st.expander("The checks in full, with what would have decided them"):
+            for sentence in sentences:
+                st.text(unbroken(sentence))
 
 
 def written(kind: type[StoredRecord], run: Run) -> int:

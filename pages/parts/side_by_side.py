@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import streamlit as st
 
+from core.content.words import plural
 from core.errors import LoupeError
-from core.evaluation.comparison import compare
+from core.evaluation.comparison import Comparison, compare
+from core.findings.comparison_rules import difference_of
 from core.reporting.comparison import tables_of
-from core.rules import thresholds_of
+from core.rules import Thresholds, thresholds_of
 from core.runs import Run
 from core.runs.shelf import shelf, shelf_id
 from pages.parts import state, tables, two_models
@@ -35,17 +38,35 @@ def show(current: Run) -> None:
     except LoupeError as error:
         st.warning(plain(str(error)))
         return
+    st.markdown(plain(verdict(told, thresholds_of(current))))
     st.caption(plain(f"{told.own}, here, beside {told.other}, the other model."))
     st.caption(
         f"{told.images} images, paired by image and text; 95 % intervals. Agreement of the maps of two "
         "models does not establish their correctness."
     )
-    two_models.show(current, others[chosen])
     st.subheader("All images", anchor=False)
     for title, (spec, rows) in tables_of(told, thresholds_of(current)).items():
         if len(rows):
             st.markdown(f"**{plain(title)}**")
             tables.show(spec, rows)
+    two_models.show(current, others[chosen])
+
+
+def verdict(told: Comparison, thresholds: Thresholds) -> str:
+    """On which of the two models the maps of the same methods are shown to be more faithful, in one sentence."""
+    if told.trust.empty:
+        return "No method was tested on the same images of both models, so that their maps cannot be compared."
+    decided = Counter(difference_of(row, thresholds) for row in told.trust.itertuples())
+    if not decided["holds"] + decided["fails"]:
+        return (
+            f"For {plural(len(told.trust), 'method')} on both models, no difference in faithfulness between "
+            f"{told.own} and {told.other} is shown."
+        )
+    open_ones = decided["undecided"] + decided["too few"]
+    return (
+        f"Of {plural(len(told.trust), 'method')} on both models, {decided['holds']} explain {told.own} more faithfully "
+        f"and {decided['fails']} explain {told.other} more faithfully; for {open_ones} no difference is shown."
+    )
 
 
 def audits_of_others(current: Run) -> list[Run]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.evaluation.comparison import Comparison
+from core.rules import thresholds_of
 from core.runs import Run
 from core.runs.saved_views import save_view
 from core.settings import runs_folder
+from pages.parts import side_by_side
 from tests.pages.test_pages import opened as opened_app
 from tests.pages.test_pages import words
 from tests.support.made_run import made_run
@@ -40,10 +45,38 @@ def test_two_models_are_set_side_by_side(run: Run) -> None:
     assert set(trust["Method"]) == set(agreement["Method"]) == {"Raw similarity", "RISE"}
     assert list(trust.columns) == ["Method", "Here", "Other", "Paired difference", "p, Holm", "Verdict"]
     assert scores["Texts"].tolist() == ["Classes"] and scores["Same best text"].iloc[0].endswith("%")
+    # The answer comes before any table, and the single image after all of them.
+    said = words(app)
+    assert "How do two models differ on the same images" in said
+    assert "For 2 methods on both models, no difference in faithfulness between" in said.replace("\\", "")
+    headings = [item.value for item in app.subheader]
+    assert headings.index("All images") < headings.index("One image on both models")
     # As in the report, n stands with each value.
     assert all("n = 4" in value for value in trust["Paired difference"])
     for table in (trust, agreement, scores):
         assert not [name for name in table.columns if "_" in name or name in {"value", "low", "high", "n"}]
+
+
+def test_the_sentence_counts_what_is_shown_of_either_model(run: Run) -> None:
+    rows = pd.DataFrame(
+        {
+            "method": ["raw", "rise", "gradcam"],
+            "value": [0.2, -0.2, 0.0],
+            "low": [0.1, -0.3, -0.1],
+            "high": [0.3, -0.1, 0.1],
+            "n": [40, 40, 40],
+            "p_adjusted": [0.001, 0.001, 0.9],
+        }
+    )
+    told = Comparison("Ours", "Theirs", "", 40, rows, rows[:0], rows[:0], ())
+    assert side_by_side.verdict(told, thresholds_of(run)) == (
+        "Of 3 methods on both models, 1 explain Ours more faithfully and 1 explain Theirs more faithfully; for 1 no "
+        "difference is shown."
+    )
+    # An interval beside zero counts for nothing where the adjusted test shows no difference.
+    doubtful = replace(told, trust=rows.assign(p_adjusted=0.5))
+    assert side_by_side.verdict(doubtful, thresholds_of(run)).startswith("For 3 methods on both models, no difference")
+    assert side_by_side.verdict(replace(told, trust=rows[:0]), thresholds_of(run)).startswith("No method was tested")
 
 
 def test_one_image_is_shown_on_both_models_within_the_saved_view(run: Run) -> None:

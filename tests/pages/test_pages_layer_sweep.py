@@ -10,6 +10,8 @@ import pytest
 
 from core.applications.layer_sweep.card import CARD
 from core.applications.layer_sweep.record import LayerSweepRecord
+from core.evaluation.summary import summarise
+from core.findings import judge, save_findings
 from core.runs import Run
 from core.settings import runs_folder
 from tests.pages.test_pages import HOSTILE, opened, words
@@ -72,3 +74,15 @@ def test_a_model_without_text_layers_and_a_damaged_record(run: Run) -> None:
     (LayerSweepRecord.folder_of(run) / "blocks.parquet").write_bytes(b"nothing")
     app = opened("layer_sweep", run)
     assert app.error and all("\n" not in item.value for item in app.error)
+
+
+def test_the_page_begins_with_how_its_checks_ended(run: Run) -> None:
+    write_record(run)
+    assert "inconclusive" not in words(opened("layer_sweep", run))
+    save_findings(run, judge(run, summarise(run)))
+    said = words(opened("layer_sweep", run))
+    assert "0 findings, 0 passed, 4 without a conclusion" in said
+    (line,) = (line for line in said.splitlines() if "gray-badge[inconclusive]" in line)
+    # Two checks of the same kind are one entry; what they measured is told once, in full, below.
+    assert line.count("random positions") == 1 and "(2 checks)" in line.replace("\\", "")
+    assert said.index(line) < said.index("Inconclusive: too few images to compare")
