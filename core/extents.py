@@ -22,7 +22,7 @@ class Extent:
 
     `images`: how many are drawn at most; None: all. `method`: the most image forward-equivalents that a method may
     cost for one image and text with its default options; `application`: the most that an application may cost for
-    each image.
+    each image; `untimed`: what is said of its time as long as that is not known.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Extent:
     images: int | None = None
     method: float = math.inf
     application: float = math.inf
+    untimed: str = ""
 
     def count(self, images: int) -> int:
         """How many of so many images are audited."""
@@ -77,8 +78,9 @@ EXTENTS: dict[str, Extent] = {
         Extent(
             "everything",
             "Everything",
-            "All images, every method and every analysis. Plan for hours.",
+            "All images, and every method and analysis that the model and the images allow.",
             effort="standard",
+            untimed="Plan for hours.",
         ),
     )
 }

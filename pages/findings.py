@@ -171,7 +171,7 @@ def trust(run: Run, summary: Summary) -> None:
     else:
         st.subheader("Do the maps show what the score depends on?", anchor=False)
         charts.show(trust_chart(drawn), "Faithfulness of each method with its interval, beside the controls")
-        tables.show(*main_table(summary, failing), wrap=True)
+        tables.show(*main_table(summary, failing))
         further, rows = further_table(summary)
         if rows:
             with st.expander("Other measures: means over images"):
@@ -181,9 +181,9 @@ def trust(run: Run, summary: Summary) -> None:
                 if name in BY_NAME:
                     st.markdown(plain(BY_NAME[name].help))
         with st.expander(STANDINGS_TITLE):
-            tables.show(STANDINGS, tested.standings, wrap=True)
+            tables.show(STANDINGS, tested.standings)
         with st.expander("Paired differences from the controls"):
-            tables.show(*versus_table(summary, tested.thresholds, failing), wrap=True)
+            tables.show(*versus_table(summary, tested.thresholds, failing))
     st.subheader("Do the methods agree?", anchor=False)
     for sentence in incomparable_sentences(summary):
         st.caption(plain(sentence))
@@ -225,16 +225,14 @@ def not_run(summary: Summary) -> None:
     """Methods that were not run, and failures."""
     st.subheader("Methods that were not run", anchor=False)
     if summary.not_run:
-        tables.show(
-            NOT_RUN, [(maps.title(method), side, reason) for method, side, reason in summary.not_run], wrap=True
-        )
+        tables.show(NOT_RUN, [(maps.title(method), side, reason) for method, side, reason in summary.not_run])
     else:
         st.text("Every planned method was run.")
     st.subheader("Failures", anchor=False)
     if summary.failures.empty:
         st.text("Nothing failed.")
     else:
-        tables.show(FAILURES, summary.failures, wrap=True)
+        tables.show(FAILURES, summary.failures)
 
 
 entry.through_app("pages/findings.py")

@@ -61,7 +61,7 @@ def implausible(run: Run, record: PredictionsRecord) -> None:
     if found.empty:
         st.text("No prediction is implausible.")
         return
-    tables.show(LISTED, found, wrap=True)
+    tables.show(LISTED, found)
     entries = [(row.image, f"{row.image_name}: predicted {row.predicted}; {row.why}") for row in found.itertuples()]
     gallery.show(run, entries, across=ACROSS, most=SHOWN, key="implausible")
 

@@ -32,7 +32,7 @@ def page() -> None:
         st.caption(
             plain(f"{framework.edition}. {framework.source}, checked on {framework.checked:%Y-%m-%d}. {framework.note}")
         )
-        tables.show(DETAILS, coverage(framework, register, run.plan.declared), wrap=True)
+        tables.show(DETAILS, coverage(framework, register, run.plan.declared))
 
 
 def total(rows: Sequence[tuple[Framework, Counter[State]]]) -> str:

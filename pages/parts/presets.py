@@ -89,7 +89,8 @@ def _card(extent: Extent, subject: Subject, chosen: Chosen) -> None:
         f"{plural(len(analyses), 'analysis', 'analyses')}"
         + (f" · at most {expected.image_forwards:,.0f} image forward passes" if expected else "")
     )
-    st.caption(plain(extent.summary))
+    timed = expected is not None and expected.seconds is not None
+    st.caption(plain(extent.summary if timed or not extent.untimed else f"{extent.summary} {extent.untimed}"))
     st.button(f"Use “{extent.title}”", key=f"preset-{extent.name}", on_click=take, args=(extent, subject.dataset))
 
 

@@ -20,7 +20,7 @@ def points(count: int) -> pd.DataFrame:
     return pd.DataFrame({"image": ids, "image_name": names, "x": random.random(count), "y": random.random(count)})
 
 
-def rows(made: dict[str, object]) -> list[int]:
+def rows(made: dict[str, Any]) -> list[int]:
     return sorted(int(row) for trace in made["data"] for row in trace["customdata"])
 
 

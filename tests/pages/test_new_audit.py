@@ -199,3 +199,12 @@ def test_class_names_that_came_with_the_images_are_in_the_field_of_the_form() ->
 def test_without_such_a_list_the_field_of_class_names_is_empty(dataset: str) -> None:
     app = unfolded(opened("audit", dataset=dataset), "texts")
     assert app.text_area(key=f"classes-{dataset}").value == "" and "came with the images" not in words(app)
+
+
+def test_a_preset_says_to_plan_for_hours_only_while_its_time_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = Estimate(100.0, 10.0, None, {})
+    monkeypatch.setattr(presets, "cost", lambda *_: unknown)
+    assert "Plan for hours" in words(opened("audit"))
+    monkeypatch.setattr(presets, "cost", lambda *_: replace(unknown, seconds=1200.0))
+    said = words(opened("audit"))
+    assert "About 20 min" in said and "hours" not in said
