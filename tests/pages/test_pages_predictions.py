@@ -9,8 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.applications.predictions import labels
 from core.applications.predictions.record import PredictionsRecord
+from core.applications.predictions.tables import LISTED
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
+from core.glossary import definition
 from core.runs import Run
 from core.runs.spot_check import load_spot_check
 from core.settings import runs_folder
@@ -140,3 +142,11 @@ def test_every_wrong_prediction_can_be_reached_and_a_label_is_part_of_the_addres
     captions = [item.value for item in again.caption if "predicted as" in item.value]
     assert len(captions) == 1 and "other" in captions[0]
     assert "names nothing" in words(opened("predictions", run, view="classes", label="windmill"))
+
+
+def test_the_column_of_the_score_says_what_it_is_and_its_reasons_are_explained() -> None:
+    assert "Score" not in [column.title for column in LISTED.columns]
+    helps = LISTED.helps
+    assert helps["Implausibility"] == definition("Implausibility")
+    for term in ("Entropy of the classes", "Changed copy"):
+        assert definition(term) in helps["Reasons"]

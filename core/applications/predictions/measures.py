@@ -73,19 +73,19 @@ def reasons(row: PredictionRow) -> str:
     if row.relation == "other":
         found.append(say("the caption names {classes}", classes=", ".join(row.caption_classes)))
     if row.entropy > UNCLEAR:
-        found.append(say("unclear, entropy {share} of its maximum", share=percent(row.entropy)))
+        found.append(say("unclear between classes: entropy {share} of its maximum", share=percent(row.entropy)))
     if row.disturbances == row.disturbances and row.disturbances < STABLE:
         changed = [name for name in row.disturbed if name != row.predicted]
         found.append(
             say(
-                "changes to {classes} in {part} of {whole} copies",
+                "changes to {classes} in {part} of {whole} changed copies",
                 classes=", ".join(dict.fromkeys(changed)),
                 part=len(changed),
                 whole=len(row.disturbed),
             )
         )
     if row.neighbours < NEAR:
-        found.append(say("probability in the nearest images: {share}", share=percent(row.neighbours)))
+        found.append(say("probability of the class in the nearest images: {share}", share=percent(row.neighbours)))
     return "; ".join(found)
 
 

@@ -10,6 +10,7 @@ from core.applications.spot_check import OTHERS
 from core.content.parts import Table
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import bounded, number, percent, shorten
+from core.glossary import definition
 from core.languages import say
 
 
@@ -30,13 +31,18 @@ LISTED = TableSpec(
     ColumnSpec("Image", "image_name", share=18),
     ColumnSpec("Predicted", "predicted", share=12),
     ColumnSpec(
-        "Score",
+        "Implausibility",
         lambda row: number(row.score, 2),
         "number",
-        8,
-        "Implausibility, from 0 to 1; it orders images",
+        13,
+        definition("Implausibility"),
     ),
-    ColumnSpec("Reasons", "why", share=38),
+    ColumnSpec(
+        "Reasons",
+        "why",
+        share=35,
+        help=f"Entropy. {definition('Entropy of the classes')} Changed copies. {definition('Changed copy')}",
+    ),
     ColumnSpec("Caption", lambda row: shorten(row.caption, 70)),
 )
 CLASSES = TableSpec(

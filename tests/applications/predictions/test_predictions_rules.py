@@ -89,7 +89,7 @@ def test_reasons_are_those_of_the_row(run: Run) -> None:
     # Right predictions are clear and stable, and their neighbours agree: nothing speaks against them.
     assert [sample.note for sample in finding.counter] == ["", "", ""]
     assert "nearest images: 10 %" in finding.samples[0].note
-    assert "unclear, entropy 80 % of its maximum" in finding.samples[0].note
+    assert "unclear between classes: entropy 80 % of its maximum" in finding.samples[0].note
     # Neither the small lead nor the templates have a weight in the score, so that they are no reasons.
     assert "template" not in finding.samples[0].note and "ahead" not in finding.samples[0].note
     assert "Signals against the other 24, several of which can apply to one image" in finding.condition
