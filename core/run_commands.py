@@ -9,7 +9,7 @@ from typing import Any
 
 from core.audit import launch
 from core.errors import DamagedError, LoupeError, RunError
-from core.runs import STOPPED, Progress, Run, open_run
+from core.runs import STOPPED, Progress, Run, load_seal, open_run, sealed_problems
 from core.runs.database import damage
 from core.runs.opened import is_opened
 from core.runs.shelf import close_elsewhere, listed_run, open_elsewhere, shelf, shelf_id
@@ -68,7 +68,19 @@ def open_in_app(chosen: argparse.Namespace) -> Answer:
     else:
         run = open_elsewhere(run.folder)
         text = f"{run.folder} is listed in the app as {shelf_id(run)}"
+        text = "\n".join([text, *_unlike_seal(run)])
     return {"text": text, "data": {"run": str(run.folder), "id": shelf_id(run), "open": not chosen.close}}, 0
+
+
+def _unlike_seal(run: Run) -> list[str]:
+    """That a run is not as it was sealed, in a line; its images are not decoded."""
+    try:
+        found = load_seal(run)
+        problems = sealed_problems(run, found[0], images=False) if found else []
+    except LoupeError as error:
+        problems = [str(error)]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return [f"warning: it is not as it was sealed: {problems[0]}{more}"] if problems else []
 
 
 def status(chosen: argparse.Namespace) -> Answer:

@@ -11,10 +11,14 @@ from core.errors import InputError, RunError, missing
 from core.run_commands import Answer, find_run
 from core.runs import Run, load_seal
 from core.runs.results import file_sha256
+from core.runs.review import load_review, standing
 from core.runs.seal import seal
 
 # Files of a report that a statement names beside the PDF.
 SUBJECTS = ("evidence.zip", "report.html", "findings.json")
+
+# The entry of the review log that belongs to a role.
+ENTERED = {"reviewer": "reviewed", "approver": "approved"}
 
 
 def sign_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +93,20 @@ def sign(chosen: argparse.Namespace) -> Answer:
     digest = seal(run)
     paths = [str(path) for path in editions]
     lines = [*paths, str(attested), f"signed as {chosen.role} by {who}; the run was sealed again", f"sha256: {digest}"]
+    note = _unlike_log(run, chosen.role)
     told = {"report": paths[0], "editions": paths, "statement": str(attested), "signer": who, "seal": digest}
-    return {"text": "\n".join(lines), "data": told}, 0
+    return {"text": "\n".join([*lines, *note]), "data": told | {"notes": note}}, 0
+
+
+def _unlike_log(run: Run, role: str) -> list[str]:
+    """Where the review log does not say what a signature in a role says, in a line."""
+    now = standing(load_review(run))
+    if role == "preparer" or getattr(now, ENTERED[role]) is not None:
+        return []
+    return [
+        f"note: the review log has version {now.version} as {now.status}, and so does the cover of the report; "
+        f"`python -m core review` enters that it was {ENTERED[role]}, and the report is signed after that"
+    ]
 
 
 def _check(run: Run) -> None:

@@ -18,6 +18,7 @@ from core.audit.launch import STARTING
 from core.cli import main
 from core.processes import owner_of, this_owner
 from core.runs import Run
+from core.runs.seal import seal
 from tests.support.made_run import made_run
 
 
@@ -61,6 +62,17 @@ def test_a_run_that_was_opened_is_found_by_the_name_that_the_app_shows(
     told(capsys, "open", "--close", name)
     code, _, error = told(capsys, "status", name)
     assert code == 2 and "there is no run" in error and told(capsys, "status")[1] == "no runs yet\n"
+
+
+def test_a_run_that_is_opened_says_that_it_was_changed_since_it_was_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOUPE_HOME", str(tmp_path / "home"))
+    run = made_run(tmp_path / "run", images=2)
+    seal(run)
+    assert "not as it was sealed" not in told(capsys, "open", str(run.folder))[1]
+    (run.folder / "added.txt").write_text("by somebody")
+    assert "warning: it is not as it was sealed: added.txt was added" in told(capsys, "open", str(run.folder))[1]
 
 
 def test_status_writes_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

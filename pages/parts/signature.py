@@ -10,6 +10,7 @@ from core.errors import Refused, missing
 from core.reporting.signatures.check import Signature, read_pdf
 from core.reporting.signatures.field import ROLES
 from core.runs import Run
+from core.runs.review import load_review, standing
 from core.settings import as_typed
 from pages.parts import commands
 from pages.parts.words import plain, problems_shown, tab
@@ -45,9 +46,9 @@ def show(run: Run) -> None:
             format_func=lambda name: tab(name.capitalize()),
             required=True,
             key=f"sign-as-{run.id}",
-            default="approver",
+            default=(due := _due(run)),
         )
-        st.code(command(run, role or "approver"), language="bash", wrap_lines=True)
+        st.code(command(run, role or due), language="bash", wrap_lines=True)
         st.caption(
             as_typed(
                 "Replace KEY.p12 by the file with your key and certificate (.p12 or .pfx), and PASSPHRASE.txt by a "
@@ -57,6 +58,11 @@ def show(run: Run) -> None:
         )
         if lacks := missing("pyhanko", "sign"):
             st.caption(plain(f"On this machine, signing {lacks}."))
+
+
+def _due(run: Run) -> str:
+    """The role whose signature belongs to the last step of the review log."""
+    return {"reviewed": "reviewer", "approved": "approver"}.get(standing(load_review(run)).status, "preparer")
 
 
 def lines(run: Run) -> list[str]:

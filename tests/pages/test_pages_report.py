@@ -47,7 +47,7 @@ def test_the_page_gives_the_whole_command_that_signs(run: Run) -> None:
     parts = shlex.split(line)
     at = parts.index("sign")
     assert parts[at + 1] == str(run.folder.resolve()) and " " in parts[at + 1]
-    assert parts[at + 2 : at + 4] == ["--as", "approver"]
+    assert parts[at + 2 : at + 4] == ["--as", "preparer"]
     assert [part for part in parts if part.startswith("--")] == ["--as", "--pkcs12", "--passphrase-file"]
     app.segmented_control(key=f"sign-as-{run.id}").set_value("reviewer").run()
     assert any("--as reviewer" in one.value for one in app.code)

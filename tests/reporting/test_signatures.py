@@ -277,6 +277,15 @@ def test_a_field_is_signed_once_and_a_changed_run_never(
     key = ["--pkcs12", str(signers / "jane.p12"), "--passphrase-file", str(signers / "passphrase")]
     assert main(["sign", str(tmp_path / "run"), *key]) == 2
     assert "is signed as preparer already" in capsys.readouterr().err
+    before = (tmp_path / "run" / "report" / "report.pdf").read_bytes()
+    assert main(["sign", str(tmp_path / "run"), "--as", "approver", *key]) == 2
+    assert "has signed this report as preparer and cannot sign it as approver" in capsys.readouterr().err
+    assert (tmp_path / "run" / "report" / "report.pdf").read_bytes() == before
+    # Who did not prepare it may sign, and is told what the review log lacks.
+    pem = ["--key", str(signers / "robin.key"), "--certificate", str(signers / "robin.pem")]
+    assert main(["sign", str(tmp_path / "run"), "--as", "approver", *pem]) == 0
+    told = capsys.readouterr().out
+    assert "note: the review log has version 1 as draft" in told and "enters that it was approved" in told
     (tmp_path / "run" / "findings.json").write_text("[]")
     assert main(["sign", str(tmp_path / "run"), "--as", "approver", *key]) == 2
     assert "is not as it was sealed and is not signed: findings.json was changed" in capsys.readouterr().err

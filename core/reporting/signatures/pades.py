@@ -22,8 +22,9 @@ def signed_pdf(
     """The PDF with one more signature, by `signer` (see `Credentials.signer`) in the field of `role` of a `row`.
 
     The first signature permits nothing but further ones (DocMDP 2). A time stamp is fetched from `timestamp_url` if it
-    is given; nothing else asks the network. Raises `InputError` if the field is signed or no time stamp is given, and
-    `RunError` if the PDF cannot be signed.
+    is given; nothing else asks the network. Raises `InputError` if the field is signed, if the certificate signed as
+    preparer and would review or approve (or the other way round), or if no time stamp is given, and `RunError` if the
+    PDF cannot be signed.
     """
     from pyhanko.pdf_utils.content import ImportedPdfPage
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -52,6 +53,7 @@ def signed_pdf(
         first = not any(value is not None for value in fields.values())
         if fields.get(part.field) is not None:
             raise InputError(f"the report is signed as {role} already; `report` makes a new version")
+        _four_eyes(data, signer.signing_cert, role)
         if part.field not in fields:
             add_fields(writer, row)
         about = PdfSignatureMetadata(
@@ -83,6 +85,19 @@ def signed_pdf(
         raise InputError(f"--timestamp-url {timestamp_url}: no time stamp was given ({told})") from error
     except (PdfError, SigningError, LayoutError, ValueError, KeyError) as error:
         raise RunError(f"the report cannot be signed ({type(error).__name__}: {error})") from error
+
+
+def _four_eyes(data: bytes, certificate: Any, role: str) -> None:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    roles = {part.field: name for name, part in ROLES.items()}
+    for earlier in PdfFileReader(BytesIO(data)).embedded_regular_signatures:
+        other = roles.get(str(earlier.field_name), "")
+        if earlier.signer_cert.sha256 == certificate.sha256 and "preparer" in (role, other):
+            raise InputError(
+                f"{signer_name(certificate)} has signed this report as {other} and cannot sign it as {role}: whoever "
+                "prepared a report neither reviews nor approves it"
+            )
 
 
 def signer_name(certificate: Any) -> str:
