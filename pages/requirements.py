@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.content.words import plural
+from core.findings.opinion import dismissed_sentence
+from core.reporting.assurance import dismissed
 from core.reporting.requirements import DETAILS, MATRIX, WORDS, Framework, State, counted, coverage, frameworks
+from core.runs.review import load_review
 from pages.parts import entry, state, tables
 from pages.parts.words import empty, plain, problems_shown
 
@@ -25,6 +28,10 @@ def page() -> None:
         register = state.findings_of(run)
     rows = counted(register, run.plan.declared)
     st.markdown(plain(total(rows)))
+    with problems_shown():
+        gone = dismissed([item for item in register if item.status == "finding"], load_review(run))
+        if gone:
+            st.caption(plain(f"{dismissed_sentence(register, gone)} What was dismissed counts as evidence, too."))
     tables.show(MATRIX, rows)
     st.caption(plain(WORDS))
     for framework in frameworks():

@@ -20,7 +20,7 @@ from core.errors import RunError
 from core.findings import load_findings
 from core.rules.writing import unbroken
 from core.runs import STOPPED, Run
-from pages.parts import entry, saved_views, state, tables
+from pages.parts import entry, review, saved_views, state, tables
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 Record = TypeVar("Record")
@@ -63,8 +63,10 @@ def answer(run: Run, name: str) -> None:
     findings = sorted(
         (item for item in judged if item.status == "finding"), key=lambda item: ORDER.index(item.severity)
     )
+    badges = review.decided(run, findings)
     for item in findings[:MOST]:
-        st.markdown(f":{COLOURS[item.severity]}-badge[{item.severity}] {plain(item.title)}")
+        told = f":{COLOURS[item.severity]}-badge[{item.severity}] {plain(item.title)} {badges.get(item.id, '')}"
+        st.markdown(told.rstrip())
     for status, badge in OTHERS.items():
         titles = told_once([item.title for item in judged if item.status == status])
         if titles:

@@ -70,6 +70,16 @@ def badge(review: Review, item: Finding) -> str:
     return f":{COLOURS[decision]}-badge[{decision}]"
 
 
+def decided(run: Run, findings: Sequence[Finding]) -> dict[str, str]:
+    """The badge of each finding that was accepted or dismissed, by its id; none where the log is damaged, which is then
+    shown.
+    """
+    with problems_shown():
+        log = load_review(run)
+        return {item.id: badge(log, item) for item in findings if finding_review(log, item.id).decided is not None}
+    return {}
+
+
 def lines(item: Finding, review: Review, *, whole: bool) -> list[str]:
     """What was entered about a finding: the decision with its author, date and reason, and the last comment; all of it
     if `whole`.

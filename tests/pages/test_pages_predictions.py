@@ -14,6 +14,7 @@ from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
 from core.glossary import definition
 from core.runs import Run
+from core.runs.review import REVIEW, add_entry
 from core.runs.spot_check import load_spot_check
 from core.settings import runs_folder
 from pages.parts.words import plain
@@ -150,3 +151,23 @@ def test_the_column_of_the_score_says_what_it_is_and_its_reasons_are_explained()
     assert helps["Implausibility"] == definition("Implausibility")
     for term in ("Entropy of the classes", "Changed copy"):
         assert definition(term) in helps["Reasons"]
+
+
+def test_a_finding_has_the_tag_of_its_review_on_the_page_of_its_application(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = next(one for one in judge(run, summarise(run)) if one.rule == "predictions.implausible")
+    item = judged.model_copy(update={"status": "finding", "severity": "medium"})
+    save_findings(run, (item,))
+    monkeypatch.setattr("pages.parts.state.findings_of", lambda _: (item,))
+    assert "-badge[dismissed]" not in words(opened("predictions", run))
+    add_entry(run, "Ada", "dismiss", item.id, why="Known since March")
+    (line,) = [one.value for one in opened("predictions", run).markdown if plain(item.title) in one.value]
+    assert line.endswith(":violet-badge[dismissed]")
+    assert "Dismissed in the review: 1 of " in words(opened("requirements", run))
+    add_entry(run, "Ada", "accept", item.id, why="Seen again")
+    assert ":green-badge[accepted]" in words(opened("predictions", run))
+    assert "Dismissed" not in words(opened("requirements", run))
+    (run.folder / REVIEW).write_text("no log")
+    damaged = opened("predictions", run)
+    assert damaged.error and plain(item.title) in words(damaged)
