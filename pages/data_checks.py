@@ -7,8 +7,9 @@ import streamlit as st
 from core.applications.data_checks.chapter import HOW, language_rows
 from core.applications.data_checks.measures import copy_groups, issues
 from core.applications.data_checks.record import DataRecord
-from core.applications.data_checks.tables import COPIES, ISSUES, KINDS, LANGUAGES
-from core.content.words import plural
+from core.applications.data_checks.tables import COPIES, KINDS, LANGUAGES, issue_table
+from core.content.words import percent, plural
+from core.rules import thresholds_of
 from core.runs import Run
 from pages.parts import application_page, gallery, tables
 from pages.parts.words import plain, tab
@@ -18,12 +19,12 @@ ACROSS, SHOWN = 4, 24
 
 def page(run: Run, record: DataRecord) -> None:
     """The issues with their images, copies, images of another kind, and languages."""
-    about = record.about
+    about, thresholds = record.about, thresholds_of(run)
     st.caption(plain(f"{plural(about['images'], 'image')}, {plural(about['texts'], 'text')}; {about['model']}."))
     tabs = st.tabs([tab("Issues"), tab("Copies"), tab("Images of another kind"), tab("Languages")])
     with tabs[0]:
         every = issues(record)
-        tables.show(ISSUES, every)
+        tables.show(issue_table(thresholds), every)
         for issue in every:
             if issue.count:
                 with st.expander(plain(f"{issue.name}: {plural(issue.count, 'image')}")):
@@ -43,6 +44,8 @@ def page(run: Run, record: DataRecord) -> None:
             gallery.show(run, entries, across=ACROSS, most=SHOWN, key="copies")
         else:
             st.text("No image repeats another one.")
+        most = percent(float(thresholds["data.duplicates.most_share"]))
+        st.caption(plain(f"A finding is reported where more than {most} of the images repeat another one."))
     with tabs[2]:
         if len(record.kinds):
             tables.show(KINDS, record.kinds)

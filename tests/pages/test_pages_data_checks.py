@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from core.applications.data_checks.record import DataRecord
+from core.applications.data_checks.tables import issue_table
 from core.applications.subgroups.record import GroupsRecord
+from core.content.words import percent
 from core.datasets.languages import languages
+from core.rules import Thresholds, thresholds_of
 from core.runs import Run
 from core.settings import runs_folder
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
+ROW = {"name": "dark", "count": 3, "share": 0.3, "definition": "how dark it is"}
 VALUES = {
     "light_99": 0.9, "light_5": 0.1, "light": 0.5, "contrast": 0.2, "aspect": 0.8, "size": 100.0, "entropy": 7.0,
     "edges": 60.0, "histogram": 20.0, "sharpness": -1.0, "colour": 0.2, "colours": 5.0, "even": 0.2, "slope": -2.5,
@@ -62,6 +67,11 @@ def test_issues_and_copies_are_listed(run: Run) -> None:
     assert not app.error and not app.exception
     issues = app.dataframe[0].value.set_index("Issue")
     assert str(issues.loc["dark", "Images"]) == "1" and str(issues.loc["blurred", "Images"]) == "0"
+    # The count stands beside the share that would be a finding by the thresholds of this audit.
+    assert set(issues["Finding above"]) == {percent(float(thresholds_of(run)["data.quality.most_share"]))} == {"5 %"}
+    assert "more than 2 % of the images repeat another one" in words(app).replace("\\", "")
+    told = issue_table(cast(Thresholds, {"data.quality.most_share": 0.4})).table("", [SimpleNamespace(**ROW)])
+    assert told.rows[0][:4] == ("dark", "3", "30 %", "40 %")
     assert "English" in set(app.dataframe[-1].value["Language"])
 
 

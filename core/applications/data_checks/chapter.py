@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.applications.data_checks.measures import copy_groups, issues
 from core.applications.data_checks.record import DataRecord, KindRow
-from core.applications.data_checks.tables import COPIES, ISSUES, KINDS, LANGUAGES
+from core.applications.data_checks.tables import COPIES, KINDS, LANGUAGES, issue_table
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section
@@ -15,6 +15,7 @@ from core.content.promises import prints_interval, promised
 from core.content.words import bounded, plural, rest_of, shorten
 from core.datasets.languages import name_of
 from core.languages import say
+from core.rules import Thresholds
 from core.runs.rows import typed
 
 PRINTED, SHEET, SIDE = 20, 6, 240
@@ -41,7 +42,9 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
     record = context.judged.record(DataRecord.of_run)
     if record is None:
         return ()
-    return tuple(part for part in (_measured(record), _sheet(context, record)) if not part.empty)
+    return tuple(
+        part for part in (_measured(record, context.judged.thresholds), _sheet(context, record)) if not part.empty
+    )
 
 
 def language_rows(record: DataRecord) -> list[LanguageRow]:
@@ -53,7 +56,7 @@ def language_rows(record: DataRecord) -> list[LanguageRow]:
     return sorted(rows, key=lambda row: (row.kind, -row.count, row.language))
 
 
-def _measured(record: DataRecord) -> Section:
+def _measured(record: DataRecord, thresholds: Thresholds) -> Section:
     groups, kinds = copy_groups(record), record.kinds
     facts: tuple[Fact, ...] = (
         Fact("Images", str(record.about["images"])),
@@ -71,7 +74,7 @@ def _measured(record: DataRecord) -> Section:
         name = say("Area under the ROC curve against reference images, 95 % interval")
         told = say("{area}; {own} and {others} images", area=text, own=drift["own"], others=drift["others"])
         facts += (Fact(promised(name, prints_interval([text])), told),)
-    tables = [ISSUES.table(say("Issues of images"), issues(record), place="body")]
+    tables = [issue_table(thresholds).table(say("Issues of images"), issues(record), place="body")]
     if groups:
         tables.append(COPIES.table(say("Groups of copies"), groups[:PRINTED], _rest(groups, "copies")))
     if len(kinds):

@@ -6,13 +6,21 @@ from core.applications.data_checks.kinds import SIGNALS
 from core.content.tables import ColumnSpec, TableSpec
 from core.content.words import number, percent, shorten
 from core.languages import say
+from core.rules import Thresholds
 
-ISSUES = TableSpec(
-    ColumnSpec("Issue", lambda row: say(row.name), share=20),
-    ColumnSpec("Images", "count", "number", 10),
-    ColumnSpec("Share", lambda row: percent(row.share), "number", 10),
-    ColumnSpec("Definition", "definition"),
-)
+
+def issue_table(thresholds: Thresholds) -> TableSpec:
+    """The kinds of issues, each with its share of the images and the share above which it is a finding."""
+    most = percent(float(thresholds["data.quality.most_share"]))
+    return TableSpec(
+        ColumnSpec("Issue", lambda row: say(row.name), share=20),
+        ColumnSpec("Images", "count", "number", 10),
+        ColumnSpec("Share", lambda row: percent(row.share), "number", 10),
+        ColumnSpec("Finding above", lambda row: most, "number", 12, help="share of the images"),
+        ColumnSpec("Definition", "definition"),
+    )
+
+
 COPIES = TableSpec(
     ColumnSpec("Images", lambda row: ", ".join(row.names)),
     ColumnSpec("Lowest correlation", lambda row: number(row.correlation, 2), "number", 18),
