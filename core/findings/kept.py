@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,23 @@ def _last_line(text: str) -> str:
 
 def _place(run: Run) -> Path:
     """Where what is known of the run in its present state is kept; another state has another place."""
-    files = sorted(path for path in run.folder.rglob("*") if path.is_file())
     state: list[Any] = [VERSION, str(run.folder.resolve()), run.plan.digest]
-    for path in files:
-        name = path.relative_to(run.folder)
-        if name.parts[0] not in _OTHER:
-            there = path.stat()
-            state.append((str(name), there.st_size, there.st_mtime_ns))
+    state += sorted(_files(str(run.folder), ""))
     return kept_folder() / hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
+
+
+def _files(folder: str, above: str) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of change of each file that what is known of a run depends on. Every page asks for them."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{above}{entry.name}"
+            if name in _OTHER:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{name}/")
+            elif entry.is_file():
+                there = entry.stat()
+                yield name, there.st_size, there.st_mtime_ns
 
 
 def _flat(frame: pd.DataFrame, name: str) -> pd.DataFrame:
