@@ -12,7 +12,7 @@ from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
 from core.memory import give_back, share_arenas
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, identity, imports, selected_audit, stale_timer, words
+from pages.parts import entry, guard, identity, imports, navigation, selected_audit, stale_timer, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 # Streamlit marks the focus by a faint tint. This blue has a contrast above 3 with the background of both themes.
@@ -71,6 +71,7 @@ def layout() -> None:
         welcome = identity.enter()
     if welcome:
         selected_audit.choose(page.url_path)
+        navigation.mark_missing()
     st.sidebar.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
     if welcome:
         page.run()

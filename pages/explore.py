@@ -140,6 +140,8 @@ def copy_link() -> None:
         with st.popover("Copy link", icon=":material/link:"):
             st.caption("Shows the same image, texts and maps in every browser that can open this app.")
             st.code(link, language=None, wrap_lines=True)
+            if address.is_local(link):
+                st.caption(address.LOCAL)
 
 
 def maps_of(

@@ -7,8 +7,9 @@ left out, with one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -19,6 +20,10 @@ NAMES = (
     "label",
 )  # fmt: skip
 MOST = 100
+LOCAL = (
+    "This address works on this machine only. A colleague needs the name under which the server can be reached from "
+    "theirs, and the audit on it."
+)
 NOTE = "Part of the address names nothing that this page offers; that part is left out."
 
 
@@ -59,6 +64,18 @@ def link() -> str:
         return ""
     values = {name: st.query_params.get_all(name) for name in st.query_params}
     return f"{st.context.url}?{urlencode(values, doseq=True)}"
+
+
+def is_local(link: str) -> bool:
+    """Whether an address names the machine itself, so that no other one can open it."""
+    host = (urlsplit(link).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_unspecified
 
 
 def _named(name: str, offered: Collection[Value], as_text: Callable[[Value], str]) -> list[Value]:

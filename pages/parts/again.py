@@ -23,7 +23,7 @@ from core.runs.shelf import listed_run, shelf_id
 from pages.parts import identity, options, state
 from pages.parts.words import plain
 
-WANTED, SUBJECT, KEPT = "wanted_plan", "earlier_audit", "earlier_thresholds"
+WANTED, SUBJECT, KEPT, ADDED = "wanted_plan", "earlier_audit", "earlier_thresholds", "wanted_analysis"
 # What the form asks for; a plan of the command line may have more.
 _ASKED = ("curves", "steps", "removal", "again")
 FORM = "pages/audit.py"
@@ -48,13 +48,17 @@ class Predecessor:
         return (self.run.folder / REFERENCE).is_dir()
 
 
-def edit(run: Run) -> None:
-    """Open the form of a new audit with the plan of a run. Raises `RunError` if nothing of it can be repeated."""
+def edit(run: Run, adding: str = "") -> None:
+    """Open the form of a new audit with the plan of a run, and with the application `adding` where one is named.
+
+    Raises `RunError` if nothing of it can be repeated.
+    """
     found = earlier_plan(run)
     stored = next((one for one in state.stored_datasets() if one.id == found.plan.dataset), None)
     if stored is not None:
         state.show_dataset(stored.id)
     st.session_state[WANTED] = shelf_id(run)
+    st.session_state[ADDED] = adding
     st.session_state["wanted_view"] = "new"
     st.switch_page(FORM)
 
@@ -78,6 +82,8 @@ def wanted(dataset: Dataset) -> None:
         return
     found = earlier_plan(run)
     lacks = [*found.lacks, *_fill(found.plan, dataset)]
+    if added := st.session_state.pop(ADDED, ""):
+        st.session_state[f"application-{added}"] = True
     st.session_state[SUBJECT] = (key, lacks)
     st.session_state[KEPT] = True
 

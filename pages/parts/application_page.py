@@ -20,7 +20,7 @@ from core.errors import RunError
 from core.findings import load_findings
 from core.rules.writing import unbroken
 from core.runs import STOPPED, Run
-from pages.parts import entry, review, saved_views, state, tables
+from pages.parts import again, entry, review, saved_views, state, tables
 from pages.parts.words import LONGEST, empty, plain, problems_shown
 
 Record = TypeVar("Record")
@@ -45,7 +45,7 @@ def show(name: str, of_run: Callable[[Run], Record | None], body: Callable[[Run,
             return
         record = of_run(run)
         if record is None:
-            empty(missing(run, name), *PLAN)
+            nothing(run, name)
             return
         answer(run, name)
         above = st.container()
@@ -111,10 +111,25 @@ def recorded(of_run: Callable[[Run], Record | None], folder: str) -> Record:
     return record
 
 
+def nothing(run: Run, name: str) -> None:
+    """Why the run has no record of the application, and the way to an audit that has one."""
+    planned = name in {part.name for part in run.plan.applications}
+    over = state.progress_of(run).state in STOPPED
+    if planned or not over:
+        empty(missing(run, name), *PLAN, head="Not computed." if over else "Nothing to show yet.")
+        return
+    with st.container(border=True):
+        st.markdown(f"**Not part of this audit.** {plain(missing(run, name))}")
+        if st.button("Plan this audit again with it", icon=":material/arrow_forward:", key="plan-with-it"):
+            again.edit(run, adding=name)
+
+
 def missing(run: Run, name: str) -> str:
     """Why the run has no record of the application, in one sentence that a person can act on."""
     title = f"“{application(name).card.title}”"
     if name not in {part.name for part in run.plan.applications}:
+        if state.progress_of(run).state in STOPPED:
+            return f"This audit does not include {title}, and an audit that is over gains no analysis."
         return f"This audit does not include {title}. Select it when you plan an audit."
     reason = absent(run).get(name)
     if reason is not None:

@@ -93,12 +93,12 @@ def of_error(error: Exception) -> str:
     return plain(brief(line, LONGEST))
 
 
-def empty(what: str, page: str, label: str, question: str = "") -> None:
+def empty(what: str, page: str, label: str, question: str = "", *, head: str = "Nothing to show yet.") -> None:
     """An empty state: the question that the page answers, what is missing, the page that leads to it, an example."""
     if question:
         st.markdown(plain(question))
     with st.container(border=True):
-        st.markdown(f"**Nothing to show yet.** {plain(what)}")
+        st.markdown(f"**{head}** {plain(what)}")
         with st.container(horizontal=True):
             st.page_link(page, label=label, icon=":material/arrow_forward:")
             if not st.session_state.get("run_id"):

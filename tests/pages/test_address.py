@@ -12,7 +12,7 @@ from core.rules import Context
 from core.runs import Run, text_id
 from core.runs.saved_views import save_view
 from core.settings import ROOT, runs_folder
-from pages.parts.address import NOTE
+from pages.parts.address import LOCAL, NOTE, is_local
 from tests.pages.test_pages import HOSTILE, opened, words
 from tests.support.made_run import made_run
 
@@ -77,3 +77,21 @@ def test_a_saved_view_limits_the_samples_of_findings(run: Run, monkeypatch: pyte
 
 def samples(app: AppTest) -> list[str]:
     return [item.value for item in app.markdown if item.value.startswith("**shape")]
+
+
+@pytest.mark.parametrize(
+    ("link", "local"),
+    [
+        ("http://127.0.0.1:8501/explore?run=1", True),
+        ("http://localhost:8501/explore", True),
+        ("http://[::1]:8501/explore", True),
+        ("http://0.0.0.0:8501/explore", True),
+        ("http://192.168.1.20:8501/explore", False),
+        ("https://loupe.example.org/explore?next=127.0.0.1", False),
+    ],
+)
+def test_a_local_address_is_said_to_work_on_this_machine_only(run: Run, link: str, local: bool) -> None:
+    app = opened("explore", run)
+    app.context["url"] = link
+    app.run()
+    assert is_local(link) == local == (LOCAL in words(app))
