@@ -104,7 +104,9 @@ def design_record(
 
 
 def images_of(about: Mapping[str, Any]) -> str:
-    """Which images a record covers, such as `24 of 75 images, drawn at random within 6 strata (seed 0)`."""
+    """Which images a record covers, and why not all, such as `24 of 75 images, drawn at random (seed 0) from each of 6
+    groups of similar images; the number that the options set`.
+    """
     left_out, measured = int(about["images_left_out"]), int(about["images"])
     design = about.get("design")
     if not design or len(design["images"]) == design["population"]:
@@ -114,12 +116,22 @@ def images_of(about: Mapping[str, Any]) -> str:
     drawing = {"drawn": drawn, "images": plural(design["population"], "image"), "seed": design["seed"]}
     parts = [say("{drawn:,} of {images}, drawn at random (seed {seed})", **drawing)]
     if strata > 1:
-        drawing["strata"] = plural(strata, "stratum", "strata")
-        parts = [say("{drawn:,} of {images}, drawn at random within {strata} (seed {seed})", **drawing)]
+        drawing["groups"] = plural(strata, "group")
+        parts = [
+            say(
+                "{drawn:,} of {images}, drawn at random (seed {seed}) from each of {groups} of similar images",
+                **drawing,
+            )
+        ]
     if measured < drawn:
         parts.append(say("{count:,} of them not measured", count=drawn - measured))
     if design.get("look") == "interim":
         parts.append(
             say("no more were measured because the verdicts were settled, or more images would hardly settle them")
         )
+    elif drawn == about.get("options", {}).get("images"):
+        parts.append(say("the number that the options set"))
+    elif design.get("forwards"):
+        budget = design["forwards"]
+        parts.append(say("as many as the budget of {count:,} forward passes pays for", count=budget))
     return "; ".join(parts)

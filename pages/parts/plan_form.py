@@ -125,7 +125,7 @@ def _scope(dataset: Dataset, effort: Effort, fields: Fields) -> dict[str, Any]:
         1,
         count,
         where=one,
-        help="A smaller number is drawn at random, by the seed, within strata of class and metadata.",
+        help="A smaller number is drawn at random, by the seed, from each class and each group of the metadata.",
     )
     steps = fields.ask("number_input", "Steps per curve", f"steps-{effort.steps}", effort.steps, 2, 64, where=two)
     seed = fields.ask("number_input", "Seed", "seed", 0, 0, 2**31 - 1, where=three)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from core.applications.reliance.profile import consensus_shares, examples, profi
 from core.applications.reliance.record import RelianceRecord, of_run
 from core.applications.reliance.rows import RegionRow
 from core.applications.reliance.specs import DECLARED, NAMES, PROFILE, share_of_row
-from core.applications.reliance.standing import name_checks, standing
-from core.content.words import percent
+from core.applications.reliance.standing import UNNAMED, name_checks, standing
+from core.content.words import percent, plural
+from core.datasets import DatasetImage
 from core.findings import consensus_methods
 from core.rules import Context
 from core.rules.writing import unbroken
@@ -31,6 +33,8 @@ EXPLAINED = (
     "regions. Area: the share of the image that they cover. Every measured concept is listed, whether or not a check "
     "reports it."
 )
+
+ACROSS, MOST_UNNAMED = 6, 12
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ def _profiles(run: Run, profile: Profile) -> None:
     st.text(unbroken(_most(part)))
     tables.show(PROFILE, part)
     st.caption(EXPLAINED)
+    if told := left_out(profile.rows):
+        st.caption(told)
+    unnamed(run, profile, topic, part)
     concept = st.selectbox("Concept", list(part["concept"]), key=f"reliance-concept-{run.id}-{topic}")
     titles = ("Samples: they lose most with the concept", f"Counter-samples: they lose at most {percent(limit)}")
     for title, group in zip(titles, examples(profile.rows, topic, str(concept), limit), strict=True):
@@ -78,14 +85,49 @@ def _profiles(run: Run, profile: Profile) -> None:
             image = maps.image_of(run, example.image)
             if image is None:
                 continue
-            regions = record.regions[
-                (record.regions["image"] == example.image) & (record.regions["concept"] == concept)
-            ]
-            cells = [record.cells(row) for row in typed(regions.drop_duplicates("region"), RegionRow)]
             with column:
-                alt = f"Regions of {concept}, {example.name}"
-                maps.heat(run, image, np.max(cells, axis=0), signed=False, opacity=0.5, smooth=False, alt=alt)
+                marked(run, record, image, str(concept))
                 st.caption(plain(f"{example.name}: {percent(example.part)} of the score"))
+
+
+def left_out(rows: pd.DataFrame) -> str:
+    """How many measured images are in no profile, and why; empty where all of them are."""
+    every, raised = rows["image"].nunique(), rows.loc[rows["total"] > 0, "image"].nunique()
+    if every == raised:
+        return ""
+    return (
+        f"Not in these profiles: {every - raised} of {plural(every, 'measured image')}. There the whole image adds "
+        "nothing to the score of any measured class or prompt, so that nothing can be lost."
+    )
+
+
+def unnamed(run: Run, profile: Profile, topic: str, part: pd.DataFrame) -> None:
+    """What the kinds of regions without a confirmed name look like: of each the image that loses most with it."""
+    names = [name for name in part["concept"] if str(name).startswith(f"{UNNAMED} ")][:MOST_UNNAMED]
+    if not names:
+        return
+    st.markdown("**What the unnamed kinds of regions look like**")
+    st.caption(
+        "No name separates these regions from others, so that they have numbers. Of each kind the image that loses "
+        "most is shown, with its regions in colour."
+    )
+    for start in range(0, len(names), ACROSS):
+        for column, name in zip(st.columns(ACROSS), names[start : start + ACROSS], strict=False):
+            shown = next(iter(examples(profile.rows, topic, str(name), -math.inf, 1)[0]), None)
+            image = None if shown is None else maps.image_of(run, shown.image)
+            if shown is None or image is None:
+                continue
+            with column:
+                marked(run, profile.record, image, str(name))
+                st.caption(plain(f"{name}, in {shown.name}"))
+
+
+def marked(run: Run, record: RelianceRecord, image: DatasetImage, concept: str) -> None:
+    """The image with its regions of a concept in colour."""
+    regions = record.regions[(record.regions["image"] == image.id) & (record.regions["concept"] == concept)]
+    cells = [record.cells(row) for row in typed(regions.drop_duplicates("region"), RegionRow)]
+    alt = f"Regions of {concept}, {image.name}"
+    maps.heat(run, image, np.max(cells, axis=0), signed=False, opacity=0.5, smooth=False, alt=alt)
 
 
 def _most(part: pd.DataFrame) -> str:

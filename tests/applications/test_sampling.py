@@ -82,8 +82,16 @@ def test_the_record_says_how_images_were_drawn(subject: Subject) -> None:
     draw = drawn_images(subject, CARD, CARD.parse({"images": 8}))
     about = {"images": 8, "images_left_out": COUNT - 8, "design": draw.about}
     strata = len(draw.about["sizes"])
-    assert images_of(about) == f"8 of 24 images, drawn at random within {strata} strata (seed 0)"
-    assert images_of({**about, "images": 7}).endswith("(seed 0); 1 of them not measured")
+    said = f"8 of 24 images, drawn at random (seed 0) from each of {strata} groups of similar images"
+    assert images_of(about | {"design": draw.about | {"forwards": None}}) == said
+    # Why not all: what its options say, what its budget pays for, or neither where the verdicts were settled before.
+    paid = {**about, "design": draw.about | {"forwards": 2500}}
+    assert images_of(paid) == f"{said}; as many as the budget of 2,500 forward passes pays for"
+    assert images_of(paid | {"options": {"images": 8}}) == f"{said}; the number that the options set"
+    assert images_of(paid | {"options": {"images": 0}}) == images_of(paid)
+    settled = {**paid, "design": paid["design"] | {"look": "interim"}}
+    assert "budget" not in images_of(settled) and "settled" in images_of(settled)
+    assert images_of({**paid, "images": 7}).startswith(f"{said}; 1 of them not measured; as many as")
     assert sum(draw.about["sizes"]) == COUNT and sum(draw.about["counts"]) == 8
     assert draw.about["images"] == [image.id for image in draw.images]
     assert np.mean(draw.about["weights"]) == pytest.approx(1.0, abs=1e-5)
