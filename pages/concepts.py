@@ -22,6 +22,7 @@ from core.applications.concepts.tables import CONCEPTS, GROUPS, IMAGE_CONCEPTS, 
 from core.concepts.relevance import ConceptMap
 from core.content.words import shorten
 from core.datasets import DatasetImage
+from core.languages import typeset
 from core.models.geometry import Preprocessing
 from core.runs import Run
 from pages.parts import application_page, charts, image_choice, maps, saved_views, state, tables
@@ -87,12 +88,11 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
     above = ", ".join(record.graph.concepts[parent].title for parent in record.graph.parents[concept])
     st.caption(plain(f"{chosen.gloss}{f' · a kind of {above}' if above else ''}"))
     values = record.presence[:, concept]
-    st.markdown(
-        plain(
-            f"On average over {len(values)} images, this concept or one below it ranks among the top 1 % of all "
-            f"concepts in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
-        )
+    told = typeset(
+        f"On average over {len(values)} images, this concept or one below it ranks among the top 1 % of all concepts "
+        f"in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
     )
+    st.markdown(plain(told))
     one, two, three = st.columns((3, 3, 2), vertical_alignment="bottom")
     opacity = one.slider("Opacity of the maps", 0.0, 1.0, 0.55, 0.05, key="concept-opacity")
     order = within_view(run, record, np.argsort(-values, kind="stable"))
@@ -143,7 +143,7 @@ def card(
         box = box_of(heat_map.values, geometry, SHOWN_THRESHOLD)
         if box is not None:
             left, top, right, bottom = (round(edge) for edge in box)
-            st.caption(plain(f"Bounding box at {SHOWN_THRESHOLD:.0%}: {left}, {top} to {right}, {bottom} px"))
+            st.caption(plain(typeset(f"Bounding box at {SHOWN_THRESHOLD:.0%}: {left}, {top} to {right}, {bottom} px")))
 
 
 def over_all(record: ConceptRecord) -> None:

@@ -88,7 +88,9 @@ def overview(dataset: Dataset) -> None:
         st.metric("Refused", len(dataset.refusals), border=True)
         st.metric("Exact duplicates removed", exact, border=True)
         st.metric("Near duplicates kept", len(dataset.duplicates) - exact, border=True)
-    st.page_link("pages/audit.py", label="Audit a model on this dataset", icon=":material/arrow_forward:")
+    if st.button("Audit a model on this dataset", type="primary", icon=":material/arrow_forward:"):
+        st.session_state["wanted_view"] = "new"
+        st.switch_page("pages/audit.py")
     versions = dataset_versions.of_name(dataset)
     images, truth, refusals, remarks, duplicates, earlier = st.tabs(
         [

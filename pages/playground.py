@@ -179,7 +179,7 @@ def _pick(key: str, usable: Sequence[str]) -> None:
 
 def _priced(name: str) -> str:
     cost = METHODS[name].cost(quick_options(METHODS[name])).total(1, 1)
-    return f"{METHODS[name].title} · {methods.count(cost)}"
+    return f"{METHODS[name].title} · {methods.count(cost)} {'pass' if cost == 1 else 'passes'}"
 
 
 def lacking(picked: tuple[Dataset, DatasetImage] | None, texts: Sequence[str], chosen: Sequence[str]) -> str | None:

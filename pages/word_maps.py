@@ -23,6 +23,7 @@ from core.applications.word_maps.record import (
 from core.applications.word_maps.tables import MEASURED, PROBLEMS, WORDS
 from core.content.words import shorten
 from core.datasets import DatasetImage
+from core.languages import typeset
 from core.rules.parts import title_of
 from core.runs import Run
 from core.runs.rows import typed
@@ -101,7 +102,7 @@ def one_word(run: Run, record: WordMapsRecord, image: DatasetImage, row: MapRow,
     )  # fmt: skip
     maps.scale(values, signed=True, unit=UNIT if row.way == INTERACTION else str(record.about["unit"]))
     if share is not None and np.isfinite(share):
-        st.caption(plain(f"{share:.0%} of the attribution of all words"))
+        st.caption(plain(typeset(f"{share:.0%} of the attribution of all words")))
 
 
 def measures(run: Run) -> None:

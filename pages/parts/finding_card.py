@@ -24,7 +24,7 @@ from pages.parts.words import plain
 PER_SAMPLE = 3
 OPACITY = 0.55
 ACROSS = 6
-LEAD = 320  # characters of the condition on a closed card
+LEAD = 480  # characters of the condition on a closed card
 
 
 def enter(run: Run, findings: Sequence[Finding]) -> None:

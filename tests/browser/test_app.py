@@ -130,7 +130,7 @@ def test_zip_to_pdf(page: Page, server: Server, tmp_path: Path) -> None:
     expect(page.get_by_test_id("stMetric").filter(has_text=re.compile("^Images")).first).to_contain_text(
         "3", timeout=STEP_MS
     )
-    page.get_by_role("link", name="Audit a model on this dataset").click()
+    page.get_by_role("button", name="Audit a model on this dataset").click()
     settled(page, "Audit")
     page.get_by_test_id("stMainBlockContainer").get_by_text("Methods", exact=True).click()
     page.get_by_role("button", name="None", exact=True).click()

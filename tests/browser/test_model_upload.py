@@ -41,7 +41,7 @@ def choose_upload(page: Page, server: Server, tmp_path: Path, images: int) -> No
     stored = page.get_by_test_id("stMetric").filter(has_text=re.compile("^Images")).first
     expect(stored).to_contain_text(str(images), timeout=STEP_MS)
     expect(page).not_to_have_url(re.compile("import="))
-    page.get_by_role("link", name="Audit a model on this dataset").click(timeout=STEP_MS)
+    page.get_by_role("button", name="Audit a model on this dataset").click(timeout=STEP_MS)
     settled(page, "Audit")
     page.get_by_role("radio", name="Upload a model").click()
     expect(page.get_by_role("button", name="Upload this model")).to_be_visible(timeout=STEP_MS)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pandas as pd
 import pytest
 
+from core.settings import ROOT
 from pages.parts.tables import LETTER, LINE, PAGE, ROOM, TALL, _height, fitted
 
 LONG = "Known and foreseeable risks are identified and evaluated, and the system is tested to find suitable measures."
@@ -48,3 +52,29 @@ def test_no_word_is_cut_and_a_row_grows_with_its_text() -> None:
 def test_a_matrix_of_numbers_keeps_its_columns(columns: int) -> None:
     frame = pd.DataFrame({f"a class {at}": [12.5, 3.25] for at in range(columns)})
     assert fitted(frame) == {}
+
+
+def test_every_share_on_a_page_has_a_space_before_its_sign() -> None:
+    formatted = re.compile(r":\.\d%\}")
+    lines = [
+        f"{file.name}: {line.strip()}"
+        for file in sorted((ROOT / "pages").rglob("*.py"))
+        for line in _unset(file.read_text())
+        if formatted.search(line)
+    ]
+    assert lines == []
+    assert [line for line in _unset('st.caption(f"{share:.0%} of all")') if formatted.search(line)]
+
+
+def _unset(source: str) -> list[str]:
+    """The f-strings of a file outside a call of `typeset`."""
+    tree = ast.parse(source)
+    set_ones = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "typeset"
+        for inner in ast.walk(node)
+    }
+    return [
+        ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) and id(node) not in set_ones
+    ]
