@@ -218,16 +218,18 @@ def _optimise_some(
         return (units * target[:, None]).sum(dim=-1).mean(dim=1)
 
     with torch.enable_grad():
-        for _ in range(options.steps):
+        for left in reversed(range(options.steps)):
             kl, signal, noise = information(logits, state, prior)
             kept = kl.detach()
             mixed = (signal * state)[:, None] + noise[:, None] * draw()
             similarity = reached(mixed)
-            loss = (options.beta * kl.mean(dim=dims) - similarity).sum()
-            (logits.grad,) = torch.autograd.grad(loss, [logits])
-            optimiser.step()
+            # What is returned is that of the last forward: no step follows it, and no walk back.
+            if left:
+                loss = (options.beta * kl.mean(dim=dims) - similarity).sum()
+                (logits.grad,) = torch.autograd.grad(loss, [logits])
+                optimiser.step()
     # A backward costs two forwards.
-    tail.count(3.0 * options.steps * options.samples * len(state))
+    tail.count((3.0 * options.steps - 2.0) * options.samples * len(state))
     if not floor:
         return kept, similarity.detach(), None
     tail.count(options.samples * len(state))

@@ -405,8 +405,20 @@ def test_the_bottleneck_runs_its_tail_alone(zoo: Zoo) -> None:
     model = fresh(zoo("vit"))
     with model.meter.measuring() as meter:
         run(model, pixels(model), TEXTS, "m2ib", sides=["image"], steps=3, samples=2)
-    # Layer 1 of 4: half of the blocks lie behind it, and a walk back counts twice.
-    assert meter.image == pytest.approx(2 + 2 * 3 * 3 * (3 * 2) * 0.5)
+    # Layer 1 of 4: half of the blocks lie behind it. Three walks forward, and two back, which count twice.
+    assert meter.image == pytest.approx(2 + 2 * 3 * 2 * (3 + 2 * 2) * 0.5)
+
+
+def test_the_last_step_of_the_bottleneck_does_not_walk_back(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, walks, plain = fresh(zoo("vit")), [], torch.autograd.grad
+
+    def grad(*arguments: Any, **options: Any) -> Any:
+        walks.append(1)
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", grad)
+    run(model, pixels(model), TEXTS, "m2ib", sides=["image"], steps=5)
+    assert len(walks) == 4
 
 
 def test_forwards_counted_are_forwards_made(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,12 +200,14 @@ def test_work_is_counted_and_the_card_foresees_it(made: tuple[Subject, Informati
     assert spent.image == about["image_forwards"] < record.about["image_forwards"]
     assert about["images"] == 3 and about["images_left_out"] == 1
     # For two texts and two samples: thirty backward and forward passes and one of noise, and five steps of the partner.
-    behind = PRICES * SEEDS * 2 * 2 * (3 * 10 + 1) + 5 * (1 + 2 * 2)
+    bottlenecks = PRICES * SEEDS * 2 * 2
+    behind = bottlenecks * (3 * 10 + 1) + 5 * (1 + 2 * 2)
     assert CARD.cost_model(options) == 1 + TAIL * behind
     # Two of this tower's four blocks lie behind the bottleneck; the card reckons with a quarter of a tower. The prior
-    # of tokens is estimated on nothing, so that each image's trunk is all that is added.
-    assert spent.image == pytest.approx(3 * (1 + 0.5 * behind))
-    assert spent.image != pytest.approx(3 * (1 + 0.5 * (behind - 5)))
+    # of tokens is estimated on nothing, so that each image's trunk is all that is added. The walk back of the last step
+    # is spared.
+    assert spent.image == pytest.approx(3 * (1 + 0.5 * (behind - 2 * bottlenecks)))
+    assert spent.image != pytest.approx(3 * (1 + 0.5 * behind))
 
 
 def test_convolutional_towers_share_the_prior_of_the_audited_images(tmp_path: Path) -> None:
