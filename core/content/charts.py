@@ -44,6 +44,7 @@ WIDTH, PAGE_WIDTH = 560, 658
 MOST_TEXTS = 20
 CAPTIONS = "captions, each on its own image"  # messages
 MOST_PRINTED = 12
+ROOM = 0.03  # of the range of a chart, beyond what it shows
 
 
 def trust_chart(summary: Summary) -> alt.LayerChart:
@@ -58,7 +59,7 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
     colour = alt.Color("what:N", scale=kind, legend=alt.Legend(title=None, orient="top"))
     shape = alt.Shape("what:N", scale=alt.Scale(domain=[method, control], range=["circle", "square"]))
     title = say("faithfulness (insertion minus deletion; 0 = random order)")
-    x = alt.X("value:Q", title=title, scale=alt.Scale(nice=True))
+    x = alt.X("value:Q", title=title, scale=roomy(frame.low, frame.high, frame.value))
     tips = [
         "title",
         "what",
@@ -74,6 +75,17 @@ def trust_chart(summary: Summary) -> alt.LayerChart:
     return styled(
         alt.layer(zero, bars, points).properties(width=WIDTH - 170, height=alt.Step(24 if len(frame) <= 16 else 14))
     )
+
+
+def roomy(*ends: pd.Series) -> alt.Scale:
+    """A scale that contains 0 and goes on beyond every interval, so that the edge of the chart does not end one."""
+    values = pd.concat(ends).astype(float).dropna()
+    low, high = min(values.min(), 0.0) if len(values) else 0.0, max(values.max(), 0.0) if len(values) else 0.0
+    if low == high:
+        return alt.Scale(nice=True)
+    beyond = ROOM * (high - low)
+    reached = (low - beyond * (low < 0), high + beyond * (high > 0))
+    return alt.Scale(domain=[float(f"{end:.4g}") for end in reached], nice=True)
 
 
 def agreement_chart(summary: Summary) -> alt.LayerChart:

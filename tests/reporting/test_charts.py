@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from core.content import charts, curve_chart
@@ -95,3 +97,24 @@ def test_a_severity_bar_fills_its_width() -> None:
 def test_a_legend_names_each_colour() -> None:
     svg = charts.to_svg(charts.colour_legend([("castle", "#0072b2"), ("fish", "#d55e00")], columns=1), "Colours")
     assert all(text in svg for text in (">castle<", ">fish<", "#0072b2", "#d55e00"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "domain"), [(0.2, 0.543, [0.0, 0.5593]), (-0.4, -0.1, [-0.412, 0.0]), (-0.5, 0.5, [-0.53, 0.53])]
+)
+def test_an_interval_does_not_end_at_the_edge_of_its_chart(low: float, high: float, domain: list[float]) -> None:
+    scale = charts.roomy(pd.Series([low, None]), pd.Series([high, None], dtype=float)).to_dict()
+    assert scale["domain"] == domain and scale["nice"]
+    assert scale["domain"][0] <= min(low, 0) and scale["domain"][1] >= max(high, 0)
+    # Without a value there is no range to widen.
+    assert "domain" not in charts.roomy(pd.Series([], dtype=float)).to_dict()
+
+
+def test_the_chart_of_trust_has_room_beyond_its_intervals(summary: Summary) -> None:
+    # Four images have no interval of their own; here they have one.
+    table = summary.trust.assign(low=summary.trust["value"] - 0.2, high=summary.trust["value"] + 0.2)
+    rows = table[table.metric == "faithfulness"]
+    drawn = charts.trust_chart(replace(summary, trust=table)).to_dict()
+    scales = [layer["encoding"]["x"].get("scale") for layer in drawn["layer"]]
+    ((low, high),) = [scale["domain"] for scale in scales if scale]
+    assert low < rows["low"].min() < 0 < rows["high"].max() < high

@@ -16,7 +16,7 @@ from core.concepts.relevance import TOP_SHARE, ConceptMap, top_count
 from core.concepts.vocabulary import ENOUGH
 from core.content.altair import alt
 from core.content.assets import Assets
-from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, styled, to_svg
+from core.content.charts import ACCENT, MUTED, PALETTE, WIDTH, roomy, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Heat, Section
@@ -90,7 +90,8 @@ def concepts_chart(frame: pd.DataFrame) -> alt.LayerChart:
     )
     y = alt.Y("label:N", sort=rows.label.tolist(), title=None, axis=alt.Axis(labelLimit=260))
     title = say("share of the image where it is among the top 1 %")
-    x = alt.X("value:Q", title=title, axis=alt.Axis(format="%"))
+    scale = roomy(rows["high"], rows["value"], rows["chance"])
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format="%"), scale=scale)
     base = alt.Chart(rows[["label", "gloss", "value", "low", "high", "n"]])
     tips = ["label", "gloss", alt.Tooltip("value", format=".1%"), "n"]
     points = base.mark_point(filled=True, size=60, color=PALETTE[1], opacity=1).encode(x=x, y=y, tooltip=tips)

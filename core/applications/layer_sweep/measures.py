@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.applications.layer_sweep.record import SIDES, BlockRow, LayerSweepRecord
 from core.content.altair import alt
-from core.content.charts import ACCENT, PALETTE, WIDTH, styled
+from core.content.charts import ACCENT, PALETTE, WIDTH, roomy, styled
 from core.languages import say
 from core.statistics import Interval, mean_over_images, share_of_images
 from core.statistics.intervals import CORRELATION, NOT_NEGATIVE, SHARE, UNBOUNDED, Range
@@ -101,7 +101,7 @@ def _panel(frame: pd.DataFrame, title: str) -> Any:
     across = alt.XOffset("what:N", sort=kinds)
     base = alt.Chart(frame, title=title).encode(x=x, xOffset=across)
     colour = alt.Color("what:N", scale=scale, legend=legend)
-    y = alt.Y("low:Q", title=say("drop of the cosine"))
+    y = alt.Y("low:Q", title=say("drop of the cosine"), scale=roomy(frame["low"], frame["high"], frame["value"]))
     bars = base.mark_rule(strokeWidth=2).encode(y=y, y2="high:Q", color=colour)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         y="value:Q",

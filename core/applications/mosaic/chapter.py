@@ -12,7 +12,7 @@ from core.applications.mosaic.tables import METHODS, PROBLEMS
 from core.applications.phrases import own_text, raw_range
 from core.content.altair import alt
 from core.content.assets import Assets
-from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
+from core.content.charts import ACCENT, MUTED, WIDTH, roomy, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Section
@@ -59,7 +59,8 @@ def mosaic_chart(record: MosaicRecord, table: pd.DataFrame) -> alt.LayerChart:
     """The share in the right tile of each method with its 95 % interval; the line is chance."""
     frame = table.assign(title=table["method"].map(title_of))[["title", "share", "share_low", "share_high", "n"]]
     y = alt.Y("title:N", sort=frame["title"].tolist(), title=None)
-    x = alt.X("share:Q", title=say("share of positive values in the correct tile (line: chance)"))
+    title = say("share of positive values in the correct tile (line: chance)")
+    x = alt.X("share:Q", title=title, scale=roomy(frame["share_high"], frame["share"], pd.Series([record.chance])))
     base = alt.Chart(frame)
     chance = alt.Chart(pd.DataFrame({"chance": [record.chance]})).mark_rule(color=MUTED, strokeDash=[3, 3])
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x="share_low:Q", x2="share_high:Q", y=y)

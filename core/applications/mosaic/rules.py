@@ -46,7 +46,8 @@ def shares_in_tiles(context: Context) -> Iterator[Outcome]:
         wording="" if judged.tested else "few",
         n=int(part["n"].max()) if len(part) else 0,
         likelihood=max((float(below.mean()) for below in concerned), default=0.0),
-        values=judged.values | {"chance": record.chance, "highest": _highest(part)},
+        values=judged.values
+        | {"chance": record.chance, "highest": _highest(part), "n": int(part["n"].max()) if len(part) else 0},
         evidence=tuple(
             SHARE_IN_TILE.at(row.share, int(row.n), row.share_low, row.share_high, method=title_of(row.method))
             for row in part.itertuples()
@@ -85,8 +86,9 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
 
 
 _HIGHEST = (
-    "A larger share does not mean that a map finds the image: how often the highest cell lies in the correct tile (a "
-    "random map: {chance:.2f}), is {highest}."
+    "Measured on {n} mosaics; a verdict needs at least {least_mosaics}, because with fewer there is no interval. A "
+    "larger share does not mean that a map finds the image. Its highest cell lies in the correct tile in this share of "
+    "the cases (a random map: {chance:.2f}): {highest}."
 )
 SHARE = Rule(
     id="mosaic.share",

@@ -22,7 +22,7 @@ from core.applications.priors.tables import (
 from core.applications.sampling import images_of
 from core.content.altair import alt
 from core.content.assets import Assets
-from core.content.charts import ACCENT, MUTED, WIDTH, styled, to_svg
+from core.content.charts import ACCENT, MUTED, WIDTH, roomy, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, geometry_by, geometry_of, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, Place, Section
@@ -97,7 +97,8 @@ def comparison_chart(frame: pd.DataFrame, value: str) -> alt.LayerChart:
         columns={"faithfulness": "mean", "faithfulness_low": "low", "faithfulness_high": "high"}
     )[["title", "mean", "low", "high", "n"]]
     y = alt.Y("title:N", sort=rows["title"].tolist(), title=None, axis=alt.Axis(labelLimit=320))
-    x = alt.X("mean:Q", title=say("insertion minus deletion over area (0 = random order)"))
+    title = say("insertion minus deletion over area (0 = random order)")
+    x = alt.X("mean:Q", title=title, scale=roomy(rows["low"], rows["high"], rows["mean"]))
     base = alt.Chart(rows)
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="zero:Q")
     bars = base.mark_rule(strokeWidth=2, color=ACCENT).encode(x="low:Q", x2="high:Q", y=y)

@@ -26,7 +26,7 @@ from core.applications.segmentation.tables import (
 )
 from core.content.altair import alt
 from core.content.assets import Assets
-from core.content.charts import colour_legend, styled, to_svg
+from core.content.charts import colour_legend, roomy, styled, to_svg
 from core.content.context import ReportContext
 from core.content.heat import bar_ends, colour_bar, fit, overlay, value_range
 from core.content.parts import Chart, Fact, Heat, HeatRow, Sample, Section
@@ -68,7 +68,12 @@ def area_chart(record: SegmentationRecord, table: pd.DataFrame) -> alt.LayerChar
     y = alt.Y("title:N", sort=shown.title.tolist(), title=None, axis=alt.Axis(labelLimit=200))
     scale = alt.Scale(domain=shown.title.tolist(), range=tones)
     base = alt.Chart(shown[["title", "value", "low", "high", "n"]])
-    x = alt.X("value:Q", title=say("mean share of the visible image"), axis=alt.Axis(format="%", tickCount=5))
+    x = alt.X(
+        "value:Q",
+        title=say("mean share of the visible image"),
+        axis=alt.Axis(format="%", tickCount=5),
+        scale=roomy(shown["high"], shown["value"]),
+    )
     bars = base.mark_bar(height=12).encode(
         x=x, y=y, color=alt.Color("title:N", scale=scale, legend=None), tooltip=["title", "value", "low", "high", "n"]
     )
