@@ -16,7 +16,7 @@ from core.runs.shelf import Label, labels, shelf
 from pages.parts import entry, run_actions, state
 from pages.parts.words import of_error, problems_shown
 
-COLUMNS = ["Title", "State", "Done", "Model", "Dataset", "Images", "Tags", "Requested", "Run"]
+COLUMNS = ["Name", "State", "Done", "Model", "Dataset", "Images", "Tags", "Requested", "Run"]
 
 
 def page() -> None:
@@ -46,11 +46,11 @@ def selected(runs: dict[str, Run]) -> None:
 
 
 def table(runs: dict[str, Run]) -> None:
-    """The audits whose title, tags, model or dataset contain what was typed; the one of a clicked row is selected."""
+    """The audits whose name, tags, model or dataset contain what was typed; the one of a clicked row is selected."""
     names = {dataset.id: state.dataset_name(dataset) for dataset in state.stored_datasets()}
     known = labels()
     rows = [row(key, run, known.get(key, Label()), names) for key, run in runs.items()]
-    wanted = st.text_input("Search", placeholder="part of a title, tag, model or dataset").casefold().strip()
+    wanted = st.text_input("Search", placeholder="part of a name, tag, model or dataset").casefold().strip()
     rows = [each for each in rows if wanted in " ".join(str(cell) for cell in each).casefold()]
     if not rows:
         st.text("No audit contains this text.")
@@ -69,7 +69,11 @@ def table(runs: dict[str, Run]) -> None:
         key=key,
         on_select=partial(_select, key, ids),
         selection_mode=["single-row", "single-cell"],
-        column_config={"Done": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%d %%")},
+        # Narrow enough that the last column, the run, is not cut off at 1440 pixels.
+        column_config={
+            "Done": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%d %%", width=100),
+            "Model": st.column_config.TextColumn(width=190),
+        },
         alt="Audits with their state",
     )
 

@@ -52,7 +52,8 @@ def test_each_thing_has_one_name_and_its_id_beside_it(run: Run) -> None:
     assert title != spec
     assert not state.stored_datasets()
     row = opened("runs", run).dataframe[0].value.iloc[0]
-    assert (row["Model"], row["Dataset"]) == (title, run.dataset.name) and row["Run"] == ID
+    assert (row["Name"], row["Model"], row["Dataset"]) == (state.title_of(run), title, run.dataset.name)
+    assert row["Run"] == ID
     set_label(ID, "first of May")
     said = words(opened("report", run))
     assert plain(f"first of May · {title}, id {spec} · run {ID}") in said
