@@ -12,7 +12,7 @@ from core.applications.application import Page
 from core.applications.registry import APPLICATIONS
 from core.memory import give_back, share_arenas
 from core.settings import ROOT, VERSION
-from pages.parts import entry, guard, identity, imports, navigation, selected_audit, stale_timer, words
+from pages.parts import copy_link, entry, guard, identity, imports, navigation, selected_audit, stale_timer, words
 
 FAVICON = ROOT / "templates" / "app" / "favicon.png"
 # Streamlit marks the focus by a faint tint. This blue has a contrast above 3 with the background of both themes.
@@ -104,5 +104,8 @@ else:
     stale_timer.leave_out()
     share_arenas()
     app = App(
-        __file__, middleware=[Middleware(guard.Guard, header=identity.at_server_start())], on_script_error=report_error
+        __file__,
+        routes=[copy_link.route()],
+        middleware=[Middleware(guard.Guard, header=identity.at_server_start())],
+        on_script_error=report_error,
     )

@@ -16,7 +16,7 @@ from core.datasets import DatasetImage
 from core.evaluation.metrics import STORED
 from core.reporting.gallery import word_strip
 from core.runs import Run, text_id
-from pages.parts import address, charts, entry, image_filter, image_pick, large_map, maps, saved_views, state
+from pages.parts import address, charts, copy_link, entry, image_filter, image_pick, large_map, maps, saved_views, state
 from pages.parts.words import coloured_words, empty, number, plain, problems_shown, tab
 
 ACROSS = 4
@@ -102,7 +102,7 @@ def explore() -> None:
     else:
         address.tell("map", [])
     with bar:
-        copy_link()
+        copy_link.show()
     for at in texts:
         text, kind = pairs[at]
         one_text(run, found, text, kind, parts[at], chosen, drawn[at], large, look)
@@ -132,16 +132,6 @@ def pick_map(run: Run, titles: dict[str, str]) -> str | None:
     name = st.selectbox("Map", list(titles), format_func=titles.__getitem__, key=key, width=220)
     address.tell("map", [name])
     return name
-
-
-def copy_link() -> None:
-    """The address of what is shown, to be copied; nothing before the browser has said its own."""
-    if link := address.link():
-        with st.popover("Copy link", icon=":material/link:"):
-            st.caption("Shows the same image, texts and maps in every browser that can open this app.")
-            st.code(link, language=None, wrap_lines=True)
-            if address.is_local(link):
-                st.caption(address.LOCAL)
 
 
 def maps_of(

@@ -94,6 +94,21 @@ def test_a_choice_of_image_and_scale_is_followed(page: Page, server_with_run: Se
     expect(after).not_to_have_attribute("src", before or "", timeout=STEP_MS)
 
 
+def test_one_click_copies_the_address_where_the_browser_allows(page: Page, server_with_run: Server) -> None:
+    open_page(page, server_with_run, "Explore", f"?run={FINISHED}&view=one")
+    copied = page.get_by_text("Copied.", exact=True)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("works on this machine only")).to_be_visible(timeout=STEP_MS)
+    expect(copied).to_be_hidden()
+    page.reload()
+    settled(page, "Explore")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(copied).to_be_visible(timeout=STEP_MS)
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_large_map_gives_values_and_files(page: Page, server_with_run: Server, scheme: Any, width: int) -> None:
