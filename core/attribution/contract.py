@@ -37,8 +37,8 @@ class Context:
 
 
 def image_key(pixels: Tensor) -> str:
-    """A content key of one image's pixels."""
-    return hashlib.sha256(pixels.cpu().contiguous().numpy().data).hexdigest()
+    """A content key of one image's pixels, or of other numbers."""
+    return hashlib.sha256(pixels.detach().cpu().contiguous().numpy().data).hexdigest()
 
 
 @dataclass

@@ -19,7 +19,7 @@ def attribute_image(work: Work, options: InputGradientOptions) -> Tensor:
     found = []
     for part in pixels.image_chunks(work, len(work.images)):
         some = work.images.pixels[part]
-        found.append(pixels.cell_sums((pixels.pixel_gradients(work, some) * some[:, None]).sum(dim=2), grid))
+        found.append(pixels.cell_sums((pixels.own_gradients(work, part) * some[:, None]).sum(dim=2), grid))
     return torch.cat(found)
 
 

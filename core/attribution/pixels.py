@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.attribution.contract import Work
+from core.attribution.contract import Work, image_key
 from core.attribution.gradients import score_gradients
 from core.settings import byte_budget
 
@@ -30,6 +30,18 @@ def pixel_gradients(work: Work, pixels: Tensor) -> Tensor:
     (gradient,) = score_gradients(unit, work.texts.embeddings, [leaf], kept=WALK_PLANES)
     work.model.meter.image += len(pixels) * (1 + 2 * len(work.texts))
     return gradient.transpose(0, 1)
+
+
+def own_gradients(work: Work, part: slice) -> Tensor:
+    """`pixel_gradients` at some of the work's own images. Methods that ask for all at once share them."""
+    some = work.images.pixels[part]
+    if len(some) < len(work.images):
+        return pixel_gradients(work, some)
+    key = ("gradients", *work.image_keys, image_key(work.texts.embeddings))
+    if key not in work.pools:
+        work.pools[key] = pixel_gradients(work, some)
+    found: Tensor = work.pools[key]
+    return found
 
 
 def image_chunks(work: Work, count: int) -> Iterator[slice]:

@@ -15,7 +15,7 @@ def attribute_image(work: Work, options: SaliencyOptions) -> Tensor:
     grid = pixels.map_grid(work, options.cells)
     found = []
     for part in pixels.image_chunks(work, len(work.images)):
-        gradient = pixels.pixel_gradients(work, work.images.pixels[part])
+        gradient = pixels.own_gradients(work, part)
         found.append(pixels.cell_means(pixels.colour_size(gradient, options.norm), grid))
     return torch.cat(found)
 

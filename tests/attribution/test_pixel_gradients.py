@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from core import explain
 from core.attribution import input_gradient, integrated_gradients, pixels, saliency, smoothgrad
 from core.attribution.contract import Measured, Work
 from core.methods import method_info
+from core.methods.pixel_gradient import InputGradientOptions, SaliencyOptions
 from core.models.coalitions import removed
 from core.models.model import Model
 from core.models.trunk import ImageTrunk, TextTrunk
@@ -305,3 +307,38 @@ def test_the_card_s_cost_is_what_is_spent(zoo: Zoo, method: str, options: dict[s
             explain(model, images, texts, method, **options)
         assert meter.image == pytest.approx(cost.total(2, len(texts)))
         assert meter.text == pytest.approx(cost.total_text(2, len(texts)))
+
+
+# -- what methods share -----------------------------------------------------------------------------------------------
+
+
+def spent(work: Work, *methods: ModuleType) -> tuple[list[Tensor], float]:
+    """The maps of methods that run on one work after the other, and the image forwards that they have spent."""
+    with work.model.meter.measuring() as meter:
+        maps = [module.attribute_image(work, OPTIONS[module]) for module in methods]
+    return maps, meter.image
+
+
+OPTIONS: dict[ModuleType, Any] = {saliency: SaliencyOptions(), input_gradient: InputGradientOptions()}
+
+
+@pytest.mark.parametrize("methods", [(saliency, input_gradient), (input_gradient, saliency)])
+def test_methods_on_the_same_gradient_walk_back_once(zoo: Zoo, methods: tuple[ModuleType, ModuleType]) -> None:
+    model = tiny.fresh(zoo("efficientnet"))
+    images = ImageTrunk(model, tiny.pixels(model, 2))
+
+    def new(texts: tuple[str, ...] = TEXTS, **pools: Any) -> Work:
+        work = Work(model, images, TextTrunk(model, texts), **pools)
+        assert len(work.texts.embeddings) == len(texts) and len(images.embeddings) == 2
+        return work
+
+    alone = [spent(new(), method) for method in methods]
+    work = new()
+    together, cost = spent(work, *methods)
+    for values, ((own,), _) in zip(together, alone, strict=True):
+        assert torch.equal(values, own)
+    assert cost == pytest.approx(sum(one for _, one in alone) / 2) == pytest.approx(2 * (1 + 2 * len(TEXTS)))
+    # The companion: other texts on the same images have gradients of their own, also where the pools are the same.
+    (values,), more = spent(new(TEXTS[:1], pools=work.pools), methods[1])
+    ((own,), _) = spent(new(TEXTS[:1]), methods[1])
+    assert torch.equal(values, own) and more == pytest.approx(2 * 3)
