@@ -231,8 +231,9 @@ def isolated(document: str) -> str:
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
     guarded = f'<meta http-equiv="Content-Security-Policy" content="{policy}">{document}'
     return (
-        f'<!doctype html><html lang="en"><title>Report</title><style>html, body {{ margin: 0; height: 100% }}'
-        " iframe { border: 0; width: 100%; height: 100%; background: #fff }</style>"
+        '<!doctype html><html lang="en"><title>Report</title><style>html, body { margin: 0; height: 100%; '
+        # The inner frame alone scrolls: as a line of text it would be taller than the outer one.
+        "overflow: hidden } iframe { display: block; border: 0; width: 100%; height: 100%; background: #fff }</style>"
         f'<iframe sandbox="" title="Report" srcdoc="{html.escape(guarded, quote=True)}"></iframe></html>'
     )
 

@@ -137,6 +137,9 @@ def test_the_preview_of_a_report_runs_no_script(page: Page, server_with_run: Ser
     inner = page.frame_locator('[data-testid="stIFrame"]').locator("iframe")
     expect(inner).to_have_attribute("sandbox", "")
     expect(inner).to_have_attribute("srcdoc", re.compile("default-src 'none'"))
+    # The inner frame alone scrolls.
+    outer = page.locator('[data-testid="stIFrame"]').element_handle().content_frame()
+    assert outer is not None and outer.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
 def test_zip_to_pdf(page: Page, server: Server, tmp_path: Path) -> None:
