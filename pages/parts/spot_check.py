@@ -29,13 +29,13 @@ def show(run: Run) -> None:
     if outdated(run, check):
         st.warning(
             "The predictions have changed since this sample was drawn. Remove spot_check.json from the folder of the "
-            "run to draw another one."
+            "audit to draw another one."
         )
         return
     st.caption(
         plain(
-            f"{len(check.sample)} of {plural(check.population, 'image')}, drawn at random from {len(check.strata)} "
-            f"strata by plausibility and class (seed {check.seed})."
+            f"{len(check.sample)} of {plural(check.population, 'image')}, drawn at random (seed {check.seed}) "
+            f"from each of {plural(len(check.strata), 'group')} by plausibility and class."
         )
     )
     judge = judge_of_session(run, check)

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.applications.predictions import labels
 from core.applications.predictions.record import PredictionsRecord
 from core.applications.predictions.tables import LISTED
+from core.content.words import plural
 from core.evaluation.summary import summarise
 from core.findings import judge, save_findings
 from core.glossary import definition
@@ -87,6 +88,14 @@ def test_marks_survive_a_reload_and_can_be_changed(run: Run) -> None:
     again.button(key="spot-check-unsure").click().run()
     check = load_spot_check(run)
     assert check is not None and check.verdicts("Ada")[check.sample[1].image] == "unsure" and check.judges == ("Ada",)
+
+
+def test_the_sample_is_said_to_be_drawn_from_groups(run: Run) -> None:
+    app = at_spot_check(run).button[0].click().run()
+    check = load_spot_check(run)
+    assert check is not None
+    said = f"drawn at random (seed {check.seed}) from each of {plural(len(check.strata), 'group')} by plausibility"
+    assert plain(said) in words(app) and "strata" not in words(app)
 
 
 def test_predictions_that_changed_are_not_marked(run: Run) -> None:
