@@ -17,7 +17,6 @@ from core.deferred import Deferred
 from core.errors import InputError
 from core.models.model import Model
 
-# Imported after the model was loaded: see `core.models.compiler`.
 gaussian_blur = Deferred("torchvision.transforms.functional", "gaussian_blur")
 Removal = Literal["auto", "drop", "black", "mean", "blur"]
 

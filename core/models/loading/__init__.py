@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.memory import without_collection
-from core.models.compiler import without_compiler
 
 if TYPE_CHECKING:
     from core.models.model import Model
@@ -29,7 +28,7 @@ def load_model(
     "cpu" or a torch device. Only a tag and a repository ask the network. Raises `ModelError` in one line.
     """
     # Reading a configuration needs no torch, and neither do the children that do it.
-    with without_collection(lasting=True), without_compiler():
+    with without_collection(lasting=True):
         from core.models.loading.door import load
 
         return load(name, pretrained, weights=weights, device=device)
