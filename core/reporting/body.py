@@ -117,7 +117,7 @@ def data(context: ReportContext, plates: Plates) -> tuple[Section, ...]:
             "Preparation of files",
             say(
                 "Images are rotated upright and stored as plain RGB pixels; EXIF, location and colour profile are "
-                "removed. The hash of each original file is in images.csv of evidence.zip."
+                "removed. The hash of each original file is in dataset.json of evidence.zip."
             ),
         ),
     ]

@@ -165,7 +165,7 @@ DETECTION = TableSpec(
     ColumnSpec(
         "Weakest", lambda row: _weakest(row.limit), share=12, help="the weakest strength at which half were found"
     ),
-    ColumnSpec("Measured at, now", lambda row: row.versions, share=8, help="versions of the thresholds"),
+    ColumnSpec("Measured at, now", lambda row: row.versions, share=10, help="versions of the thresholds"),
     ColumnSpec("Limits since then", lambda row: row.changes, share=17),
 )
 

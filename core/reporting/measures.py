@@ -84,7 +84,7 @@ def against_controls_sentences(context: Context) -> tuple[str, ...]:
         return ()
     each = "; ".join(
         say(
-            "{method} for {kinds} {better} of {count} (worse than a control by {worse})",
+            "{method} for {kinds} {better} of {count} (worse than a control in {worse})",
             method=title_of(method),
             kinds=kind_words(kind),
             better=better[method, kind],

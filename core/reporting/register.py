@@ -92,7 +92,7 @@ def short_by_plan(context: ReportContext) -> str:
         )
     return say(
         "{short} of these {total} checks could not have been decided, whatever was measured: the plan gave them fewer "
-        "images than a conclusion takes. Options that give them more: {options}.",
+        "images than a conclusion needs. Options that give them more: {options}.",
         short=sum(map(len, short.values())),
         total=total,
         options="; ".join(each),

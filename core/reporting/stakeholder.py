@@ -73,7 +73,7 @@ def open_sentence(findings: Sequence[Finding]) -> str:
         return ""
     trust = sum(finding.subject == TRUST for finding in open_ones)
     few = sum(say("too few") in finding.title for finding in open_ones)
-    parts = [say("{checks} could not be concluded", checks=plural(len(open_ones), "check"))]
+    parts = [say("{checks} could not be decided", checks=plural(len(open_ones), "check"))]
     if trust:
         parts.append(say("{count} of them concern how far the heat maps can be trusted", count=trust))
     if few:

@@ -158,4 +158,4 @@ def label_use(run: Run) -> str:
     known = run.once(labels_of)
     if known is None:
         return ""
-    return say("the accuracy of the predicted classes (metadata column {column})", column=known.column)
+    return say("the accuracy and the errors of the predicted classes (metadata column {column})", column=known.column)

@@ -139,8 +139,8 @@ IMPLAUSIBLE = Rule(
         ),
         "captions": Wording(
             "{count} of {n} images have an implausible prediction, mainly because the caption names another class",
-            _COUNTED + _BARE + "By themselves these would not be a finding: it rests on the captions, and holds as far "
-            "as these name what is visible. " + _AGAINST,
+            _COUNTED + _BARE + "Without the captions this would not be a finding: it holds only as far as the captions "
+            "name what is visible. " + _AGAINST,
         ),
         "passed": Wording(
             "Predictions are plausible",

@@ -129,7 +129,7 @@ SURROUNDINGS = Rule(
             f"to the score, as a mean over the four corners, and one of other images {{others:.0%}}. The difference is "
             f"{INTERVAL}." + ALIKE,
         ),
-        passed="No surroundings that look alike from image to image alone carry the score of a class "
+        passed="In no class do surroundings that look alike across images carry the score on their own "
         "({classes} of {every} classes could be tested)",
         undecided="Inconclusive: whether surroundings alone carry the score of a class",
         holds=NATURAL + UNTESTED,

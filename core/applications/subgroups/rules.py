@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 
 from core.applications.subgroups.comparisons import COMPARISONS, Effect, beyond, effects
+from core.applications.subgroups.power import images_for_none, smallest_shown
 from core.applications.subgroups.record import GroupsRecord
 from core.content.words import number, percent, plural
 from core.datasets.annotations import labels_column
 from core.languages import say, typeset
 from core.rules import Context, Number, Outcome, Rule, Sample, Status, Wording
-from core.rules.decision import MOST_NEEDED
 from core.rules.parts import NAMED, SAMPLES
 from core.rules.quantity import Quantity, tested
-from core.statistics import LEVEL
-from core.statistics.power import POWER
 
 _MEASURES = {
     "model": ("measure of the model differs", "measures of the model differ"),
@@ -28,7 +25,9 @@ _MEASURES = {
 _SELECTS = (
     "A single threshold on these values selects a different share of the group than of the other images."  # messages
 )
-_CLASSES = "Where the group is a class of the labels, results are not equally good for all classes."  # messages
+_CLASSES = (
+    "A group that is a class of the labels shows other subjects, which alone can make the difference."  # messages
+)
 _COMPARE = (
     "Compare images of the same subjects and the same quality across groups before drawing conclusions."  # messages
 )
@@ -36,7 +35,6 @@ _COMPARE_CLASSES = (
     "Do not state one result for all classes: report, and where needed restrict, the use of the model by class. Check "
     "the images of these classes for quality and for other subjects first."
 )  # messages
-_Z, _POWER = NormalDist().inv_cdf((1 + LEVEL) / 2), NormalDist().inv_cdf(POWER)
 HIGHER = Quantity("{measure} {side} in “{value}” ({column}), share of pairs")
 
 
@@ -58,14 +56,14 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
     rows = exceeding or sorted(undecided or every, key=lambda effect: -abs(effect.value - 0.5))
     first = rows[0]
     members, counter = _members(context, first)
-    detectable, images = _power(every, limit, significance)
+    tested_in_all = len(effects(context))
     yield Outcome(
         verdict,
         n=first.n + first.others,
         likelihood=_concerned(exceeding),
         values={
             **_values(first),
-            "tested": len(effects(context)),
+            "tested": tested_in_all,
             "mine": plural(len(every), "comparison"),
             "count": (count := sum(effect.exceeds(limit, significance) for effect in every)),
             "left": count - len(exceeding) or say("none"),
@@ -77,15 +75,8 @@ def differences(context: Context, /, *, subject: Literal["model", "data"], thres
             "undecided": len(undecided),
             "stated": plural(len(stated), "comparison") if stated else say("none"),
             "confirmed": confirmed,
-            "detectable": (
-                say(
-                    "an effect of {share} of pairs is the smallest with a 90 % probability of being reported",
-                    share=percent(detectable),
-                )
-                if detectable < 1
-                else say("even the largest possible effect has a probability below 90 % of being reported")
-            ),
-            "needed": say("{count:,}", count=images),
+            "detectable": smallest_shown(every, tested_in_all, limit, significance),
+            "needed": say("{count:,}", count=images_for_none(every, limit)),
         },
         evidence=tuple(_number(effect) for effect in rows[:NAMED]),
         samples=members if exceeding else (),
@@ -131,7 +122,7 @@ def _texts(column: str | None, exceeding: list[Effect], every: list[Effect]) -> 
         "compare": say(_COMPARE_CLASSES if classes and len(classes) == len(exceeding) else _COMPARE),
         "by_class": (
             say(
-                "{part} of {whole} (column {column}); such a group is a class, not a group of users",
+                "{part} of these {whole} differences (column {column}); such a group is a class, not a group of users",
                 part=len(classes),
                 whole=len(exceeding),
                 column=column,
@@ -147,22 +138,6 @@ def _concerned(exceeding: list[Effect]) -> float:
     members = {image for effect in exceeding for image in effect.group.members}
     every = members.union(*(effect.group.others for effect in exceeding))
     return len(members) / max(len(every), 1)
-
-
-def _power(every: list[Effect], limit: float, significance: float) -> tuple[float, int]:
-    """What the comparison of the smallest groups can show: a detectable effect, and the images for no difference.
-
-    The first is the probability of a higher value that would be reported in 90 of 100 cases, the second the number of
-    images, in groups of the same proportions, with which an effect of 0.5 would be shown to lie within the limit in 90
-    of 100 cases. The error of the effect is that without a difference (Mann and Whitney, 1947).
-    """
-    smallest = min(every, key=lambda effect: (min(effect.n, effect.others), effect.n + effect.others))
-    n, others = smallest.n, smallest.others
-    error = float(np.sqrt((n + others + 1) / (12 * n * others)))
-    corrected = NormalDist().inv_cdf(1 - significance / len(every) / 2) if significance else float("inf")
-    detectable = max(limit + (_Z + _POWER) * error, 0.5 + (corrected + _POWER) * error)
-    images = (n + others) * ((_Z + _POWER) * error / (limit - 0.5)) ** 2 if limit > 0.5 else float("inf")
-    return min(detectable, 1.0), int(min(np.ceil(images), MOST_NEEDED))
 
 
 def _values(effect: Effect) -> dict[str, Any]:
@@ -273,8 +248,8 @@ def _wordings(finding: str, passed: str, undecided: str) -> dict[str, Wording]:
             undecided,
             f"Undecided: {{undecided}} of {FAMILY}. The largest of these effects: {LARGEST}. In the smallest group "
             "{detectable}. If there were no "
-            "difference, {needed} images in groups of the same proportions would show it with that probability."
-            + STATED,
+            "difference, {needed} images in groups of the same proportions would show that of the smallest group with "
+            "a probability of about 90 %." + STATED,
         ),
         "none": Wording(
             "Inconclusive: no group can be compared",

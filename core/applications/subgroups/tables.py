@@ -8,8 +8,8 @@ from core.content.words import bounded, number, p_value
 from core.languages import say
 
 EFFECTS = TableSpec(
-    ColumnSpec("Column", lambda row: row.group.column_words, share=12),
-    ColumnSpec("Group", lambda row: row.group.value_words, share=13),
+    ColumnSpec("Column", lambda row: row.group.column_words, share=11),
+    ColumnSpec("Group", lambda row: row.group.value_words, share=12),
     ColumnSpec("Measure", lambda row: f"{row.measure.title} ({say('stated')})" if row.stated else row.measure.title),
     ColumnSpec(
         "Effect, 95 % interval",
@@ -21,8 +21,8 @@ EFFECTS = TableSpec(
         help="The share of pairs of an image of the group and another image in which that of the group has the higher "
         "value, or the lower one where that is more frequent",
     ),
-    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 8),
-    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 8, help="Images of the group, other images"),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 10),
+    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
     ColumnSpec(
         "For the group",
         lambda row: say(row.favour) if row.favour else "",
