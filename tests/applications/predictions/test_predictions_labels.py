@@ -86,7 +86,7 @@ def test_the_report_states_the_accuracy_and_that_labels_were_used(
     assert sentence.startswith("The predicted class is the label in the metadata column label in: 0.77 [")
     assert sentence.endswith("Left out: 1 image without a label among the candidates.")
     monkeypatch.setattr("core.applications.predictions.labels.PredictionsRecord.of_run", lambda run: record)
-    assert label_use(run) == "the accuracy of the predicted classes (metadata column label)"
+    assert label_use(run) == "the accuracy and the errors of the predicted classes (metadata column label)"
     assert label_use(run_with({})) == ""
     monkeypatch.setattr("core.applications.predictions.labels.PredictionsRecord.of_run", lambda run: None)
     assert label_use(run) == ""
