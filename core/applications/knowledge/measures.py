@@ -130,13 +130,13 @@ def decision_told(record: KnowledgeRecord) -> str:
 def signs_result(record: KnowledgeRecord) -> str:
     """How far the arbitrary signs of components alone change the score, beside images, in a sentence; "" without."""
     table = record.sign_spread
-    split = record.partitions[record.partitions["variant"] == "pca"]
-    if table.empty or len(split) < 2:
+    between = None if table.empty else _between(record, table, "pca", "score")
+    if between is None:
         return ""
-    over, between = spread(table, "score"), float(split["score"].std())
+    over = spread(table, "score")
     told = say(
         "The signs of principal components are arbitrary; other signs alone change the score of an image by a standard "
-        "deviation of {spread}, against {between:.2f} between images.",
+        "deviation of {spread}, against {between:.2f} between these images.",
         spread=written(over),
         between=between,
     )
@@ -145,9 +145,16 @@ def signs_result(record: KnowledgeRecord) -> str:
     return told
 
 
+def _between(record: KnowledgeRecord, table: pd.DataFrame, variant: str, measure: str) -> float | None:
+    """The standard deviation of a measure between the images of a spread's table; None for fewer than two of them."""
+    split = record.partitions[
+        (record.partitions["variant"] == variant) & record.partitions["image"].isin(table["image"])
+    ]
+    return float(split[measure].std()) if len(split) > 1 else None
+
+
 def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, over: str) -> str:
     parts = []
-    split = record.partitions[record.partitions["variant"] == variant]
     for measure, title in (("score", say("score")), ("auc", say("area under its removal curve"))):
         told = say(
             "standard deviation of the {measure} over {choices} {spread}",
@@ -155,8 +162,9 @@ def _spread_told(record: KnowledgeRecord, table: pd.DataFrame, variant: str, ove
             choices=over,
             spread=written(spread(table, measure)),
         )
-        if len(split) > 1:
-            told = say("{spread}, {between:.2f} between images", spread=told, between=split[measure].std())
+        between = _between(record, table, variant, measure)
+        if between is not None:
+            told = say("{spread}, {between:.2f} between these images", spread=told, between=between)
         parts.append(told)
     return "; ".join(parts)
 

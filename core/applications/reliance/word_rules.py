@@ -85,6 +85,7 @@ def ignored_words(context: Context) -> Iterator[Outcome]:
         table[~ignored],
         words=table[ignored]["word"],
         tested=len(table),
+        sentences=int(record.carriers["carrier"].nunique()),
     )
 
 
@@ -107,6 +108,7 @@ def merged_words(context: Context) -> Iterator[Outcome]:
         words=[*merged["word"], *merged["other"]],
         tested=tested,
         related=int((close & table["kin"]).sum()),
+        sentences=int(record.twins["carrier"].nunique()),
     )
 
 
@@ -122,14 +124,17 @@ def _outcome(
     """The outcome of exact numbers: a finding where rows lie beyond the limit; the next row stands beside them.
 
     Sentences are no sample, and repeat the same words: what a finding concerns are the texts that contain its words.
+    A check that passed concerns no text: it rests on the tested words.
     """
     words = list(dict.fromkeys(words))
     share, texts = texts_with(record, words)
     rows = pd.concat([beyond.head(NAMED), within.head(1)])
     first = rows.iloc[0].to_dict() if len(rows) else {}
+    n, unit = (texts, "texts") if len(beyond) else (counts["tested"], "words")
     return Outcome(
         "finding" if len(beyond) else "passed",
-        n=texts,
+        n=n,
+        unit=unit,
         likelihood=share,
         values={**first, "named": listed(words), "count": len(words), "share": share, "texts": texts, **counts},
         evidence=tuple(OVER_SENTENCES.of(row, name=name.format_map(row._asdict())) for row in rows.itertuples()),
@@ -204,8 +209,8 @@ IGNORED = Rule(
         ),
         "passed": Wording(
             "Every tested content word changes the text's embedding",
-            "Of {tested} content words, \u201c{word}\u201d changes the fixed sentences least: by up to {high:.0%} of "
-            "what the typical word changes there.",
+            "Of {tested} content words, \u201c{word}\u201d changes the {sentences} fixed sentences least: by up to "
+            "{high:.0%} of what the typical word changes there.",
         ),
         "few": Wording(
             "Inconclusive: too few words to find ignored ones",
@@ -236,8 +241,8 @@ MERGED = Rule(
         "passed": Wording(
             "Every tested content word is distinguished from the word nearest to it, or related to it",
             "Of {tested} content words, \u201c{word}\u201d and \u201c{other}\u201d are the closest that are "
-            "distinguished: they differ by up to {high:.0%} of the typical distance. Closer pairs, all related in "
-            "WordNet: {related}.",
+            "distinguished: they differ by up to {high:.0%} of the typical distance in {sentences} fixed sentences. "
+            "Closer pairs, all related in WordNet: {related}.",
         ),
         "few": Wording(
             "Inconclusive: too few words to find indistinguishable ones",

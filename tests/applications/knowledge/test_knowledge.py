@@ -180,7 +180,10 @@ def test_the_spread_over_seeds_is_that_of_runs_with_these_seeds(zoo: Zoo, monkey
     by = rows_of.groupby("image")["auc"].std()
     assert spread(rows_of, "auc").value == pytest.approx(by.mean()) and spread(rows_of, "auc").n == 2
     assert seeds_told(record).startswith("3 seeds: standard deviation of the score over seeds")
-    assert "between images" in seeds_told(record)
+    scores = found.partitions.set_index("image")["score"]
+    assert f", {scores.loc[checked].std():.2f} between these images" in seeds_told(record)
+    # The companion: over all images it is another number.
+    assert f"{scores.loc[checked].std():.2f}" != f"{scores.std():.2f}"
 
 
 def test_without_seeds_or_kmeans_or_images_no_spread_is_told(zoo: Zoo, images: list[Any], result: Any) -> None:
@@ -232,7 +235,7 @@ def test_the_spread_over_signs_is_that_of_parts_with_these_signs(zoo: Zoo, monke
     assert any(np.abs(rows[0] - other).max() > 1e-6 for other in rows[1:])
     told = signs_told(record)
     assert told.startswith("3 choices of signs: standard deviation of the score over choices ")
-    assert "between images" in told and "adjusted Rand index of parts with other signs" in told
+    assert "between these images" in told and "adjusted Rand index of parts with other signs" in told
     assert len(record.sign_agreement) == len(found.about["groups"])
 
 

@@ -158,7 +158,10 @@ def test_a_range_is_not_called_an_interval_and_each_n_has_its_unit(run: Run) -> 
     finding = outcomes(run, "words.function")["words.function"]
     assert finding.unit == "texts" and {number.counted for number in finding.evidence} == {"texts"}
     words = outcomes(run, "words.ignored")["words.ignored"]
-    assert (words.status, words.n, words.unit) == ("passed", 2, "texts") and "Of 9 content words" in words.condition
+    assert (words.status, words.n, words.unit) == ("passed", 9, "words") and "Of 9 content words" in words.condition
+    assert f"the {words.evidence[0].n} fixed sentences" in words.condition
+    # The companion: a finding concerns the texts that contain its words.
+    assert (merged := outcomes(run, "words.merged")["words.merged"]).status == "finding" and merged.unit == "texts"
 
 
 def test_the_shares_of_function_words_are_those_of_texts(run: Run) -> None:
