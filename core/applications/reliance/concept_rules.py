@@ -118,7 +118,8 @@ def leading_concepts(context: Context) -> Iterator[Outcome]:
         return
     table = judged(table, least, DOMINANCE, context)
     first = table.iloc[0]
-    rows = of_topic(leading(record, related), first["topic"])
+    leads = leading(record, related)
+    rows = of_topic(leads, first["topic"])
     led = rows["surprise"] & (rows["concept"] == first["concept"])
     # An image with several texts of the topic counts as led if one of them is, as in `dominance`.
     others = rows[~rows["image"].isin(rows[led]["image"])]
@@ -127,8 +128,9 @@ def leading_concepts(context: Context) -> Iterator[Outcome]:
         for part in (rows[led], others)
     )
     table["leader"] = [_leader(row) for row in table.itertuples()]
+    images = len(set().union(*(of_topic(leads, topic)["image"] for topic in table["topic"])))
     # The value of a row is the share of its topic's images; findings come first, the largest value first.
-    yield outcome(table, _led, Sides(float(first["value"]), samples, counter), counts=True)
+    yield outcome(table, _led, Sides(float(first["value"]), images, samples, counter), counts=True)
 
 
 def _leader(row: Any) -> str:

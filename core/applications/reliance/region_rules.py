@@ -103,7 +103,7 @@ def background_shares(context: Context) -> Iterator[Outcome]:
             settled = table["topic"].isin(list(both[both["verdict"] == "passed"]["topic"]))
             rest = table[(table["verdict"] == "finding") & ~settled]
             if len(rest):
-                yield _unconfirmed(table, rest, corners)
+                yield _unconfirmed(table, rest, corners, _hidden(record, table, least).images)
                 return
             both = judged(table, least, families.BACKGROUNDS, context, natural=settled)
         table = both
@@ -119,13 +119,16 @@ def with_corners(table: pd.DataFrame, corners: pd.DataFrame) -> pd.DataFrame:
     return both.assign(p=both[["p", "corner_p"]].astype(float).max(axis=1))
 
 
-def _unconfirmed(table: pd.DataFrame, rows: pd.DataFrame, corners: pd.DataFrame) -> Outcome:
-    """Hiding the background costs more than the limit in `rows`, and the corners do not confirm it."""
+def _unconfirmed(table: pd.DataFrame, rows: pd.DataFrame, corners: pd.DataFrame, images: int) -> Outcome:
+    """Hiding the background costs more than the limit in `rows`, and the corners do not confirm it.
+
+    images: how many images all tested topics have together.
+    """
     first = rows.iloc[0]
     corner = corners[corners["text"] == first["topic"]]
     return Outcome(
         "cannot_conclude",
-        n=int(first["n"]),
+        n=images,
         wording="unconfirmed" if len(corner) else "no_class",
         values={
             **values_of(table),

@@ -43,15 +43,11 @@ def _alone(context: Context, rule: str, family: Family) -> Iterator[Outcome]:
         yield Outcome("cannot_conclude", wording="few")
         return
     left = untested(context.run.plan.texts.classes or tuple(record.alone["text"].unique()), table["text"])
-    # An image has one best class.
-    images = int(table.groupby("text")["n"].max().sum())
     # Beyond other images is not enough: a region that counts against the class carries none of its score.
     table = table.rename(columns={"text": "topic"})
     table = judged_alike(table, record, least, family, context, table["own"] > least)
     table["region"] = table["place"].map({**REGIONS, "corners": "corners"}).map(say)
-    yield outcome(
-        table, _carried, sides(table, partial(_own_images, record.alone), least), also=True, values=left, n=images
-    )
+    yield outcome(table, _carried, sides(table, partial(_own_images, record.alone), least), also=True, values=left)
 
 
 def _own_images(alone: pd.DataFrame, row: pd.Series) -> pd.DataFrame:

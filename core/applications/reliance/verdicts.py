@@ -72,9 +72,14 @@ def judged(
 
 @dataclass(frozen=True)
 class Sides:
-    """The highest share of a topic's images that a finding concerns; images that show it, and that contradict it."""
+    """The highest share of a topic's images that a finding concerns; images that show it, and that contradict it.
+
+    images: how many images all tested topics have together. A finding rests on those of its topic, any other verdict
+    on these.
+    """
 
     likelihood: float
+    images: int
     samples: tuple[Sample, ...] = ()
     counter: tuple[Sample, ...] = ()
 
@@ -87,20 +92,18 @@ def outcome(
     also: bool = False,
     counts: bool = False,
     values: Mapping[str, Any] | None = None,
-    n: int | None = None,
 ) -> Outcome:
     """The outcome of a table that `judged` gives: its first row decides. `name` names the evidence of a row.
 
     also: whether a finding needs more than a value above the limit; no value alone would then be one, so that no power
     is stated. counts: whether values are shares of images that have a property. values: what fills further braces.
-    n: how many images the verdict rests on, where that is not the n of the first row.
     """
     first = table.iloc[0]
     same = table[table["verdict"] == first["verdict"]]
     finding = first["verdict"] == "finding"
     return Outcome(
         verdict=first["verdict"],
-        n=int(first["n"]) if n is None or finding else n,
+        n=int(first["n"]) if finding else sides.images,
         likelihood=sides.likelihood,
         values={**values_of(table), **(values or {})},
         against=None if also else Against(float(first["limit"]), tests=len(table), percent=True, counts=counts),
@@ -187,11 +190,13 @@ def sides(table: pd.DataFrame, parts_of: Callable[[pd.Series], pd.DataFrame], li
 
     `parts_of` gives the `part` of each image of a row. The likelihood is the highest of all findings of the table.
     """
-    ordered = parts_of(table.iloc[0]).sort_values("part", ascending=False, kind="stable")
+    parts = [parts_of(row) for _, row in table.iterrows()]
+    ordered = parts[0].sort_values("part", ascending=False, kind="stable")
     above = ordered["part"] > limit
-    findings = table[table["verdict"] == "finding"]
-    highest = max((float((parts_of(row)["part"] > limit).mean()) for _, row in findings.iterrows()), default=0.0)
-    return Sides(highest, samples_of(ordered[above]), samples_of(ordered[~above].iloc[::-1]))
+    findings = [part for part, verdict in zip(parts, table["verdict"], strict=True) if verdict == "finding"]
+    highest = max((float((part["part"] > limit).mean()) for part in findings), default=0.0)
+    images = len(set().union(*(part["image"] for part in parts)))
+    return Sides(highest, images, samples_of(ordered[above]), samples_of(ordered[~above].iloc[::-1]))
 
 
 def samples_of(parts: pd.DataFrame) -> tuple[Sample, ...]:

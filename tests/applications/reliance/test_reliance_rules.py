@@ -162,12 +162,21 @@ def test_a_background_must_be_missed_and_carried_by_its_corners(run: Run) -> Non
     assert finding.status == "cannot_conclude" and "only for a class" in finding.condition
 
 
+@pytest.mark.parametrize("part", ["concept", "dominant", "border", "background", "surroundings", "alone"])
+def test_a_verdict_on_all_topics_rests_on_the_images_of_all(run: Run, part: str) -> None:
+    made_reliance(run)
+    finding = judged(run, f"reliance.{part}")
+    # Two topics of 12 images each: neither has them all.
+    assert (finding.status, finding.n, finding.unit) == ("passed", 24, "images")
+    assert min(number.n for number in finding.evidence) == 12
+
+
 def test_a_verdict_on_classes_names_those_that_could_not_be_tested(run: Run) -> None:
     record = made_reliance(run)
     finding = judged(run, "reliance.surroundings")
     every = len(run.plan.texts.classes) or record.alone["text"].nunique()
     tested = set(run.plan.texts.classes or record.alone["text"]) & {"red circle", "green square"}
-    assert finding.title.endswith(f" a class ({len(tested)} of {every} classes could be tested)")
+    assert finding.title.endswith(f" ({len(tested)} of {every} classes could be tested)")
     assert ("could not be tested" in finding.condition) == (every > len(tested))
     # Each image has one best class, so that the n of a verdict on all is their sum.
     assert finding.n == 24
