@@ -138,7 +138,10 @@ def test_a_finding_says_whether_it_rests_on_the_captions(run: Run) -> None:
     (finding,) = judged(IMPLAUSIBLE, saved(run, changed))
     assert finding.status == "finding" and finding.title.endswith("mainly because the caption names another class")
     assert "images that would be implausible: 0 of 60, 0 % [0 %, 6 %]" in finding.condition
-    assert "Without the captions this would not be a finding" in finding.condition and share_without_captions(changed).value == 0
+    assert (
+        "Without the captions this would not be a finding" in finding.condition
+        and share_without_captions(changed).value == 0
+    )
     # The companion: signals that speak against the same images without the captions.
     (finding,) = judged(IMPLAUSIBLE, saved(run, record))
     assert "would be implausible: 24 of 60, 40 %" in finding.condition and "rests" not in finding.condition
