@@ -285,8 +285,9 @@ def _statistics(run: Run, summary: Summary) -> Section:
         "Statistical methods",
         sentences=(
             say(
-                "The unit of every interval and test is the image, never the text, pair or pixel: values of one image "
-                "are averaged first."
+                "The unit of an interval or test is the image, unless another is named beside its n (texts, mosaics, "
+                "groups of images). Values of one unit are averaged first: pairs, cells and pixels of one image are "
+                "never counted as independent."
             ),
             say(METHOD, fewest=FEWEST),
             say(

@@ -38,8 +38,12 @@ ROUNDING = 1e-12
 # What a report says of its intervals.
 METHOD = (
     "Intervals are at 95 %. That of a mean is Student's t corrected for skewness (Hall, 1992), at a level calibrated "
-    "by simulation, and ends at the smallest and the largest value; that of a share of images is Wilson's, and that of "
-    "any other statistic rests on the jackknife. With fewer than {fewest} images a mean has no interval: one that "
+    "by simulation, and ends at the smallest and the largest value; that of a share of images is Wilson's; that of a "
+    "ratio of means, such as a share of the gain, is that of its linear expansion; that of a difference between two "
+    "sets of images is Welch's, and that of an area under the ROC curve Newcombe's (2006, method 5); that of a rank "
+    "correlation is Fisher's z with a variance by the jackknife; those of mean intersection over union, of mean "
+    "average precision and of a difference in standard deviations are by the jackknife. The documentation "
+    "(statistics.md) lists all. With fewer than {fewest} images a mean has no interval: one that "
     "covered the mean often enough would reach far beyond the measured values."
 )  # messages
 # Ranges of quantities that have one, at which an interval is cut.

@@ -24,6 +24,8 @@ from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
 from core.reporting.trust import against_control, trust
 from core.runs import Run
+from core.settings import ROOT
+from core.statistics.intervals import METHOD
 from tests.findings.pinned import PINNED
 from tests.support.contexts import context_of
 from tests.support.made_run import made_run
@@ -227,3 +229,14 @@ def test_the_points_of_the_curves_are_told_as_the_rows_hold_them(run: Run) -> No
     assert "at 0, 10, 50, " in points_sentences(rows)[0]
     rows["deletion_curve"] = None
     assert points_sentences(rows) == ()
+
+
+def test_what_is_said_of_intervals_names_every_kind_of_them() -> None:
+    table = (ROOT / "docs" / "statistics.md").read_text().split("## Quantities, methods and smallest n")[1]
+    names = ("Wilson", "Welch", "Newcombe", "Fisher's z", "linear expansion", "jackknife")
+    assert [name for name in names if name not in table.split("\n\n")[2]] == []
+    assert [name for name in names if name not in METHOD] == []
+    # The companions: no kind is all the rest, and the image is not the unit of every interval.
+    assert "any other statistic" not in METHOD
+    made = Path(ROOT, "core", "reporting", "trust.py").read_text()
+    assert "unless another is named beside its n" in made and "The unit of every interval" not in made
