@@ -50,6 +50,11 @@ class DetectionLimit(BaseModel):
         """Whether the rule is one of those that had to find the flaw."""
         return any(fnmatchcase(rule, each) for each in self.rules)
 
+    def absent(self, carried_out: Iterable[str]) -> tuple[str, ...]:
+        """Those of its rules that an audit with these rules did not carry out."""
+        rules = tuple(carried_out)
+        return tuple(each for each in self.rules if not any(fnmatchcase(rule, each) for rule in rules))
+
     def changes(self, thresholds: Thresholds) -> str:
         """Which limits of these checks differ from those at which they were measured, and what else has changed."""
         if not self.limits:
@@ -120,14 +125,17 @@ def limits_of_rule(rule: str) -> tuple[DetectionLimit, ...]:
     return detection_record().known([rule])
 
 
-def detection_sentence(rule: str) -> str:
+def detection_sentence(rule: str, carried_out: Iterable[str]) -> str:
     """The record of a rule in one sentence, with its name before it; empty if it was not tested."""
-    told = detection_rate(rule)
+    told = detection_rate(rule, carried_out)
     return say("Detection rate: {told}", told=told) if told else ""
 
 
-def detection_rate(rule: str) -> str:
-    """The record of a rule, of the kind of flaw that was found least; empty if it was not tested."""
+def detection_rate(rule: str, carried_out: Iterable[str]) -> str:
+    """The record of a rule, of the kind of flaw that was found least; empty if it was not tested.
+
+    What other checks of its group found counts as well: those that this audit did not carry out are named.
+    """
     known = limits_of_rule(rule)
     if not known:
         return ""
@@ -137,6 +145,19 @@ def detection_rate(rule: str) -> str:
         if len(least.rules) > 1 or "*" in least.rules[0]
         else ""
     )
+    absent = least.absent((rule, *carried_out))
+    without = (
+        say(
+            " The rate includes what checks found that this audit did not carry out: {checks}.",
+            checks=", ".join(absent),
+        )
+        if absent
+        else ""
+    )
+    return _rate(least, among) + without
+
+
+def _rate(least: DetectionLimit, among: str) -> str:
     if least.planted < FEWEST_MODELS:
         return say(
             "not known. Planted flaws of the kind \u201c{flaw}\u201d were tried on {planted} models only: found{among} "
@@ -159,7 +180,7 @@ def detection_rate(rule: str) -> str:
 
 DETECTION = TableSpec(
     ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=16),
-    ColumnSpec("Checks", lambda row: ", ".join(row.limit.rules), "code", 21),
+    ColumnSpec("Checks", lambda row: row.checks, "code", 21),
     ColumnSpec("Found", lambda row: row.limit.recall, "number", 13, "of the models in which the flaw was planted"),
     ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 13, "of clean models"),
     ColumnSpec(
@@ -171,9 +192,10 @@ DETECTION = TableSpec(
 
 
 class DetectionRow(NamedTuple):
-    """A row of the table: the record, the versions of the thresholds then and now, and what has changed."""
+    """A row of the table: the record, its checks, the versions of the thresholds then and now, and what has changed."""
 
     limit: DetectionLimit
+    checks: str
     versions: str
     changes: str
 
@@ -181,15 +203,20 @@ class DetectionRow(NamedTuple):
 def detection_table(findings: Sequence[Finding], thresholds: Thresholds) -> Table | None:
     """The record of every check of this report that has one; None if none has."""
     record = detection_record()
-    known = record.known(finding.rule for finding in findings)
+    rules = [finding.rule for finding in findings]
+    known = record.known(rules)
     if not known:
         return None
-    rows = [DetectionRow(one, f"v{one.thresholds}, v{thresholds.version}", one.changes(thresholds)) for one in known]
+    rows = [
+        DetectionRow(one, _checks(one, rules), f"v{one.thresholds}, v{thresholds.version}", one.changes(thresholds))
+        for one in known
+    ]
     note = say(
         "Measured on small trained models and their clean twins, with 95 % intervals (Wilson); large models may "
         "differ. This report is judged by version {judged} of the thresholds. The figures are rates on these models, "
         "not the weakest flaw that a check can find; fewer than {fewest} models give no rate. A check without a row "
-        "was not tested in this way. Version {version} of these figures, {measured}; evidence.zip contains them "
+        "was not tested in this way, and a rate counts what any of its checks found, also those not run in this "
+        "audit. Version {version} of these figures, {measured}; evidence.zip contains them "
         "({file}).",
         judged=str(thresholds.version),
         fewest=FEWEST_MODELS,
@@ -206,6 +233,11 @@ def _share(part: int, whole: int) -> str:
     low, high = wilson(part, whole)
     told = bounded(part / whole, low, high)
     return say("{part} of {whole} ({share})", part=part, whole=whole, share=told)
+
+
+def _checks(one: DetectionLimit, rules: Sequence[str]) -> str:
+    absent = one.absent(rules)
+    return ", ".join(say("{check} (not run)", check=each) if each in absent else each for each in one.rules)
 
 
 def _weakest(one: DetectionLimit) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.applications.registry import APPLICATIONS, application_info
 from core.content.context import ReportContext
@@ -22,8 +23,8 @@ from core.rules.grading import scale_text
 from core.runs.review import FindingReview, Review, finding_review
 
 MOST_BLOCKS = 60
-# Options of applications that bound how many images they measure.
-BUDGETS = {"forwards", "budget", "images", "mosaics"}
+# Options of applications that bound how many images they measure; 0 is no bound.
+BUDGETS = {"forwards", "images", "mosaics"}
 
 
 def register(findings: Sequence[Finding], review: Review, thresholds: Thresholds) -> Table | None:
@@ -47,7 +48,13 @@ def _ranked(findings: Sequence[Finding], caption: str, review: Review, threshold
 def blocks(findings: Sequence[Finding], plates: Plates, review: Review) -> tuple[Block, ...]:
     """Every finding in full."""
     ranked = by_concern([finding for finding in findings if finding.status == "finding"])
-    return tuple(_block(finding, plates, finding_review(review, finding.id)) for finding in ranked[:MOST_BLOCKS])
+    rules = _rules(findings)
+    return tuple(_block(one, plates, finding_review(review, one.id), rules) for one in ranked[:MOST_BLOCKS])
+
+
+def _rules(findings: Sequence[Finding]) -> frozenset[str]:
+    """The rules that the audit carried out."""
+    return frozenset(finding.rule for finding in findings)
 
 
 def passed(findings: Sequence[Finding]) -> Table | None:
@@ -70,7 +77,7 @@ def short_by_plan(context: ReportContext) -> str:
         if rule is None or finding.status != "cannot_conclude" or finding.unit != "images" or not finding.n:
             continue
         least = [int(context.thresholds[each]) for each in rule.thresholds if each.endswith("least_images")]
-        if least and finding.n < min(least) <= len(context.run.plan.images) and BUDGETS & set(options[name]):
+        if least and finding.n < min(least) <= len(context.run.plan.images) and bounds(options[name]):
             short.setdefault(name, []).append(finding.n)
     if not short:
         return ""
@@ -79,7 +86,7 @@ def short_by_plan(context: ReportContext) -> str:
     for name, counts in short.items():
         named = [
             say("--option {name}=N, here {value}", name=f"{name}.{key}", value=options[name][key])
-            for key in sorted(BUDGETS & set(options[name]))
+            for key in bounds(options[name])
         ]
         each.append(
             say(
@@ -97,6 +104,11 @@ def short_by_plan(context: ReportContext) -> str:
         total=total,
         options="; ".join(each),
     )
+
+
+def bounds(options: Mapping[str, Any]) -> list[str]:
+    """The options, by name, that bound how many images an analysis measures."""
+    return sorted(key for key in BUDGETS & set(options) if options[key])
 
 
 def _range(counts: Sequence[int]) -> str:
@@ -120,8 +132,9 @@ def _results(findings: Sequence[Finding], status: str, title: str) -> tuple[Sect
     for finding in by_concern([finding for finding in findings if finding.status == status]):
         alike.setdefault(criterion_text(finding), []).append(finding)
     sections: list[Section] = []
+    rules = _rules(findings)
     for criterion, checks in alike.items():
-        facts = tuple(Fact(check.title, result_text(check)) for check in checks)
+        facts = tuple(Fact(check.title, result_text(check, rules)) for check in checks)
         sections.append(Section("" if sections else title, (*facts, Fact("Criterion", criterion))))
     return tuple(sections)
 
@@ -131,13 +144,13 @@ def _table(findings: Sequence[Finding], status: str, caption: str, note: str = "
     return BRIEF.table(caption, rows, note) if rows else None
 
 
-def _block(finding: Finding, plates: Plates, review: FindingReview) -> Block:
+def _block(finding: Finding, plates: Plates, review: FindingReview, rules: frozenset[str]) -> Block:
     facts = (
         Fact("Condition", finding.condition),
         Fact("Based on", f"n = {basis(finding)}" if finding.n else ""),
         Fact("Effect", finding.effect),
         Fact("Recommendation", finding.recommendation),
-        Fact("Detection rate", detection_rate(finding.rule)),
+        Fact("Detection rate", detection_rate(finding.rule, rules)),
         Fact("Decision", decision_text(review) if review.decided else ""),
         Fact("Comments", comments_text(review)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.content.tables import ColumnSpec, TableSpec
@@ -49,9 +49,9 @@ def grade_text(finding: Finding) -> str:
     )
 
 
-def result_text(finding: Finding) -> str:
+def result_text(finding: Finding, carried_out: Iterable[str]) -> str:
     """What a check measured, and what it is known to find."""
-    return f"{finding.condition} {detection_sentence(finding.rule)}".strip()
+    return f"{finding.condition} {detection_sentence(finding.rule, carried_out)}".strip()
 
 
 RANKED = TableSpec(

@@ -72,8 +72,8 @@ def test_a_framework_of_a_user_stays_in_its_own_language(monkeypatch: pytest.Mon
 def test_the_record_of_planted_flaws_and_the_measures_are_named_in_german() -> None:
     rule = detection_record().limit[4].rules[0]
     with speaking(voice_of("de")) as _:
-        assert "Planted" not in detection_sentence(rule)
-    assert "mark in a corner" in detection_sentence(rule)
+        assert "Planted" not in detection_sentence(rule, ())
+    assert "mark in a corner" in detection_sentence(rule, ())
     assert {voice_of("de").message(metric.direction) for metric in METRICS} == {
         "höher ist besser", "niedriger ist besser", "keine Richtung ist besser",
     }  # fmt: skip

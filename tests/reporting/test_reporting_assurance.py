@@ -20,7 +20,7 @@ from core.reporting.document import build_report
 from core.reporting.evidence import run_parts, write_evidence
 from core.reporting.html import FULL, STAKEHOLDER, render_html
 from core.reporting.inspection import check_bundle
-from core.reporting.register import short_by_plan
+from core.reporting.register import bounds, short_by_plan
 from core.rules import Context
 from core.rules.writing import NO_BREAK
 from core.runs import Run
@@ -202,7 +202,7 @@ def test_every_detection_limit_is_about_rules_that_exist() -> None:
             for part in one.rules
         )
     assert {one.flaw for one in limits_of_rule("sanity.seed")} >= {"constant map", "shuffled patches of a map"}
-    assert limits_of_rule("prompts.templates") == () and detection_sentence("prompts.templates") == ""
+    assert limits_of_rule("prompts.templates") == () and detection_sentence("prompts.templates", ()) == ""
 
 
 def test_the_figures_are_those_of_the_published_table() -> None:
@@ -215,14 +215,28 @@ def test_the_figures_are_those_of_the_published_table() -> None:
 
 
 def test_the_sentence_gives_counts_and_intervals() -> None:
-    assert detection_sentence("words.merged") == (
+    assert detection_sentence("words.merged", ()) == (
         "Detection rate: planted flaws of the kind “word with the embedding of another word” were found in "
         "19 of 20 (0.95 [0.76, 0.99]); clean models were reported in 0 of 20 (0.00 [0.00, 0.16])."
     )
     # Of several kinds, the one that is known least well to be found.
-    told = detection_sentence("reliance.alone")
+    told = detection_sentence("reliance.alone", ["reliance.alone"])
     assert "“mark in a corner” were found by this check or another of its group, which does not show" in told
     assert "finds them, in 23 of 23" in told
+
+
+def test_a_rate_says_what_it_owes_to_checks_that_this_audit_did_not_carry_out(run: Run) -> None:
+    alone = detection_sentence("trust.controls", ["trust.controls", "data.refused"])
+    assert alone.endswith(" The rate includes what checks found that this audit did not carry out: sanity.*.")
+    # The companion: with these checks nothing is missing.
+    assert "did not carry out" not in detection_sentence("trust.controls", ["trust.controls", "sanity.seed"])
+    findings = context_of(run).findings
+    rules = {finding.rule for finding in findings}
+    assert not any(rule.startswith("sanity.") for rule in rules)
+    table = detection_table(findings, PINNED)
+    assert table is not None
+    assert any("sanity.* (not run)" in str(row[1]) for row in table.rows)
+    assert not any(f"{rule} (not run)" in str(row[1]) for row in table.rows for rule in rules)
 
 
 def test_the_table_lists_only_checks_of_this_report(run: Run) -> None:
@@ -243,7 +257,7 @@ def test_the_table_states_which_limits_changed_since_the_figures_were_measured()
     assert one.changes(other) == "data.refused.most_share 0, now 0.5"
     few = next(each for each in detection_record().limit if each.planted < 10)
     assert few.changes(PINNED) == "limits not recorded" and few.recall == f"{few.found} of {few.planted}"
-    assert detection_sentence(few.rules[0]).startswith("Detection rate: not known.")
+    assert detection_sentence(few.rules[0], ()).startswith("Detection rate: not known.")
     edges = next(each for each in detection_record().limit if "edges" in each.flaw)
     assert "sanity.least_images 4, now 7" in edges.changes(PINNED) and "each kind of text" in edges.changes(PINNED)
 
@@ -271,3 +285,11 @@ def test_checks_that_the_plan_gave_too_few_images_are_counted_with_the_option_th
     assert short.startswith("1 of these 1 checks could not have been decided")
     assert f"1 check on {least - 1} images (--option information.forwards=N, here 2300)" in short
     assert told(least) == ""
+
+
+def test_only_options_that_bound_the_images_are_named_as_giving_more(run: Run) -> None:
+    options = {"forwards": 600, "budget": 64, "images": 0, "masks": 192}
+    # `word_maps.budget` is coalitions of words; no bound is no reason for few images.
+    assert bounds(options) == ["forwards"]
+    # The companion: a bound by number is named.
+    assert bounds({**options, "images": 6}) == ["forwards", "images"]
