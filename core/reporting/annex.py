@@ -123,7 +123,8 @@ def _log(run: Run, summary: Summary) -> Section:
                 "Counted work",
                 say(
                     "{images:,.0f} image and {texts:,.0f} text forward-equivalents; estimated beforehand: "
-                    "{estimated:,.0f} image forward-equivalents",
+                    "{estimated:,.0f} image forward-equivalents. All work of the run is counted; the chapter of an "
+                    "analysis states that of its measurement alone, which can be less",
                     images=cost["image_forwards"],
                     texts=cost.get("text_forwards", 0),
                     estimated=cost.get("estimated_image_forwards", 0),
@@ -210,8 +211,8 @@ def _files(files: Mapping[str, str]) -> Section:
         return Section("Evidence files")
     folders = Counter(name.rpartition("/")[0] or say("(top level)") for name in files)
     told = say(
-        "evidence.zip has {files}. SHA256SUMS in it lists the SHA-256 of each, in the form that sha256sum reads; the "
-        "SHA-256 of evidence.zip itself is on the cover.",
+        "evidence.zip has {files}, and SHA256SUMS, which is not counted here: it lists the SHA-256 of each of them, "
+        "in the form that sha256sum reads. The SHA-256 of evidence.zip itself is on the cover.",
         files=plural(len(files), "file"),
     )
     table = FOLDERS.table(say("Folders of evidence.zip"), sorted(folders.items()))

@@ -299,6 +299,12 @@ def test_the_report_shows_tables_charts_maps_and_words(made: tuple[Subject, Info
     for table in (*first.tables, *seeds.tables, *words.tables):
         assert table.rows and {len(cells) for cells in table.rows} == {len(table.columns)}
     assert all("n = 4" in cells[4] for cells in first.tables[0].rows)
+    # The spread has own and wrong texts, the correlation with the narrowing bottleneck own texts alone.
+    assert "is over own texts only" in seeds.sentences[0]
+    of_own = record.maps[(record.maps["kind"] == "own") & (record.maps["side"] == "image")]
+    (first_row,) = seed_table(record).head(1).itertuples()
+    means = of_own[of_own["price"] == first_row.price].groupby("image")["nib_agreement"].mean()
+    assert first_row.side == "image" and first_row.nib == pytest.approx(means.astype(float).mean())
     assert len(maps.heats) == 6 * IMAGES
     assert all(heat.asset in assets.items and (heat.bar in assets.items or not heat.bar) for heat in maps.heats)
     own, wrong = maps.heats[1], maps.heats[2]

@@ -24,7 +24,8 @@ def row(low: float, high: float, **changes: Any) -> SimpleNamespace:
 def test_a_difference_below_zero_is_stated_first() -> None:
     lower, higher = row(-67.0, -1.0), row(0.01, 0.2, measure="cosine", side="image", share=0.75)
     told = results([higher, lower, row(-1.0, 1.0, price=3.0)])
-    assert len(told) == 2 and told[0].startswith("Lower for the own text, by the whole interval: nats per token (text")
+    assert len(told) == 2 and ", not adjusted for the 3 differences compared: nats per token (text" in told[0]
+    assert told[0].startswith("Lower for the own text, by the whole interval")
     assert "361.2 against 395.6" in told[0] and "in 1 of 8 images" in told[0] and "β = 3" not in told[0]
     assert told[1].startswith("Higher for the own text") and "in 6 of 8 images" in told[1]
 
