@@ -25,8 +25,10 @@ def show() -> None:
     link = address.link()
     if not link:
         return
-    st.html(f'<script src="{PATH[1:]}"></script>', unsafe_allow_javascript=True)
-    st.html(f'<span data-link="{html.escape(link)}"></span>')
+    # Where two elements that show nothing take no room from the maps.
+    with st.sidebar:
+        st.html(f'<script src="{PATH[1:]}"></script>', unsafe_allow_javascript=True)
+        st.html(f'<span data-link="{html.escape(link)}"></span>')
     with st.popover("Copy link", icon=":material/link:", key="copy-link"):
         st.html(COPIED)
         st.caption("Shows the same image, texts and maps in every browser that can open this app.")
