@@ -68,6 +68,8 @@ def in_both_themes(page: Page) -> list[str]:
     page.add_style_tag(content=AT_ONCE)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"light => ({BACKGROUND})() !== light", arg=light)
+    # What lies on the background gets its colours with the frames after it.
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return found + barriers(page)
 
 
