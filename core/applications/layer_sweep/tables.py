@@ -25,25 +25,10 @@ def _where(row: Any) -> str:
     return f"{say(SIDES[row.side])}, {block_title(row.block, row.default)}"
 
 
-# A share whose interval is wider states nothing.
-MOST_SPAN = 0.9
-
-
 def _mean(name: str, digits: int = 3) -> Callable[[Any], str]:
     def text(row: Any) -> str:
         value, low, high, n = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high", "_n"))
         return bounded(value, low, high, digits=digits) if n else say("not measured")
-
-    return text
-
-
-def _share(name: str) -> Callable[[Any], str]:
-    """A share with its interval; one whose interval spans nearly all shares is not known."""
-    mean = _mean(name, 2)
-
-    def text(row: Any) -> str:
-        spans = getattr(row, f"{name}_high") - getattr(row, f"{name}_low")
-        return say("not known: the interval spans nearly all shares") if spans > MOST_SPAN else mean(row)
 
     return text
 
@@ -71,8 +56,10 @@ DROPS = TableSpec(
 INCREASES = TableSpec(
     WHERE,
     ColumnSpec("Cosine that passes", _mean("cosine"), "number", 20, help="through the bottleneck"),
-    ColumnSpec("Increase, map", _share("increase"), "number", 18, help="share of images whose cosine rises"),
-    ColumnSpec("Increase, random", _share("random_increase"), "number", 18, help="the same values in random positions"),
+    ColumnSpec("Increase, map", _mean("increase", 2), "number", 18, help="share of images whose cosine rises"),
+    ColumnSpec(
+        "Increase, random", _mean("random_increase", 2), "number", 18, help="the same values in random positions"
+    ),
     ColumnSpec("Map less random", _mean("more", 2), "number", 18, help="mean of the paired differences"),
     N,
 )
