@@ -199,7 +199,7 @@ STANDINGS = TableSpec(
         17,
         "in faithfulness, the method less the control, with 95 % interval over images",
     ),
-    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 10),
+    ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 9),
     ColumnSpec("n", "n", "number", 4, "images", value="n"),
     ColumnSpec("Result", lambda row: say(_STANDINGS[row.decision]), share=14),
     ColumnSpec(

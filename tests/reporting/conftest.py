@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pydyf
 import pytest
+from weasyprint.svg import Node
 
 from core.cli import main
 from core.evaluation.summary import summarise
@@ -27,6 +29,14 @@ PRIVATE = "zq7private"
 
 HOSTILE = "<script>alert(1)</script>"
 HOSTILE_IMAGE = '<img src="file:///etc/passwd">'
+
+
+@pytest.fixture(autouse=True)
+def library() -> Iterator[None]:
+    """WeasyPrint and pydyf as they are: what renders in the process of the tests changes two of their properties."""
+    kept = Node.text, pydyf.PDF.page_references
+    yield
+    Node.text, pydyf.PDF.page_references = kept
 
 
 @pytest.fixture(scope="session", autouse=True)
