@@ -72,7 +72,7 @@ def _fewest(findings: Sequence[Finding], images: int) -> str:
         return ""
     least = min(known, key=lambda one: one.n)
     return say(
-        " Some conclusions rest on fewer, for example on {images} (“{title}”); each conclusion states its n.",
+        " Some conclusions rest on fewer, for example on {images} (“{title}”).",
         images=plural(least.n, "image"),
         title=least.title,
     )
