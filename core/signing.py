@@ -17,9 +17,6 @@ from core.runs.seal import seal
 # Files of a report that a statement names beside the PDF.
 SUBJECTS = ("evidence.zip", "report.html", "findings.json")
 
-# The entry of the review log that belongs to a role.
-ENTERED = {"reviewer": "reviewed", "approver": "approved"}
-
 
 def sign_arguments(parser: argparse.ArgumentParser) -> None:
     """What `sign` takes."""
@@ -100,6 +97,8 @@ def sign(chosen: argparse.Namespace) -> Answer:
 
 def _unlike_log(run: Run, role: str) -> list[str]:
     """Where the review log does not say what a signature in a role says, in a line."""
+    from core.reporting.signatures.field import ENTERED
+
     now = standing(load_review(run))
     if role == "preparer" or getattr(now, ENTERED[role]) is not None:
         return []

@@ -87,8 +87,9 @@ def take_back(run: Run) -> None:
 
     The PDF comes last of all files, and no version has the PDF of the one that replaces it.
     """
-    aside = _place(run, _earlier(run))
-    if not _earlier(run) or not (run.report / PDF).is_file():
+    number = _earlier(run)
+    aside = _place(run, number)
+    if not number or not (run.report / PDF).is_file():
         return
     if file_sha256(aside / PDF) == file_sha256(run.report / PDF):
         for file in sorted(aside.iterdir()):

@@ -137,12 +137,10 @@ def rewriting(run: Run) -> Iterator[None]:
 
     It is put back where an error left everything as it was. Raises `RunError` as `check_before_rewriting` does.
     """
-    check_before_rewriting(run)
-    found = load_seal(run)
-    if found is None:
+    path, sealed = run.folder / SEAL, check_before_rewriting(run)
+    if sealed is None:
         yield
         return
-    path, (sealed, _) = run.folder / SEAL, found
     _take_off(run, sealed)
     try:
         yield
@@ -152,16 +150,16 @@ def rewriting(run: Run) -> Iterator[None]:
         raise
 
 
-def check_before_rewriting(run: Run) -> None:
+def check_before_rewriting(run: Run) -> Seal | None:
     """Before a report is made anew and the run sealed again: nothing that this rests on may have changed.
 
     Otherwise a new seal would vouch for what somebody changed under the old one. Raises `RunError`; a run without a
-    seal passes.
+    seal passes. Returns the seal.
     """
     check_changeable(run)
     found = load_seal(run)
     if found is None:
-        return
+        return None
     expected = [SEAL, *_WRITTEN_ANEW, f"dataset: {ANNOTATIONS}"]
     problems = [
         line
@@ -174,6 +172,7 @@ def check_before_rewriting(run: Run) -> None:
         if all(line.startswith(_KEPT) for line in problems):
             remedy = "restore the earlier versions of the report: remove what was added, put back what was changed"
         raise RunError(f"{run.folder}: {problems[0]}{more}; {remedy}")
+    return found[0]
 
 
 def _set_aside(run: Run, seal: Seal, line: str) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import Refused, missing
 from core.reporting.signatures.check import Signature, read_pdf
-from core.reporting.signatures.field import ROLES
+from core.reporting.signatures.field import ENTERED, ROLES
 from core.runs import Run
 from core.runs.review import load_review, standing
 from core.settings import as_typed
@@ -62,7 +62,8 @@ def show(run: Run) -> None:
 
 def _due(run: Run) -> str:
     """The role whose signature belongs to the last step of the review log."""
-    return {"reviewed": "reviewer", "approved": "approver"}.get(standing(load_review(run)).status, "preparer")
+    status = standing(load_review(run)).status
+    return next((role for role, entered in ENTERED.items() if entered == status), "preparer")
 
 
 def lines(run: Run) -> list[str]:

@@ -91,29 +91,25 @@ def _comparison(record: InformationRecord, assets: Assets) -> Section:
     )
 
 
+LOWER = (
+    "Lower for the own text, by the whole interval, not adjusted for the {count} differences compared: "
+    "{measures}."
+)  # messages
+HIGHER = (
+    "Higher for the own text, by the whole interval, not adjusted for the {count} differences compared: "
+    "{measures}."
+)  # messages
+
+
 def results(rows: list[Any]) -> tuple[str, ...]:
     """What of the comparison excludes no difference, in sentences: what is lower for the own text comes first."""
     lower = [_difference(row) for row in rows if row.high < 0]
     higher = [_difference(row) for row in rows if row.low > 0]
-    told = []
-    if lower:
-        told.append(
-            say(
-                "Lower for the own text, by the whole interval, not adjusted for the {count} differences compared: "
-                "{measures}.",
-                count=len(rows),
-                measures="; ".join(lower),
-            )
-        )
-    if higher:
-        told.append(
-            say(
-                "Higher for the own text, by the whole interval, not adjusted for the {count} differences compared: "
-                "{measures}.",
-                count=len(rows),
-                measures="; ".join(higher),
-            )
-        )
+    told = [
+        say(words, count=len(rows), measures="; ".join(found))
+        for words, found in ((LOWER, lower), (HIGHER, higher))
+        if found
+    ]
     return tuple(told) or (say("In no measure does the interval of the difference exclude 0."),)
 
 

@@ -29,6 +29,8 @@ ROLES = {
     "reviewer": Role("ReviewedBy", "Reviewed by"),
     "approver": Role("ApprovedBy", "Approved by"),
 }
+# The status of the review log that belongs to a role; that of a draft is the preparer's.
+ENTERED = {"reviewer": "reviewed", "approver": "approved"}
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def signed_pdf(
         first = not any(value is not None for value in fields.values())
         if fields.get(part.field) is not None:
             raise InputError(f"the report is signed as {role} already; `report` makes a new version")
-        _four_eyes(data, signer.signing_cert, role)
+        _four_eyes(writer.prev, signer.signing_cert, role)
         if part.field not in fields:
             add_fields(writer, row)
         about = PdfSignatureMetadata(
@@ -87,11 +87,10 @@ def signed_pdf(
         raise RunError(f"the report cannot be signed ({type(error).__name__}: {error})") from error
 
 
-def _four_eyes(data: bytes, certificate: Any, role: str) -> None:
-    from pyhanko.pdf_utils.reader import PdfFileReader
-
+def _four_eyes(pdf: Any, certificate: Any, role: str) -> None:
+    """Raises `InputError` where the certificate signed the PDF in a role that does not go with this one."""
     roles = {part.field: name for name, part in ROLES.items()}
-    for earlier in PdfFileReader(BytesIO(data)).embedded_regular_signatures:
+    for earlier in pdf.embedded_regular_signatures:
         other = roles.get(str(earlier.field_name), "")
         if earlier.signer_cert.sha256 == certificate.sha256 and "preparer" in (role, other):
             raise InputError(
