@@ -52,8 +52,10 @@ def settled(page: Page, title: str) -> None:
 
 
 def drawn(page: Page) -> None:
-    """Wait until the parts that are loaded on first use are there, and all images and fonts with them."""
+    """Wait until nothing is left of an earlier run of the script, and all parts, images and fonts are there."""
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=STEP_MS)
+    # What an earlier run of the script has drawn is pale until the next one has drawn it.
+    expect(page.locator('[data-stale="true"]')).to_have_count(0, timeout=STEP_MS)
     page.wait_for_function(
         "() => document.fonts.status === 'loaded' && [...document.images].every(image => image.complete)",
         timeout=STEP_MS,
