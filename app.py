@@ -70,8 +70,7 @@ def layout() -> None:
     with st.sidebar:
         welcome = identity.enter()
     if welcome:
-        selected_audit.choose(page.url_path)
-        navigation.mark_missing()
+        navigation.mark_missing(selected_audit.choose(page.url_path))
     st.sidebar.caption(f"Loupe {VERSION}. Images and models stay on this machine.")
     if welcome:
         page.run()

@@ -12,13 +12,9 @@ from pages.parts import state
 FAINT = "{ opacity: 0.88; font-style: italic; }"
 
 
-def mark_missing() -> None:
+def mark_missing(run: Run | None) -> None:
     """Make the entries faint whose page has nothing to show of the selected audit, and will have nothing."""
-    try:
-        names = without_record(state.current_run())
-    except Exception:  # noqa: BLE001 - a stranger's run may fail in any way; the selector above says so in a line
-        return
-    if names:
+    if names := without_record(run):
         links = ", ".join(f'[data-testid="stSidebarNavLink"][href$="/{name}"]' for name in names)
         st.html(f"<style>{links} {FAINT}</style>")
 

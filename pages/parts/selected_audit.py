@@ -19,15 +19,18 @@ MOST_FAILURES = 4
 STATE_SECONDS = 1.0  # between two looks at a run that may change
 
 
-def choose(page: str) -> None:
-    """The selector on the page of this address; its choice is the run of this session."""
+def choose(page: str) -> Run | None:
+    """The selector on the page of this address; its choice is the run of this session.
+
+    Returns that run, or None if there is none or if it cannot be read, which is said below the selector.
+    """
     above = page not in NOT_ABOUT_AN_AUDIT
     runs = shelf()
     if not runs:
         if not above:
             st.sidebar.caption("There is no audit yet.")
         st.session_state.pop("run_id", None)
-        return
+        return None
     wanted = st.session_state.pop("wanted_run", None) or st.session_state.get("run_id") or st.query_params.get("run")
     if wanted and wanted not in runs:
         st.warning("The requested audit is not listed here; the latest one is shown.")
@@ -48,11 +51,13 @@ def choose(page: str) -> None:
         with problems_shown():
             # What has finished stays as it is; anything else may be worked on by now, here or elsewhere.
             every = None if state.progress_of(run).state in FINISHED else STATE_SECONDS
-            st.fragment(_standing, run_every=every)(run)
+            if st.fragment(_standing, run_every=every)(run):
+                return run
+    return None
 
 
-def _standing(run: Run) -> None:
-    """The state of the run, read again by a timer on every page."""
+def _standing(run: Run) -> bool:
+    """The state of the run, read again by a timer on every page. Returns whether it could be read."""
     with problems_shown():
         now = state.progress_of(run)
         about = [f"{len(run.plan.images)} images"]
@@ -70,3 +75,5 @@ def _standing(run: Run) -> None:
             st.caption(plain(f"Opened from {bundle_of(run)}. A bundle has no images: maps are drawn over grey."))
         for line in [death(run, now)] if now.died else state.what_failed(run, now)[:MOST_FAILURES]:
             st.caption(plain(line))
+        return True
+    return False

@@ -35,8 +35,16 @@ def test_nothing_is_faint_without_an_audit_or_while_one_is_at_work(workspace: Pa
     assert without_record(None) == [] and "href$=" not in styles(opened("findings"))
     at_work = made_run(runs_folder() / "20260115-093000-abcdef", images=2, methods=("raw",), finished=False)
     assert without_record(at_work) == []
-    (at_work.folder / "plan.json").write_text("{")
-    assert "href$=" not in styles(opened("home"))
+
+
+@pytest.mark.parametrize("page", ["home", "findings"])
+def test_an_audit_that_cannot_be_read_says_so_and_leaves_the_entries(workspace: Path, page: str) -> None:
+    run = made_run(runs_folder() / "20260115-093000-abcdef", images=2, methods=("raw",))
+    assert "href$=" in styles(opened(page, run))
+    (run.folder / "plan.json").write_text("{")
+    app = opened(page, run)
+    assert "href$=" not in styles(app) and not app.exception
+    assert app.error and all("is damaged" in error.value for error in app.error)
 
 
 def test_the_page_of_such_an_analysis_plans_the_audit_again_with_it(
