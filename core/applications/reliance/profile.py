@@ -29,6 +29,7 @@ from core.statistics import FEWEST
 from core.statistics.looks import Look
 
 MAPS = ("image", "text", "text_kind", "kind", "status", "method", "map", "rows", "columns")
+PAIR = ("image", "text", "text_kind")
 RELATED, UNRELATED, UNKNOWN = "related", "unrelated", "not known"  # messages
 COLUMNS = (
     "topic", "images", "concept", "relation", "value", "low", "high", "n", "fall", "area", "attribution", "mapped",
@@ -45,18 +46,20 @@ class Example:
 
 
 def consensus_shares(record: RelianceRecord, context: Context, methods: Mapping[str, Collection[str]]) -> pd.Series:
-    """The share of the consensus map in each row of `record.regions`; NaN where no method has a map.
+    """The share of the consensus map in each row of `record.regions`; NaN for captions, and where no method has a map.
 
-    `methods` are those of each kind of text.
+    `methods` are those of each kind of text. Captions have no profile: see `profile_rows`.
 
     The consensus is the mean over methods of a map's ranks, from 0 to 1: what all of them rank first counts most, and a
     map without any preference gives each region its share of the area.
     """
-    # The record may be of a few images of many.
-    rows = context.run.results_of("image", set(record.regions["image"]), list(MAPS))
+    # The record may be of a few images of many, and of a few texts of each.
+    about = record.regions.loc[record.regions["text_kind"] != "caption", list(PAIR)]
+    rows = context.run.results_of("image", set(about["image"]), list(MAPS))
     rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
     wanted = pd.MultiIndex.from_tuples([(kind, name) for kind, of in methods.items() for name in of] or [("", "")])
     rows = rows[pd.MultiIndex.from_frame(rows[["text_kind", "method"]]).isin(wanted)]
+    rows = rows[pd.MultiIndex.from_frame(rows[list(PAIR)]).isin(pd.MultiIndex.from_frame(about))]
     maps: dict[tuple[str, str | None, str | None], list[NDArray[np.float64]]] = {}
     for pair in typed(rows, ResultRow):
         grid = stored_grid(pair.map, pair.rows, pair.columns)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import rankdata
 
 from core.applications.reliance.alikeness import alikeness, images_by_topic
 from core.applications.reliance.declared import declared_table
@@ -22,14 +23,17 @@ from core.applications.reliance.profile import (
 )
 from core.applications.reliance.profile_chapter import profile_sections, read
 from core.applications.reliance.record import RelianceRecord
+from core.applications.reliance.rows import RegionRow
 from core.applications.reliance.rules import RULES
 from core.applications.reliance.specs import share_of_row
 from core.applications.reliance.standing import name_checks, standing
 from core.applications.reliance.surroundings import alone_table, corner_table
+from core.evaluation.agreement import COMMON_SIDE, common_grid
 from core.findings.judgement import apply
 from core.rules import Context, Finding
 from core.rules.thresholds import load_thresholds
 from core.runs import Run
+from core.runs.rows import typed
 from tests.findings.pinned import PINNED
 from tests.support.contexts import context_of as report_context
 from tests.support.made_reliance import made_reliance
@@ -96,6 +100,29 @@ def test_the_share_of_the_consensus_in_regions_that_cover_the_image_is_one(run: 
     shares = consensus_shares(record, context, BOTH)
     assert shares.notna().any() and ((shares.dropna() >= 0) & (shares.dropna() <= 1)).all()
     assert consensus_shares(record, context, {}).isna().all()
+
+
+def test_the_share_of_the_consensus_is_that_of_the_mean_rank_of_the_maps(run: Run) -> None:
+    made_reliance(run)
+    context = context_of(run)
+    record = standing(context)
+    assert record is not None
+    shares = consensus_shares(record, context, BOTH)
+    rows = run.results()
+    rows = rows[(rows["kind"] == "method") & rows["method"].isin(BOTH["class"])]
+    at = next(index for index, share in shares.items() if share == share)
+    region = record.regions.loc[at]
+    of = rows[(rows["image"] == region["image"]) & (rows["text"] == region["text"])]
+    ranks = [
+        rankdata(common_grid(np.reshape(row.map, (int(row.rows), int(row.columns))))) - 1 for row in of.itertuples()
+    ]
+    agreed = np.mean(ranks, axis=0).reshape(COMMON_SIDE, COMMON_SIDE)
+    inside = common_grid(record.cells(next(typed(record.regions.loc[[at]], RegionRow))))
+    assert shares[at] == pytest.approx((agreed * inside).sum() / agreed.sum(), abs=1e-12)
+    # Those of one method alone are others, and a caption has no profile.
+    assert shares[at] != pytest.approx(consensus_shares(record, context, {"class": ["raw"]})[at], abs=1e-6)
+    about = replace(record, regions=record.regions.assign(text_kind="caption"))
+    assert consensus_shares(about, context, {"caption": ["raw"]}).isna().all()
 
 
 def test_a_name_that_does_not_separate_its_regions_is_no_name(run: Run) -> None:
