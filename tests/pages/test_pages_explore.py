@@ -18,7 +18,7 @@ from core.findings import Sample, apply_rules
 from core.rules import Context
 from core.runs import Run
 from core.settings import runs_folder
-from pages.parts import large_map, maps, state
+from pages.parts import image_filter, large_map, maps, state
 from pages.parts.address import NOTE
 from pages.parts.image_values import IN, of_finding, values_by_name
 from pages.parts.words import figure
@@ -126,9 +126,17 @@ def offered_images(app: AppTest, run: Run) -> list[str]:
     return [name.split(" · ")[0] for name in app.selectbox(key=f"image-{run.id}").options]
 
 
-def test_images_are_filtered_and_ordered_by_what_is_known_of_them(run: Run) -> None:
+def test_images_are_filtered_and_ordered_by_what_is_known_of_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Run] = []
+    read = image_filter.values_by_name
+    monkeypatch.setattr(image_filter, "values_by_name", lambda *given: (asked.append(given[0]), read(*given))[1])
     app = opened("explore", run)
     every = offered_images(app, run)
+    # What there is to filter by is not read before it is looked at.
+    assert not asked and f"by-{run.id}" not in app.session_state
+    app.session_state[f"filter-{run.id}"] = True
+    app.run()
+    assert asked and offered_images(app, run) == every
     scores = next(name for name in app.selectbox(key=f"by-{run.id}").options if name.startswith("score of the"))
     app.selectbox(key=f"by-{run.id}").set_value(scores).run()
     app.selectbox(key=f"order-{run.id}").set_value("high").run()
