@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow.compute as pc
 import streamlit as st
 
@@ -57,7 +59,7 @@ def start(run: Run) -> None:
         "People see two maps of one image and text, without the names of the methods, and choose the better one. The "
         "study states how far they agree and which methods they prefer."
     )
-    ran = methods_with_maps(run)
+    ran = methods_with_maps(str(run.folder), state.version_of(run))
     with st.form("study-start", border=False):
         methods = st.multiselect("Methods", ran, format_func=lambda name: METHODS[name].title, key="study-methods")
         images = st.number_input("Images", 1, 200, IMAGES, key="study-images")
@@ -66,8 +68,10 @@ def start(run: Run) -> None:
             st.rerun()
 
 
-def methods_with_maps(run: Run) -> list[str]:
-    """The methods that made a map, by name; no map is read for it."""
+@st.cache_data(max_entries=8, show_spinner=False)
+def methods_with_maps(folder: str, version: tuple[int, int]) -> list[str]:
+    """The methods that made a map, by name; no map is read for it. Read once for each state of the results."""
+    run = Run(Path(folder))
     # A count of cells stands beside each map.
     mapped = (pc.field("kind") == "method") & (pc.field("status") == "ok") & pc.field("rows").is_valid()
     found: set[str] = set()
