@@ -105,7 +105,8 @@ def looked_at(home: Path, words: str) -> None:
                 before, began = processor(process.pid), time.perf_counter()
                 step()
                 settled(page)
-                told = f"{processor(process.pid) - before:.1f} | {memory(process.pid):.0f}"
+                held = memory(process.pid, "RssAnon")
+                told = f"{processor(process.pid) - before:.1f} | {held:.0f}"
                 print(f"| {name} ({time.perf_counter() - began:.1f} s by the clock) | {told} |", flush=True)
             browser.close()
     finally:

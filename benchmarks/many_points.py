@@ -129,7 +129,7 @@ def laid_out(run: Run, vectors: NDArray[np.float64]) -> None:
 
 
 def used(home: Path, images: int) -> None:
-    """Open the page twice, zoom, move, select by the lasso, save the selection."""
+    """Open the page twice, zoom, move, change the colours, select by the lasso, save the selection."""
     process, url = started(home)
     print("| step | server, processor s | browser's main thread, processor s | server's memory, MB |")
     print("| --- | ---: | ---: | ---: |")
@@ -145,13 +145,15 @@ def used(home: Path, images: int) -> None:
                 server, main, began = processor(process.pid), busy(thread), time.perf_counter()
                 act()
                 settled(page)
-                told = f"{processor(process.pid) - server:.2f} | {busy(thread) - main:.2f} | {memory(process.pid):.0f}"
+                held = memory(process.pid, "RssAnon")
+                told = f"{processor(process.pid) - server:.2f} | {busy(thread) - main:.2f} | {held:.0f}"
                 print(f"| {name} ({time.perf_counter() - began:.1f} s by the clock) | {told} |", flush=True)
 
             step("the page, first time", lambda: page.goto(f"{url}/embedding_map?run={RUN}"))
             step("the page, again", page.reload)
             step("zoom, ten turns of the wheel", lambda: zoomed(page))
             step("move, forty positions of the pointer", lambda: moved(page))
+            step("other colours, until the legend has changed", lambda: recoloured(page))
             step("lasso, eighty positions, until its images are shown", lambda: lassoed(page))
             step("save as a view", lambda: saved(page, images))
             browser.close()
@@ -196,6 +198,14 @@ def moved(page: Page) -> None:
     x, y, width, _ = middle(page)
     drag(page, [(x, y), (x + 0.4 * width, y)], 40)
     page.locator('[data-title="Lasso Select"]').first.click()
+
+
+def recoloured(page: Page) -> None:
+    """All points coloured by the score of a class in place of the best class."""
+    page.get_by_role("combobox", name="Colour by").click()
+    page.get_by_role("option", name=f"score of the class: {CLASSES[0]}").click()
+    # A scale for numbers takes the place of the names.
+    page.locator(".colorbar").first.wait_for(state="attached")
 
 
 def lassoed(page: Page) -> None:

@@ -68,12 +68,12 @@ def draw(scene: Scene) -> Pixels:
     if scene.beside:
         centre = CELL * random.choice([2, 4], 2)
     size = random.uniform(7.2, 8.0)
-    inside = outline(scene.shape, *centre, size)[..., None]
+    inside = outline(scene.shape, centre[0], centre[1], size)[..., None]
     paint = np.array(COLOURS[scene.colour], dtype=np.float32) + random.uniform(-12, 12, 3).astype(np.float32)
     pixels = np.where(inside, paint, ground)
     if scene.beside:
         other = 6 * CELL - centre if random.random() < 0.5 else np.array([centre[0], 6 * CELL - centre[1]])
-        second = outline(scene.beside[0], *other, size)[..., None]
+        second = outline(scene.beside[0], other[0], other[1], size)[..., None]
         pixels = np.where(second, np.array(COLOURS[scene.beside[1]], dtype=np.float32), pixels)
     if scene.group == "night":
         pixels = 0.8 * pixels + np.array((0, 0, 18), dtype=np.float32)
