@@ -41,8 +41,8 @@ def _significant(row: VersusRow, thresholds: Thresholds) -> bool:
 
 
 class Standing(NamedTuple):
-    """A method against the control that decides about it for one kind of text: the one it is least above, or shown not
-    to be above.
+    """A method against the control that decides its result for one kind of text: the one it is least above, or shown
+    not to be above.
 
     `decision` is of all its controls; `needed` the number of images that would decide, None where that is decided,
     cannot be stated or has no interval to start from. A method without a single test has the kind "".
@@ -233,7 +233,7 @@ def _samples(rows: pd.DataFrame, method: str) -> tuple[Sample, ...]:
 
 
 # The title of the table of `standings`, which conditions name.
-TABLE = "Each method against the control that decides about it"  # messages
+TABLE = "Each method against the control that decides its result"  # messages
 DETAILS = f"Differences, adjusted p and the images that would decide: table \u201c{TABLE}\u201d."
 REST = "Fewer than {least_images} images: {few}. Excluded, because they fail a check: {excluded}."
 CONTROLS_BEATEN = Rule(

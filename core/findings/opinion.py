@@ -123,10 +123,10 @@ def dismissed_sentence(findings: Sequence[Finding], gone: Sequence[Finding]) -> 
 
 SCALE = (
     "The opinion is one of three. No material concern: at least one check on the model passed, and no finding on the "
-    "model, the images, the texts or the audit itself is of high or medium severity. Concerns: at least one is, also "
-    "where other checks are inconclusive. Cannot conclude: the audit gives no information about the "
-    "model; or no such finding is there, and the audit is incomplete, no check on the model passed, or more checks are "
-    "inconclusive than passed. Checks of the explanations do not enter it."
+    "model, the images, the texts or the audit itself is of high or medium severity. Concerns: there is such a "
+    "finding, even if other checks are inconclusive. Cannot conclude: the audit gives no information about the model; "
+    "or there is no such finding, and the audit is incomplete, no check on the model passed, or more checks are "
+    "inconclusive than passed. Checks of the explanations do not affect the opinion."
 )  # messages
 
 

@@ -74,6 +74,7 @@ _ENVIRONMENT = {
     "code_sha256": "SHA-256 of the code that computes",
     "commit": "Commit of the source",
     "cpus": "Processor cores",
+    "engine": "Kind of workers",
     "lock_sha256": "SHA-256 of requirements.lock",
     "loupe": "Version of Loupe",
     "machine": "Machine",
@@ -82,6 +83,7 @@ _ENVIRONMENT = {
     "python": "Version of Python",
     "threads": "Threads",
     "uncommitted_changes": "Uncommitted changes of the source",
+    "workers": "Workers",
 }  # messages
 DIGEST = (
     "The plan digest is the SHA-256 of plan.json without “declared”, “dataset_root” and an empty "

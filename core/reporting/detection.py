@@ -141,7 +141,10 @@ def detection_rate(rule: str, carried_out: Iterable[str]) -> str:
         return ""
     least = min(known, key=lambda one: wilson(one.found, one.planted)[0])
     among = (
-        say(" by this check or another of its group, which does not show that this check alone finds them,")
+        say(
+            " The rate counts what this check or another of its group found; it does not show that this check alone "
+            "finds such flaws."
+        )
         if len(least.rules) > 1 or "*" in least.rules[0]
         else ""
     )
@@ -154,25 +157,22 @@ def detection_rate(rule: str, carried_out: Iterable[str]) -> str:
         if absent
         else ""
     )
-    return _rate(least, among) + without
+    return _rate(least) + among + without
 
 
-def _rate(least: DetectionLimit, among: str) -> str:
+def _rate(least: DetectionLimit) -> str:
     if least.planted < FEWEST_MODELS:
         return say(
-            "not known. Planted flaws of the kind \u201c{flaw}\u201d were tried on {planted} models only: found{among} "
-            "in {found}, clean models reported: {alarms}.",
+            "not known. Planted flaws of the kind \u201c{flaw}\u201d were tried on {planted} models only: found in "
+            "{found}, clean models reported: {alarms}.",
             flaw=say(least.flaw),
             planted=least.planted,
-            among=among,
             found=least.found,
             alarms=least.alarms,
         )
     return say(
-        "planted flaws of the kind \u201c{flaw}\u201d were found{among} in {recall}; clean models were reported in "
-        "{alarms}.",
+        "planted flaws of the kind \u201c{flaw}\u201d were found in {recall}; clean models were reported in {alarms}.",
         flaw=say(least.flaw),
-        among=among,
         recall=least.recall,
         alarms=least.false_alarms,
     )

@@ -194,7 +194,7 @@ class Plates:
         planned = [method.name for method in self.run.plan.methods if method.name not in self.failing]
         out = []
         for sample in samples:
-            flagged = ", ".join(self.flags.get(sample.image, ()))
+            flagged = ", ".join(say(flag) for flag in self.flags.get(sample.image, ()))
             flag = say("flagged: {flags}", flags=flagged) if flagged else ""
             note = "; ".join(part for part in (sample.note, flag) if part)
             wanted = [name for name in sample.methods or planned if name in known][:MOST_METHODS_IN_FINDING]

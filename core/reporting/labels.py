@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.applications.registry import APPLICATIONS
 from core.languages import say
+from core.rules.writing import in_words
 from core.runs import Run
 
 
@@ -26,5 +27,5 @@ def accuracy_limit(run: Run) -> str:
     return say(
         "Labels were used as the truth only for {uses}. No other statement in this report compares a prediction with a "
         "label; groups may be formed by labels.",
-        uses=say(" and for ").join(uses),
+        uses=in_words(uses),
     )

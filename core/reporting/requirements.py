@@ -34,8 +34,8 @@ from core.runs.parts import Declared
 FOLDER = Path(__file__).parent / "frameworks"
 State = Literal["supported", "in part", "unknown", "not addressed"]
 STATES: dict[State, str] = {
-    "supported": "supports evidence for it",
-    "in part": "supports evidence for part of it",
+    "supported": "provides evidence for it",
+    "in part": "provides evidence for part of it",
     "unknown": "unknown",
     "not addressed": "not addressed",
 }  # messages
@@ -205,9 +205,9 @@ WORDS = (
 
 
 def matrix(findings: Sequence[Finding], declared: Declared) -> Section:
-    """How many requirements of each framework the audit supports evidence for."""
-    caption = say("Number of requirements by the evidence that this report supports")
-    more = say("Annex {letter} has every requirement.", letter=LETTERS["requirements"])
+    """How many requirements of each framework the audit provides evidence for."""
+    caption = say("Number of requirements by the evidence that this report provides")
+    more = say("Annex {letter} lists every requirement.", letter=LETTERS["requirements"])
     table = MATRIX.table(caption, counted(findings, declared), more)
     return Section("Coverage of requirements", sentences=(say(WORDS),), tables=(table,))
 

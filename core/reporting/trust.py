@@ -254,9 +254,9 @@ def _versus(context: ReportContext) -> Section:
     )
     if each := standings(context.judged):
         note = say(
-            "For each kind of text, of the controls that a method is not shown to be above the one with the smallest "
-            "difference; of all controls where it is shown to be above each. Numbers of images that would decide are "
-            "for 90 % power in the adjusted test, if mean and spread stay the same."
+            "The control named for each kind of text is the one with the smallest difference: among the controls that "
+            "the method is not shown to beat or, where it beats every control, among all. Numbers of images that would "
+            "decide are for 90 % power in the adjusted test, if mean and spread stay the same."
         )
         title = say("{title}; n counts images", title=say(STANDINGS_TITLE))
         tables = (STANDINGS.table(title, each, note, "body"), *tables)

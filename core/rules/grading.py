@@ -29,7 +29,7 @@ def scale_text(thresholds: Thresholds) -> str:
     high, medium = (float(thresholds[f"severity.{name}"]) for name in ("high", "medium"))
     return typeset(
         say(
-            "Severity is that of impact \u00d7 likelihood: high from {high:.2f}, medium from {medium:.2f} to below "
+            "Severity follows from impact \u00d7 likelihood: high from {high:.2f}, medium from {medium:.2f} to below "
             "{high:.2f}, low below {medium:.2f} (severity.high and severity.medium of the thresholds, version "
             "{version}).",
             high=high,

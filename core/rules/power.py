@@ -121,7 +121,7 @@ def power_sentence(
     needed = (
         say("more than can be stated")
         if power.needed is None
-        else say("about {count:,}", count=max(power.needed, least_n))
+        else say("about {count:,} {unit}", count=max(power.needed, least_n), unit=say(unit))
     )
     values = {"n": estimate.n, "unit": say(unit), "needed": needed}
     if estimate.n < least_n:

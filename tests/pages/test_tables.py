@@ -29,7 +29,7 @@ def test_the_widest_columns_give_way_until_all_fit() -> None:
         {
             "Requirement": ["Art. 9(2), 9(6)", "Annex A: data quality"],
             "Paraphrase": [LONG, LONG],
-            "This report": ["supports evidence for part of it", "not addressed"],
+            "This report": ["provides evidence for part of it", "not addressed"],
             "Outcomes": ["3 findings, 2 passed, 5 inconclusive, 3 not carried out", "1 passed"],
         }
     )

@@ -221,8 +221,9 @@ def test_the_sentence_gives_counts_and_intervals() -> None:
     )
     # Of several kinds, the one that is known least well to be found.
     told = detection_sentence("reliance.alone", ["reliance.alone"])
-    assert "“mark in a corner” were found by this check or another of its group, which does not show" in told
-    assert "finds them, in 23 of 23" in told
+    assert "“mark in a corner” were found in 23 of 23" in told
+    assert " The rate counts what this check or another of its group found; it does not show that this check" in told
+    assert "another of its group" not in detection_sentence("words.merged", ())
 
 
 def test_a_rate_says_what_it_owes_to_checks_that_this_audit_did_not_carry_out(run: Run) -> None:

@@ -184,3 +184,6 @@ def test_a_finding_shows_the_maps_of_its_text_and_of_no_other(tmp_path: Path) ->
         (sample,) = plates.finding_samples([FindingSample(image=flagged, image_name="b", text=other, note="seen")])
         assert [(row.text, row.facts) for row in sample.rows] == [(other or "", facts)]
         assert len(sample.rows[0].heats) == 1 and sample.why == "seen; flagged: blurred"
+    with speaking(voice_of("de")):
+        (sample,) = plates.finding_samples([FindingSample(image=flagged, image_name="b", text="none", note="x")])
+    assert sample.why == "x; markiert: unscharf"

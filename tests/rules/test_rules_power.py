@@ -55,7 +55,7 @@ def test_no_false_precision_and_no_interval_no_sentence() -> None:
     told = power_sentence(estimate(24), Against(0.1, tests=3, percent=True), 0.05)
     assert told == (
         "With 24 images, a value above about 33 % would have been a finding with 90 % power, adjusted for 3 "
-        "comparisons. Needed to decide with the same power, if value and spread stay the same: about 460."
+        "comparisons. Needed to decide with the same power, if value and spread stay the same: about 460 images."
     )
     below = power_sentence(estimate(24, mean=0.4), Against(0.5, at_most=False), 0.05, "texts")
     assert below.startswith("With 24 texts, a value below about 0.2") and "comparisons" not in below
@@ -94,7 +94,7 @@ def test_fewer_units_than_any_conclusion_needs_promise_none() -> None:
     few = power_sentence(estimate(8, mean=0.9), Against(0.1, tests=2), 0.05, "texts", least_n=12)
     assert few == (
         "With 8 texts, no value could have been a finding. Needed to decide with 90 % power, if value and spread stay "
-        "the same: about 12."
+        "the same: about 12 texts."
     )
     assert "would have been a finding with 90 % power" in power_sentence(estimate(12), LIMIT, 0.05, least_n=12)
     many = power_sentence(estimate(8), LIMIT, 0.05, least_n=12)

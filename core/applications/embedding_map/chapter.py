@@ -101,7 +101,7 @@ def faithfulness_sentence(record: LayoutRecord) -> str:
     beside = "; ".join(f"{_told(row)}: {measured(row.value, row.low, row.high, int(row.n))}" for row in others)
     chance = number(count / (int(about["images"]) - 1), 2)
     return say(
-        "{lead}: {share}. For comparison, {beside}. Of positions at random {chance} is expected.",
+        "{lead}: {share}. For comparison, {beside}. For random positions, {chance} is expected.",
         lead=lead,
         share=share,
         beside=beside,

@@ -37,6 +37,11 @@ UNNAMED = Wording(
     "None of the {kinds} kinds of regions has a name that is confirmed on held-out images. Whether they are related to "
     "a text is then not known, so that the check for unrelated concepts could not run.",
 )
+UNNAMED_LEADER = Wording(
+    "Inconclusive: unrelated concepts that lead in most images could not be tested, because no name of a region is "
+    "confirmed",
+    UNNAMED.condition,
+)
 
 
 def concept_tests(record: RelianceRecord, context: Context) -> pd.DataFrame:
@@ -212,7 +217,7 @@ DOMINANT = Rule(
         units=" Only images in which hiding some concept lowers the score more than its control does, and in which the "
         "leading concept has a confirmed name, are counted.",
         few_names=FEW_NAMES,
-        unnamed=UNNAMED,
+        unnamed=UNNAMED_LEADER,
         few=Wording(
             "Inconclusive: too few images per class to find a leading concept",
             "No class, prompt or caption word has at least {least_images} images in which the concept that carries "
