@@ -47,7 +47,7 @@ def facts(record: ConceptRecord) -> tuple[Fact, ...]:
                 margin=say(MARGINS[about["margin"]]),
             ),
         ),
-        Fact("Forwards", passes(about)),
+        Fact("Forward passes", passes(about)),
         Fact("Vocabulary SHA-256", about["vocabulary_sha256"], code=True),
     )
 

@@ -154,7 +154,7 @@ def _facts(record: InformationRecord) -> tuple[Fact, ...]:
         ),
         Fact("Bottleneck after block, and prior", "; ".join(where)),
         *((Fact("Text side", say("not run: {reason}", reason=about["text_reason"])),) if about["text_reason"] else ()),
-        Fact("Forwards", passes(about)),
+        Fact("Forward passes", passes(about)),
     )
 
 

@@ -93,7 +93,7 @@ def _facts(record: LayerSweepRecord) -> tuple[Fact, ...]:
             "Steps and noise samples",
             say("{steps} and {samples}", steps=options["steps"], samples=options["samples"]),
         ),
-        Fact("Forwards", passes(about)),
+        Fact("Forward passes", passes(about)),
     )
 
 

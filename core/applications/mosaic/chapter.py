@@ -104,7 +104,7 @@ def _measured(record: MosaicRecord, table: pd.DataFrame, assets: Assets) -> Sect
         ),
         Fact("Text of a tile", own_text(about["own"])),
         Fact("Settings of the methods", settings),
-        Fact("Forwards", say("{count:,.0f} of the image tower", count=about["image_forwards"])),
+        Fact("Forward passes", say("{count:,.0f} of the image tower", count=about["image_forwards"])),
     )
     title = say("Share of maps in the correct tile, with 95 % interval")
     charts = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from core.applications.phrases import passes
 from core.applications.reliance import families
 from core.applications.reliance.card import CARD
 from core.applications.reliance.measures import EVERY, pairs_left_out, pooled
@@ -103,14 +104,7 @@ def _regions(context: Context, record: RelianceRecord) -> Section:
                 most=about["options"]["regions"],
             ),
         ),
-        Fact(
-            "Forward passes",
-            say(
-                "{images:,.0f} of images, {texts:,.0f} of texts",
-                images=about["image_forwards"],
-                texts=about["text_forwards"],
-            ),
-        ),
+        Fact("Forward passes", passes(about)),
         *((Fact("Vocabulary", say(about["vocabulary_note"])),) if about["vocabulary_note"] else ()),
         *(() if about["foreground"] else (Fact("Background", say(NO_BACKGROUND)),)),
     )

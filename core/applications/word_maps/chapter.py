@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.applications.phrases import passes
 from core.applications.sampling import images_of
 from core.applications.word_maps.measures import MODALITIES, each_of_run, shares, word_maps_table
 from core.applications.word_maps.record import INTERACTION, SHARED, WAYS, MapRow, WordMapsRecord, grid, of_run
@@ -78,14 +79,7 @@ def _measured(record: WordMapsRecord, each: pd.DataFrame) -> Section:
         Fact("Images", images_of(about)),
         Fact("Text", say("the first caption" if about["own"] == "captions" else "the text that the model ranks first")),
         Fact("Shared map", title_of(about["method"])),
-        Fact(
-            "Forwards",
-            say(
-                "{images:,.0f} of the image, {texts:,.0f} of the text",
-                images=about["image_forwards"],
-                texts=about["text_forwards"],
-            ),
-        ),
+        Fact("Forward passes", passes(about)),
     )
     tables = (MEASURED.table(say("Maps of single words, with 95 % interval over images"), table, place="body"),)
     told = modalities_told(table)
