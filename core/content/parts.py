@@ -18,6 +18,8 @@ Place = Literal["body", "annex"]
 LINE, LINE_OF_FACT, MANY_LINES = 115, 90, 12
 # A table of so few rows, each of so few lines, stands on one page.
 FEW_ROWS, FEW_LINES = 7, 4
+# A table of more columns is set smaller, with less room between them.
+MOST_COLUMNS = 9
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Table:
     def short(self) -> bool:
         """Whether all of it stands on one page."""
         return len(self.rows) <= FEW_ROWS and all(self._lines(row) <= FEW_LINES for row in self.rows)
+
+    @property
+    def dense(self) -> bool:
+        """Whether it has so many columns that it is set smaller."""
+        return len(self.columns) > MOST_COLUMNS
 
     def _lines(self, row: Row) -> float:
         """About how many lines the row has in print."""

@@ -72,12 +72,11 @@ def named(code: str, english: str) -> str:
     return str(Locale.parse(current).languages.get(code) or english)
 
 
-def number_format() -> dict[str, Any] | None:
-    """How a chart writes numbers in the current language, as d3 asks for it; None in English."""
-    if language() == SOURCE:
-        return None
-    decimal, thousands, spaced = _symbols(language())
-    percent = f"{NARROW}%" if spaced else "%"
+def number_format() -> dict[str, Any]:
+    """How a chart writes numbers in the current language, as d3 asks for it: with the percent sign of the texts."""
+    decimal, thousands, spaced = (".", ",", True) if language() == SOURCE else _symbols(language())
+    narrow = " " if language() == SOURCE else NARROW
+    percent = f"{narrow}%" if spaced else "%"
     return {"decimal": decimal, "thousands": thousands, "grouping": [3], "currency": ["", ""], "percent": percent}
 
 

@@ -15,7 +15,7 @@ from core.reporting.tables import MAPS_OF_MODELS, SCORES_OF_MODELS, faithfulness
 from core.rules import Thresholds
 from core.rules.parts import names_of, title_of
 
-LONGEST_NAME = 34
+LONGEST_NAME = 60
 # Methods that the body names; the annex has all.
 MOST_NAMED = 6
 # Of methods that are in one of the two tables of methods only.

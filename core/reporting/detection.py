@@ -179,7 +179,7 @@ def _rate(least: DetectionLimit) -> str:
 
 
 DETECTION = TableSpec(
-    ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=16),
+    ColumnSpec("Planted flaw", lambda row: say(row.limit.flaw), share=14),
     ColumnSpec("Checks", lambda row: row.checks, "code", 21),
     ColumnSpec("Found", lambda row: row.limit.recall, "number", 13, "of the models in which the flaw was planted"),
     ColumnSpec("False alarms", lambda row: row.limit.false_alarms, "number", 13, "of clean models"),

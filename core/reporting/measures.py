@@ -105,9 +105,14 @@ def further_table(summary: Summary) -> tuple[TableSpec, list[CellsRow]]:
         printed = {row.metric: _printed(BY_NAME[row.metric], row.value, row.median) for row in typed(part, TrustRow)}
         control = kind == "control"
         rows.append(CellsRow(control_title(str(name)) if control else title_of(str(name)), printed, control))
-    share = 77 // max(len(metrics), 1)
-    columns = [cell_column(one.name, f"{say(one.short)} {one.arrow}".strip(), share, "", one.help) for one in metrics]
-    return wide("Map", 23, columns), sorted(rows, key=by_title)
+    # A mean with its median beside it needs more room than a mean.
+    parts = [1.5 if one.divisor else 1 for one in metrics]
+    shares = [int(79 * part / sum(parts)) for part in parts]
+    columns = [
+        cell_column(one.name, f"{say(one.short)} {one.arrow}".strip(), share, "", one.help)
+        for one, share in zip(metrics, shares, strict=True)
+    ]
+    return wide("Map", 21, columns), sorted(rows, key=by_title)
 
 
 def _where(rows: Sequence[CellsRow], metrics: int) -> str:

@@ -185,10 +185,10 @@ MATRIX = TableSpec(
 )
 DETAILS = TableSpec(
     ColumnSpec("Requirement", lambda row: say(row.requirement.id), share=16),
-    ColumnSpec("Paraphrase", lambda row: say(row.requirement.paraphrase), share=30),
-    ColumnSpec("This report", lambda row: say(STATES[row.state]), share=14),
-    ColumnSpec("Outcomes", "outcomes", share=16),
-    ColumnSpec("Limits", lambda row: say(row.requirement.limits or NO_LIMITS), share=24),
+    ColumnSpec("Paraphrase", lambda row: say(row.requirement.paraphrase), share=27),
+    ColumnSpec("This report", lambda row: say(STATES[row.state]), share=16),
+    ColumnSpec("Outcomes", "outcomes", share=18),
+    ColumnSpec("Limits", lambda row: say(row.requirement.limits or NO_LIMITS), share=23),
 )
 NO_LIMITS = "none stated"  # messages
 # The declarations that a requirement may need, as its outcomes name them.

@@ -32,6 +32,17 @@ _CAPABILITIES = {
     "text_words": "masking of words",
 }  # messages
 
+# Which edges of an image are fitted to the input, and how pixels between two are made.
+_RESIZING = {
+    "shortest": "shortest edge",
+    "longest": "longest edge",
+    "squash": "both edges",
+    "crop": "crop alone",
+    "none": "none",
+    "bicubic": "bicubic",
+    "bilinear": "bilinear",
+}  # messages
+
 
 def subject(context: ReportContext) -> tuple[Section, ...]:
     """The model, its preprocessing, the texts and the third-party components."""
@@ -161,6 +172,12 @@ def _grid(model: Mapping[str, Any]) -> str | None:
     return say("{rows} \u00d7 {columns} cells", rows=model["rows"], columns=model["columns"])
 
 
+def _known(name: str, prepared: Mapping[str, Any]) -> str:
+    """A setting of the preprocessing in words, where it is one of those that are known."""
+    value = str(prepared.get(name))
+    return say(_RESIZING.get(value, value))
+
+
 def _prepared(prepared: Mapping[str, Any]) -> Section:
     """What is done to an image before the model sees it."""
     before = prepared.get("resized")
@@ -177,7 +194,7 @@ def _prepared(prepared: Mapping[str, Any]) -> Section:
                 "Input",
                 say("{width} \u00d7 {height} pixels", width=prepared["width"], height=prepared["height"]),
             ),
-            Fact("Resizing", f"{prepared.get('mode')}, {prepared.get('interpolation')}{to}"),
+            Fact("Resizing", f"{_known('mode', prepared)}, {_known('interpolation', prepared)}{to}"),
             Fact(
                 "Mean, standard deviation",
                 f"{_numbers(prepared.get('mean', ()))}; {_numbers(prepared.get('std', ()))}",

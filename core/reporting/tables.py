@@ -136,12 +136,12 @@ def pairs_of_methods(reliability: Mapping[str, float], failing: Mapping[str, str
         return number(most_correlation(reliability[row.a], reliability[row.b]), 2)
 
     return TableSpec(
-        ColumnSpec("First method", lambda row: marked(row.a, failing), share=22),
-        ColumnSpec("Second method", lambda row: marked(row.b, failing), share=22),
-        ColumnSpec("Rank correlation", _interval, "number", 26),
+        ColumnSpec("First method", lambda row: marked(row.a, failing), share=20),
+        ColumnSpec("Second method", lambda row: marked(row.b, failing), share=20),
+        ColumnSpec("Rank correlation", _interval, "number", 24),
         ColumnSpec("Upper bound", bound, "number", 10),
-        ColumnSpec("Overlap of best 20 %", lambda row: number(row.overlap, 2), "number", 10),
-        ColumnSpec("Other images", lambda row: number(row.chance, 2), "number", 10),
+        ColumnSpec("Overlap of best 20 %", lambda row: number(row.overlap, 2), "number", 15),
+        ColumnSpec("Other images", lambda row: number(row.chance, 2), "number", 11),
     )
 
 

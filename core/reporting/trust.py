@@ -220,7 +220,10 @@ def against_control(row: VersusRow, thresholds: Thresholds) -> str:
 
 
 def _difference(row: VersusRow, thresholds: Thresholds, same: int | None) -> str:
-    return f"{_told(row, same)}, p {p_value(row.p_adjusted)}: {say(against_control(row, thresholds))}"
+    p = p_value(row.p_adjusted)
+    # A p too small to print has its sign of relation.
+    related = f"p = {p}" if p[:1].isdigit() else f"p {p}"
+    return f"{_told(row, same)}, {related}: {say(against_control(row, thresholds))}"
 
 
 def _same_draw(names: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from core.content.words import amount, bounded, measured, moment, number, p_value, percent, share, size
 from core.datasets.languages import name_of
-from core.languages import Catalogue, Voice, day, localised, minute, speaking
+from core.languages import Catalogue, Voice, day, localised, minute, number_format, speaking
 
 MOMENT = datetime(2026, 11, 30, 19, 40, tzinfo=UTC)
 GERMAN, FRENCH = Voice(Catalogue("de")), Voice(Catalogue("fr"))
@@ -30,6 +30,13 @@ def test_english_stays_as_python_writes_it() -> None:
 def test_german_has_a_decimal_comma_and_a_narrow_space_before_percent(text: str, german: str) -> None:
     with speaking(GERMAN):
         assert localised(text) == german
+
+
+def test_charts_write_percent_as_the_texts_do() -> None:
+    assert (number_format()["percent"], number_format()["decimal"], percent(0.4)) == (" %", ".", "40 %")
+    with speaking(GERMAN):
+        assert (number_format()["percent"], number_format()["decimal"]) == ("\u202f%", ",")
+        assert percent(0.4) == "40\u202f%"
 
 
 def test_dates_are_written_out() -> None:

@@ -22,7 +22,7 @@ from core.reporting.document import build_report
 from core.reporting.front import overview
 from core.reporting.gallery import Plates
 from core.reporting.measures import other_measures
-from core.reporting.trust import against_control, trust
+from core.reporting.trust import _difference, against_control, trust
 from core.runs import Run
 from core.settings import ROOT
 from core.statistics.intervals import METHOD
@@ -182,6 +182,12 @@ def test_better_and_worse_need_an_interval_and_a_p_value(
     low: float | None, high: float | None, p: float, word: str
 ) -> None:
     assert against_control(SimpleNamespace(low=low, high=high, p_adjusted=p), PINNED) == word
+
+
+@pytest.mark.parametrize(("p", "printed"), [(0.07, "p = 0.070"), (0.00001, "p < 0.0001"), (float("nan"), "p n/a")])
+def test_a_p_value_has_one_sign_of_relation(p: float, printed: str) -> None:
+    row = SimpleNamespace(value=0.1, low=-0.1, high=0.3, n=75, p_adjusted=p)
+    assert _difference(row, PINNED, None) == f"0.10 [\u22120.10, 0.30], n = 75, {printed}: not shown"
 
 
 def test_an_application_that_was_not_run_is_no_method(tmp_path: Path) -> None:

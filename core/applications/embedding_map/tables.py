@@ -16,14 +16,14 @@ def _titled(layout: str) -> str:
 
 
 FAITHFULNESS = TableSpec(
-    ColumnSpec("Layout", lambda row: _titled(row.layout), share=28),
+    ColumnSpec("Layout", lambda row: _titled(row.layout), share=26),
     ColumnSpec(
         "Measure",
         lambda row: say(TITLES.get(row.measure, row.measure)),
-        share=32,
+        share=30,
         help="Share of the nearest images in the layout that are nearest by embedding too, or 1 less the penalty for "
         "those that are not, by their rank; both from 0 to 1",
     ),
-    ColumnSpec("Mean, 95 % interval", lambda row: bounded(row.value, row.low, row.high), "number", 28),
-    ColumnSpec("n", "n", "number", 12, value="n"),
+    ColumnSpec("Mean, 95 % interval", lambda row: bounded(row.value, row.low, row.high), "number", 35),
+    ColumnSpec("n", "n", "number", 9, value="n"),
 )

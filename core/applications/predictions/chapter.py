@@ -201,8 +201,8 @@ def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
                         name=row.image_name,
                         predicted=row.predicted,
                     ),
-                    shorten(say("predicted: {predicted}", predicted=row.predicted), 34),
-                    whole_parts(reasons(row), 180),
+                    shorten(row.image_name, 34),
+                    whole_parts(f"{say('predicted: {predicted}', predicted=row.predicted)}; {reasons(row)}", 200),
                 )
             )
     return Section("Least plausible predictions", heats=tuple(heats))

@@ -29,7 +29,7 @@ def ends(low: str, high: str) -> str:
 
 LISTED = TableSpec(
     ColumnSpec("Image", "image_name", share=18),
-    ColumnSpec("Predicted", "predicted", share=12),
+    ColumnSpec("Predicted", "predicted", share=11),
     ColumnSpec(
         "Implausibility",
         lambda row: number(row.score, 2),
@@ -40,7 +40,7 @@ LISTED = TableSpec(
     ColumnSpec(
         "Reasons",
         "why",
-        share=35,
+        share=38,
         help=f"Entropy. {definition('Entropy of the classes')} Changed copies. {definition('Changed copy')}",
     ),
     ColumnSpec("Caption", lambda row: shorten(row.caption, 70)),
@@ -52,7 +52,7 @@ CLASSES = TableSpec(
         "Implausible, 95 % interval",
         lambda row: bounded(row.share.value, row.share.low, row.share.high),
         "number",
-        30,
+        35,
     ),
     ColumnSpec("Caption names another class", "contradicted", "number", 20, value="contradicted"),
 )
@@ -124,7 +124,7 @@ def matrix(known: Labelled) -> Table:
     counted = pd.crosstab(known.rows["label"], known.rows["predicted"])
     ordered = [*(name for name in counted.index if name in counted), *counted.columns.difference(counted.index)]
     spec = TableSpec(
-        ColumnSpec("Label", 0, share=16),
+        ColumnSpec("Label", 0, share=12),
         *(ColumnSpec(name, at, "number") for at, name in enumerate(ordered, start=1)),
     )
     rows = [(label, *(int(row[name]) or "" for name in ordered)) for label, row in counted.iterrows()]

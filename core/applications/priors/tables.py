@@ -23,14 +23,14 @@ def prior_title(prior: str) -> str:
 
 
 COMPARISON = TableSpec(
-    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=16),
-    ColumnSpec("How", "title", share=12, help="partition of the image, and estimator"),
+    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=15),
+    ColumnSpec("How", "title", share=15, help="partition of the image, and estimator"),
     ColumnSpec("Regions", lambda row: number(row.regions, 1), "number", 9, value="regions"),
     ColumnSpec(
         "Image forward passes",
         lambda row: number(row.image_forwards, 0),
         "number",
-        9,
+        11,
         help="for one image and text, shared among all texts of the image",
         value="image_forwards",
     ),
@@ -54,14 +54,14 @@ COMPARISON = TableSpec(
             row.faithfulness, row.faithfulness_low, row.faithfulness_high, row.faithfulness_n, digits=3
         ),
         "number",
-        18,
+        16,
         help="insertion minus deletion over area, with 95 % interval over images; 0 = random order",
     ),
     ColumnSpec(
         "Agreement with the first",
         lambda row: measured(row.agreement, row.agreement_low, row.agreement_high, row.agreement_n),
         "number",
-        17,
+        15,
         help="rank correlation of the map with that of the first type of explanation",
     ),
 )

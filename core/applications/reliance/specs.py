@@ -76,7 +76,7 @@ def _adjusted(row: Any) -> str:
 
 
 def _examples(parts: list[Example]) -> str:
-    return "; ".join(f"{shorten(each.name, 20)} {percent(each.part)}" for each in parts) or say(NONE)
+    return "; ".join(f"{shorten(each.name, 28)} {percent(each.part)}" for each in parts) or say(NONE)
 
 
 _LOSS = "share of what the whole image adds to the score that is lost when it is hidden"
@@ -87,11 +87,11 @@ _BEYOND = (
 _ATTRIBUTION = "mean share of the maps inside these regions"
 REGION_SHARES = TableSpec(
     ColumnSpec("Texts", lambda row: shorten(topic_title(row.topic), 40), share=24),
-    ColumnSpec("Region", lambda row: say(REGIONS[row.place]), share=22, help="fixed part of every image"),
-    ColumnSpec("Loss of score", lambda row: percent(row.fall), "number", 12, _LOSS),
+    ColumnSpec("Region", lambda row: say(REGIONS[row.place]), share=20, help="fixed part of every image"),
+    ColumnSpec("Loss of score", lambda row: percent(row.fall), "number", 13, _LOSS),
     ColumnSpec("Share beyond the control", _measured, "number", 30, _BEYOND),
     ColumnSpec("Images with a larger loss", lambda row: percent(row.images), "number", only="page"),
-    ColumnSpec("Adjusted p", _adjusted, "number", 10),
+    ColumnSpec("Adjusted p", _adjusted, "number", 13),
 )
 CONCEPT_SHARES = TableSpec(
     ColumnSpec("Texts", lambda row: shorten(topic_title(row.topic), 30), share=18),
@@ -177,17 +177,17 @@ PROFILE = TableSpec(
 )
 ALONE_TITLES = {"border": "border", "corners": "corners, mean of the four"}  # messages
 SURROUNDINGS = TableSpec(
-    ColumnSpec("Class", lambda row: shorten(row.topic, 30), share=24),
-    ColumnSpec("Region shown alone", lambda row: say(ALONE_TITLES.get(row.place, row.place)), share=18),
-    ColumnSpec("Share of the score", lambda row: percent(row.own), "number", 14),
-    ColumnSpec("Beyond other images", share_of_row, "number", 26),
+    ColumnSpec("Class", lambda row: shorten(row.topic, 30), share=16),
+    ColumnSpec("Region shown alone", lambda row: say(ALONE_TITLES.get(row.place, row.place)), share=23),
+    ColumnSpec("Share of the score", lambda row: percent(row.own), "number", 12),
+    ColumnSpec("Beyond other images", share_of_row, "number", 32),
     ColumnSpec(
         "Alike",
         lambda row: (
             bounded(row.alike_value, row.alike_low, row.alike_high) if pd.notna(row.alike_value) else say("n/a")
         ),
         "number",
-        18,
+        17,
     ),
 )
 DECLARED = TableSpec(
@@ -217,7 +217,7 @@ def _rivals(row: Any) -> str:
 
 MOST_RIVALS = 2
 NAMES = TableSpec(
-    ColumnSpec("Concept", lambda row: row.name if row.stands else concept_title(kind_title(int(row.kind))), share=12),
+    ColumnSpec("Concept", lambda row: row.name if row.stands else concept_title(kind_title(int(row.kind))), share=13),
     ColumnSpec("Candidate name", "name", share=11),
     ColumnSpec(
         "Confirmed",
@@ -247,7 +247,7 @@ NAMES = TableSpec(
         8,
         "rank of the name, among all, by what whole images lose when these regions are hidden",
     ),
-    ColumnSpec("As near", _rivals, share=16, help="names that are not shown to be farther from the regions"),
+    ColumnSpec("As near", _rivals, share=15, help="names that are not shown to be farther from the regions"),
     ColumnSpec("n", lambda row: f"{row.inside} / {row.outside}", "number", 8, "images with / without such regions"),
     ColumnSpec(
         "Regions",

@@ -17,6 +17,8 @@ from core.rules.power import Against
 from core.rules.quantity import Quantity
 
 WORD_EXCESS = Quantity("{method}: attribution on function words beyond their share")
+# What a check that concerns no text counts.
+TESTED = "words"  # messages
 OVER_SENTENCES = Quantity("{name} (range over sentences, not an interval)", counted="sentences")
 
 
@@ -75,7 +77,7 @@ def ignored_words(context: Context) -> Iterator[Outcome]:
         return
     table = word_effects(record)
     if len(table) < int(context.thresholds["words.ignored.least_words"]):
-        yield Outcome("cannot_conclude", n=len(table), unit="words", wording="few", values={"tested": len(table)})
+        yield Outcome("cannot_conclude", n=len(table), unit=TESTED, wording="few", values={"tested": len(table)})
         return
     ignored = table["high"] < float(context.thresholds["words.ignored.least_change"])
     yield _outcome(
@@ -96,7 +98,7 @@ def merged_words(context: Context) -> Iterator[Outcome]:
         return
     table, tested = word_twins(record), int(record.twins["word"].nunique())
     if tested < int(context.thresholds["words.ignored.least_words"]):
-        yield Outcome("cannot_conclude", n=tested, unit="words", wording="few", values={"tested": tested})
+        yield Outcome("cannot_conclude", n=tested, unit=TESTED, wording="few", values={"tested": tested})
         return
     close = table["high"] < float(context.thresholds["words.merged.most_distance"])
     merged = table[close & ~table["kin"]]
@@ -130,7 +132,7 @@ def _outcome(
     share, texts = texts_with(record, words)
     rows = pd.concat([beyond.head(NAMED), within.head(1)])
     first = rows.iloc[0].to_dict() if len(rows) else {}
-    n, unit = (texts, "texts") if len(beyond) else (counts["tested"], "words")
+    n, unit = (texts, "texts") if len(beyond) else (counts["tested"], TESTED)
     return Outcome(
         "finding" if len(beyond) else "passed",
         n=n,

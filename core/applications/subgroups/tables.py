@@ -8,8 +8,8 @@ from core.content.words import bounded, number, p_value
 from core.languages import say
 
 EFFECTS = TableSpec(
-    ColumnSpec("Column", lambda row: row.group.column_words, share=11),
-    ColumnSpec("Group", lambda row: row.group.value_words, share=12),
+    ColumnSpec("Column", lambda row: row.group.column_words, share=10),
+    ColumnSpec("Group", lambda row: row.group.value_words, share=14),
     ColumnSpec("Measure", lambda row: f"{row.measure.title} ({say('stated')})" if row.stated else row.measure.title),
     ColumnSpec(
         "Effect, 95 % interval",
@@ -22,14 +22,14 @@ EFFECTS = TableSpec(
         "value, or the lower one where that is more frequent",
     ),
     ColumnSpec("Adjusted p", lambda row: p_value(row.p_adjusted), "number", 10),
-    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 9, help="Images of the group, other images"),
+    ColumnSpec("n", lambda row: f"{row.n}, {row.others}", "number", 8, help="Images of the group, other images"),
     ColumnSpec(
         "For the group",
         lambda row: say(row.favour) if row.favour else "",
         share=12,
         help="Favourable: higher scores, a larger lead, more agreement with labels, fewer flips, less implausibility",
     ),
-    ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 7, help="Mean of the measure in the group"),
+    ColumnSpec("Mean", lambda row: number(row.mean, 3), "number", 8, help="Mean of the measure in the group"),
     ColumnSpec("Others", lambda row: number(row.other_mean, 3), "number", 7, help="Mean in the other images"),
 )
 ASSOCIATED = TableSpec(
