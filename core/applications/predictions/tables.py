@@ -40,7 +40,7 @@ LISTED = TableSpec(
     ColumnSpec(
         "Reasons",
         "why",
-        share=38,
+        share=41,
         help=f"Entropy. {definition('Entropy of the classes')} Changed copies. {definition('Changed copy')}",
     ),
     ColumnSpec("Caption", lambda row: shorten(row.caption, 70)),
