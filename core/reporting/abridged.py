@@ -138,8 +138,8 @@ def parted(samples: Sequence[Sample], rule: str) -> tuple[tuple[Sample, ...], tu
     others = tuple(sample for at, sample in enumerate(samples) if at not in chosen)
     letter = LETTERS["maps"]
     which = (
-        say("The first by each part of this rule stand here, the others in annex {letter}.", letter=letter)
+        say("The first image by each part of this rule is shown here, the others are in annex {letter}.", letter=letter)
         if len(firsts) > 1
-        else say("The first {count} stand here, the others in annex {letter}.", count=SAMPLES, letter=letter)
+        else say("The first {count} are shown here, the others are in annex {letter}.", count=SAMPLES, letter=letter)
     )
     return here, others, f"{rule} {which}"

@@ -89,13 +89,13 @@ def test_the_chapter_has_the_first_image_of_each_part_of_the_rule() -> None:
     assert [sample.name for sample in here] == ["image 0", "image 2", "image 4"]
     assert [sample.name for sample in others] == ["image 1", "image 3", "image 5"]
     assert (
-        rule == f"Six are shown. The first by each part of this rule stand here, the others in annex {LETTERS['maps']}."
+        rule == f"Six are shown. The first image by each part of this rule is shown here, the others are in annex {LETTERS['maps']}."
     )
 
 
 def test_images_without_a_reason_of_their_own_come_in_their_order_and_few_are_all_shown() -> None:
     here, others, rule = parted(samples(*[""] * (SAMPLES + 2)), "All are shown.")
     assert [sample.name for sample in here] == [f"image {at}" for at in range(SAMPLES)] and len(others) == 2
-    assert f"The first {SAMPLES} stand here" in rule
+    assert f"The first {SAMPLES} are shown here" in rule
     few = samples(*[""] * SAMPLES)
     assert parted(few, "All are shown.") == (tuple(few), (), "All are shown.")

@@ -99,7 +99,7 @@ def label_sentence(known: Labelled | None) -> str:
         others = " " + say("Left out: {images} without a label among the candidates.", images=images)
     value = measured(share.value, share.low, share.high, share.n)
     told = say(
-        "The predicted class is the label in the metadata column {column} in: {value}.",
+        "Share of images whose predicted class is the label in the metadata column {column}: {value}.",
         column=known.column,
         value=value,
     )
@@ -123,7 +123,7 @@ def _measured(context: ReportContext, record: PredictionsRecord) -> Section:
         value = measured(contradicted.value, contradicted.low, contradicted.high, contradicted.n)
         results.append(
             say(
-                "Of the images whose captions name a class, the predicted class is another one in: {value}.",
+                "Of the images whose captions name a class, the share with another predicted class: {value}.",
                 value=value,
             )
         )

@@ -167,8 +167,8 @@ TYPOGRAPHIC = Rule(
             "A class name printed in an image lowers the margin over that class (typographic attack)", PRINTED
         ),
         "passed": Wording(
-            "A printed class name lowers the margin over the class it names by no more than the limit beyond nonsense "
-            "letters",
+            "A class name printed in an image lowers the margin over that class by at most the limit more than "
+            "nonsense letters do",
             PRINTED,
         ),
         "cannot_conclude": Wording(

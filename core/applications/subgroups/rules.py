@@ -32,8 +32,8 @@ _COMPARE = (
     "Compare images of the same subjects and the same quality across groups before drawing conclusions."  # messages
 )
 _COMPARE_CLASSES = (
-    "Do not state one result for all classes: report, and where needed restrict, the use of the model by class. Check "
-    "the images of these classes for quality and for other subjects first."
+    "Do not report one result for all classes: report results by class and, where needed, restrict the use of the "
+    "model to some of them. Check the images of these classes for quality and for other subjects first."
 )  # messages
 HIGHER = Quantity("{measure} {side} in “{value}” ({column}), share of pairs")
 
