@@ -187,12 +187,12 @@ class KnowledgeRecord(Record):
         """The mean score after 0, 1, 2, ... removed concepts: curves padded with zeros to the longest, averaged over
         the ways of finding parts and then over images. `column` may be `control_curve`.
         """
-        longest = max(len(curve) for curve in self.partitions[column])
-        each = [
-            np.mean([np.pad(np.asarray(curve, dtype=float), (0, longest - len(curve))) for curve in part], axis=0)
-            for _, part in self.partitions.groupby("image", sort=True)[column]
-        ]
-        return np.mean(each, axis=0)
+        curves = list(self.partitions[column])
+        lengths = np.array([len(curve) for curve in curves])
+        padded = np.zeros((len(curves), lengths.max()))
+        padded[np.arange(lengths.max()) < lengths[:, None]] = np.concatenate(curves)
+        each = pd.DataFrame(padded).groupby(self.partitions["image"].to_numpy(), sort=True).mean()
+        return each.to_numpy().mean(axis=0)
 
     def edit_curve(self, column: str) -> Floats:
         """The mean probability at `POINTS` even shares of edited concepts; curves of other lengths are interpolated."""
