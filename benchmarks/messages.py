@@ -4,10 +4,10 @@
     PYTHONPATH=. python benchmarks/messages.py --open   prints what a catalogue lacks, one line of JSON each
 
 A text is found as the first argument of `say`, as the nouns of `plural`, in a template, on a card that an
-application, a method, a metric or a rule has, as the unit of an outcome, in files of data (the glossary, the frameworks
-of requirements, prompt sets, the record of planted flaws), as the name of a fact or the title of a column, and in a
-constant whose first or last line ends with the comment `# messages` (with `: keys`, `: first`, `: lower` or `: nouns`
-of a dictionary). What plug-ins bring is not translated.
+application, a method, a metric or a rule has, in files of data (the glossary, the frameworks of requirements, prompt
+sets, the record of planted flaws), as the name of a fact or the title of a column, and in a constant whose first or
+last line ends with the comment `# messages` (with `: keys`, `: first`, `: lower` or `: nouns` of a dictionary). What
+plug-ins bring is not translated.
 """
 
 from __future__ import annotations
@@ -154,8 +154,6 @@ def _of_call(node: ast.Call) -> Iterator[Text]:
     elif name == "of_metric" and len(node.args) > 1:
         title = next(_either(node.args[0])), next(_either(node.args[1]))
         yield Text(title[1].replace("{metric}", BY_NAME[title[0]].title.lower()), "")
-    elif name == "Outcome":
-        yield from (Text(part, "") for word in node.keywords if word.arg == "unit" for part in _either(word.value))
     elif name == "Criterion" and node.args:
         yield from (Text(part, "") for part in _either(node.args[-1]))
     elif name in NOUNS and len(node.args) > 1:

@@ -83,7 +83,9 @@ def test_the_report_states_the_accuracy_and_that_labels_were_used(
     columns = {"label": lambda at: true(at) if at else None}
     run, record = run_with(columns), record_of(IMAGES, WRONG)
     sentence = label_sentence(labelled(run, record))
-    assert sentence.startswith("The predicted class is the label in the metadata column label in: 0.77 [")
+    assert sentence.startswith(
+        "Share of images whose predicted class is the label in the metadata column label: 0.77 ["
+    )
     assert sentence.endswith("Left out: 1 image without a label among the candidates.")
     monkeypatch.setattr("core.applications.predictions.labels.PredictionsRecord.of_run", lambda run: record)
     assert label_use(run) == "the accuracy and the errors of the predicted classes (metadata column label)"

@@ -207,7 +207,7 @@ def test_where_labels_are_known_a_finding_says_for_whom_the_model_fails(
     # A class of the labels is no group of users.
     of_class = with_errors(monkeypatch, run, [0.0] * 36 + [1.0] * 64, "class")
     assert "such a group is a class, not a group of users" in of_class.condition
-    assert "use of the model by class" in of_class.recommendation and "shows other subjects" in of_class.effect
+    assert "report results by class" in of_class.recommendation and "shows other subjects" in of_class.effect
     # The favourable direction has its name: the same values, turned round.
     turned = compared(
         metadata_groups(images(site=["a"] * 40 + ["b"] * 60), 8),
