@@ -126,14 +126,6 @@ def shorten(text: str, most: int = 60) -> str:
     return (whole if 2 * len(whole) >= most else cut).rstrip(" ,;:") + "\u2026"
 
 
-def whole_parts(text: str, most: int) -> str:
-    """The parts between semicolons from the beginning that have at most `most` characters, and at least the first."""
-    parts = text.split("; ")
-    while len(parts) > 1 and len("; ".join(parts)) > most:
-        parts.pop()
-    return "; ".join(parts) + ("; \u2026" if len("; ".join(parts)) < len(text) else "")
-
-
 def first_sentences(text: str, most: int) -> str:
     """The sentences from the beginning that have at most `most` characters together, and at least the first one."""
     sentences = _SENTENCE_END.split(text)

@@ -177,11 +177,11 @@ def coverage(framework: Framework, findings: Sequence[Finding], declared: Declar
 
 
 MATRIX = TableSpec(
-    ColumnSpec("Framework", lambda row: say(row[0].title), share=40),
-    ColumnSpec("Supported", lambda row: str(row[1]["supported"]), "number", 15),
-    ColumnSpec("In part", lambda row: str(row[1]["in part"]), "number", 15),
-    ColumnSpec("Unknown", lambda row: str(row[1]["unknown"]), "number", 15),
-    ColumnSpec("Not addressed", lambda row: str(row[1]["not addressed"]), "number", 15),
+    ColumnSpec("Framework", lambda row: say(row[0].title), share=48),
+    ColumnSpec("Supported", lambda row: str(row[1]["supported"]), "number", 12),
+    ColumnSpec("In part", lambda row: str(row[1]["in part"]), "number", 12),
+    ColumnSpec("Unknown", lambda row: str(row[1]["unknown"]), "number", 12),
+    ColumnSpec("Not addressed", lambda row: str(row[1]["not addressed"]), "number", 16),
 )
 DETAILS = TableSpec(
     ColumnSpec("Requirement", lambda row: say(row.requirement.id), share=16),

@@ -13,6 +13,7 @@ from core.findings.comparison_rules import VERDICTS, difference_of
 from core.findings.control_rules import Standing
 from core.languages import localised, say
 from core.reporting.detection import detection_sentence
+from core.reporting.log_words import event_words, line_words
 from core.rules import Finding, Thresholds
 from core.rules.decision import Decision
 from core.rules.finding import SUBJECTS
@@ -66,7 +67,7 @@ RANKED = TableSpec(
 BRIEF = TableSpec(ColumnSpec("Check", "title"), ColumnSpec("n", basis, "number", 20))
 # Of `core.rules.Number`.
 EVIDENCE = TableSpec(
-    ColumnSpec("Measure", "name", share=48),
+    ColumnSpec("Measure", "name", share=66),
     ColumnSpec(
         "Value [95 % interval], n",
         lambda one: f"{measured(one.value, one.low, one.high, one.n, one.unit)} {say(one.counted)}",
@@ -271,8 +272,8 @@ ERRORS = TableSpec(
 )
 EVENTS = TableSpec(
     ColumnSpec("Time", lambda event: moment(event[0]), share=26),
-    ColumnSpec("Event", 1, share=18),
-    ColumnSpec("Message", 2),
+    ColumnSpec("Event", lambda event: event_words(event[1]), share=18),
+    ColumnSpec("Message", lambda event: line_words(event[2])),
 )
 SETTINGS = TableSpec(ColumnSpec("Setting", 0, "code", 38), ColumnSpec("Value", 1, "code"))
 PLUGINS = TableSpec(

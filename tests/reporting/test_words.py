@@ -161,14 +161,10 @@ def test_raw_values_and_shares_of_few_units() -> None:
     assert words.percent(4e-8) == "< 0.01 %" and words.part_of(float("nan"), 8) == "n/a"
 
 
-def test_a_text_is_cut_between_words_and_reasons_between_reasons() -> None:
+def test_a_text_is_cut_between_words() -> None:
     assert words.shorten("a koala sits in the fork of a tree", 20) == "a koala sits in the\u2026"
     assert words.shorten("a koala sits in the fork of a tree", 17) == "a koala sits in\u2026"
     assert words.shorten("windmill_khokhlovka.jpg", 12) == "windmill_kh\u2026"
-    reasons = "the caption names bird; hardly ahead of bird; changes to bird in 2 of 2 copies"
-    assert words.whole_parts(reasons, 50) == "the caption names bird; hardly ahead of bird; \u2026"
-    assert words.whole_parts(reasons, 5) == "the caption names bird; \u2026"
-    assert words.whole_parts(reasons, 500) == reasons
 
 
 def test_a_finding_shows_the_maps_of_its_text_and_of_no_other(tmp_path: Path) -> None:

@@ -32,14 +32,14 @@ def _over_seeds(name: str, digits: int = 2) -> Callable[[Any], str]:
 
 OWN_AND_WRONG = TableSpec(
     ColumnSpec("Where", _where, share=17, help="side of the pair, and weight β of the information term"),
-    ColumnSpec("Measure", lambda row: say(MEASURES[row.measure][0]), share=23),
+    ColumnSpec("Measure", lambda row: say(MEASURES[row.measure][0]), share=26),
     ColumnSpec("Own text", _mean("own"), "number", 10, help="mean for the own texts"),
     ColumnSpec("Wrong text", _mean("wrong"), "number", 10, help="mean for texts of other images"),
     ColumnSpec(
         "Own \u2212 wrong",
         lambda row: measured(row.value, row.low, row.high, row.n, digits=MEASURES[row.measure][1]),
         "number",
-        29,
+        26,
         help="mean of the paired differences, with 95 % interval over images",
     ),
     ColumnSpec(

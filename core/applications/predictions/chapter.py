@@ -19,7 +19,6 @@ from core.applications.predictions.measures import (
     implausible_share,
     least_error,
     listed,
-    reasons,
     share_without_captions,
 )
 from core.applications.predictions.record import PredictionRow, PredictionsRecord
@@ -39,7 +38,7 @@ from core.applications.spot_check import Accuracy, accuracy, agreements, spot_ch
 from core.content.context import ReportContext
 from core.content.heat import fit
 from core.content.parts import Fact, Heat, Section, Table
-from core.content.words import measured, percent, plural, rest_of, shorten, whole_parts
+from core.content.words import measured, percent, plural, rest_of, shorten
 from core.languages import localised, say
 from core.runs.rows import typed
 from core.runs.spot_check import PROTOCOL, SpotCheck, counts
@@ -187,7 +186,7 @@ def label_tables(known: Labelled, record: PredictionsRecord) -> tuple[Table, ...
 
 
 def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
-    """The least plausible predictions with their images."""
+    """The least plausible predictions with their images; their reasons are in the table above."""
     run, images = context.run, {image.id: image for image in context.run.dataset.images}
     heats = []
     for row in typed(listed(record).head(SHEET), PredictionRow):
@@ -202,7 +201,7 @@ def _sheet(context: ReportContext, record: PredictionsRecord) -> Section:
                         predicted=row.predicted,
                     ),
                     shorten(row.image_name, 34),
-                    whole_parts(f"{say('predicted: {predicted}', predicted=row.predicted)}; {reasons(row)}", 200),
+                    shorten(say("predicted: {predicted}", predicted=row.predicted), 60),
                 )
             )
     return Section("Least plausible predictions", heats=tuple(heats))

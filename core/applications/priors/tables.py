@@ -66,8 +66,8 @@ COMPARISON = TableSpec(
     ),
 )
 DIFFERENCES = TableSpec(
-    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=40),
-    ColumnSpec("Against", lambda row: prior_title(row.prior), share=30),
+    ColumnSpec("Explained quantity", lambda row: say(VALUES[row.value]), share=52),
+    ColumnSpec("Against", lambda row: prior_title(row.prior), share=20),
     ColumnSpec("Difference", lambda row: measured(row.difference, row.low, row.high, row.n, digits=3), "number"),
 )
 

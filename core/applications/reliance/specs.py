@@ -133,9 +133,9 @@ IMAGE_REGIONS = TableSpec(
     ColumnSpec("Area", lambda row: percent(row.area), "number"),
 )
 WORDS = TableSpec(
-    ColumnSpec("Measure", "name", share=52),
-    ColumnSpec("Value", _bounded, "number", 30, "with 95 % interval"),
-    ColumnSpec("n", lambda row: f"{row.n} {say(row.counted)}", "number", 18),
+    ColumnSpec("Measure", "name", share=66),
+    ColumnSpec("Value", _bounded, "number", 20, "with 95 % interval"),
+    ColumnSpec("n", lambda row: f"{row.n} {say(row.counted)}", "number", 14),
 )
 LEAST_WORDS = TableSpec(
     ColumnSpec("Word", "word", share=30),

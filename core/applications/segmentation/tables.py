@@ -96,7 +96,7 @@ RANKED = TableSpec(
 def precision(metric: str) -> TableSpec:
     """The recipes' `metric`, from rows of `precision_table`."""
     return TableSpec(
-        ColumnSpec("Recipe", lambda row: say(RECIPES.get(row.recipe, CHANCE)), share=60),
+        ColumnSpec("Recipe", lambda row: say(RECIPES.get(row.recipe, CHANCE)), share=72),
         ColumnSpec(METRICS[metric], estimate_text, "number", help="with 95 % interval over images"),
     )
 
