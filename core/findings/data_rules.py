@@ -45,11 +45,13 @@ REFUSED = Rule(
     thresholds=("data.refused.most_share",),
     wordings={
         "finding": Wording(
-            "{refused} of {total} files were refused",
+            "Refused files: {refused} of {total}",
             "Refused files are not part of any result. The first reasons: {reasons}",
         ),
         "passed": Wording("Every file could be read", "All {total} files were read; none was refused."),
-        "within": Wording("Few files were refused", "{refused} of {total} files were refused: {reasons}"),
+        "within": Wording(
+            "Few files were refused", "Refused files: {refused} of {total}. The first reasons: {reasons}"
+        ),
     },
     cause="Given for each file in the data section.",
     effect="The content of refused files was not audited. If it differs from the rest, the results do not hold for it.",

@@ -216,13 +216,13 @@ FAILURES = Rule(
     wordings={
         "finding": Wording(
             "Part of the planned work is missing",
-            "{lost} of {images} images have no result and {failed} of {total} explanations failed. {reasons}",
+            "Images without a result: {lost} of {images}. Explanations that failed: {failed} of {total}. {reasons}",
         ),
         "passed": Wording("All planned work was done", "{total} explanations of {images} images; none failed."),
         "explained": Wording("No explanation failed", "{total} explanations of {images} images; none failed."),
         "within": Wording(
             "Little of the planned work is missing",
-            "{lost} of {images} images have no result and {failed} of {total} explanations failed.",
+            "Images without a result: {lost} of {images}. Explanations that failed: {failed} of {total}.",
         ),
         "cannot_conclude": Wording(
             "Nothing was explained", "No method of the plan could explain this model with these texts."

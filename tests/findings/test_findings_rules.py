@@ -511,7 +511,7 @@ def test_refused_files(run: Run, summary: Summary, tmp_path: Path) -> None:
     assert run.dataset.refusals[0].name in found.condition
     lenient = judged_by(data_rules.REFUSED, run, load_thresholds(tmp_path / "t.toml"))
     assert lenient.status == "passed"
-    assert "1 of 11 files" in lenient.condition, "what is within the limit is still told"
+    assert "Refused files: 1 of 11." in lenient.condition, "what is within the limit is still told"
     clean = with_dataset(run, lambda dataset: {"refusals": ()})
     passed = judged_by(data_rules.REFUSED, clean, LIMITS)
     assert (passed.status, passed.title) == ("passed", "Every file could be read")
@@ -535,16 +535,16 @@ def test_failures(tmp_path: Path) -> None:
     rows = made_run(tmp_path / "rows", images=4, failed_rows=2)
     found = judged_by(work_rules.FAILURES, rows, LIMITS)
     assert found.status == "finding"
-    assert "2 of 32 explanations failed" in found.condition
+    assert "Explanations that failed: 2 of 32." in found.condition
     assert "the gradient is not finite" in found.condition
     units = made_run(tmp_path / "units", images=4, failed=1)
     found = judged_by(work_rules.FAILURES, units, LIMITS)
-    assert "2 of 4 images have no result" in found.condition
+    assert "Images without a result: 2 of 4." in found.condition
     assert found.evidence[1].value == 2.0
     (tmp_path / "t.toml").write_text("[run.failures]\nmost_share = 0.6\n")
     lenient = judged_by(work_rules.FAILURES, units, load_thresholds(tmp_path / "t.toml"))
     assert lenient.status == "passed"
-    assert "2 of 4 images have no result" in lenient.condition
+    assert "Images without a result: 2 of 4." in lenient.condition
 
 
 def test_a_run_in_which_nothing_could_be_explained_concludes_nothing(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ WORDINGS = (
         r"\b[Tt]ak(es?|en) (“[^”]*”|⟨⟩|it|them|[\w ]{1,30}) for (“|⟨|true|its|the same|none|another)",
         "write 'does not distinguish x from y' or 'is treated as'",
         "the text tower takes “x” for “y”",
-        "the text encoder does not distinguish “x” from “y”",
+        "the text tower does not distinguish “x” from “y”",
     ),
     Wording(
         r"\b(in good part|by right|in hand|asked for)\b",

@@ -159,13 +159,13 @@ DUPLICATES = Rule(
     thresholds=("data.duplicates.most_share",),
     wordings={
         "finding": Wording(
-            "{extra} of {n} images repeat another one",
-            "{extra} images ({share:.0%}) are copies of another one, in {groups} groups: {listed}. Exact duplicates, "
+            "Images that repeat another one: {extra} of {n}",
+            "Copies of another image: {extra} ({share:.0%}); groups of copies: {groups} ({listed}). Exact duplicates, "
             "each audited once only: {exact}.",
         ),
         "passed": Wording(
             "Few images repeat another one",
-            "{extra} of {n} images are copies of another one, in {groups} groups: {listed}. Exact duplicates, each "
+            "Copies of another image: {extra} of {n}; groups of copies: {groups} ({listed}). Exact duplicates, each "
             "audited once only: {exact}.",
         ),
         "none": Wording(

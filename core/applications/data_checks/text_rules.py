@@ -213,7 +213,7 @@ UNREAD = Rule(
         ),
         "passed": Wording(
             "Few texts are longer than the model reads",
-            "{count} of {n} texts are longer than the {tokens} tokens that the text tower reads: {examples}.",
+            "Texts longer than the {tokens} tokens that the text tower reads: {count} of {n} ({examples}).",
         ),
         "none": Wording("Every text is read to its end", "None of {n} texts is longer than {tokens} tokens."),
     },

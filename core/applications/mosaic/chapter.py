@@ -56,7 +56,7 @@ def sections(context: ReportContext) -> tuple[Section, ...]:
 
 
 def mosaic_chart(record: MosaicRecord, table: pd.DataFrame) -> alt.LayerChart:
-    """The share in the right tile of each method with its 95 % interval; the line is chance."""
+    """The share in the correct tile of each method with its 95 % interval; the line is chance."""
     frame = table.assign(title=table["method"].map(title_of))[["title", "share", "share_low", "share_high", "n"]]
     y = alt.Y("title:N", sort=frame["title"].tolist(), title=None)
     title = say("share of positive values in the correct tile (line: chance)")

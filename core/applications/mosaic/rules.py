@@ -102,17 +102,18 @@ SHARE = Rule(
     thresholds=(LEAST, "mosaic.share.least_mosaics", "general.significance"),
     wordings={
         "finding": Wording(
-            "{failing} of {tested} methods do not put more of the map on the right tile of a mosaic than chance",
+            "Methods with no more of the map on the correct tile of a mosaic than chance gives: {failing} of {tested}",
             "A map that ignores the text has {chance:.2f} of its values in the correct tile. The whole interval lies "
             "less than {least_above:g} above this for: {fails}. Shown to lie above: {holds}. " + _HIGHEST,
         ),
         "passed": Wording(
-            "Every tested method ({tested}) puts more of its map on the right tile of a mosaic than chance",
+            "Every tested method ({tested}) puts more of its map on the correct tile of a mosaic than chance would",
             "The share in the correct tile is shown to exceed {chance:.2f}, that of a map that ignores the text, by "
             "at least {least_above:g} for: {holds}. " + _HIGHEST,
         ),
         "cannot_conclude": Wording(
-            "Inconclusive: whether {undecided} of {tested} methods put more of the map on the right tile than chance",
+            "Inconclusive: whether methods put more of the map on the correct tile than chance would; undecided: "
+            "{undecided} of {tested}",
             "The interval reaches the criterion, or chance cannot be excluded, for: {open}. Shown to lie above: "
             "{holds}. " + _HIGHEST,
         ),

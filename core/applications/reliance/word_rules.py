@@ -184,7 +184,7 @@ FUNCTION = Rule(
     },
     samples="largest share beyond that of the words, above the limit",
     counter="smallest share beyond that of the words, within the limit",
-    cause="Hypothesis: the text encoder gathers meaning at these words, or the method responds to positions rather "
+    cause="Hypothesis: the text tower gathers meaning at these words, or the method responds to positions rather "
     "than to words.",
     effect="Reading the values of single words is misleading.",
     recommendation="Read the values together with the fall of the score when these words are left out.",
@@ -205,7 +205,7 @@ IGNORED = Rule(
     thresholds=("words.ignored.least_change", "words.ignored.least_words"),
     wordings={
         "finding": Wording(
-            "The text encoder ignores {named}",
+            "The text tower ignores {named}",
             "Leaving out {count} of {tested} content words changes no sentence by {least_change:.0%} of what the "
             "typical word changes: {named}. Of the {texts} measured texts, {share:.0%} contain one of them.",
         ),
@@ -227,7 +227,7 @@ MERGED = Rule(
     id="words.merged",
     english=True,
     subject="model",
-    question="Are there unrelated content words that the text encoder does not distinguish?",
+    question="Are there unrelated content words that the text tower does not distinguish?",
     criterion="Each content word and the word nearest to it change at least one of the fixed sentences differently, by "
     "{most_distance:.0%} or more of the distance of the typical pair there, or the two are related in WordNet. "
     f"{EXACT}",
@@ -236,7 +236,7 @@ MERGED = Rule(
     thresholds=("words.merged.most_distance", "words.ignored.least_words"),
     wordings={
         "finding": Wording(
-            "The text encoder does not distinguish \u201c{word}\u201d from \u201c{other}\u201d",
+            "The text tower does not distinguish \u201c{word}\u201d from \u201c{other}\u201d",
             "Of {tested} content words, {count} are not distinguished from an unrelated one in any of the sentences: "
             "{named}. Of the {texts} measured texts, {share:.0%} contain one of them.",
         ),

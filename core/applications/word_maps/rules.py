@@ -135,7 +135,7 @@ FUNCTION = Rule(
         ),
         "few": Wording("Inconclusive: too few images whose text has both function and content words ({title})", FEW),
     },
-    cause="Hypothesis: the text encoder gathers meaning at these words.",
+    cause="Hypothesis: the text tower gathers meaning at these words.",
     effect="Maps follow the form of a sentence in part, not its content.",
     recommendation="Compare texts with and without these words before a map is read word by word.",
     samples="largest difference",

@@ -96,7 +96,7 @@ def test_the_clean_twin_passes_every_rule(clean: Run) -> None:
     ("flaw", "rule", "words"),
     [
         ("dark", "data.quality", "images are: dark 10"),
-        ("copies", "data.duplicates", "6 images"),
+        ("copies", "data.duplicates", "Copies of another image: 6 ("),
         ("scans", "data.outliers", "scan 5.png"),
         ("german", "texts.language", "German 6"),
         ("repeated", "texts.repeated", "8 of 30 captions"),

@@ -84,7 +84,7 @@ def test_one_method_that_fails_is_named_and_others_do_not_dilute_it(run: Run) ->
     assert better is not None
     MosaicRecord(record.about, pd.concat([record.maps, better.maps])).save(MosaicRecord.folder_of(run))
     both = judged(run)
-    assert both.grade == alone.grade and both.title.startswith("1 of 2 methods")
+    assert both.grade == alone.grade and both.title.endswith(": 1 of 2")
     assert "RISE" in both.condition.split("Shown to lie above:")[1]
 
 
