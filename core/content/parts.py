@@ -12,10 +12,11 @@ Cell = Literal["text", "number", "code", "chip"]
 Row = tuple[str, ...]
 # Where the report prints a block: the body has what carries a conclusion, the annexes have everything else.
 Place = Literal["body", "annex"]
-# How many characters a line has across the page, in a table and beside the names of facts, and how many lines in one
-# place are many: a fact that has more stands below its name, and may be split between two pages. A row of a table is
-# split only if it has twice as many, because a cell beside it may then be empty on one of the pages.
-LINE, LINE_OF_FACT, MANY_LINES = 115, 90, 12
+# How many characters a line has across the page, in a table, beside the names of facts and in the column of these
+# names, and how many lines in one place are many: a fact that has more stands below its name, and may be split between
+# two pages. A row of a table is split only if it has twice as many, because a cell beside it may then be empty on one
+# of the pages.
+LINE, LINE_OF_FACT, LINE_OF_NAME, MANY_LINES = 115, 90, 24, 12
 # A table of so few rows, each of so few lines, stands on one page.
 FEW_ROWS, FEW_LINES = 7, 4
 # A table of more columns is set smaller, with less room between them.
@@ -37,7 +38,7 @@ class Fact:
     @property
     def lines(self) -> int:
         """About how many lines it has in print."""
-        return max(1, -(-len(self.value) // LINE_OF_FACT))
+        return max(1, -(-len(self.value) // LINE_OF_FACT), -(-len(self.name) // LINE_OF_NAME))
 
     @property
     def tall(self) -> bool:

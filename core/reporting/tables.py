@@ -271,8 +271,8 @@ ERRORS = TableSpec(
     ColumnSpec("Error", lambda unit: unit["error"]),
 )
 EVENTS = TableSpec(
-    ColumnSpec("Time", lambda event: moment(event[0]), share=26),
-    ColumnSpec("Event", lambda event: event_words(event[1]), share=18),
+    ColumnSpec("Time", lambda event: moment(event[0]), share=25),
+    ColumnSpec("Event", lambda event: event_words(event[1]), share=24),
     ColumnSpec("Message", lambda event: line_words(event[2])),
 )
 SETTINGS = TableSpec(ColumnSpec("Setting", 0, "code", 38), ColumnSpec("Value", 1, "code"))
