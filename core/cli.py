@@ -20,7 +20,7 @@ from core.arguments import model_arguments
 from core.audit_arguments import OPTION, OPTION_HELP, audit_arguments
 from core.characters import brief, legible, legible_values
 from core.datasets import source
-from core.engine_arguments import engine_arguments, resume_arguments, worker_arguments
+from core.engine_arguments import copy_argument, engine_arguments, resume_arguments, worker_arguments
 from core.errors import LoupeError, Refused
 from core.house_styles import style_arguments
 from core.memory import without_collection
@@ -121,6 +121,7 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
     audit_arguments(audit)
     audit.add_argument("--out", type=Path, required=True, help="run directory; an unfinished one is resumed")
     engine_arguments(audit)
+    copy_argument(audit)
 
     priced = command("estimate", "what an audit would cost: forward passes, time, memory, disk", "estimating:estimated")
     audit_arguments(priced)
@@ -162,6 +163,8 @@ def _parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
     opened = command("open", "list a run of any folder in the app", "run_commands:open_in_app")
     more("run_commands:open_arguments", opened)
+    copied = command("copy", "send a run to object storage, or fetch one from there", "copying:copy")
+    more("copying:copy_arguments", copied)
     report = command("report", "re-evaluate a run and render its report", "commands:report")
     report.add_argument("run_directory", help="run directory or id")
     report.add_argument("--earlier", metavar="RUN", help="an earlier run of the same plan: report what changed since")

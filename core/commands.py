@@ -13,6 +13,7 @@ from core.arguments import audit_request
 from core.audit.engines import Engine
 from core.audit.hold import check_free
 from core.comparing import models_side_by_side
+from core.copying import check_url, copied, with_lines
 from core.demonstration import demonstration
 from core.engine_arguments import chosen_engine
 from core.errors import InputError, LoupeError
@@ -51,11 +52,15 @@ def demo(chosen: argparse.Namespace) -> Answer:
 
 def audit(chosen: argparse.Namespace) -> Answer:
     """The audit that the arguments ask for."""
-    return perform(audit_request(chosen), chosen_engine(chosen))
+    check_url(chosen.copy_to)
+    return perform(audit_request(chosen), chosen_engine(chosen), chosen.copy_to)
 
 
-def perform(request: AuditRequest, engine: Engine) -> Answer:
-    """Ingest, plan, work, report. Nothing is written before the model and every argument are known to be good."""
+def perform(request: AuditRequest, engine: Engine, copy_to: str | None = None) -> Answer:
+    """Ingest, plan, work, report. Nothing is written before the model and every argument are known to be good.
+
+    copy_to: a URL behind which a copy of the run is kept.
+    """
     from core.models.loading import load_model
     from core.reporting import check_renderer
 
@@ -72,7 +77,9 @@ def perform(request: AuditRequest, engine: Engine) -> Answer:
         if new:
             shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    return outcome(run, _work()(run, _tell, model, engine=engine), request.fail_on)
+    with copied(run, copy_to) as told:
+        state = _work()(run, _tell, model, engine=engine)
+    return with_lines(outcome(run, state, request.fail_on), told)
 
 
 def _work() -> Callable[..., str]:
@@ -86,7 +93,9 @@ def resume(chosen: argparse.Namespace) -> Answer:
     """Go on with a run."""
     run, engine = find_run(chosen.run_directory), chosen_engine(chosen)
     check_free(run)
-    return outcome(run, _work()(run, _tell, recompute=chosen.recompute, engine=engine), None)
+    with copied(run, chosen.copy_to) as told:
+        state = _work()(run, _tell, recompute=chosen.recompute, engine=engine)
+    return with_lines(outcome(run, state, None), told)
 
 
 def worker(chosen: argparse.Namespace) -> Answer:

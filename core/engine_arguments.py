@@ -42,6 +42,16 @@ def resume_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_directory", help="run directory or id")
     parser.add_argument("--recompute", action="store_true", help="recompute what another version, weights or plan made")
     engine_arguments(parser)
+    copy_argument(parser)
+
+
+def copy_argument(parser: argparse.ArgumentParser) -> None:
+    """Where a copy of the run is kept while it grows."""
+    parser.add_argument(
+        "--copy-to",
+        metavar="URL",
+        help="keep a copy of the run behind a URL, such as s3://bucket/run; `copy URL RUN` fetches it",
+    )
 
 
 def worker_arguments(parser: argparse.ArgumentParser) -> None:

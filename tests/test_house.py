@@ -39,7 +39,7 @@ LIGHT = (
     "core.models.geometry", "core.evaluation.summary", "core.statistics", "core.evaluation.agreement",
     "core.commands", "core.cli", "core.request",
     "core.demonstration", "core.planted", "core.explaining", "core.listings", "core.region_names",
-    "core.reproducing", "core.signing", "core.verifying",
+    "core.copying", "core.reproducing", "core.signing", "core.verifying",
     "core.applications.registry",
     "core.applications.truth", "core.concepts.descriptors", "core.concepts.vocabulary", "core.concepts.relevance",
     "core.concepts.english", "core.evaluation.comparison", "core.models.capability_table",

@@ -21,6 +21,7 @@ SAME_ROOM = {
     "arguments": "commands",
     "audit_arguments": "commands",
     "comparing": "commands",
+    "copying": "commands",
     "demonstration": "commands",
     "describing": "commands",
     "engine_arguments": "commands",

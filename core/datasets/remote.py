@@ -73,7 +73,7 @@ def remote_files(remote: Remote, limits: Limits) -> tuple[bool, list[RemoteFile]
 
     Raises `InputError` if it cannot be listed, if there is nothing, or for more files than the limits allow.
     """
-    files, root = _file_system(remote)
+    files, root = file_system(remote)
     with _told(remote):
         if files.isfile(root):
             return False, [RemoteFile(remote.name, partial(_chunks, files, root))]
@@ -106,7 +106,8 @@ def local_copy(file: RemoteFile, most: int) -> Iterator[Path]:
         yield path
 
 
-def _file_system(remote: Remote) -> tuple[Any, str]:
+def file_system(remote: Remote) -> tuple[Any, str]:
+    """The file system of a URL and the path in it. Raises `InputError` where there is none, or no package for it."""
     import fsspec
 
     if "::" in remote.url:
@@ -129,7 +130,7 @@ def _chunks(files: Any, path: str) -> Iterator[bytes]:
             while chunk := stream.read(CHUNK):
                 yield bytes(chunk)
     except Exception as error:  # file systems raise what their own packages raise
-        raise Refused(f"cannot be read ({_reason(error)}); check the connection and the access rights") from error
+        raise Refused(f"cannot be read ({reason(error)}); check the connection and the access rights") from error
 
 
 @contextlib.contextmanager
@@ -142,10 +143,10 @@ def _told(remote: Remote) -> Iterator[None]:
         raise InputError(f"{remote} cannot be found; check the URL") from error
     except Exception as error:  # file systems raise what their own packages raise
         raise InputError(
-            f"{remote} cannot be listed ({_reason(error)}); check the URL, the connection and the access rights"
+            f"{remote} cannot be listed ({reason(error)}); check the URL, the connection and the access rights"
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line of an error, without user, password and query of the URLs in it."""
     return _SECRET.sub("", first_line(error))[:_LONGEST_REASON]

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -19,6 +18,7 @@ from PIL import Image
 from core.datasets import Dataset, Remote, ingest, remote, source
 from core.errors import InputError
 from core.settings import LIMITS
+from tests.support.buckets import bucket as bucket
 
 
 def png(seed: int) -> bytes:
@@ -168,23 +168,6 @@ def test_what_is_typed_is_a_path_or_a_url() -> None:
     assert [Remote(url).name for url in ("s3://bucket/photos/", "s3://bucket", "memory://")] == [
         "photos", "bucket", "memory",
     ]  # fmt: skip
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bucket of a local server that speaks S3, as s3fs sees it."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {"ACCESS_KEY_ID": "id", "SECRET_ACCESS_KEY": "key", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    files = fsspec.filesystem("s3", skip_instance_cache=True)
-    files.mkdir("lake")
-    yield SimpleNamespace(files=files, stop=server.stop)
-    server.stop()
 
 
 def test_a_bucket_of_s3_gives_the_dataset_of_the_same_folder_on_disk(bucket: Any, tmp_path: Path) -> None:
