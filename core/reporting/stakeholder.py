@@ -72,11 +72,12 @@ def open_sentence(findings: Sequence[Finding]) -> str:
     if not open_ones:
         return ""
     trust = sum(finding.subject == TRUST for finding in open_ones)
-    few = sum(say("too few") in finding.title for finding in open_ones)
+    # A title may begin with these words.
+    few = sum(say("too few") in finding.title.lower() for finding in open_ones)
     parts = [say("{checks} could not be decided", checks=plural(len(open_ones), "check"))]
     if trust:
-        parts.append(say("{count} of them concern how far the heat maps can be trusted", count=trust))
+        parts.append(say("{count} of them on how far the heat maps can be trusted", count=trust))
     if few:
-        parts.append(say("{count} had too few images", count=few))
+        parts.append(say("{count} with too few images or other data", count=few))
     rest = say("The full report states for each what was measured and what would decide it.")
     return f"{'; '.join(parts)}. {rest}"

@@ -99,7 +99,10 @@ def test_open_questions_are_few_each_once_and_those_on_the_model_first() -> None
         asked[name] for name in ("reliance.border", "reliance.background", "pairs.captions", "information.texts")
     )
     told = open_sentence(checks)
-    assert told.startswith("7 checks could not be decided; 2 of them concern how far") and "2 had too few" in told
+    assert told.startswith("7 checks could not be decided; 2 of them on how far the heat maps")
+    assert "; 2 with too few images or other data. " in told
+    assert "; 1 with too few" in open_sentence([open_check("additive.share", "model", "Too few images to assess")])
+    assert "too few" not in open_sentence([open_check("additive.share", "model", "Inconclusive")])
     assert open_questions([]) == () and open_sentence([]) == ""
     many = [open_check(name, "model") for name in asked]
     assert len(open_questions(many)) == MOST_QUESTIONS
