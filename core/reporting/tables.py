@@ -56,15 +56,15 @@ def result_text(finding: Finding, carried_out: Iterable[str]) -> str:
 
 
 RANKED = TableSpec(
-    ColumnSpec("Identifier", "id", "code", 19),
+    ColumnSpec("Identifier", "id", "code", 18),
     ColumnSpec("Severity", lambda finding: SEVERITY_TITLES[finding.severity], "chip", 13),
-    ColumnSpec("About", lambda finding: say(SUBJECTS[finding.subject]), share=16),
+    ColumnSpec("About", lambda finding: say(SUBJECTS[finding.subject]), share=13),
     ColumnSpec("Finding", "title", share=26),
     ColumnSpec("n", basis, "number", 10),
-    ColumnSpec("Grade", grade_text, "number", 16),
+    ColumnSpec("Grade", grade_text, "number", 20),
 )
 # Checks in the body, whose results and criteria are in the annex.
-BRIEF = TableSpec(ColumnSpec("Check", "title"), ColumnSpec("n", basis, "number", 20))
+BRIEF = TableSpec(ColumnSpec("Check", "title"), ColumnSpec("n", basis, "number", 18))
 # Of `core.rules.Number`.
 EVIDENCE = TableSpec(
     ColumnSpec("Measure", "name", share=66),
