@@ -15,6 +15,7 @@ from core.reporting.tables import MAPS_OF_MODELS, SCORES_OF_MODELS, faithfulness
 from core.rules import Thresholds
 from core.rules.parts import names_of, title_of
 
+# Of a model in a heading, which may have two lines.
 LONGEST_NAME = 60
 # Methods that the body names; the annex has all.
 MOST_NAMED = 6

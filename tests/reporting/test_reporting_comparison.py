@@ -53,13 +53,19 @@ def test_a_method_without_a_row_in_a_table_is_named_with_the_reason(tmp_path: Pa
 
 def test_long_names_are_cut_in_the_heading_and_whole_below_it(tmp_path: Path) -> None:
     own, other = (made_run(tmp_path / name, images=2, methods=("raw",), seed=n) for n, name in enumerate("ab"))
-    titles = ["A model whose title doesn't stop after thirty letters", "Another model with a title of this kind"]
+    titles = [
+        "A model whose title doesn't stop after thirty letters and not even after sixty",
+        "Another model with a title of this kind, which goes on and on as titles of models do",
+    ]
     for run, digest, title in zip((own, other), "ef", titles, strict=True):
         run.update_manifest(model={**run.manifest["model"], "digest": digest * 64, "title": title})
     save_comparisons(own, [compare(own, other)])
     (section,) = comparisons(context_of(own))
-    assert len(section.title) < 80 and section.title.count("\u2026") == 2
+    assert len(section.title) < 2 * 60 + 20 and section.title.count("\u2026") == 2
     assert all(title in section.sentences[0] for title in titles)
+    own.update_manifest(model={**own.manifest["model"], "title": "LiT-CLIP (EfficientNet-Lite2 + MiniLM)"})
+    save_comparisons(own, [compare(own, other)])
+    assert comparisons(context_of(own))[0].title.startswith("LiT-CLIP (EfficientNet-Lite2 + MiniLM) beside ")
 
 
 @pytest.mark.parametrize(
