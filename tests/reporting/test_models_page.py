@@ -85,8 +85,8 @@ def test_the_command_writes_in_the_language_of_the_option_or_of_the_first_run(
 
     english, values, data = told("plain")
     german, same, also = told("option", "--language", "de")
-    assert '<html lang="en">' in english and "Models side by side" in english and "hyphens: auto" not in english
-    assert '<html lang="de">' in german and "Modelle nebeneinander" in german and "hyphens: auto" in german
+    assert '<html lang="en">' in english and "Models side by side" in english and "td { hyphens: auto" not in english
+    assert '<html lang="de">' in german and "Modelle nebeneinander" in german and "td { hyphens: auto" in german
     assert "Area under" not in german and "models were measured" not in german
     assert same == values and also == data
     keep_house_style(made[0], in_language("de", HouseStyle(name="Example AG", colours={"accent": "#a3123a"})))
