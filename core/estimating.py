@@ -12,7 +12,7 @@ from typing import Any
 
 from core.arguments import audit_request
 from core.audit.cost import CONTROLS, Estimate, estimate, has_speed, record_probe, texts_of
-from core.content.words import duration
+from core.content.words import duration, plural
 from core.datasets import Dataset
 from core.describing import probed
 from core.request import begin, read_inputs
@@ -95,12 +95,13 @@ def figures(cost: Estimate, plan: Plan, dataset: Dataset, device: str) -> dict[s
 def lines(data: dict[str, Any]) -> list[str]:
     """The cost as lines for a person."""
     told = [
-        f"{data['images']:,} images, {data['image_text_pairs']:,} pairs of image and text, {data['rows']:,} rows",
+        f"{plural(data['images'], 'image')}, {plural(data['image_text_pairs'], 'pair')} of image and text, "
+        f"{plural(data['rows'], 'row')}",
         f"forward passes: at most {data['image_forwards']:,} of the image tower, {data['text_forwards']:,} of the text "
         "tower",
     ]
     told += [f"  {name}: {count:,.0f}" for name, count in list(data["by_part"].items())[:NAMED]]
-    told += [f"{name} measures {count:,} images, drawn at random" for name, count in data["drawn"].items()]
+    told += [f"{name} measures {plural(count, 'image')}, drawn at random" for name, count in data["drawn"].items()]
     seconds, source = data["seconds"], {"run": "an earlier audit", "probe": "two seconds of forward passes"}
     if seconds is None:
         told.append("time: not known, because no model is run")

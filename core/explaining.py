@@ -71,7 +71,7 @@ def explain(chosen: argparse.Namespace) -> Answer:
         # An empty folder may be replaced; one with files was refused at the start.
         draft.replace(chosen.out)
     count = sum(len(image["maps"]) for image in record["images"])
-    text = f"{count} explanations of {len(record['images'])} images: {chosen.out / RECORD}"
+    text = f"{plural(count, 'explanation')} of {plural(len(record['images']), 'image')}: {chosen.out / RECORD}"
     if record["unread"]:
         cut = ", ".join(f"“{brief(each, _SHORT)}”" for each in record["unread"][:3])
         tokens = record["model"]["context_length"]

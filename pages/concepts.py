@@ -20,7 +20,7 @@ from core.applications.concepts.chapter import (
 from core.applications.concepts.record import ConceptRecord, of_run
 from core.applications.concepts.tables import CONCEPTS, GROUPS, IMAGE_CONCEPTS, rebuilt_words, unexplained
 from core.concepts.relevance import ConceptMap
-from core.content.words import shorten
+from core.content.words import plural, shorten
 from core.datasets import DatasetImage
 from core.languages import typeset
 from core.models.geometry import Preprocessing
@@ -89,8 +89,8 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
     st.caption(plain(f"{chosen.gloss}{f' · a kind of {above}' if above else ''}"))
     values = record.presence[:, concept]
     told = typeset(
-        f"On average over {len(values)} images, this concept or one below it ranks among the top 1 % of all concepts "
-        f"in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
+        f"On average over {plural(len(values), 'image')}, this concept or one below it ranks among the top 1 % "
+        f"of all concepts in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
     )
     st.markdown(plain(told))
     one, two, three = st.columns((3, 3, 2), vertical_alignment="bottom")

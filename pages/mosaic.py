@@ -10,7 +10,7 @@ from core.applications.mosaic.measures import mosaic_table
 from core.applications.mosaic.record import MosaicRecord, of_run
 from core.applications.mosaic.tables import METHODS, PROBLEMS
 from core.content.heat import bar_ends, colour_bar, overlay, value_range
-from core.content.words import shorten
+from core.content.words import plural, shorten
 from core.rules.parts import title_of
 from core.runs import Run
 from pages.parts import application_page, charts, tables
@@ -25,7 +25,9 @@ def page(run: Run, record: MosaicRecord) -> None:
     """The methods, the maps and what failed."""
     about = record.about
     effort = about["options"]["effort"]
-    st.caption(plain(f"{about['mosaics']} mosaics of {about['tiles']} images; {about['model']}; {effort} settings."))
+    st.caption(
+        plain(f"{plural(about['mosaics'], 'mosaic')} of {about['tiles']} images; {about['model']}; {effort} settings.")
+    )
     tabs = st.tabs([tab("Methods"), tab("Maps"), tab("Failures")])
     with tabs[0]:
         methods(run, record)

@@ -20,6 +20,7 @@ from core.applications.sanity.tables import (
     panel,
 )
 from core.applications.sanity.verdicts import JUDGED, verdicts
+from core.content.words import plural
 from core.findings import thresholds_of
 from core.rules.parts import title_of
 from core.rules.writing import unbroken
@@ -75,7 +76,7 @@ def one(run: Run, record: SanityRecord) -> None:
     used = record.about["methods"][method]
     checks = "all checks" if used["all"] else "only the checks that are judged; the remaining ones exceed the budget"
     options = ", ".join(f"{name} = {value}" for name, value in used["options"].items()) or "defaults"
-    st.caption(plain(f"{used['images']} images, {checks}; options: {options}."))
+    st.caption(plain(f"{plural(used['images'], 'image')}, {checks}; options: {options}."))
     tables.show(PANEL, _panel(str(run.folder), run.plan.digest, method))
     with st.expander("Values of each image"):
         tables.show(*image_values(record, method))

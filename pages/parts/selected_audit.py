@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.audit.death import death
-from core.content.words import duration
+from core.content.words import duration, plural
 from core.runs import FINISHED, Run
 from core.runs.opened import bundle_of, is_opened
 from core.runs.shelf import shelf
@@ -60,7 +60,7 @@ def _standing(run: Run) -> bool:
     """The state of the run, read again by a timer on every page. Returns whether it could be read."""
     with problems_shown():
         now = state.progress_of(run)
-        about = [f"{len(run.plan.images)} images"]
+        about = [plural(len(run.plan.images), "image")]
         if now.alive and now.state in AT_WORK:
             about.insert(0, f"{min(int(100 * now.share), 99)} % of all work")
             if now.seconds_left is not None:

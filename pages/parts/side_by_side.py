@@ -41,7 +41,7 @@ def show(current: Run) -> None:
     st.markdown(plain(verdict(told, thresholds_of(current))))
     st.caption(plain(f"{told.own}, here, beside {told.other}, the other model."))
     st.caption(
-        f"{told.images} images, paired by image and text; 95 % intervals. Agreement of the maps of two "
+        f"{plural(told.images, 'image')}, paired by image and text; 95 % intervals. Agreement of the maps of two "
         "models does not establish their correctness."
     )
     st.subheader("All images", anchor=False)
