@@ -90,7 +90,8 @@ def one_concept(run: Run, record: ConceptRecord, concept: int) -> None:
     values = record.presence[:, concept]
     told = typeset(
         f"On average over {plural(len(values), 'image')}, this concept or one below it ranks among the top 1 % "
-        f"of all concepts in {values.mean():.1%} of the image; a random ranking would give {record.chance(concept):.1%}."
+        f"of all concepts in {values.mean():.1%} of the image; a random ranking would give "
+        f"{record.chance(concept):.1%}."
     )
     st.markdown(plain(told))
     one, two, three = st.columns((3, 3, 2), vertical_alignment="bottom")

@@ -39,7 +39,8 @@ def watch() -> None:
         return
     st.subheader(plain(state.title_of(run)), anchor=False)
     st.caption(
-        f"{plain(state.model_and_id(run))} · {plural(len(run.plan.images), 'image')} · {plural(len(run.plan.methods), 'method')} · "
+        f"{plain(state.model_and_id(run))} · {plural(len(run.plan.images), 'image')} · "
+        f"{plural(len(run.plan.methods), 'method')} · "
         f"requested {state.started(run)} · run {plain(run.id)}"
     )
     now = state.progress_of(run)
