@@ -89,7 +89,7 @@ def test_an_honest_model_is_used(
     asked = [str(IMAGE), "--text", "a dog", "--method", "raw", "--device", "cpu"]
     model = ["--model", "bert_mean.json", "--weights", "bert_mean-0.safetensors"]
     assert main(["explain", *asked, *model, "--out", str(tmp_path / "out")]) == 0
-    assert "1 explanations" in capsys.readouterr().out
+    assert "1 explanation of 1 image:" in capsys.readouterr().out
 
 
 def test_a_model_is_described_with_what_cannot_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

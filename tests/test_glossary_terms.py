@@ -45,5 +45,5 @@ def test_terms_are_found_in_german_with_the_endings_of_their_words() -> None:
 
 def test_terms_stand_in_the_order_of_the_language() -> None:
     names = [voice_of("de").message(term) for term in german(*GLOSSARY)]
-    assert len(names) == len(GLOSSARY) and names[1:3] == ["Analyse", "Angepasster p-Wert"]
+    assert len(names) == len(GLOSSARY) and names[1:3] == ["Adjustierter p-Wert", "Analyse"]
     assert names.index("Übereinstimmung") < names.index("Unplausibilität")
