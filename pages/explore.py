@@ -74,6 +74,9 @@ def explore() -> None:
         return
     ids = [text_id(f"{kind}:{text}") for text, kind in pairs]
     key = f"texts-{image}-{'-'.join(kinds)}"
+    if st.query_params.get("image") not in (None, image):
+        # The address still tells the texts of the image before; those that this one has stay chosen.
+        address.tell("text", [told for told in st.query_params.get_all("text") if told in ids])
     address.enter_all(key, "text", range(len(pairs)), [0], ids.__getitem__)
     texts = st.multiselect(
         "Texts",
@@ -82,9 +85,10 @@ def explore() -> None:
         key=key,
     )
     methods = list(dict.fromkeys(explained["method"]))
-    address.enter_all(f"methods-{run.id}", "method", methods, methods, str)
+    key = f"methods-{run.id}"
     with options:
-        chosen = st.multiselect("Methods", methods, format_func=maps.title, key=f"methods-{run.id}")
+        begun = address.begun(key, "method", methods, methods, str)
+        chosen = st.multiselect("Methods", methods, begun, format_func=maps.title, key=key)
         look = maps.choose_look(st, st)
         st.page_link(
             "pages/methods.py", label="What these methods compute", icon=":material/function:",
@@ -150,14 +154,15 @@ def explained_by(rows: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
 def pick_kinds(run: Run, scores: pd.DataFrame, options: DeltaGenerator) -> list[str]:
     """The kinds of text that are offered."""
     present = [kind for kind in KINDS if kind in set(scores["text_kind"])]
-    address.enter_all(f"kinds-{run.id}", "kind", present, present, str)
+    key = f"kinds-{run.id}"
     with options:
         kinds = st.pills(
             "Kinds of text",
             present,
             selection_mode="multi",
+            default=address.begun(key, "kind", present, present, str),
             format_func=lambda kind: tab(KINDS[kind]),
-            key=f"kinds-{run.id}",
+            key=key,
         )
     address.tell("kind", kinds if 0 < len(kinds) < len(present) else [])
     return list(kinds or present)

@@ -48,6 +48,18 @@ def enter_all(
         st.session_state[key] = _named(name, offered, as_text) or list(usual)
 
 
+def begun(
+    key: str, name: str, offered: Collection[Value], usual: Collection[Value], as_text: Callable[[Value], str]
+) -> list[Value]:
+    """What a widget of several choices in a folded part of a page is made with: its value, or what the address names.
+
+    The browser may make such a widget only when it is unfolded. A value that was set beforehand is lost by then.
+    """
+    if key in st.session_state:
+        return [value for value in st.session_state[key] if value in offered]
+    return _named(name, offered, as_text) or list(usual)
+
+
 def tell(name: str, values: Collection[str]) -> None:
     """Write what is shown into the address; nothing to tell takes it out."""
     told = list(values)[:MOST]

@@ -90,10 +90,15 @@ def test_a_choice_of_image_and_scale_is_followed(page: Page, server_with_run: Se
     page.get_by_role("button", name="shape-02", exact=True).click()
     expect(page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first).to_be_visible(timeout=STEP_MS)
     before = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first.get_attribute("src")
-    page.get_by_test_id("stExpander").filter(has_text="Methods and display").locator("summary").click()
+    options = page.get_by_test_id("stExpander").filter(has_text="Methods and display")
+    options.locator("summary").click()
+    # A click on what still moves hits what lies there a moment later.
+    options.evaluate("box => Promise.all(box.getAnimations({subtree: true}).map(each => each.finished))")
     page.get_by_test_id("stCheckbox").filter(has_text="Native cells").locator("label").click()
     after = page.get_by_alt_text(re.compile("^Raw similarity map of shape-02")).first
     expect(after).not_to_have_attribute("src", before or "", timeout=STEP_MS)
+    # All methods are still chosen, though their field was folded when the other image was chosen.
+    expect(options.get_by_text("RISE", exact=True)).to_be_visible()
 
 
 def test_one_click_copies_the_address_where_the_browser_allows(page: Page, server_with_run: Server) -> None:

@@ -164,6 +164,27 @@ def test_the_images_of_a_finding_are_one_link_away(run: Run, monkeypatch: pytest
     assert NOTE in words(opened("explore", run, by="finding: none such"))
 
 
+def test_another_image_keeps_the_texts_that_it_has_and_needs_no_note(run: Run) -> None:
+    app = opened("explore", run)
+    first, second = app.session_state[f"image-{run.id}"], run.plan.images[2]
+    assert first != second and all_of(app, "text")
+    app.selectbox(key=f"image-{run.id}").set_value(second).run()
+    assert all_of(app, "image") == [second] and NOTE not in words(app) and not app.exception
+    # The companion: a text that an address names for this image and that it has not.
+    assert NOTE in words(opened("explore", run, image=second, text="0" * 12))
+
+
+def test_methods_that_are_folded_keep_what_was_chosen(run: Run) -> None:
+    app = opened("explore", run)
+    methods = app.multiselect(key=f"methods-{run.id}")
+    # What the browser makes the field with, should it make it only later.
+    assert methods.proto.default and not methods.proto.set_value
+    methods.set_value(["raw"]).run()
+    app.selectbox(key=f"image-{run.id}").set_value(run.plan.images[1]).run()
+    again = app.multiselect(key=f"methods-{run.id}")
+    assert again.value == ["raw"] and list(again.proto.default) == [again.options.index("Raw similarity")]
+
+
 @pytest.mark.parametrize(
     ("value", "form", "said"),
     [(-0.324, ".3g", "\u22120.324"), (-0.03, "+.2f", "\u22120.03"), (0.03, "+.2f", "+0.03"), (-0.001, "+.2f", "0.00")],
