@@ -208,7 +208,8 @@ def to_svg(chart: Any, title: str) -> str:
     """The chart as SVG text with `title` as its alternate text. The same chart gives the same text."""
     _register_fonts()
     # The maker refuses some of the characters that are taken out here, and writes others that no XML may hold.
-    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict()), format_locale=number_format())
+    # Altair checks each chart against the schema of Vega-Lite, which takes as long as drawing it; the maker checks too.
+    svg = vl_convert.vegalite_to_svg(legible_values(chart.to_dict(validate=False)), format_locale=number_format())
     # The maker numbers its clips and gradients through the life of the process; here they are numbered anew.
     numbers: dict[str, str] = {}
     svg = re.sub(
