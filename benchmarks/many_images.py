@@ -82,7 +82,7 @@ def looked_at(home: Path, words: str) -> None:
     # Loaded here: the processes that are measured load this module too.
     from playwright.sync_api import sync_playwright
 
-    from benchmarks.pages import memory, processor, started
+    from benchmarks.pages import drawn, memory, processor, started
 
     process, url = started(home)
     try:
@@ -104,7 +104,7 @@ def looked_at(home: Path, words: str) -> None:
             for name, step in steps.items():
                 before, began = processor(process.pid), time.perf_counter()
                 step()
-                settled(page)
+                drawn(page)
                 held = memory(process.pid, "RssAnon")
                 told = f"{processor(process.pid) - before:.1f} | {held:.0f}"
                 print(f"| {name} ({time.perf_counter() - began:.1f} s by the clock) | {told} |", flush=True)
@@ -120,16 +120,6 @@ def searched(page: Any, words: str) -> None:
     field.fill(words)
     field.press("Enter")
     page.get_by_text(words).first.wait_for()
-
-
-def settled(page: Any) -> None:
-    """Wait until nothing runs and every picture is there."""
-    from benchmarks.pages import DRAWN, IDLE
-
-    page.get_by_role("heading", level=1).first.wait_for()
-    page.locator(IDLE).wait_for()
-    page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached")
-    page.wait_for_function(DRAWN)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from benchmarks.pages import DRAWN, IDLE, memory, processor, started
+from benchmarks.pages import drawn, memory, processor, started
 from benchmarks.queries import described
 from benchmarks.support.large_store import SHA, manifest_of
 from core.applications.embedding_map.card import CARD
@@ -170,10 +170,7 @@ def busy(thread: CDPSession) -> float:
 
 def settled(page: Page) -> None:
     """Wait until nothing runs and every picture is there."""
-    page.get_by_role("heading", level=1).first.wait_for()
-    page.locator(IDLE).wait_for()
-    page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached")
-    page.wait_for_function(DRAWN)
+    drawn(page)
     page.locator(".gl-canvas").first.wait_for(state="attached")
 
 

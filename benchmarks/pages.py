@@ -106,7 +106,6 @@ def opened(context: BrowserContext, pid: int, url: str) -> tuple[float, float]:
     page.set_default_timeout(300_000)
     began, spent = time.perf_counter(), processor(pid)
     page.goto(url)
-    page.get_by_role("heading", level=1).first.wait_for()
     drawn(page)
     took = time.perf_counter() - began
     page.close()
@@ -118,7 +117,6 @@ def clicked(context: BrowserContext, pid: int, url: str, name: str) -> tuple[flo
     page = context.new_page()
     page.set_default_timeout(300_000)
     page.goto(f"{url}/{'methods' if name == 'glossary' else 'glossary'}?run={RUN}")
-    page.get_by_role("heading", level=1).first.wait_for()
     drawn(page)
     end = f'[href$="/{name}"]' if name else ":first-child"
     link = page.locator(f'[data-testid="stSidebarNavLink"]{end}').first
@@ -134,6 +132,7 @@ def clicked(context: BrowserContext, pid: int, url: str, name: str) -> tuple[flo
 
 def drawn(page: Page) -> None:
     """Wait until nothing runs, nothing is left of the page before, and every picture is there."""
+    page.get_by_role("heading", level=1).first.wait_for()
     page.locator(IDLE).wait_for()
     page.locator('[data-testid="stSkeleton"], [data-stale="true"]').first.wait_for(state="detached")
     page.wait_for_function(DRAWN)

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.pages import DRAWN, IDLE, PAGES, started
+from benchmarks.pages import PAGES, drawn, started
 
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 THEMES = ("light", "dark")
@@ -62,10 +62,7 @@ def pictures(page: Page, name: str, out: Path) -> None:
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             # Charts are drawn for the theme in which the page was opened.
             page.reload()
-            page.get_by_role("heading", level=1).first.wait_for()
-            page.locator(IDLE).wait_for()
-            page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached")
-            page.wait_for_function(DRAWN)
+            drawn(page)
             shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
             shot.convert("RGB").save(out / f"{name}-{width}x{height}-{theme}.webp", quality=QUALITY, method=4)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from core.datasets.bounds import CHUNK, Refused, size_text
-from core.errors import InputError, first_line, missing
+from core.errors import InputError, LoupeError, first_line, missing
 from core.settings import Limits
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -74,14 +74,17 @@ def remote_files(remote: Remote, limits: Limits) -> tuple[bool, list[RemoteFile]
     Raises `InputError` if it cannot be listed, if there is nothing, or for more files than the limits allow.
     """
     files, root = file_system(remote)
-    with _told(remote):
-        if files.isfile(root):
-            return False, [RemoteFile(remote.name, partial(_chunks, files, root))]
-        found: list[str] = []
-        for folder, _, bases in files.walk(root, on_error="raise"):
-            found += [f"{folder.rstrip('/')}/{base}" for base in bases]
-            if len(found) > limits.files:
-                raise InputError(f"{remote} has more than {limits.files:,} files; split them into several datasets")
+    found: list[str] = []
+    with told(remote, "listed"):
+        try:
+            if files.isfile(root):
+                return False, [RemoteFile(remote.name, partial(_chunks, files, root))]
+            for folder, _, bases in files.walk(root, on_error="raise"):
+                found += [f"{folder.rstrip('/')}/{base}" for base in bases]
+                if len(found) > limits.files:
+                    raise InputError(f"{remote} has more than {limits.files:,} files; split them into several datasets")
+        except FileNotFoundError as error:
+            raise InputError(f"{remote} cannot be found; check the URL") from error
     if not found:
         raise InputError(f"{remote} has no files; check the URL")
     start = len(root.rstrip("/")) + 1
@@ -130,23 +133,22 @@ def _chunks(files: Any, path: str) -> Iterator[bytes]:
             while chunk := stream.read(CHUNK):
                 yield bytes(chunk)
     except Exception as error:  # file systems raise what their own packages raise
-        raise Refused(f"cannot be read ({reason(error)}); check the connection and the access rights") from error
+        raise Refused(f"cannot be read ({_reason(error)}); check the connection and the access rights") from error
 
 
 @contextlib.contextmanager
-def _told(remote: Remote) -> Iterator[None]:
+def told(remote: Remote, act: str) -> Iterator[None]:
+    """What a file system raises in the body becomes an `InputError` in one line: that the URL cannot be `act`."""
     try:
         yield
-    except InputError:
+    except LoupeError:
         raise
-    except FileNotFoundError as error:
-        raise InputError(f"{remote} cannot be found; check the URL") from error
     except Exception as error:  # file systems raise what their own packages raise
         raise InputError(
-            f"{remote} cannot be listed ({reason(error)}); check the URL, the connection and the access rights"
+            f"{remote} cannot be {act} ({_reason(error)}); check the URL, the connection and the access rights"
         ) from error
 
 
-def reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """The first line of an error, without user, password and query of the URLs in it."""
     return _SECRET.sub("", first_line(error))[:_LONGEST_REASON]

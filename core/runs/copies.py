@@ -13,14 +13,14 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.datasets.remote import Remote, file_system, reason
+from core.datasets.remote import Remote, file_system, told
 from core.drafts import own_folder, sweep
 from core.errors import InputError, RunError
 from core.runs.run import Run, open_run
@@ -63,10 +63,11 @@ class RunCopy:
         self._index = _index(self._files, self._root, remote) or CopyIndex()
         # Size and time of change of each file as it was read last.
         self._seen: dict[str, tuple[int, int]] = {}
+        self._published: set[str] = set()
 
     def send(self) -> int:
         """Send what the copy lacks, and remove what the run no longer has. Returns the number of files sent."""
-        with _told(self._remote, "written"):
+        with told(self._remote, "written"):
             # First: what it calls done has its file by now.
             database = _database(self._run)
             held, sent = self._changed()
@@ -114,9 +115,9 @@ class RunCopy:
     def _publish(self, held: Mapping[str, CopiedFile]) -> None:
         """The report of a finished run under its own names as well, for people and programs; no copy is made of it."""
         for name in held:
-            if name.startswith("report/") and name.count("/") == 1 and self._seen.get(f"{name} shown") is None:
+            if name.startswith("report/") and name.count("/") == 1 and name not in self._published:
                 self._write(name, (self._run.folder / name).read_bytes())
-                self._seen[f"{name} shown"] = (0, 0)
+                self._published.add(name)
 
     def _write(self, place: str, data: bytes) -> None:
         path = f"{self._root}/{place}"
@@ -151,7 +152,7 @@ def fetch(remote: Remote, folder: Path) -> Run:
         for name, file in sorted(index.files.items()):
             target = draft / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _told(remote, "read"):
+            with told(remote, "read"):
                 _fetch_file(files, f"{root}/{file.at}", file, name, target)
         if folder.exists():
             folder.rmdir()
@@ -172,7 +173,7 @@ def _fetch_file(files: object, place: str, file: CopiedFile, name: str, target: 
 
 def _index(files: object, root: str, remote: Remote) -> CopyIndex | None:
     """What is at the URL; None if there is no copy."""
-    with _told(remote, "read"):
+    with told(remote, "read"):
         try:
             with files.open(f"{root}/{INDEX}", "rb") as stream:  # type: ignore[attr-defined]
                 data = stream.read(MOST_INDEX + 1)
@@ -213,15 +214,3 @@ def _database(run: Run) -> bytes | None:
         except sqlite3.Error as error:
             raise RunError(f"{DATABASE} cannot be copied ({error}); `python -m core resume` mends it") from error
         return draft.read_bytes()
-
-
-@contextmanager
-def _told(remote: Remote, act: str) -> Iterator[None]:
-    try:
-        yield
-    except (InputError, RunError):
-        raise
-    except Exception as error:  # file systems raise what their own packages raise
-        raise InputError(
-            f"{remote} cannot be {act} ({reason(error)}); check the URL, the connection and the access rights"
-        ) from error

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.datasets import Dataset, load_dataset
@@ -21,7 +22,7 @@ from core.errors import RunError
 from core.runs.files import base_name
 from core.runs.manifest import write_json
 from core.runs.plan import Plan, canonical, load_plan
-from core.runs.results import ORDER, read_results
+from core.runs.results import ORDER, SCHEMA, read_results
 from core.runs.store import Progress, RunStore
 from core.settings import opened_folder, runs_folder
 from core.storage import without_folders
@@ -141,7 +142,10 @@ class Run:
 
     def _chosen(self, column: str, values: Collection[str] | None, columns: list[str]) -> pd.DataFrame:
         """What both of these give: a run that has its rows elsewhere says where in `results` and here."""
-        wanted = pc.field(column).is_valid() if values is None else pc.field(column).isin(list(values))
+        wanted = pc.field(column).is_valid()
+        if values is not None:
+            # With its type, which no values at all would not have.
+            wanted = pc.field(column).isin(pa.array(list(values), SCHEMA.field(column).type))
         # With the columns that rows are ordered by: the order must not depend on which are asked for.
         read = list(dict.fromkeys([*columns, column, *ORDER]))
         return read_results(self.folder, read, self.done(), wanted)[columns]

@@ -45,7 +45,7 @@ def enter_all(
 ) -> None:
     """The same for a widget of several choices."""
     if key not in st.session_state:
-        st.session_state[key] = _named(name, offered, as_text) or list(usual)
+        st.session_state[key] = begun(key, name, offered, usual, as_text)
 
 
 def begun(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from core.datasets import Dataset, Remote, ingest, remote, source
 from core.errors import InputError
 from core.settings import LIMITS
 from tests.support.buckets import bucket as bucket
+from tests.support.buckets import memory as memory
 
 
 def png(seed: int) -> bytes:
@@ -30,16 +30,6 @@ def png(seed: int) -> bytes:
 
 FILES = {"boats/a.png": png(0), "boats/b.png": png(1), "c.png": png(2), ".DS_Store": b"x", "notes.bin": b"\x00\x01"}
 TABLE = b"image,caption,light\nboats/a.png,a boat,day\nc.png,a cat,night\n"
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    """The file system in memory, empty before and after."""
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
 
 
 def stored(files: Any, root: str, contents: dict[str, bytes]) -> None:

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 from core.datasets import Remote
 from core.errors import InputError
 from core.runs import Run, open_run
 from core.runs.copies import INDEX, RunCopy, fetch
+from tests.support.buckets import memory as memory
 from tests.support.made_run import made_run
 
 HERE = Remote("memory://lake/run")
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    """The file system in memory, empty before and after."""
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
 
 
 def contents(run: Run) -> dict[str, bytes]:

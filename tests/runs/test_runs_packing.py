@@ -89,6 +89,7 @@ def test_parts_hold_the_rows_of_the_units_and_give_the_bytes_of_their_files(made
     some = whole.loc[whole["image"].isin(first), columns].reset_index(drop=True)
     assert 0 < len(some) < len(whole)
     assert same(made.results_of("image", first, columns), some)
+    assert len(made.results_of("image", [], columns)) == 0 == len(made.snapshot().results_of("image", [], columns))
     read = source.snapshot()
     assert same(read.results_of("image", first, columns), some) and len(read.results()) == len(whole)
     assert same(read.results_of("image", first, columns), some)

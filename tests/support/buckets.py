@@ -1,4 +1,4 @@
-"""Object storage for tests: a local server that speaks S3."""
+"""Object storage for tests: a local server that speaks S3, and a file system in memory."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     files.mkdir("lake")
     yield SimpleNamespace(files=files, stop=server.stop)
     server.stop()
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """The file system in memory, empty before and after."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    yield files
+    files.store.clear()

@@ -55,8 +55,6 @@ def consensus_shares(record: RelianceRecord, context: Context, methods: Mapping[
     """
     # The record may be of a few images of many, and of a few texts of each.
     about = record.regions.loc[record.regions["text_kind"] != "caption", list(PAIR)]
-    if about.empty:
-        return pd.Series(np.nan, index=record.regions.index, dtype=float)
     rows = context.run.results_of("image", set(about["image"]), list(MAPS))
     rows = rows[(rows.kind == "method") & (rows.status == "ok") & rows["map"].notna()]
     wanted = pd.MultiIndex.from_tuples([(kind, name) for kind, of in methods.items() for name in of] or [("", "")])
